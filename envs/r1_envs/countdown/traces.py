@@ -1,0 +1,79 @@
+"""Worked Countdown solutions: a bounded search, written out attempt by attempt."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from .arithmetic import Game, Step, after, expression, random_step, reachable, steps
+
+
+@dataclass(frozen=True)
+class Search:
+    """How a demonstrated search behaves.
+
+    A search always ends: by reaching the target, by giving up, or after `max_attempts`.
+    """
+
+    max_attempts: int = 10
+    guided: float = 0.3  # share of attempts whose every step keeps the target reachable
+    sees_last_step: bool = True  # take the target with the last step whenever that is possible
+    give_up: float = 0.45  # chance to stop after a miss
+    persistent: float = 0.2  # share of searches that never give up, and that begin with a run of misses
+
+
+def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Search, rng: random.Random) -> str:
+    """A search for `target` as `<think>` … `</think>` and the expression it ends with as `<answer>`."""
+    numbers = tuple(sorted(numbers))
+    give_up, misses = search.give_up, 0
+    if rng.random() < search.persistent:
+        # Long searches are rare by chance, and without them the model does not learn to end one.
+        give_up, misses = 0.0, rng.randint(0, search.max_attempts)
+    lines: list[str] = []
+    tried: set[str] = set()
+    answer = ""
+    for _ in range(search.max_attempts):
+        path = _new_attempt(numbers, target, game, search, tried, len(lines) < misses, rng)
+        if path is None:
+            break
+        answer = expression(numbers, path)
+        tried.add(answer)
+        hit = path[-1].result == target
+        work = ", ".join(map(str, path))
+        lines.append(f"{len(lines) + 1}. {work}; target {target}? {'yes' if hit else 'no'}\n")
+        if hit or rng.random() < give_up:
+            break
+    return f"<think>\n{''.join(lines)}</think>\n<answer>{answer}</answer>"
+
+
+def _new_attempt(
+    numbers: tuple[int, ...], target: int, game: Game, search: Search, tried: set[str], miss: bool, rng: random.Random
+) -> list[Step] | None:
+    """An attempt that is not among those tried, or None where none was found."""
+    for _ in range(20):
+        guided = not miss and rng.random() < search.guided
+        path = _attempt(numbers, target, game, guided, search.sees_last_step, rng)
+        if path is None or (miss and path[-1].result == target):
+            continue
+        if expression(numbers, path) not in tried:
+            return path
+    return None
+
+
+def _attempt(
+    numbers: tuple[int, ...], target: int, game: Game, guided: bool, sees_last_step: bool, rng: random.Random
+) -> list[Step] | None:
+    """Steps until one number is left, or None where the way leads nowhere."""
+    path: list[Step] = []
+    hand = numbers
+    while len(hand) > 1:
+        step = None
+        if guided or (sees_last_step and len(hand) == 2):
+            good = [s for s in steps(game, hand) if reachable(game, after(hand, s), target)]
+            step = rng.choice(good) if good else None
+        step = step or random_step(game, hand, rng)
+        if step is None:
+            return None
+        path.append(step)
+        hand = after(hand, step)
+    return path

@@ -1,0 +1,50 @@
+"""Rewards and environments for R1-style training, as plugins.
+
+Everything that a plugin needs is named here; other modules may change without notice.
+"""
+
+from .contracts import (
+    Demonstrator,
+    Environment,
+    Execution,
+    GroupReward,
+    Reward,
+    Sandbox,
+    Session,
+    group_reward,
+)
+from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, UnknownName
+from .hookspecs import hookimpl
+from .records import Completion, Message, Rollout, Score, Status, Task, Verdict
+from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
+
+__all__ = [
+    "SYSTEM_PROMPT",
+    "TAGS",
+    "Completion",
+    "Demonstrator",
+    "Environment",
+    "Execution",
+    "GroupReward",
+    "Message",
+    "PluginError",
+    "R1Error",
+    "RecipeError",
+    "Reply",
+    "Reward",
+    "RewardError",
+    "Rollout",
+    "RunError",
+    "Sandbox",
+    "Score",
+    "Session",
+    "Status",
+    "Task",
+    "UnknownName",
+    "Verdict",
+    "extract_answer",
+    "group_reward",
+    "hookimpl",
+    "opened_think",
+    "parse_reply",
+]

@@ -1,0 +1,52 @@
+"""Errors that a user can act on.
+
+The command line prints their message and nothing else; any other exception is a bug and rises with its traceback.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class R1Error(Exception):
+    """Base of every error that is printed without a traceback."""
+
+
+class RecipeError(R1Error):
+    """A recipe with an unknown key, a wrong type, or values that cannot be combined."""
+
+
+class PluginError(R1Error):
+    """A plugin that registers what it may not (a taken name, a wrong type), or options that it does not take."""
+
+
+class RewardError(R1Error):
+    """A reward or a verifier that raised, or returned what is no number in its range."""
+
+
+class RunError(R1Error):
+    """A run folder that is missing, damaged, in use, or already finished."""
+
+
+class UnknownName(PluginError):
+    """A reward, environment, model, recipe or sandbox that no loaded plugin provides."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], failures: Sequence[str] = ()) -> None:
+        names = sorted(known)
+        lines = [f"unknown {kind} {name!r}{nearest(name, names)}", f"  available: {', '.join(names) or 'none'}"]
+        lines += [f"  not loaded: {failure}" for failure in failures]
+        super().__init__("\n".join(lines))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'accuracy'?` for the known name most like `name`, or an empty string."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def raise_all(errors: Sequence[R1Error], kind: type[R1Error] = R1Error) -> None:
+    """Raise every error found as one, so that a user mends them all at once. Returns if there is none."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        listed = "\n".join("- " + str(error).replace("\n", "\n  ") for error in errors)
+        raise kind(f"{len(errors)} problems:\n{listed}")

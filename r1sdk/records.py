@@ -1,0 +1,82 @@
+"""The records that flow through a run: `Task` -> `Completion` -> `Rollout` with its `Verdict` -> `Score`.
+
+Each stage makes a new frozen record and hands it on; none is changed in place.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Message = dict[str, Any]
+"""One chat message in OpenAI form: `{"role": ..., "content": ...}`."""
+
+Status = Literal["ok", "unverifiable", "timeout", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One problem: what the model is asked, and what its environment needs to judge the answer."""
+
+    prompt: list[Message]
+    answer: str | None = None  # the gold answer, where there is one
+    info: Mapping[str, Any] = field(default_factory=dict)  # JSON-safe, e.g. {"nums": [3, 7], "target": 21}
+    id: str = ""  # names the task inside its environment, e.g. "train/17"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What the model produced for one prompt."""
+
+    messages: list[Message]  # everything after the prompt, tool turns included
+    token_ids: list[int] = field(default_factory=list)  # [T], the model's own tokens, end of sequence included
+    finish: Literal["stop", "length"] = "stop"  # "length": cut by the token limit
+
+    @property
+    def text(self) -> str:
+        """The last assistant message, the one that holds the answer.
+
+        Where the chat template has already opened the think block, the text begins with that `<think>`: it is the
+        reply as a reader of the chat sees it.
+        """
+        return next((m["content"] or "" for m in reversed(self.messages) if m["role"] == "assistant"), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The environment's judgement of one attempt.
+
+    `ok`: judged, `value` in [0, 1]. `timeout`: the answer was too expensive to check, the model's own fault, value 0.0.
+    `unverifiable`: the task's gold answer cannot be parsed, value None. `error`: a service or a verifier failed, value
+    None. What could not be judged is never 0.0.
+    """
+
+    value: float | None
+    status: Status = "ok"
+    extracted: str | None = None  # the answer as the verifier read it
+    seconds: float = 0.0  # spent judging
+    reason: str = ""  # why it was refused, e.g. "uses 3 twice"
+
+    def __post_init__(self) -> None:
+        if self.status in ("ok", "timeout"):
+            if self.value is None or not 0.0 <= self.value <= 1.0:
+                raise ValueError(f"a verdict that is {self.status!r} has a value in [0, 1], got {self.value!r}")
+        elif self.value is not None:
+            raise ValueError(f"a verdict that is {self.status!r} has no value, got {self.value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A task, one attempt at it, and the environment's verdict on that attempt."""
+
+    task: Task
+    completion: Completion
+    verdict: Verdict | None = None  # None until it is judged
+    session: Any = None  # the live `Session` of a tool environment
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One rollout's rewards by name, before weighting. None: does not apply, left out of the total."""
+
+    rewards: Mapping[str, float | None]
+    total: float
