@@ -1,0 +1,163 @@
+"""Recipe and Registry in, `Run` out: every name, option and number is checked before a model is loaded."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .contracts import Demonstrator, Environment
+from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
+from .plugins import Registry
+from .recipe import Recipe
+from .scoring import Rewards
+from .trl_fields import trainer_fields
+
+OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
+    "num_generations": "generation.samples",
+    "max_completion_length": "generation.max_tokens",
+    "temperature": "generation.temperature",
+    "top_p": "generation.top_p",
+    "top_k": "generation.top_k",
+    "use_vllm": "generation.backend",
+    "reward_weights": "rewards: [{name: ..., weight: ...}]",
+    "seed": "seed",
+    "data_seed": "seed",
+    "output_dir": "output_dir, or --out",
+    "resume_from_checkpoint": "--resume",
+    "eval_strategy": "evaluation.tasks",
+    "do_eval": "evaluation.tasks",
+    "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
+}
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a model comes from: a folder, a hub id, or a function `(folder, seed)` that writes a folder."""
+
+    name: str
+    folder: Path | None = None
+    hub_id: str | None = None
+    make: Callable[[Path, int], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A recipe with everything that it names, found and built."""
+
+    recipe: Recipe
+    environment: Environment
+    rewards: Rewards
+    model: ModelSource
+
+
+def compose(recipe: Recipe, registry: Registry) -> Run:
+    """Everything that `recipe` names, built. Raises: R1Error with every problem that can be known now."""
+    errors: list[R1Error] = []
+
+    def attempt(step: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return step(*args)
+        except R1Error as error:
+            errors.append(error)
+
+    environment = attempt(build_environment, registry, recipe.env.name, recipe.env.options)
+    rewards = attempt(build_rewards, registry, recipe)
+    model = attempt(resolve_model, registry, recipe.model)
+    for error in _trainer_errors(recipe):
+        errors.append(error)
+    if environment is not None and recipe.method == "sft" and not isinstance(environment, Demonstrator):
+        errors.append(RecipeError(f"environment {recipe.env.name!r} has no demonstrations, and method sft needs them"))
+    raise_all(errors)
+    return Run(recipe, environment, rewards, model)
+
+
+def build_environment(registry: Registry, name: str, options: Mapping[str, Any]) -> Environment:
+    """The named environment. Raises: R1Error."""
+    environment = registry.build("environment", name, options)
+    if not isinstance(environment, Environment):
+        raise PluginError(f"environment {name!r} must have tasks(split) and verify(rollout), see docs/write-an-environment.md")
+    return environment
+
+
+def build_rewards(registry: Registry, recipe: Recipe) -> Rewards:
+    """The recipe's rewards by name, with their weights. Raises: R1Error with every one at fault."""
+    built: dict[str, tuple[Any, float]] = {}
+    errors: list[R1Error] = []
+    for reward in recipe.rewards:
+        try:
+            built[reward.name] = (registry.build("reward", reward.name, reward.options), reward.weight)
+        except R1Error as error:
+            errors.append(error)
+    if not recipe.rewards and recipe.method == "grpo":
+        errors.append(RecipeError("GRPO needs at least one reward, e.g. --rewards accuracy,format"))
+    raise_all(errors)
+    return built
+
+
+def resolve_model(registry: Registry, name: str) -> ModelSource:
+    """Looked up among the registered models, then as a folder (a run folder: the model it trained), then as a hub id.
+
+    Raises: R1Error that says what was tried.
+    """
+    if ("model", name) in registry.entries:
+        target = registry.get("model", name).target
+        return ModelSource(name, make=target) if callable(target) else ModelSource(name, folder=Path(target))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        for folder in (path / "model", path):
+            if (folder / "config.json").is_file():
+                return ModelSource(name, folder=folder.resolve())
+        raise R1Error(f"model {name!r}: the folder has no config.json, nor a model/ of a finished run")
+    if _HUB_ID.fullmatch(name) and not path.exists():
+        return ModelSource(name, hub_id=name)
+    known = registry.names("model")
+    raise R1Error(
+        f"no model {name!r}{nearest(name, known)}\n"
+        f"  tried: registered models ({', '.join(known) or 'none'}), the folder {path}, a hub id (owner/name)"
+    )
+
+
+def _trainer_errors(recipe: Recipe) -> list[R1Error]:
+    errors: list[R1Error] = []
+    try:
+        known = trainer_fields(recipe.method)
+    except R1Error as error:
+        return [error]
+    for key in recipe.trainer:
+        if key in OWNED:
+            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {OWNED[key]}"))
+        elif key not in known:
+            config = {"grpo": "GRPOConfig", "sft": "SFTConfig"}[recipe.method]
+            errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
+    if recipe.method == "grpo":
+        errors += _batch_errors(recipe, known)
+    return errors
+
+
+def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
+    """GRPO compares whole groups: the generation batch must be a multiple of the group size."""
+    samples = recipe.generation.samples
+    if samples < 2:
+        return [RecipeError(f"recipe key 'generation.samples' is {samples}: GRPO compares at least 2 completions of a prompt")]
+
+    def given(key: str, default: int) -> Any:
+        value = recipe.trainer.get(key)
+        return known.get(key) or default if value is None else value
+
+    per_device, accumulation = given("per_device_train_batch_size", 8), given("gradient_accumulation_steps", 1)
+    steps = recipe.trainer.get("steps_per_generation") or accumulation
+    batch = recipe.trainer.get("generation_batch_size") or (
+        per_device * steps if isinstance(per_device, int) and isinstance(steps, int) else None
+    )
+    if isinstance(batch, int) and batch % samples:
+        lower, upper = batch - batch % samples, batch - batch % samples + samples
+        return [
+            RecipeError(
+                f"a generation batch of {batch} completions does not divide by the group size {samples}\n"
+                f"  per_device_train_batch_size {per_device} x steps_per_generation {steps}; use "
+                f"{' or '.join(str(n) for n in (lower, upper) if n)}, or another generation.samples"
+            )
+        ]
+    return []

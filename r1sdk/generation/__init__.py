@@ -1,0 +1,25 @@
+"""Generators for evaluation and generation: prompts in, completions out. TRL generates in training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..records import Completion, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample. `temperature` 0 is greedy; `top_k` 0 is off."""
+
+    samples: int = 1  # completions per prompt
+    max_tokens: int = 512
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int = 0
+
+
+class Generator(Protocol):
+    def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
+        """`sampling.samples` completions for each prompt. Shapes: [P] -> [P][samples]."""
+        ...

@@ -1,0 +1,178 @@
+"""Plugins in, `Registry` out: loads the `r1sdk` entry points once and remembers what came from where.
+
+A plugin that fails to load never stops the others: its failure is kept, and shown where it matters, by `r1 plugins` and
+beside an unknown name that it might have provided.
+"""
+
+import dataclasses
+import inspect
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any, get_type_hints
+
+import pluggy
+
+from . import hookspecs
+from .errors import PluginError, R1Error, UnknownName, nearest, raise_all
+
+GROUP = "r1sdk"
+DISABLE = "R1_DISABLE_PLUGINS"  # comma-separated distributions whose plugins are not loaded
+KINDS = {  # kind -> the hook that registers it
+    "reward": "r1_register_rewards",
+    "environment": "r1_register_environments",
+    "sandbox": "r1_register_sandboxes",
+    "recipe": "r1_register_recipes",
+    "model": "r1_register_models",
+}
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+PATH_NAME = re.compile(r"[a-z0-9_.-]+(/[a-z0-9_.-]+)*")  # recipes: a path of names
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One registered name."""
+
+    kind: str
+    name: str
+    target: Any
+    source: str  # "r1-brevity 0.2.0 (brevity)"
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring, or of a recipe's opening comment."""
+        if self.kind == "recipe":
+            text = self.target.read_text(encoding="utf-8").lstrip("# ")
+        elif self.kind == "model" and not callable(self.target):
+            card = self.target / "README.md"
+            text = card.read_text(encoding="utf-8").lstrip("# ") if card.is_file() else str(self.target)
+        else:
+            text = inspect.getdoc(self.target) or ""
+        return str(text).partition("\n")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Everything that the loaded plugins provide, and the plugins that failed with the reason."""
+
+    entries: Mapping[tuple[str, str], tuple[Entry, ...]] = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
+
+    def names(self, kind: str) -> list[str]:
+        """The names of one kind, sorted."""
+        return sorted(name for k, name in self.entries if k == kind)
+
+    def get(self, kind: str, name: str) -> Entry:
+        """The one entry of that name.
+
+        Raises:
+            UnknownName: none has it; says the nearest name, and which plugins failed to load.
+            PluginError: more than one plugin provides it. No order decides: the user does.
+        """
+        match self.entries.get((kind, name), ()):
+            case ():
+                raise UnknownName(kind, name, self.names(kind), self.failures)
+            case (entry,):
+                return entry
+            case entries:
+                sources = " and ".join(entry.source for entry in entries)
+                raise PluginError(f"{kind} {name!r} is provided by {sources}; disable one with {DISABLE}=DISTRIBUTION")
+
+    def build(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Any:
+        """The named target; a class is built with `options`. Raises: UnknownName, PluginError (every option at fault)."""
+        entry = self.get(kind, name)
+        options = options or {}
+        if not inspect.isclass(entry.target):
+            if options:
+                raise PluginError(f"{kind} {name!r} takes no options, got {', '.join(options)}")
+            return entry.target
+        checked = _checked_options(entry, options)
+        try:
+            return entry.target(**checked)
+        except R1Error as error:
+            raise PluginError(f"{kind} {name!r}: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise PluginError(f"{kind} {name!r} refuses its options: {error}") from error
+
+
+def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Registry:
+    """Load every installed `r1sdk` entry point, less the distributions named in `R1_DISABLE_PLUGINS`.
+
+    `points` replaces the installed ones, for tests and notebooks: source -> a function (or class) that returns the
+    plugin, e.g. `load_plugins({"mine": MyPlugin})`.
+    """
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    entries: dict[tuple[str, str], tuple[Entry, ...]] = {}
+    failures: list[str] = []
+    for source, load in (_installed() if points is None else points).items():
+        try:
+            found = _entries_of(manager, load(), source)
+        except Exception as error:  # noqa: BLE001 - a plugin is someone else's code: it may fail in any way
+            failures.append(f"{source}: {type(error).__name__}: {error}")
+            continue
+        for entry in found:
+            entries[entry.kind, entry.name] = (*entries.get((entry.kind, entry.name), ()), entry)
+    return Registry(entries, tuple(failures))
+
+
+def _installed() -> dict[str, Callable[[], Any]]:
+    disabled = {_canonical(name) for name in os.environ.get(DISABLE, "").split(",") if name.strip()}
+    points = sorted((p for p in entry_points(group=GROUP) if p.dist), key=lambda p: (p.dist.name, p.name))
+    return {f"{p.dist.name} {p.dist.version} ({p.name})": p.load for p in points if _canonical(p.dist.name) not in disabled}
+
+
+def _canonical(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
+
+
+def _entries_of(manager: pluggy.PluginManager, plugin: Any, source: str) -> list[Entry]:
+    """What one plugin registers. Raises: whatever its hooks raise, PluginError, pluggy.PluginValidationError."""
+    manager.register(plugin, name=source)
+    try:
+        manager.check_pending()  # a misspelt hook is an error, not a silence
+        entries: list[Entry] = []
+        for kind, hook in KINDS.items():
+
+            def register(name: str, target: Any, kind: str = kind) -> None:
+                if not (PATH_NAME if kind == "recipe" else NAME).fullmatch(name):
+                    raise PluginError(f"{kind} name {name!r} must be lower_snake_case")
+                if any(entry.kind == kind and entry.name == name for entry in entries):
+                    raise PluginError(f"{kind} {name!r} is registered twice by this plugin")
+                entries.append(Entry(kind, name, target, source))
+
+            getattr(manager.hook, hook)(register=register)
+    finally:
+        manager.unregister(plugin)
+    if not entries:
+        raise PluginError("registered nothing; are its hooks marked @r1sdk.hookimpl?")
+    return entries
+
+
+def _checked_options(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
+    """`options` converted to the types of the target's fields. Raises: PluginError naming every one at fault."""
+    from pydantic import TypeAdapter, ValidationError
+
+    what = f"{entry.kind} {entry.name!r}"
+    if not dataclasses.is_dataclass(entry.target):
+        if options:
+            raise PluginError(f"{what} takes no options, got {', '.join(options)}")
+        return {}
+    known = [f.name for f in dataclasses.fields(entry.target) if f.init]
+    types = get_type_hints(entry.target)
+    checked: dict[str, Any] = {}
+    errors: list[R1Error] = []
+    for option, value in options.items():
+        if option not in known:
+            hint = nearest(option, known) or f"; it takes {', '.join(known) or 'none'}"
+            errors.append(PluginError(f"{what} has no option {option!r}{hint}"))
+            continue
+        try:
+            checked[option] = TypeAdapter(types[option]).validate_python(value)
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"].lower()
+            errors.append(PluginError(f"{what}, option {option!r}: {reason}, got {value!r}"))
+    raise_all(errors, PluginError)
+    return checked

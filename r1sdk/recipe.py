@@ -1,0 +1,190 @@
+"""`Recipe`: everything that one run needs, in one strict record. Defaults < recipe file < `--set` < flags."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from .errors import R1Error, RecipeError, nearest, raise_all
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Named(Strict):
+    """A registered name with its options. `countdown` and `{name: countdown, options: {level: easy}}` read as one."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class WeightedReward(Named):
+    weight: float = 1.0
+
+
+class Generation(Strict):
+    """How completions are sampled."""
+
+    backend: Literal["auto", "transformers"] = "auto"
+    samples: Annotated[int, Field(ge=1)] = 8  # completions per prompt: GRPO's group size
+    max_tokens: Annotated[int, Field(ge=1)] = 512  # per completion
+    temperature: Annotated[float, Field(ge=0.0)] = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0  # 0: off
+
+
+class Evaluation(Strict):
+    """The held-out evaluation before and after training. `tasks: 0` leaves it out."""
+
+    split: str = "test"
+    tasks: Annotated[int, Field(ge=0)] = 200
+    samples: Annotated[int, Field(ge=1)] = 1  # completions per task
+    temperature: Annotated[float, Field(ge=0.0)] = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+
+
+class Limits(Strict):
+    """Shares of a batch above which the run stops and says why, instead of training on what nobody judged."""
+
+    error: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+
+
+class Recipe(Strict):
+    method: Literal["grpo", "sft"] = "grpo"
+    model: str
+    env: Named
+    rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
+    generation: Generation = Generation()
+    evaluation: Evaluation = Evaluation()
+    limits: Limits = Limits()
+    optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
+    trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
+    seed: Annotated[int, Field(ge=0)] = 0
+    output_dir: Path | None = None  # the run folder
+
+    @field_validator("env", mode="before")
+    @classmethod
+    def _env_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("rewards", mode="before")
+    @classmethod
+    def _rewards_by_name(cls, value: Any) -> Any:
+        value = value.split(",") if isinstance(value, str) else value
+        return [_reward(item) if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+
+    @field_validator("rewards")
+    @classmethod
+    def _rewards_once(cls, value: tuple[WeightedReward, ...]) -> tuple[WeightedReward, ...]:
+        names = [reward.name for reward in value]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"a reward is listed once, got {', '.join(twice)} twice")
+        return value
+
+    def to_yaml(self) -> str:
+        """The whole recipe, defaults included, as a file that reads back as itself."""
+        import yaml
+
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def load_recipe(path: Path | None, *layers: Mapping[str, Any]) -> Recipe:
+    """Read `path` and lay `layers` over it, the last one on top. Raises: RecipeError naming every key at fault."""
+    merged: dict[str, Any] = read_layer(path) if path else {}
+    for layer in layers:
+        merged = _overlay(merged, layer)
+    try:
+        return Recipe.model_validate(merged)
+    except ValidationError as error:
+        found: list[R1Error] = [RecipeError(_explain(e)) for e in error.errors()]
+        raise_all(found, RecipeError)
+        raise
+
+
+def read_layer(path: Path) -> dict[str, Any]:
+    """A recipe file as a layer. Raises: RecipeError where it cannot be read or is no mapping."""
+    import yaml
+
+    try:
+        layer = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read recipe {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"recipe {path} is not YAML: {error}") from None
+    if layer is not None and not isinstance(layer, dict):
+        raise RecipeError(f"recipe {path} must be a mapping of keys, got {type(layer).__name__}")
+    return layer or {}
+
+
+def dotted(assignment: str) -> dict[str, Any]:
+    """`"trainer.max_steps=10"` as `{"trainer": {"max_steps": 10}}`; the value is read as YAML. Raises: RecipeError."""
+    import yaml
+
+    path, equals, value = assignment.partition("=")
+    if not equals or not all(path.split(".")):
+        raise RecipeError(f"--set takes key=value, e.g. --set trainer.max_steps=10; got {assignment!r}")
+    try:
+        layer: Any = _number(yaml.safe_load(value))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {path}: the value is not YAML: {error}") from None
+    for key in reversed(path.split(".")):
+        layer = {key: layer}
+    return dict(layer)
+
+
+def _number(value: Any) -> Any:
+    """`1e-6` as a number: YAML 1.1 reads it as text because it has no point."""
+    if isinstance(value, str):
+        try:
+            return float(value) if value[:1] in "+-.0123456789" and value else value
+        except ValueError:
+            return value
+    return value
+
+
+def _reward(text: str) -> dict[str, Any]:
+    """`format` or `format=0.2` as a reward with its weight."""
+    name, equals, weight = text.strip().partition("=")
+    return {"name": name, "weight": weight} if equals else {"name": name}
+
+
+def _overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` laid on `under`: mappings merge, anything else replaces. A bare name is read as `{name: ...}` first."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        if key == "env":
+            below, value = _named(below), _named(value)
+            if below and value.get("name", below.get("name")) != below.get("name"):
+                below = None  # another environment: the options of the old one are not its own
+        merged[key] = _overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _explain(error: Any) -> str:
+    path = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return f"recipe key {path!r} is missing: name it in the recipe or by its flag"
+    if error["type"] != "extra_forbidden":
+        reason = error["msg"].removeprefix("Value error, ")
+        return f"recipe key {path!r}: {reason[:1].lower()}{reason[1:]}, got {error['input']!r:.80}"
+    model = _model_at(error["loc"][:-1])
+    return f"recipe has no key {path!r}{nearest(str(error['loc'][-1]), model.model_fields)}"
+
+
+def _model_at(path: tuple[Any, ...]) -> type[BaseModel]:
+    model: type[BaseModel] = Recipe
+    for part in path:
+        if part == "rewards":
+            model = WeightedReward
+        elif part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else model
+    return model

@@ -1,0 +1,223 @@
+"""The run folder: what is in it, how it is written so that a kill at any moment loses nothing, how it is read back.
+
+    recipe.yaml         the resolved recipe: running it again makes the same run
+    manifest.json       versions, machine, command, seed
+    status.json         state, phase and progress, replaced as a whole
+    metrics.jsonl       one line per optimizer step, and one per warning
+    rollouts.jsonl      every rollout with its verdict and scores
+    evaluations/        the held-out evaluations: before.json, after.json
+    checkpoints/        checkpoint-N, whole once it holds the file `complete`
+    model/              the trained model in Hugging Face form
+    worker.log          what the worker printed
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import RunError
+from .recipe import Recipe, load_recipe
+from .records import Rollout, Score
+
+ENDED = ("finished", "failed", "interrupted")  # states in which no worker holds the folder
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe_file = path / "recipe.yaml"
+        self.manifest_file = path / "manifest.json"
+        self.status_file = path / "status.json"
+        self.metrics_file = path / "metrics.jsonl"
+        self.rollouts_file = path / "rollouts.jsonl"
+        self.evaluations = path / "evaluations"
+        self.checkpoints = path / "checkpoints"
+        self.model = path / "model"
+        self.log_file = path / "worker.log"
+        self._lock: IO[str] | None = None
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe, manifest: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":
+        """A new run folder at `path`. Raises: RunError where one is there already and `overwrite` is not set."""
+        folder = cls(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if not folder.recipe_file.is_file():
+                raise RunError(f"{path} exists and is no run folder: choose another --out")
+            if not overwrite:
+                state = folder.status().get("state", "unknown")
+                raise RunError(
+                    f"{path} already holds a run ({state}): continue it with --resume {path}, "
+                    "choose another --out, or replace it with --overwrite"
+                )
+            folder.lock()
+            folder.unlock()
+            shutil.rmtree(path)
+        for part in (path, folder.evaluations, folder.checkpoints):
+            part.mkdir(parents=True, exist_ok=True)
+        _replace(folder.recipe_file, recipe.to_yaml())
+        _replace(folder.manifest_file, json.dumps(manifest, indent=2) + "\n")
+        folder.set_status("prepared")
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """The run folder at `path`. Raises: RunError where there is none."""
+        folder = cls(path)
+        if not folder.recipe_file.is_file():
+            raise RunError(f"{path} is no run folder: it has no recipe.yaml")
+        return folder
+
+    def recipe(self) -> Recipe:
+        """The resolved recipe. Raises: RecipeError."""
+        return load_recipe(self.recipe_file)
+
+    def manifest(self) -> dict[str, Any]:
+        return dict(json.loads(self.manifest_file.read_text(encoding="utf-8")))
+
+    # A lock that the kernel drops when its holder dies, SIGKILL included.
+    def lock(self, wait_s: float = 0.0) -> None:
+        """Hold the folder, waiting at most `wait_s`. Raises: RunError where another process holds it."""
+        import fcntl
+
+        handle = (self.path / ".lock").open("w")
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    handle.close()
+                    raise RunError(f"{self.path} is in use by another process (pid {self.status().get('pid')})") from None
+                time.sleep(0.2)
+            else:
+                self._lock = handle
+                return
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def set_status(self, state: str, **more: Any) -> None:
+        """Replace the status: `state` is prepared, running, finished, failed or interrupted."""
+        _replace(self.status_file, json.dumps({"state": state, "pid": os.getpid(), "updated": time.time(), **more}))
+
+    def status(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.status_file.read_text(encoding="utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """Append one line: `{"kind": "step", "step": 3, ...}` or `{"kind": "warning", ...}`."""
+        _append(self.metrics_file, [dict(line)])
+
+    def metrics(self, kind: str | None = "step") -> list[dict[str, Any]]:
+        """The lines of one kind, in order; all of them for None."""
+        return [line for line in _lines(self.metrics_file) if kind is None or line.get("kind") == kind]
+
+    def append_rollouts(self, step: int, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> None:
+        _append(self.rollouts_file, [rollout_line(r, s, step=step) for r, s in zip(rollouts, scores, strict=True)])
+
+    def rollouts(self) -> Iterator[dict[str, Any]]:
+        """The rollouts as `rollout_line` wrote them, in order."""
+        return _lines(self.rollouts_file)
+
+    def write_evaluation(self, name: str, evaluation: Mapping[str, Any]) -> None:
+        self.evaluations.mkdir(exist_ok=True)
+        _replace(self.evaluations / f"{name}.json", json.dumps(evaluation, indent=2) + "\n")
+
+    def evaluation(self, name: str) -> dict[str, Any] | None:
+        file = self.evaluations / f"{name}.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+    def complete_checkpoints(self) -> list[Path]:
+        """The checkpoints that were written to their end, oldest first."""
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "complete").is_file()]
+        return sorted(found, key=checkpoint_step)
+
+    def rewind(self) -> Path | None:
+        """Make the folder as it was at the last complete checkpoint, and return that; None: start over.
+
+        Half-written checkpoints go; metrics and rollouts of later steps go, with a line that a kill cut short.
+        """
+        complete = self.complete_checkpoints()
+        for path in self.checkpoints.glob("*"):
+            if path.is_dir() and path not in complete:
+                shutil.rmtree(path)
+        step = checkpoint_step(complete[-1]) if complete else 0
+        for file in (self.metrics_file, self.rollouts_file):
+            if file.exists():
+                kept = (json.dumps(line, ensure_ascii=False) for line in _lines(file) if line.get("step", 0) <= step)
+                _replace(file, "".join(line + "\n" for line in kept))
+        return complete[-1] if complete else None
+
+
+def checkpoint_step(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
+
+
+def mark_complete(checkpoint: Path) -> None:
+    """Say that `checkpoint` is whole, after everything in it has reached the disk."""
+    for file in checkpoint.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+    _replace(checkpoint / "complete", "")
+
+
+def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> dict[str, Any]:
+    """A rollout as one JSON object: task, completion, verdict, rewards, total."""
+    completion = rollout.completion
+    line = {
+        **more,
+        "task": asdict(rollout.task),
+        "completion": {"messages": completion.messages, "tokens": len(completion.token_ids), "finish": completion.finish},
+        "verdict": asdict(rollout.verdict) if rollout.verdict else None,
+    }
+    if score is not None:
+        line |= {"rewards": dict(score.rewards), "total": score.total}
+    return line
+
+
+def latest_run(root: Path) -> RunFolder:
+    """The run folder under `root` that was written to last. Raises: RunError where there is none."""
+    found = [path for path in root.glob("*") if (path / "recipe.yaml").is_file()] if root.is_dir() else []
+    if not found:
+        raise RunError(f"no run folder under {root}")
+    return RunFolder.open(max(found, key=lambda path: (path / "status.json").stat().st_mtime))
+
+
+def _replace(file: Path, text: str) -> None:
+    """Write `file` so that a reader sees the old text or the new one, never a part."""
+    new = file.with_name(f".{file.name}.new")
+    with new.open("w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+    new.replace(file)
+
+
+def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    with file.open("a", encoding="utf-8") as handle:
+        handle.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8", errors="replace") as handle:
+        for text in handle:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue  # cut short by a kill: `rewind` drops it
+            if isinstance(line, dict):
+                yield line

@@ -1,0 +1,1 @@
+"""The trainer: TRL and accelerate live in this package only."""

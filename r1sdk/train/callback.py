@@ -1,0 +1,92 @@
+"""The trainer's events into the run folder: metrics, progress, whole checkpoints, and a stop that saves."""
+
+import math
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from ..runs import RunFolder, checkpoint_step, mark_complete
+from .health import warnings
+
+
+class StopRequest:
+    """Set by Ctrl-C, SIGTERM or SIGHUP. The first one ends the run after its step, with a checkpoint; a second one at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.training = False
+
+    def install(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if self.asked or not self.training:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+class RunCallback(TrainerCallback):  # type: ignore[misc]
+    """Writes what the trainer reports."""
+
+    def __init__(self, folder: RunFolder, stop: StopRequest) -> None:
+        self.folder = folder
+        self.stop = stop
+        self._started = 0.0
+        self._seconds = 0.0
+        self._tokens_seen: float | None = None
+        self._lines = folder.metrics("step")
+        self._warned = {line["name"] for line in folder.metrics("warning")}
+        if self._lines:
+            self._tokens_seen = self._lines[-1].get("num_tokens")
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.stop.training = True
+        self._progress(state)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._started = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._seconds = time.perf_counter() - self._started
+        if self.stop.asked:
+            control.should_save = True
+            control.should_training_stop = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        if not logs or "loss" not in logs or not state.is_world_process_zero:
+            return
+        line = {"kind": "step", "step": state.global_step, "time": time.time(), "step_seconds": self._seconds}
+        line |= {key: value for key, value in logs.items() if not _is_nan(value)}
+        if (seen := logs.get("num_tokens")) is not None:
+            line["tokens_per_second"] = (seen - (self._tokens_seen or 0.0)) / self._seconds if self._seconds else 0.0
+            self._tokens_seen = seen
+        self._lines.append(line)
+        self.folder.append_metrics(line)
+        for name, text in warnings(self._lines).items():
+            if name not in self._warned:  # once a run: a warning that repeats is not read
+                self._warned.add(name)
+                self.folder.append_metrics({"kind": "warning", "step": state.global_step, "name": name, "text": text})
+        self._progress(state)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.stop.training = False
+
+    def _progress(self, state: Any) -> None:
+        if state.is_world_process_zero:
+            self.folder.set_status("running", phase="training", done=state.global_step, total=state.max_steps)
+
+
+def resume_step(checkpoint: Path | None) -> int:
+    return checkpoint_step(checkpoint) if checkpoint else 0
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

@@ -1,0 +1,73 @@
+"""A `Run` in, a trained policy out: GRPO on TRL's trainer (DeepSeekMath, arXiv 2402.03300, Eq. 3)."""
+
+from pathlib import Path
+from typing import Any
+
+from ..compose import Run
+from ..generation.hf_model import end_tokens, render
+from ..runs import RunFolder
+from ..text import opened_think
+from .rewards import RewardTable, task_row
+
+
+def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:
+    """TRL's GRPOTrainer for `run`, its rewards bound, ready to `train()`."""
+    from datasets import Dataset
+    from trl import GRPOConfig, GRPOTrainer
+
+    recipe = run.recipe
+    table = RewardTable(
+        run.environment,
+        run.rewards,
+        recipe.generation.samples,
+        limits=recipe.limits,
+        end_tokens=frozenset(end_tokens(model, tokenizer)),
+        opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
+        keep=folder.append_rollouts,
+    )
+    return GRPOTrainer(
+        model=model,
+        args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
+        train_dataset=Dataset.from_list([task_row(task) for task in run.environment.tasks("train")]),
+        reward_funcs=table.columns(),
+        processing_class=tokenizer,
+        callbacks=callbacks,
+    )
+
+
+def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
+    """The arguments of GRPOConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
+    recipe, generation = run.recipe, run.recipe.generation
+    return {
+        **machine_arguments(),
+        **recipe.trainer,
+        "output_dir": str(checkpoints),
+        "seed": recipe.seed,
+        "num_generations": generation.samples,
+        "max_completion_length": generation.max_tokens,
+        "temperature": generation.temperature,
+        "top_p": generation.top_p,
+        "top_k": generation.top_k,
+        "reward_weights": [weight for _, weight in run.rewards.values()],
+        "use_vllm": False,
+        "remove_unused_columns": False,
+    }
+
+
+def machine_arguments() -> dict[str, Any]:
+    """Trainer arguments that suit this machine, and quiet defaults: nothing is reported anywhere unless asked for."""
+    import torch
+
+    cuda = torch.cuda.is_available()
+    return {
+        "use_cpu": not cuda,
+        "bf16": cuda and torch.cuda.is_bf16_supported(),
+        "gradient_checkpointing": cuda,
+        "report_to": [],
+        "logging_steps": 1,
+        "save_strategy": "steps",
+        "save_steps": 50,
+        "save_total_limit": 2,
+        "disable_tqdm": True,
+        "dataloader_pin_memory": cuda,
+    }

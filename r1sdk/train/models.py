@@ -1,0 +1,74 @@
+"""A `ModelSource` in, a tokenizer and a model out, with the checks that need the tokenizer only."""
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ..compose import ModelSource
+from ..errors import R1Error
+from ..generation.hf_model import render
+from ..records import Task
+
+
+def locate(source: ModelSource, folder: Path, seed: int) -> str:
+    """What `from_pretrained` takes. A model that is made is written to `folder` first, unless it is there."""
+    if source.make is not None:
+        if not (folder / "config.json").is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            source.make(folder, seed)
+        return str(folder)
+    return str(source.folder or source.hub_id)
+
+
+def load_tokenizer(where: str) -> Any:
+    """The tokenizer, with a chat template and a pad token. Raises: R1Error."""
+    from transformers import AutoTokenizer
+
+    tokenizer = _from_pretrained(AutoTokenizer, where)
+    if not tokenizer.chat_template:
+        raise R1Error(f"model {where!r} has no chat template, so a prompt cannot be put to it: use its instruct version")
+    if tokenizer.eos_token_id is None:
+        raise R1Error(f"model {where!r} has no end-of-sequence token, so a reply would never end")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(where: str, **options: Any) -> Any:
+    """The causal language model, on the GPU where there is one. Raises: R1Error."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    cuda = torch.cuda.is_available()
+    options.setdefault("dtype", "auto" if cuda else torch.float32)
+    model = _from_pretrained(AutoModelForCausalLM, where, **options)
+    return model.to("cuda") if cuda else model
+
+
+def check_lengths(tasks: Iterable[Task], tokenizer: Any, where: str, max_tokens: int, look_at: int = 4096) -> None:
+    """Raises: R1Error where a prompt and its completion do not fit the model. Looks at the longest prompts by text."""
+    from transformers import AutoConfig
+
+    limit = getattr(_from_pretrained(AutoConfig, where), "max_position_embeddings", None)
+    texts = sorted((render(tokenizer, task.prompt) for task in islice(tasks, look_at)), key=len)[-32:]
+    if not texts:
+        raise R1Error("the environment has no tasks in this split")
+    longest = max(len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"])
+    if limit and longest + max_tokens > limit:
+        raise R1Error(
+            f"the longest prompt has {longest} tokens, and with generation.max_tokens {max_tokens} that makes "
+            f"{longest + max_tokens}: more than the {limit} positions of model {where!r}; "
+            + (f"set generation.max_tokens to {limit - longest} or less" if longest < limit else "shorten the prompts")
+        )
+
+
+def _from_pretrained(kind: Any, where: str, **options: Any) -> Any:
+    try:
+        return kind.from_pretrained(where, **options)
+    except (OSError, ValueError) as error:
+        raise R1Error(f"cannot load model {where!r}: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

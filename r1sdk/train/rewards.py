@@ -1,0 +1,105 @@
+"""Our rewards as TRL's: the whole batch is judged and priced once, and each reward reads its own column.
+
+TRL calls `fn(prompts=, completions=, completion_ids=, **dataset_columns) -> list[float | None]` once per reward with the
+same `completions` list object, so that list's identity marks the batch.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..contracts import Environment
+from ..errors import RewardError
+from ..recipe import Limits
+from ..records import Completion, Message, Rollout, Score, Task
+from ..scoring import Rewards, score
+
+Keep = Callable[[int, list[Rollout], list[Score]], None]
+"""Given (step, rollouts, scores) of every batch."""
+
+
+def task_row(task: Task) -> dict[str, Any]:
+    """A task as a row of TRL's dataset: its prompt, and all of it as one JSON column."""
+    return {"prompt": task.prompt, "task": json.dumps(asdict(task), ensure_ascii=False)}
+
+
+@dataclass
+class RewardTable:
+    """Scores of the batch in hand: one row per completion, one column per reward."""
+
+    environment: Environment
+    rewards: Rewards
+    group_size: int
+    limits: Limits = field(default_factory=Limits)
+    end_tokens: frozenset[int] = frozenset()  # a completion that ends with none of these was cut
+    opened_think: str = ""  # what the chat template has already written of the reply
+    keep: Keep | None = None
+    _batch: Any = field(default=None, repr=False)
+    _scores: list[Score] = field(default_factory=list, repr=False)
+
+    def columns(self) -> list["Column"]:
+        """One TRL reward function per reward, in order. Their weights: `GRPOConfig.reward_weights`."""
+        return [Column(self, name) for name in self.rewards]
+
+    def scores(
+        self,
+        completions: Sequence[list[Message]],  # [B]
+        completion_ids: Sequence[list[int]],  # [B][T]
+        task: Sequence[str],  # [B], the column of `task_row`
+        trainer_state: Any = None,
+        log_metric: Callable[[str, float], None] | None = None,
+        **_: Any,
+    ) -> list[Score]:
+        """The scores of the batch, [B], judged at the first call that brings it. Raises: RewardError."""
+        if completions is not self._batch:
+            rows = zip(task, completions, completion_ids, strict=True)
+            rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
+            judged, self._scores = score(rollouts, self.environment, self.rewards, self.group_size)
+            shares = _status_shares(judged)
+            if log_metric:
+                for status, share in shares.items():
+                    log_metric(f"verdict/{status}", share)
+            if self.keep:
+                self.keep((trainer_state.global_step if trainer_state else 0) + 1, judged, self._scores)
+            self._check(shares, judged)
+            self._batch = completions
+        return self._scores
+
+    def _completion(self, messages: list[Message], ids: list[int]) -> Completion:
+        if self.opened_think and messages:
+            first, *rest = messages
+            messages = [{**first, "content": self.opened_think + (first["content"] or "")}, *rest]
+        return Completion(messages, list(ids), "stop" if ids and ids[-1] in self.end_tokens else "length")
+
+    def _check(self, shares: Mapping[str, float], judged: Sequence[Rollout]) -> None:
+        """Raises: RewardError where more of the batch than the recipe allows could not be judged."""
+        for status, limit in (("error", self.limits.error), ("unverifiable", self.limits.unverifiable)):
+            if shares[status] > limit:
+                first = next(r for r in judged if r.verdict and r.verdict.status == status)
+                reason = first.verdict.reason if first.verdict else ""
+                raise RewardError(
+                    f"{shares[status]:.0%} of this batch has the verdict {status!r}, more than limits.{status} = {limit:.0%}\n"
+                    f"  first: task {first.task.id or first.task.prompt!r:.200}: {reason or 'no reason given'}"
+                )
+
+
+@dataclass
+class Column:
+    """One reward of a `RewardTable`, callable as TRL calls it."""
+
+    table: RewardTable
+    name: str
+
+    @property
+    def __name__(self) -> str:  # TRL logs `rewards/{__name__}/mean`
+        return self.name
+
+    def __call__(self, **batch: Any) -> list[float | None]:
+        return [row.rewards[self.name] for row in self.table.scores(**batch)]
+
+
+def _status_shares(judged: Sequence[Rollout]) -> dict[str, float]:
+    counts = Counter(rollout.verdict.status for rollout in judged if rollout.verdict)
+    return {status: counts[status] / len(judged) for status in ("ok", "timeout", "unverifiable", "error")}  # type: ignore[index]
