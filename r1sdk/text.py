@@ -50,7 +50,8 @@ def extract_answer(text: str) -> str | None:
         return None
     before, closed, _ = rest.rpartition("</answer>")
     _, opened, answer = before.rpartition("<answer>")
-    return answer.strip() if closed and opened else None
+    # An answer ends where it is first closed: a stray tag later on is no part of it.
+    return answer.partition("</answer>")[0].strip() if closed and opened else None
 
 
 def opened_think(prompt: str) -> str:
