@@ -9,7 +9,7 @@ from typing import Any
 from .contracts import Demonstrator, Environment
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .plugins import Registry
-from .recipe import Recipe
+from .recipe import Recipe, read_layer
 from .scoring import Rewards
 from .trl_fields import trainer_fields
 
@@ -161,3 +161,23 @@ def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
             )
         ]
     return []
+
+
+def find_recipe(registry: Registry, name: str | None, env: str | None, model: str | None) -> tuple[Path, str]:
+    """The recipe file to start from, and why it is that one.
+
+    A given `name` is a file, or a registered recipe. Without one it is the registered recipe `ENV/MODEL`, which holds
+    settings that were measured for that pair, or else `default`. Raises: R1Error.
+    """
+    if name is not None:
+        file = Path(name).expanduser()
+        if file.is_file():
+            return file, "given"
+        if file.suffix in (".yaml", ".yml"):
+            raise RecipeError(f"no recipe file {name!r}; registered recipes: {', '.join(registry.names('recipe')) or 'none'}")
+        return Path(registry.get("recipe", name).target), "given"
+    default = Path(registry.get("recipe", "default").target)
+    pair = f"{env}/{model or read_layer(default).get('model')}"
+    if pair in registry.names("recipe"):
+        return Path(registry.get("recipe", pair).target), f"{pair}, measured for this environment and model"
+    return default, "default"

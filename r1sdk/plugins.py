@@ -120,8 +120,8 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
 
 def _installed() -> dict[str, Callable[[], Any]]:
     disabled = {_canonical(name) for name in os.environ.get(DISABLE, "").split(",") if name.strip()}
-    points = sorted((p for p in entry_points(group=GROUP) if p.dist), key=lambda p: (p.dist.name, p.name))
-    return {f"{p.dist.name} {p.dist.version} ({p.name})": p.load for p in points if _canonical(p.dist.name) not in disabled}
+    found = [(p.dist.name, p.dist.version, p.name, p.load) for p in entry_points(group=GROUP) if p.dist]
+    return {f"{dist} {version} ({name})": load for dist, version, name, load in sorted(found, key=lambda f: f[:3]) if _canonical(dist) not in disabled}
 
 
 def _canonical(distribution: str) -> str:

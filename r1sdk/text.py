@@ -7,7 +7,9 @@ is asked for is what it is paid for.
 import re
 from dataclasses import dataclass
 
-SYSTEM_PROMPT = "First think inside <think> and </think>, then give only the final answer inside <answer> and </answer>."
+SYSTEM_PROMPT = (
+    "First think inside <think> and </think>, then give only the final answer inside <answer> and </answer>."
+)
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 

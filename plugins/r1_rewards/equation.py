@@ -22,7 +22,7 @@ _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed
 # Each command becomes a space as well, so that none can glue two numbers into one.
 _COMMAND = re.compile(r"\\(?:(times|cdot|div|left|right|quad)(?![A-Za-z])|[,;:! ])")
 _OPERATOR_OF = {"times": "*", "cdot": "*", "div": "/"}
-_FRACTION = re.compile(r"(\\[dt]?frac\s*\{|\}\s*\{|\})")
+_BRACKET = re.compile(r"(\\[dt]?frac\s*\{|\}\s*\{|\}|[()])")
 _SIGNS = str.maketrans(
     {
         **dict.fromkeys("×·⋅∙∗＊", "*"),
@@ -103,20 +103,25 @@ def _plain(text: str) -> str:
 
 
 def _without_fractions(text: str) -> str:
-    r"""`\frac{a}{b}` as `((a)/(b))`, at any depth. A brace that belongs to none stays, and is refused by the parser."""
-    parts = _FRACTION.split(text)
-    in_numerator: list[bool] = []  # of each fraction that is open here
+    r"""`\frac{a}{b}` as `((a)/(b))`, at any depth. Raises: _Refused where braces and parentheses cross."""
+    parts = _BRACKET.split(text)
+    expected: list[str] = []  # what closes each bracket that is open here; `}{` ends a numerator
     for at in range(1, len(parts), 2):  # what the pattern matched stands between the rest
         part = parts[at]
         if part.startswith("\\"):
-            in_numerator.append(True)
+            expected.append("}{")
             parts[at] = "(("
-        elif part.endswith("{") and in_numerator and in_numerator[-1]:
-            in_numerator[-1] = False
-            parts[at] = ")/("
-        elif part == "}" and in_numerator and not in_numerator[-1]:
-            in_numerator.pop()
-            parts[at] = "))"
+        elif part == "(":
+            expected.append(")")
+        else:
+            kind = "}{" if part.endswith("{") else part
+            if not expected or expected.pop() != kind:
+                raise _Refused(f"not an equation: unexpected {kind!r}")
+            if kind == "}{":
+                expected.append("}")
+                parts[at] = ")/("
+            elif kind == "}":
+                parts[at] = "))"
     return "".join(parts)
 
 

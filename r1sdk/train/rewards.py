@@ -102,4 +102,4 @@ class Column:
 
 def _status_shares(judged: Sequence[Rollout]) -> dict[str, float]:
     counts = Counter(rollout.verdict.status for rollout in judged if rollout.verdict)
-    return {status: counts[status] / len(judged) for status in ("ok", "timeout", "unverifiable", "error")}  # type: ignore[index]
+    return {status: counts[status] / len(judged) for status in ("ok", "timeout", "unverifiable", "error")}

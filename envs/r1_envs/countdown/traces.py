@@ -22,8 +22,11 @@ class Search:
     persistent: float = 0.2  # share of searches that never give up, and that begin with a run of misses
 
 
-def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Search, rng: random.Random) -> str:
-    """A search for `target` as `<think>` … `</think>` and the expression it ends with as `<answer>`."""
+def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Search, rng: random.Random) -> str | None:
+    """A search for `target` as `<think>` … `</think>` and the expression it ends with as `<answer>`.
+
+    None where no attempt is possible under the rules of `game`.
+    """
     numbers = tuple(sorted(numbers))
     give_up, misses = search.give_up, 0
     if rng.random() < search.persistent:
@@ -43,6 +46,8 @@ def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Searc
         lines.append(f"{len(lines) + 1}. {work}; target {target}? {'yes' if hit else 'no'}\n")
         if hit or rng.random() < give_up:
             break
+    if not lines:
+        return None
     return f"<think>\n{''.join(lines)}</think>\n<answer>{answer}</answer>"
 
 

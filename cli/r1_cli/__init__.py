@@ -1,0 +1,34 @@
+"""The `r1` command. Each sub-command imports what it runs when it runs, so that `r1 --help` is instant."""
+
+import sys
+
+import typer
+
+from .eval import evaluate
+from .generate import generate
+from .plugins import plugins
+from .train import train
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="R1-style training of language models: rewards and environments are plugins, a trainer runs them.",
+    epilog="Try: r1 train --env countdown --rewards accuracy,format",
+)
+app.command(epilog="Try: r1 train --env countdown --rewards accuracy,format")(train)
+app.command("eval", epilog="Try: r1 eval tiny --env countdown --tasks 200")(evaluate)
+app.command(epilog="Try: r1 generate tiny --env countdown --tasks 20 --keep correct")(generate)
+app.command(epilog="Try: r1 plugins --kind reward")(plugins)
+
+
+def main() -> None:
+    """Run the app. An error that the user can act on is one message, exit status 1."""
+    from r1sdk import R1Error
+
+    try:
+        app()
+    except R1Error as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -1,0 +1,66 @@
+"""A run folder that is being written, read as it grows: what a live view shows."""
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from r1sdk.runs import RunFolder
+
+
+@dataclass
+class Follower:
+    """The run as far as it was read; `refresh` reads what is new."""
+
+    folder: "RunFolder"
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    status: dict[str, Any] = field(default_factory=dict)
+    sample: dict[str, Any] | None = None  # the newest rollout
+    _read: int = 0  # bytes of the metrics file
+
+    def refresh(self) -> list[dict[str, Any]]:
+        """Read on. Returns the new lines of the metrics."""
+        self.status = self.folder.status()
+        file = self.folder.metrics_file
+        if not file.is_file():
+            return []
+        if file.stat().st_size < self._read:  # rewound by a resume
+            self._read = 0
+            self.steps.clear()
+            self.warnings.clear()
+        with file.open("rb") as handle:
+            handle.seek(self._read)
+            data = handle.read()
+        whole = data[: data.rfind(b"\n") + 1]
+        self._read += len(whole)
+        new = [json.loads(line) for line in whole.splitlines() if line.strip()]
+        for line in new:
+            (self.steps if line.get("kind") == "step" else self.warnings).append(line)
+        if new:
+            self.sample = self._last_rollout() or self.sample
+        return new
+
+    def _last_rollout(self, tail: int = 65536) -> dict[str, Any] | None:
+        file = self.folder.rollouts_file
+        if not file.is_file():
+            return None
+        with file.open("rb") as handle:
+            size = handle.seek(0, 2)
+            handle.seek(max(0, size - tail))
+            lines = handle.read().split(b"\n")
+        try:
+            return dict(json.loads(lines[-2]))
+        except (IndexError, ValueError):
+            return None
+
+
+def series(steps: list[dict[str, Any]], key: str) -> list[float]:
+    """One metric over the steps, missing values left out."""
+    return [line[key] for line in steps if line.get(key) is not None]
+
+
+def reward_names(steps: list[dict[str, Any]]) -> list[str]:
+    if not steps:
+        return []
+    return [key.split("/")[1] for key in steps[-1] if key.startswith("rewards/") and key.endswith("/mean")]

@@ -1,0 +1,41 @@
+"""`r1 plugins`: what is registered, from where, what it does, and what failed to load."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from .options import Json
+
+
+def plugins(
+    kind: Annotated[str | None, typer.Option(help="Only: reward, environment, model, recipe or sandbox.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List what the installed plugins provide, and those that failed to load with the reason."""
+    from r1sdk.errors import UnknownName
+    from r1sdk.plugins import KINDS, load_plugins
+
+    if kind is not None and kind not in KINDS:
+        raise UnknownName("kind", kind, KINDS)
+    registry = load_plugins()
+    entries = sorted(
+        (entry for found in registry.entries.values() for entry in found if kind in (None, entry.kind)),
+        key=lambda entry: (list(KINDS).index(entry.kind), entry.name),
+    )
+    if as_json:
+        rows = [{"kind": e.kind, "name": e.name, "source": e.source, "summary": e.summary} for e in entries]
+        typer.echo(json.dumps({"plugins": rows, "failures": registry.failures}, indent=2))
+        return
+    width = max((len(entry.name) for entry in entries), default=0)
+    for group in KINDS:
+        listed = [entry for entry in entries if entry.kind == group]
+        if listed:
+            typer.echo(f"{group}s")
+        for entry in listed:
+            typer.echo(f"  {entry.name:{width}}  {entry.summary}  [{entry.source}]")
+    for (duplicate, name), found in registry.entries.items():
+        if len(found) > 1:
+            typer.echo(f"conflict: {duplicate} {name!r} is provided by {' and '.join(e.source for e in found)}", err=True)
+    for failure in registry.failures:
+        typer.echo(f"not loaded: {failure}", err=True)

@@ -1,0 +1,135 @@
+"""`r1 train`: a recipe and flags in, a trained model in a run folder out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import Env, Rewards, Seed, Sets, resolve
+
+if TYPE_CHECKING:
+    from r1sdk.plugins import Registry
+    from r1sdk.runs import RunFolder
+
+INTERRUPTED = 130
+
+
+def train(
+    recipe: Annotated[str | None, typer.Argument(help="A recipe's name or file. Without one: the settings for ENV and MODEL.")] = None,
+    env: Env = None,
+    rewards: Rewards = None,
+    model: Annotated[str | None, typer.Option(help="Model: a registered name (tiny), a folder, a run folder, a hub id.")] = None,
+    method: Annotated[str | None, typer.Option(help="grpo or sft.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps (trainer.max_steps).")] = None,
+    seed: Seed = None,
+    sets: Sets = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/ENV-MODEL-TIME.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder; 'last' is the newest in runs/.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe, and stop.")] = False,
+) -> None:
+    """Train a model with GRPO or SFT."""
+    from r1sdk.compose import compose
+    from r1sdk.errors import RecipeError
+    from r1sdk.launch.prepare import prepare
+    from r1sdk.plugins import load_plugins
+    from r1sdk.runs import RunFolder
+
+    registry = load_plugins()
+    if resume is not None:
+        given = {"recipe": recipe, "--env": env, "--rewards": rewards, "--model": model, "--method": method,
+                 "--steps": steps, "--seed": seed, "--set": sets, "--out": out, "--overwrite": overwrite or None}
+        if extra := [name for name, value in given.items() if value is not None]:
+            raise RecipeError(f"--resume continues the run as it was: leave out {', '.join(extra)}")
+        _run(_to_resume(resume), registry, resumed=True)
+        return
+    flags: dict[str, Any] = {"env": env, "rewards": rewards, "model": model, "method": method, "seed": seed}
+    flags["output_dir"] = None if out is None else str(out)
+    flags["trainer"] = None if steps is None else {"max_steps": steps}
+    resolved, origin = resolve(registry, recipe, sets, flags)
+    if dry_run:
+        compose(resolved, registry)
+        typer.echo(resolved.to_yaml(), nl=False)
+        return
+    run, folder = prepare(resolved, registry, overwrite)
+    summary = getattr(run.environment, "summary", lambda: resolved.env.name)()
+    typer.echo(f"recipe       {origin}", err=True)
+    typer.echo(f"model        {resolved.model}", err=True)
+    typer.echo(f"environment  {summary}", err=True)
+    typer.echo(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in resolved.rewards)}", err=True)
+    typer.echo(f"run folder   {folder.path}", err=True)
+    _run(folder, registry)
+
+
+def _to_resume(path: Path) -> "RunFolder":
+    from r1sdk.errors import RunError
+    from r1sdk.launch.prepare import RUNS
+    from r1sdk.runs import RunFolder, latest_run
+
+    folder = latest_run(RUNS) if str(path) == "last" and not path.exists() else RunFolder.open(path)
+    if folder.status().get("state") == "finished":
+        raise RunError(f"{folder.path} is finished: nothing to resume; look at it with r1 eval {folder.path}")
+    return folder
+
+
+def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> None:
+    """Start the worker, show it until it ends, and say what came of it."""
+    from r1sdk.compose import compose
+    from r1sdk.launch.local import interrupt, start
+
+    from .live import watch
+
+    if resumed:
+        compose(folder.recipe(), registry)  # plugins may have changed since
+    folder.lock()  # before the worker, so that two commands never start on one folder
+    folder.unlock()
+    worker = start(folder)
+    code = watch(folder, worker.poll, lambda: interrupt(worker))
+    if code == 0:
+        _summary(folder)
+        return
+    status = folder.status()
+    if status.get("state") == "interrupted" or code == INTERRUPTED:
+        done = f" after step {status['done']}" if "done" in status else ""
+        typer.echo(f"stopped{done}; continue with: r1 train --resume {folder.path}", err=True)
+        raise typer.Exit(INTERRUPTED)
+    typer.echo(f"error: {_failure(folder, code)}", err=True)
+    raise typer.Exit(1)
+
+
+def _failure(folder: "RunFolder", code: int) -> str:
+    status = folder.status()
+    if status.get("state") == "failed" and not status.get("traceback"):
+        return str(status.get("message"))
+    log = folder.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}"
+    resume = f"continue with: r1 train --resume {folder.path}"
+    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, resume])
+
+
+def _summary(folder: "RunFolder") -> None:
+    """The held-out figures before and after on stdout, and what to do next on stderr."""
+    before, after = folder.evaluation("before"), folder.evaluation("after")
+    if after:
+        typer.echo(f"{'held out':14}{'before':>18}{'after':>18}")
+        rows = {"accuracy": ("accuracy",), **{f"reward {name}": ("rewards", name) for name in after["rewards"]}}
+        for label, path in rows.items():
+            typer.echo(f"{label:14}{_estimate(before, path):>18}{_estimate(after, path):>18}")
+        typer.echo(f"{'tokens':14}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
+        typer.echo(f"n = {after['accuracy']['n']} tasks that were never trained on, "
+                   f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error")
+    typer.echo(f"model     {folder.model}\nrollouts  {folder.rollouts_file}\nmetrics   {folder.metrics_file}", err=True)
+    typer.echo(f"next: r1 eval {folder.path} --samples 8", err=True)
+
+
+def _estimate(evaluation: dict[str, Any] | None, path: tuple[str, ...]) -> str:
+    value: Any = evaluation
+    for key in path:
+        value = (value or {}).get(key)
+    if not value or value["mean"] is None:
+        return "-"
+    return f"{value['mean']:.3f}" + (f" ± {value['stderr']:.3f}" if value["stderr"] is not None else "")
+
+
+def _figure(evaluation: dict[str, Any] | None, key: str) -> str:
+    return f"{evaluation[key]:.1f}" if evaluation else "-"

@@ -1,0 +1,13 @@
+"""First-party environments, registered exactly as a third party would."""
+
+from collections.abc import Callable
+from typing import Any
+
+import r1sdk
+
+from .countdown import Countdown
+
+
+@r1sdk.hookimpl
+def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    register("countdown", Countdown)

@@ -1,0 +1,77 @@
+"""Countdown problems: drawn at random, each with a solution, and each in one split for ever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from .arithmetic import Game, after, random_step
+
+MAX_DRAWS = 10_000  # for one problem
+TEST_SHARE = 10  # one problem in so many belongs to the test split
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Numbers, the target to make from them, and the operators allowed."""
+
+    nums: tuple[int, ...]
+    target: int
+    operators: str
+
+    @property
+    def split(self) -> str:
+        """"test" or "train". Depends on the numbers and the target alone, whatever the settings, order or seed."""
+        key = f"{sorted(self.nums)} {self.target}"
+        side = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
+        return "train" if side % TEST_SHARE else "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Which problems are drawn."""
+
+    count: tuple[int, int]  # of numbers: least and most
+    number: tuple[int, int]  # each number: least and most
+    max_target: int
+    operators: str
+
+    @property
+    def game(self) -> Game:
+        """Solutions may pass through results above the largest target, but not far above."""
+        return Game(self.operators, 2 * self.max_target)
+
+
+def draw(rules: Rules, rng: random.Random) -> Problem | None:
+    """A problem whose target was made from its numbers by random steps; None where those lead nowhere."""
+    nums = tuple(rng.randint(*rules.number) for _ in range(rng.randint(*rules.count)))
+    hand = tuple(sorted(nums))
+    while len(hand) > 1:
+        step = random_step(rules.game, hand, rng)
+        if step is None:
+            return None
+        hand = after(hand, step)
+    return Problem(nums, hand[0], rules.operators) if hand[0] <= rules.max_target else None
+
+
+def draw_many(rules: Rules, seed: int, split: str, size: int) -> Iterator[Problem]:
+    """`size` problems of `split`, the i-th from its own random stream. Those of the test split are all different.
+
+    Raises: ValueError where the rules allow too few.
+    """
+    seen: set[tuple[tuple[int, ...], int]] = set()
+    for index in range(size):
+        rng = random.Random(f"countdown {seed} {split} {index}")
+        for _ in range(MAX_DRAWS):
+            problem = draw(rules, rng)
+            if problem is None or problem.split != split:
+                continue
+            key = (tuple(sorted(problem.nums)), problem.target)
+            if split != "test" or key not in seen:
+                seen.add(key)
+                yield problem
+                break
+        else:
+            raise ValueError(f"these settings give only {index} different problems for the {split} split, not {size}")
