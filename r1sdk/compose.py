@@ -77,7 +77,9 @@ def build_environment(registry: Registry, name: str, options: Mapping[str, Any])
     """The named environment. Raises: R1Error."""
     environment = registry.build("environment", name, options)
     if not isinstance(environment, Environment):
-        raise PluginError(f"environment {name!r} must have tasks(split) and verify(rollout), see docs/write-an-environment.md")
+        raise PluginError(
+            f"environment {name!r} must have tasks(split) and verify(rollout), see docs/write-an-environment.md"
+        )
     return environment
 
 
@@ -140,7 +142,11 @@ def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
     """GRPO compares whole groups: the generation batch must be a multiple of the group size."""
     samples = recipe.generation.samples
     if samples < 2:
-        return [RecipeError(f"recipe key 'generation.samples' is {samples}: GRPO compares at least 2 completions of a prompt")]
+        return [
+            RecipeError(
+                f"recipe key 'generation.samples' is {samples}: GRPO compares at least 2 completions of a prompt"
+            )
+        ]
 
     def given(key: str, default: int) -> Any:
         value = recipe.trainer.get(key)
@@ -174,7 +180,9 @@ def find_recipe(registry: Registry, name: str | None, env: str | None, model: st
         if file.is_file():
             return file, "given"
         if file.suffix in (".yaml", ".yml"):
-            raise RecipeError(f"no recipe file {name!r}; registered recipes: {', '.join(registry.names('recipe')) or 'none'}")
+            raise RecipeError(
+                f"no recipe file {name!r}; registered recipes: {', '.join(registry.names('recipe')) or 'none'}"
+            )
         return Path(registry.get("recipe", name).target), "given"
     default = Path(registry.get("recipe", "default").target)
     pair = f"{env}/{model or read_layer(default).get('model')}"

@@ -20,7 +20,9 @@ class Reward(Protocol):
 class GroupReward(Protocol):
     """Prices all the completions of one prompt together. Mark the function or class with `@r1sdk.group_reward`."""
 
-    def __call__(self, rollouts: Sequence[Rollout], /) -> Sequence[float | None] | Awaitable[Sequence[float | None]]: ...
+    def __call__(
+        self, rollouts: Sequence[Rollout], /
+    ) -> Sequence[float | None] | Awaitable[Sequence[float | None]]: ...
 
 
 Marked = TypeVar("Marked", bound=Callable[..., Any])

@@ -121,7 +121,11 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
 def _installed() -> dict[str, Callable[[], Any]]:
     disabled = {_canonical(name) for name in os.environ.get(DISABLE, "").split(",") if name.strip()}
     found = [(p.dist.name, p.dist.version, p.name, p.load) for p in entry_points(group=GROUP) if p.dist]
-    return {f"{dist} {version} ({name})": load for dist, version, name, load in sorted(found, key=lambda f: f[:3]) if _canonical(dist) not in disabled}
+    return {
+        f"{dist} {version} ({name})": load
+        for dist, version, name, load in sorted(found, key=lambda f: f[:3])
+        if _canonical(dist) not in disabled
+    }
 
 
 def _canonical(distribution: str) -> str:

@@ -74,7 +74,9 @@ class Recipe(Strict):
     @classmethod
     def _rewards_by_name(cls, value: Any) -> Any:
         value = value.split(",") if isinstance(value, str) else value
-        return [_reward(item) if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+        return (
+            [_reward(item) if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
+        )
 
     @field_validator("rewards")
     @classmethod

@@ -1,14 +1,14 @@
 """The run folder: what is in it, how it is written so that a kill at any moment loses nothing, how it is read back.
 
-    recipe.yaml         the resolved recipe: running it again makes the same run
-    manifest.json       versions, machine, command, seed
-    status.json         state, phase and progress, replaced as a whole
-    metrics.jsonl       one line per optimizer step, and one per warning
-    rollouts.jsonl      every rollout with its verdict and scores
-    evaluations/        the held-out evaluations: before.json, after.json
-    checkpoints/        checkpoint-N, whole once it holds the file `complete`
-    model/              the trained model in Hugging Face form
-    worker.log          what the worker printed
+recipe.yaml         the resolved recipe: running it again makes the same run
+manifest.json       versions, machine, command, seed
+status.json         state, phase and progress, replaced as a whole
+metrics.jsonl       one line per optimizer step, and one per warning
+rollouts.jsonl      every rollout with its verdict and scores
+evaluations/        the held-out evaluations: before.json, after.json
+checkpoints/        checkpoint-N, whole once it holds the file `complete`
+model/              the trained model in Hugging Face form
+worker.log          what the worker printed
 """
 
 import json
@@ -94,7 +94,9 @@ class RunFolder:
             except BlockingIOError:
                 if time.monotonic() >= deadline:
                     handle.close()
-                    raise RunError(f"{self.path} is in use by another process (pid {self.status().get('pid')})") from None
+                    raise RunError(
+                        f"{self.path} is in use by another process (pid {self.status().get('pid')})"
+                    ) from None
                 time.sleep(0.2)
             else:
                 self._lock = handle
@@ -179,7 +181,11 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
     line = {
         **more,
         "task": asdict(rollout.task),
-        "completion": {"messages": completion.messages, "tokens": len(completion.token_ids), "finish": completion.finish},
+        "completion": {
+            "messages": completion.messages,
+            "tokens": len(completion.token_ids),
+            "finish": completion.finish,
+        },
         "verdict": asdict(rollout.verdict) if rollout.verdict else None,
     }
     if score is not None:

@@ -16,7 +16,9 @@ BARS = "▁▂▃▄▅▆▇█"
 CURVE = 40  # characters
 
 
-def watch(folder: "RunFolder", poll: Callable[[], int | None], interrupt: Callable[[], None], every_s: float = 0.25) -> int:
+def watch(
+    folder: "RunFolder", poll: Callable[[], int | None], interrupt: Callable[[], None], every_s: float = 0.25
+) -> int:
     """Show the run until its worker ends. Ctrl-C asks it to save and end. Returns the worker's exit status."""
     from rich.console import Console
 
@@ -60,7 +62,11 @@ class _Lines:
             print(self.note, file=sys.stderr, flush=True)
             self._noted = self.note
         for line in new:
-            text = f"warning: {line['text']}" if line["kind"] == "warning" else step_line(line, follower.status.get("total"))
+            text = (
+                f"warning: {line['text']}"
+                if line["kind"] == "warning"
+                else step_line(line, follower.status.get("total"))
+            )
             print(text, file=sys.stderr, flush=True)
 
 
@@ -161,7 +167,9 @@ def _sample(rollout: dict[str, Any]) -> "RenderableType":
     messages = rollout["completion"]["messages"]
     ask = str(rollout["task"]["prompt"][-1]["content"])
     verdict = rollout.get("verdict") or {}
-    mark = {1.0: ("right", "green"), None: (verdict.get("status", ""), "yellow")}.get(verdict.get("value"), ("wrong", "red"))
+    mark = {1.0: ("right", "green"), None: (verdict.get("status", ""), "yellow")}.get(
+        verdict.get("value"), ("wrong", "red")
+    )
     reason = f": {verdict['reason']}" if verdict.get("reason") else ""
     return Group(
         Text(f"\nstep {rollout.get('step')}: {_short(ask, 3)}", style="dim"),

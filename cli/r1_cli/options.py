@@ -16,7 +16,9 @@ Seed = Annotated[int | None, typer.Option(help="Seed of sampling and of the orde
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def resolve(registry: "Registry", name: str | None, sets: list[str] | None, flags: dict[str, Any]) -> tuple["Recipe", str]:
+def resolve(
+    registry: "Registry", name: str | None, sets: list[str] | None, flags: dict[str, Any]
+) -> tuple["Recipe", str]:
     """The recipe of a command, and where it began. Flags that were not given are left out."""
     from r1sdk.compose import find_recipe
     from r1sdk.recipe import dotted, load_recipe

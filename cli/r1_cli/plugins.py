@@ -36,6 +36,8 @@ def plugins(
             typer.echo(f"  {entry.name:{width}}  {entry.summary}  [{entry.source}]")
     for (duplicate, name), found in registry.entries.items():
         if len(found) > 1:
-            typer.echo(f"conflict: {duplicate} {name!r} is provided by {' and '.join(e.source for e in found)}", err=True)
+            typer.echo(
+                f"conflict: {duplicate} {name!r} is provided by {' and '.join(e.source for e in found)}", err=True
+            )
     for failure in registry.failures:
         typer.echo(f"not loaded: {failure}", err=True)

@@ -15,18 +15,26 @@ INTERRUPTED = 130
 
 
 def train(
-    recipe: Annotated[str | None, typer.Argument(help="A recipe's name or file. Without one: the settings for ENV and MODEL.")] = None,
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's name or file. Without one: the settings for ENV and MODEL.")
+    ] = None,
     env: Env = None,
     rewards: Rewards = None,
-    model: Annotated[str | None, typer.Option(help="Model: a registered name (tiny), a folder, a run folder, a hub id.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Model: a registered name (tiny), a folder, a run folder, a hub id.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="grpo or sft.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps (trainer.max_steps).")] = None,
     seed: Seed = None,
     sets: Sets = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/ENV-MODEL-TIME.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Continue the run in this folder; 'last' is the newest in runs/.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Continue the run in this folder; 'last' is the newest in runs/.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe, and stop.")
+    ] = False,
 ) -> None:
     """Train a model with GRPO or SFT."""
     from r1sdk.compose import compose
@@ -37,8 +45,18 @@ def train(
 
     registry = load_plugins()
     if resume is not None:
-        given = {"recipe": recipe, "--env": env, "--rewards": rewards, "--model": model, "--method": method,
-                 "--steps": steps, "--seed": seed, "--set": sets, "--out": out, "--overwrite": overwrite or None}
+        given = {
+            "recipe": recipe,
+            "--env": env,
+            "--rewards": rewards,
+            "--model": model,
+            "--method": method,
+            "--steps": steps,
+            "--seed": seed,
+            "--set": sets,
+            "--out": out,
+            "--overwrite": overwrite or None,
+        }
         if extra := [name for name, value in given.items() if value is not None]:
             raise RecipeError(f"--resume continues the run as it was: leave out {', '.join(extra)}")
         _run(_to_resume(resume), registry, resumed=True)
@@ -116,8 +134,10 @@ def _summary(folder: "RunFolder") -> None:
         for label, path in rows.items():
             typer.echo(f"{label:14}{_estimate(before, path):>18}{_estimate(after, path):>18}")
         typer.echo(f"{'tokens':14}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
-        typer.echo(f"n = {after['accuracy']['n']} tasks that were never trained on, "
-                   f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error")
+        typer.echo(
+            f"n = {after['accuracy']['n']} tasks that were never trained on, "
+            f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
+        )
     typer.echo(f"model     {folder.model}\nrollouts  {folder.rollouts_file}\nmetrics   {folder.metrics_file}", err=True)
     typer.echo(f"next: r1 eval {folder.path} --samples 8", err=True)
 

@@ -19,8 +19,10 @@ def _no_spread(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     if share is None or share < 0.8:
         return None
     reward = _mean(recent, "reward") or 0.0
-    cause = "nothing is right yet: start from a better model or easier tasks" if reward <= _mean_first(lines, "reward") + 0.05 else (
-        "the tasks have become too easy: take harder ones"
+    cause = (
+        "nothing is right yet: start from a better model or easier tasks"
+        if reward <= _mean_first(lines, "reward") + 0.05
+        else ("the tasks have become too easy: take harder ones")
     )
     return f"{share:.0%} of the groups have no spread of reward and teach nothing; {cause}, or raise generation.samples"
 
@@ -29,7 +31,9 @@ def _clipped(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     share = _mean(recent, "completions/clipped_ratio")
     if share is None or share < 0.1:
         return None
-    return f"{share:.0%} of the completions are cut by the token limit and lose their answer; raise generation.max_tokens"
+    return (
+        f"{share:.0%} of the completions are cut by the token limit and lose their answer; raise generation.max_tokens"
+    )
 
 
 def _flat(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:

@@ -27,7 +27,9 @@ def load_tokenizer(where: str) -> Any:
 
     tokenizer = _from_pretrained(AutoTokenizer, where)
     if not tokenizer.chat_template:
-        raise R1Error(f"model {where!r} has no chat template, so a prompt cannot be put to it: use its instruct version")
+        raise R1Error(
+            f"model {where!r} has no chat template, so a prompt cannot be put to it: use its instruct version"
+        )
     if tokenizer.eos_token_id is None:
         raise R1Error(f"model {where!r} has no end-of-sequence token, so a reply would never end")
     if tokenizer.pad_token_id is None:
