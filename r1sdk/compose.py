@@ -65,8 +65,7 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
     environment = attempt(build_environment, registry, recipe.env.name, recipe.env.options)
     rewards = attempt(build_rewards, registry, recipe)
     model = attempt(resolve_model, registry, recipe.model)
-    for error in _trainer_errors(recipe):
-        errors.append(error)
+    errors += _trainer_errors(recipe)
     if environment is not None and recipe.method == "sft" and not isinstance(environment, Demonstrator):
         errors.append(RecipeError(f"environment {recipe.env.name!r} has no demonstrations, and method sft needs them"))
     raise_all(errors)

@@ -10,8 +10,8 @@ from .options import resolve, run_recipe
 
 if TYPE_CHECKING:
     from r1sdk.generation import Generator, Sampling
-    from r1sdk.records import Task
     from r1sdk.recipe import Recipe
+    from r1sdk.records import Task
     from r1sdk.scoring import Rewards
 
 
@@ -35,8 +35,8 @@ def set_up(
     temperature: float | None,
 ) -> Setup:
     """Everything checked, then the model loaded. A run folder brings its own environment, rewards and limits."""
-    from tempfile import mkdtemp
     from pathlib import Path
+    from tempfile import mkdtemp
 
     from r1sdk.compose import build_environment, build_rewards, resolve_model
     from r1sdk.errors import R1Error, raise_all

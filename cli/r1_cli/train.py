@@ -41,7 +41,6 @@ def train(
     from r1sdk.errors import RecipeError
     from r1sdk.launch.prepare import prepare
     from r1sdk.plugins import load_plugins
-    from r1sdk.runs import RunFolder
 
     registry = load_plugins()
     if resume is not None:

@@ -1,6 +1,5 @@
 """Start the worker as a child of this process, on this machine."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -8,19 +7,21 @@ import sys
 
 from ..runs import RunFolder
 
-_PR_SET_PDEATHSIG = 1
+# glibc hands freed tensors back to the kernel and faults them in again at every step; kept, a small model on a CPU
+# trains about a tenth faster. Set only where the user has not.
+_KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 
 
 def start(folder: RunFolder) -> "subprocess.Popen[bytes]":
     """The worker's process. Its output goes to `worker.log`; it stops, saving, when this process dies."""
     with folder.log_file.open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "r1sdk.train.worker", str(folder.path)],
+            [sys.executable, "-m", "r1sdk.train.worker", str(folder.path), "--parent", str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it through us, once
-            preexec_fn=_die_with(os.getpid()) if sys.platform == "linux" else None,
+            env={**_KEEP_FREED_MEMORY, **os.environ},
         )
 
 
@@ -28,14 +29,3 @@ def interrupt(worker: "subprocess.Popen[bytes]") -> None:
     """Ask the worker to save a checkpoint and end; asked again, it ends at once."""
     if worker.poll() is None:
         worker.send_signal(signal.SIGINT)
-
-
-def _die_with(parent: int):  # type: ignore[no-untyped-def]
-    libc = ctypes.CDLL(None)
-
-    def ask_the_kernel() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died in between
-            os._exit(1)
-
-    return ask_the_kernel

@@ -4,8 +4,11 @@ It finds the recipe in the folder, composes the run anew, and continues from the
 Exit status: 0 finished, 1 an error that the user can act on, 130 interrupted.
 """
 
+import argparse
+import ctypes
 import os
 import shutil
+import signal
 import sys
 import time
 from itertools import islice
@@ -20,6 +23,7 @@ from ..plugins import load_plugins
 from ..runs import RunFolder
 
 INTERRUPTED = 130
+_PR_SET_PDEATHSIG = 1
 
 
 def main(path: Path) -> int:
@@ -143,5 +147,19 @@ def _quiet() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
+def _end_with(parent: int) -> None:
+    """Have the kernel send SIGTERM, which saves and ends, when the process that started this one dies (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before that
+            raise SystemExit(INTERRUPTED)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("--parent", type=int, help="end, saving, when this process dies")
+    given = parser.parse_args()
+    if given.parent:
+        _end_with(given.parent)
+    raise SystemExit(main(given.run_dir))
