@@ -10,6 +10,7 @@ from .contracts import Demonstrator, Environment
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .plugins import Registry
 from .recipe import Recipe, read_layer
+from .records import Task
 from .scoring import Rewards
 from .trl_fields import trainer_fields
 
@@ -66,6 +67,9 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
     rewards = attempt(build_rewards, registry, recipe)
     model = attempt(resolve_model, registry, recipe.model)
     errors += _trainer_errors(recipe)
+    if environment is not None:
+        for split in ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",):
+            attempt(first_task, environment, recipe.env.name, split)
     if environment is not None and recipe.method == "sft" and not isinstance(environment, Demonstrator):
         errors.append(RecipeError(f"environment {recipe.env.name!r} has no demonstrations, and method sft needs them"))
     raise_all(errors)
@@ -80,6 +84,21 @@ def build_environment(registry: Registry, name: str, options: Mapping[str, Any])
             f"environment {name!r} must have tasks(split) and verify(rollout), see docs/write-an-environment.md"
         )
     return environment
+
+
+def first_task(environment: Environment, name: str, split: str) -> Task:
+    """The first task of `split`, drawn to see that there is one. Raises: R1Error."""
+    try:
+        task = next(iter(environment.tasks(split)), None)
+    except R1Error as error:
+        raise PluginError(f"environment {name!r}: {error}") from None
+    except Exception as error:
+        raise PluginError(
+            f"environment {name!r} has no tasks in split {split!r}: {type(error).__name__}: {error}"
+        ) from error
+    if task is None:
+        raise PluginError(f"environment {name!r} has no tasks in split {split!r}")
+    return task
 
 
 def build_rewards(registry: Registry, recipe: Recipe) -> Rewards:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import r1sdk
+
 from .arithmetic import Game, after, random_step
 
 MAX_DRAWS = 10_000  # for one problem
@@ -59,7 +61,7 @@ def draw(rules: Rules, rng: random.Random) -> Problem | None:
 def draw_many(rules: Rules, seed: int, split: str, size: int) -> Iterator[Problem]:
     """`size` problems of `split`, the i-th from its own random stream. Those of the test split are all different.
 
-    Raises: ValueError where the rules allow too few.
+    Raises: r1sdk.R1Error where the rules allow too few.
     """
     seen: set[tuple[tuple[int, ...], int]] = set()
     for index in range(size):
@@ -74,4 +76,4 @@ def draw_many(rules: Rules, seed: int, split: str, size: int) -> Iterator[Proble
                 yield problem
                 break
         else:
-            raise ValueError(f"these settings give only {index} different problems for the {split} split, not {size}")
+            raise r1sdk.R1Error(f"these settings give only {index} different problems for the {split} split, not {size}")

@@ -16,9 +16,9 @@ class Search:
     """
 
     max_attempts: int = 10
-    guided: float = 0.3  # share of attempts whose every step keeps the target reachable
+    guided: float = 0.15  # share of attempts whose every step keeps the target reachable
     sees_last_step: bool = True  # take the target with the last step whenever that is possible
-    give_up: float = 0.45  # chance to stop after a miss
+    give_up: float = 0.5  # chance to stop after a miss
     persistent: float = 0.2  # share of searches that never give up, and that begin with a run of misses
 
 
