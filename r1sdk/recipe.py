@@ -160,7 +160,7 @@ def _overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
         below = merged.get(key)
         if key == "env":
             below, value = _named(below), _named(value)
-            if below and value.get("name", below.get("name")) != below.get("name"):
+            if below and below.get("name") not in (None, value.get("name", below.get("name"))):
                 below = None  # another environment: the options of the old one are not its own
         merged[key] = _overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
