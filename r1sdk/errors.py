@@ -45,8 +45,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def raise_all(errors: Sequence[R1Error], kind: type[R1Error] = R1Error) -> None:
     """Raise every error found as one, so that a user mends them all at once. Returns if there is none."""
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        listed = "\n".join("- " + str(error).replace("\n", "\n  ") for error in errors)
-        raise kind(f"{len(errors)} problems:\n{listed}")
+    different = list({str(error): error for error in errors}.values())
+    if len(different) == 1:
+        raise different[0]
+    if different:
+        listed = "\n".join("- " + str(error).replace("\n", "\n  ") for error in different)
+        raise kind(f"{len(different)} problems:\n{listed}")

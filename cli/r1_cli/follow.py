@@ -17,11 +17,14 @@ class Follower:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     status: dict[str, Any] = field(default_factory=dict)
     sample: dict[str, Any] | None = None  # the newest rollout
+    max_steps: int | None = None  # of the training, once it is known
     _read: int = 0  # bytes of the metrics file
 
     def refresh(self) -> list[dict[str, Any]]:
         """Read on. Returns the new lines of the metrics."""
         self.status = self.folder.status()
+        if self.status.get("phase") == "training":
+            self.max_steps = self.status.get("total")
         file = self.folder.metrics_file
         if not file.is_file():
             return []

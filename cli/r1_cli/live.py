@@ -62,11 +62,7 @@ class _Lines:
             print(self.note, file=sys.stderr, flush=True)
             self._noted = self.note
         for line in new:
-            text = (
-                f"warning: {line['text']}"
-                if line["kind"] == "warning"
-                else step_line(line, follower.status.get("total"))
-            )
+            text = f"warning: {line['text']}" if line["kind"] == "warning" else step_line(line, follower.max_steps)
             print(text, file=sys.stderr, flush=True)
 
 
@@ -199,7 +195,7 @@ def curve(values: list[float], width: int = CURVE) -> str:
 
 def seconds_left(follower: Follower) -> float | None:
     """At the pace of the last twenty steps."""
-    steps, total = follower.steps, follower.status.get("total")
+    steps, total = follower.steps, follower.max_steps
     if not steps or not total or follower.status.get("phase") != "training":
         return None
     pace = series(steps[-20:], "step_seconds")
