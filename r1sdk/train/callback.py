@@ -36,7 +36,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.folder = folder
         self.stop = stop
         self._started = 0.0
-        self._seconds = 0.0
+        self._seconds: list[float] = []  # of each step since the last log
         self._tokens_seen: float | None = None
         self._lines = folder.metrics("step")
         self._warned = {line["name"] for line in folder.metrics("warning")}
@@ -51,7 +51,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._started = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self._seconds = time.perf_counter() - self._started
+        self._seconds.append(time.perf_counter() - self._started)
         if self.stop.asked:
             control.should_save = True
             control.should_training_stop = True
@@ -59,10 +59,12 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if not logs or "loss" not in logs or not state.is_world_process_zero:
             return
-        line = {"kind": "step", "step": state.global_step, "time": time.time(), "step_seconds": self._seconds}
+        seconds, steps = sum(self._seconds), len(self._seconds)
+        self._seconds.clear()
+        line = {"kind": "step", "step": state.global_step, "time": time.time(), "step_seconds": seconds / max(1, steps)}
         line |= {key: value for key, value in logs.items() if not _is_nan(value)}
         if (seen := logs.get("num_tokens")) is not None:
-            line["tokens_per_second"] = (seen - (self._tokens_seen or 0.0)) / self._seconds if self._seconds else 0.0
+            line["tokens_per_second"] = (seen - (self._tokens_seen or 0.0)) / seconds if seconds else 0.0
             self._tokens_seen = seen
         self._lines.append(line)
         self.folder.append_metrics(line)
