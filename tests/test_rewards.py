@@ -168,3 +168,8 @@ def test_countdown_does_not_apply_to_a_task_without_numbers_or_target(info, scor
 def test_countdown_does_not_need_the_verdict_of_the_environment():
     for verdict in (None, Verdict(0.0), Verdict(None, "error")):
         assert Countdown()(rollout(said("3*9-2"), GAME, verdict)) == 1.0
+
+
+def test_countdown_keeps_to_the_operators_of_the_task():
+    assert Countdown()(rollout(said("3*9-2"), {**GAME, "operators": "+-*"})) == 1.0
+    assert Countdown()(rollout(said("3*9-2"), {**GAME, "operators": "+-"})) == 0.0

@@ -12,7 +12,7 @@ from .equation import check
 class Countdown:
     """1.0 if the answer makes the task's target from its numbers, else 0.0; None for a task without them.
 
-    Reads `nums` and `target` of the task's `info`. `scoring="tinyzero"`: 0.1 for an answer that is wrong, as TinyZero's
+    Reads `nums`, `target` and, where the task limits them, `operators` of its `info`. `scoring="tinyzero"`: 0.1 for an answer that is wrong, as TinyZero's
     `countdown.compute_score` pays; 0.0 is then left for a reply without an answer.
     """
 
@@ -24,7 +24,8 @@ class Countdown:
         if "nums" not in info or "target" not in info:
             return None
         answer = r1sdk.extract_answer(rollout.completion.text)
-        value = check(answer, info["nums"], info["target"], use_all=self.use_all).value
+        operators = info.get("operators", "+-*/")
+        value = check(answer, info["nums"], info["target"], use_all=self.use_all, operators=operators).value
         if self.scoring == "tinyzero" and answer is not None and not value:
             return 0.1
         return value
