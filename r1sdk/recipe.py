@@ -1,6 +1,8 @@
 """`Recipe`: everything that one run needs, in one strict record. Defaults < recipe file < `--set` < flags."""
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -90,7 +92,7 @@ class Recipe(Strict):
         """The whole recipe, defaults included, as a file that reads back as itself."""
         import yaml
 
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return yaml.dump(self.model_dump(mode="json"), Dumper=_yaml_writer(), sort_keys=False, allow_unicode=True)
 
 
 def load_recipe(path: Path | None, *layers: Mapping[str, Any]) -> Recipe:
@@ -111,7 +113,7 @@ def read_layer(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        layer = yaml.safe_load(path.read_text(encoding="utf-8"))
+        layer = yaml.load(path.read_text(encoding="utf-8"), _yaml_reader())
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"cannot read recipe {path}: {error}") from None
     except yaml.YAMLError as error:
@@ -129,7 +131,7 @@ def dotted(assignment: str) -> dict[str, Any]:
     if not equals or not all(path.split(".")):
         raise RecipeError(f"--set takes key=value, e.g. --set trainer.max_steps=10; got {assignment!r}")
     try:
-        layer: Any = _number(yaml.safe_load(value))
+        layer: Any = yaml.load(value, _yaml_reader())
     except yaml.YAMLError as error:
         raise RecipeError(f"--set {path}: the value is not YAML: {error}") from None
     for key in reversed(path.split(".")):
@@ -137,14 +139,25 @@ def dotted(assignment: str) -> dict[str, Any]:
     return dict(layer)
 
 
-def _number(value: Any) -> Any:
-    """`1e-6` as a number: YAML 1.1 reads it as text because it has no point."""
-    if isinstance(value, str):
-        try:
-            return float(value) if value[:1] in "+-.0123456789" and value else value
-        except ValueError:
-            return value
-    return value
+@cache
+def _yaml_reader() -> Any:
+    import yaml
+
+    return _with_plain_exponents(type("Reader", (yaml.SafeLoader,), {}))
+
+
+@cache
+def _yaml_writer() -> Any:
+    import yaml
+
+    return _with_plain_exponents(type("Writer", (yaml.SafeDumper,), {}))
+
+
+def _with_plain_exponents(kind: Any) -> Any:
+    """`1e-6` is a number: YAML 1.1 reads it as text because it has no point."""
+    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$", re.ASCII)
+    kind.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    return kind
 
 
 def _reward(text: str) -> dict[str, Any]:
@@ -160,7 +173,8 @@ def _overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any
         below = merged.get(key)
         if key == "env":
             below, value = _named(below), _named(value)
-            if below and below.get("name") not in (None, value.get("name", below.get("name"))):
+            both = isinstance(below, Mapping) and isinstance(value, Mapping)
+            if both and below.get("name") not in (None, value.get("name", below.get("name"))):
                 below = None  # another environment: the options of the old one are not its own
         merged[key] = _overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged

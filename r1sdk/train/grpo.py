@@ -11,9 +11,11 @@ from .rewards import RewardTable, task_row
 
 
 def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:
-    """TRL's GRPOTrainer for `run`, its rewards bound, ready to `train()`."""
+    """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""
     from datasets import Dataset
-    from trl import GRPOConfig, GRPOTrainer
+    from trl import GRPOConfig
+
+    from .trimmed import TrimmedGRPOTrainer
 
     recipe = run.recipe
     table = RewardTable(
@@ -25,7 +27,7 @@ def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callba
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
     )
-    return GRPOTrainer(
+    return TrimmedGRPOTrainer(
         model=model,
         args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
         train_dataset=Dataset.from_list([task_row(task) for task in run.environment.tasks("train")]),
