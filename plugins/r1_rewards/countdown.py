@@ -12,8 +12,8 @@ from .equation import check
 class Countdown:
     """1.0 if the answer makes the task's target from its numbers, else 0.0; None for a task without them.
 
-    Reads `nums`, `target` and, where the task limits them, `operators` of its `info`. `scoring="tinyzero"`: 0.1 for an answer that is wrong, as TinyZero's
-    `countdown.compute_score` pays; 0.0 is then left for a reply without an answer.
+    Reads `nums`, `target` and, where the task limits them, `operators` of its `info`. `scoring="tinyzero"`: 0.1 for an
+    answer that is wrong, as TinyZero's `countdown.compute_score` pays; 0.0 is then left for a reply without an answer.
     """
 
     use_all: bool = True  # every number exactly once; False: at most once
