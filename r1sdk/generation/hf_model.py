@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from transformers import GenerationConfig
 
 from ..records import Completion, Message
 from ..text import opened_think
 from . import Sampling
+from .compacting import generate
 
 
 class HFModel:
@@ -43,19 +45,20 @@ class HFModel:
         encoded = self.tokenizer(
             texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
         ).to(self.model.device)
-        choose: dict[str, Any] = (
-            {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-            if sampling.temperature
-            else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        )
-        output = self.model.generate(
-            input_ids=encoded["input_ids"],
-            attention_mask=encoded["attention_mask"],
-            max_new_tokens=sampling.max_tokens,
-            pad_token_id=self.tokenizer.pad_token_id,
-            **choose,
-        )
         ends = end_tokens(self.model, self.tokenizer)
+        output = generate(
+            self.model,
+            encoded["input_ids"],
+            encoded["attention_mask"],
+            GenerationConfig(
+                do_sample=sampling.temperature > 0,
+                **({"temperature": sampling.temperature, "top_p": sampling.top_p} if sampling.temperature else {}),
+                top_k=sampling.top_k,
+                max_new_tokens=sampling.max_tokens,
+                pad_token_id=self.tokenizer.pad_token_id,
+                eos_token_id=sorted(ends),
+            ),
+        )
         rows = output[:, encoded["input_ids"].shape[1] :].tolist()
         return [self._completion(text, row, ends) for text, row in zip(texts, rows, strict=True)]
 

@@ -1,9 +1,11 @@
 """A `Run` in, a trained policy out: GRPO on TRL's trainer (DeepSeekMath, arXiv 2402.03300, Eq. 3)."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..compose import Run
+from ..generation.compacting import generate
 from ..generation.hf_model import end_tokens, render
 from ..runs import RunFolder
 from ..text import opened_think
@@ -27,7 +29,7 @@ def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callba
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
     )
-    return TrimmedGRPOTrainer(
+    trainer = TrimmedGRPOTrainer(
         model=model,
         args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
         train_dataset=Dataset.from_list([task_row(task) for task in run.environment.tasks("train")]),
@@ -35,6 +37,9 @@ def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callba
         processing_class=tokenizer,
         callbacks=callbacks,
     )
+    if trainer.accelerator.num_processes == 1:
+        model.generate = partial(generate, model)  # what TRL calls
+    return trainer
 
 
 def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def orthogonal(matrices: Tensor) -> Tensor:
     """The nearest matrices with all singular values near 1, by Newton-Schulz iteration. Shapes: [N, R, C] -> [N, R, C]."""
     a, b, c = NEWTON_SCHULZ
     tall = matrices.size(1) > matrices.size(2)
-    x = matrices.mT if tall else matrices
+    x: Tensor = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(ITERATIONS):
         gram = x @ x.mT

@@ -1,0 +1,62 @@
+"""`model.generate` that drops rows as they finish.
+
+transformers computes every row of a batch until the longest has ended; where lengths differ widely, most of that work is
+thrown away. Here a batch is generated a stretch of tokens at a time and the finished rows leave between stretches, with
+their share of the cache. Each row is sampled from the same distribution as before.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+STRETCH = 32  # tokens between two looks at which rows are done
+
+
+def generate(
+    model: Any,
+    input_ids: Tensor,  # [B, P], padded on the left
+    attention_mask: Tensor,  # [B, P]
+    generation_config: Any,
+) -> Tensor:
+    """Prompts and completions, [B, P + T], padded on the right: what `type(model).generate` returns."""
+    from transformers import DynamicCache
+
+    plain = type(model).generate
+    cache = DynamicCache(config=model.config)
+    if not _can_drop_rows(cache):
+        return plain(model, input_ids=input_ids, attention_mask=attention_mask, generation_config=generation_config)  # type: ignore[no-any-return]
+    ends = torch.tensor(_as_list(generation_config.eos_token_id), device=input_ids.device)
+    width, limit = input_ids.size(1), generation_config.max_new_tokens
+    output = input_ids.new_full((input_ids.size(0), width + limit), generation_config.pad_token_id)
+    output[:, :width] = input_ids
+    rows = torch.arange(input_ids.size(0), device=input_ids.device)  # of the output, still unfinished
+    done = 0
+    while done < limit and len(rows):
+        made = plain(
+            model,
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            generation_config=generation_config,
+            past_key_values=cache,
+            max_new_tokens=min(STRETCH, limit - done),
+            return_dict_in_generate=True,
+        )
+        new = made.sequences[:, width + done :]
+        output[rows, width + done : width + done + new.size(1)] = new
+        done += new.size(1)
+        alive = (~torch.isin(new, ends).any(1)).nonzero()[:, 0]
+        rows, input_ids, cache = rows[alive], made.sequences[alive], made.past_key_values
+        attention_mask = torch.cat([attention_mask, attention_mask.new_ones(new.shape)], dim=1)[alive]
+        if len(alive) < len(new):
+            cache.batch_select_indices(alive)
+    return output[:, : width + done]
+
+
+def _can_drop_rows(cache: Any) -> bool:
+    """Whether every layer keeps all its keys and values; a sliding window or a recurrent state is left alone."""
+    return all(type(layer).__name__ == "DynamicLayer" for layer in cache.layers)
+
+
+def _as_list(ends: Any) -> list[int]:
+    return list(ends) if isinstance(ends, (list, tuple)) else [ends]
