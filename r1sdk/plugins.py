@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pluggy
@@ -110,7 +111,7 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
     for source, load in (_installed() if points is None else points).items():
         try:
             found = _entries_of(manager, load(), source)
-        except Exception as error:  # noqa: BLE001 - a plugin is someone else's code: it may fail in any way
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - someone else's code: it may fail in any way
             failures.append(f"{source}: {type(error).__name__}: {error}")
             continue
         for entry in found:
@@ -145,7 +146,7 @@ def _entries_of(manager: pluggy.PluginManager, plugin: Any, source: str) -> list
                     raise PluginError(f"{kind} name {name!r} must be lower_snake_case")
                 if any(entry.kind == kind and entry.name == name for entry in entries):
                     raise PluginError(f"{kind} {name!r} is registered twice by this plugin")
-                entries.append(Entry(kind, name, target, source))
+                entries.append(Entry(kind, name, _checked_target(kind, name, target), source))
 
             getattr(manager.hook, hook)(register=register)
     finally:
@@ -153,6 +154,18 @@ def _entries_of(manager: pluggy.PluginManager, plugin: Any, source: str) -> list
     if not entries:
         raise PluginError("registered nothing; are its hooks marked @r1sdk.hookimpl?")
     return entries
+
+
+def _checked_target(kind: str, name: str, target: Any) -> Any:
+    """`target`, a path as a `Path`. Raises: PluginError where it is not what its kind needs."""
+    if kind != "recipe" and callable(target):
+        return target
+    if kind in ("recipe", "model") and isinstance(target, str | os.PathLike):
+        path = Path(target)
+        if path.is_file() if kind == "recipe" else path.is_dir():
+            return path
+    needs = {"recipe": "a file that is there", "model": "a folder that is there, or a function that writes one"}
+    raise PluginError(f"{kind} {name!r} must be {needs.get(kind, 'a function or a class')}, got {target!r:.100}")
 
 
 def _checked_options(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
