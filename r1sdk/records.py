@@ -38,7 +38,7 @@ class Completion:
         Where the chat template has already opened the think block, the text begins with that `<think>`: it is the
         reply as a reader of the chat sees it.
         """
-        return next((m["content"] or "" for m in reversed(self.messages) if m["role"] == "assistant"), "")
+        return next((m.get("content") or "" for m in reversed(self.messages) if m["role"] == "assistant"), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ thrown away. Here a batch is generated a stretch of tokens at a time and the fin
 their share of the cache. Each row is sampled from the same distribution as before.
 """
 
+import copy
 from typing import Any
 
 import torch
@@ -26,6 +27,8 @@ def generate(
     cache = DynamicCache(config=model.config)
     if not _can_drop_rows(cache):
         return plain(model, input_ids=input_ids, attention_mask=attention_mask, generation_config=generation_config)  # type: ignore[no-any-return]
+    stretch = copy.deepcopy(generation_config)
+    stretch.return_dict_in_generate = True
     ends = torch.tensor(_as_list(generation_config.eos_token_id), device=input_ids.device)
     width, limit = input_ids.size(1), generation_config.max_new_tokens
     output = input_ids.new_full((input_ids.size(0), width + limit), generation_config.pad_token_id)
@@ -33,14 +36,13 @@ def generate(
     rows = torch.arange(input_ids.size(0), device=input_ids.device)  # of the output, still unfinished
     done = 0
     while done < limit and len(rows):
+        stretch.max_new_tokens = min(STRETCH, limit - done)
         made = plain(
             model,
             input_ids=input_ids,
             attention_mask=attention_mask,
-            generation_config=generation_config,
+            generation_config=stretch,
             past_key_values=cache,
-            max_new_tokens=min(STRETCH, limit - done),
-            return_dict_in_generate=True,
         )
         new = made.sequences[:, width + done :]
         output[rows, width + done : width + done + new.size(1)] = new

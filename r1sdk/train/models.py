@@ -41,7 +41,9 @@ def load_model(where: str, **options: Any) -> Any:
     """The causal language model, on the GPU where there is one. Raises: R1Error."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     cuda = torch.cuda.is_available()
     options.setdefault("dtype", "auto" if cuda else torch.float32)
     model = _from_pretrained(AutoModelForCausalLM, where, **options)

@@ -7,7 +7,7 @@ same `completions` list object, so that list's identity marks the batch.
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..contracts import Environment
@@ -22,7 +22,8 @@ Keep = Callable[[int, list[Rollout], list[Score]], None]
 
 def task_row(task: Task) -> dict[str, Any]:
     """A task as a row of TRL's dataset: its prompt, and all of it as one JSON column."""
-    return {"prompt": task.prompt, "task": json.dumps(asdict(task), ensure_ascii=False)}
+    whole = {"prompt": task.prompt, "answer": task.answer, "info": dict(task.info), "id": task.id}
+    return {"prompt": task.prompt, "task": json.dumps(whole, ensure_ascii=False)}
 
 
 @dataclass
