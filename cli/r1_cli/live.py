@@ -141,18 +141,18 @@ def _table(steps: list[dict[str, Any]]) -> "RenderableType":
     def row(label: str, key: str, show: Callable[[float], str]) -> None:
         values = series(steps, key)
         if values:
-            table.add_row(label, curve(values), show(values[-1]))
+            table.add_row(label, curve(values), f"{show(_mean(values[:5]))} → {show(_mean(values[-5:]))}")
 
     if "reward" in last:
         row("reward", "reward", "{:.3f}".format)
         for name in reward_names(steps):
             row(f"  {name}", f"rewards/{name}/mean", "{:.3f}".format)
-        row("completion length", "completions/mean_length", "{:.0f} tokens".format)
+        row("completion length", "completions/mean_length", "{:.0f}".format)
         row("clipped", "completions/clipped_ratio", "{:.1%}".format)
         row("groups without spread", "frac_reward_zero_std", "{:.0%}".format)
     else:
         row("loss", "loss", "{:.4f}".format)
-    row("speed", "tokens_per_second", "{:.0f} tokens/s".format)
+    row("tokens/s", "tokens_per_second", "{:.0f}".format)
     return table
 
 
@@ -191,6 +191,10 @@ def curve(values: list[float], width: int = CURVE) -> str:
     low, high = min(values), max(values)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(BARS[round((value - low) * scale)] for value in values).ljust(width)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 def seconds_left(follower: Follower) -> float | None:

@@ -38,8 +38,8 @@ PIECES = "|".join(
 )
 
 
-def build_tokenizer(chats: Iterable[str]) -> Any:
-    """A tokenizer whose merges were learnt from rendered `chats`."""
+def build_tokenizer(texts: Iterable[str]) -> Any:
+    """A tokenizer whose merges were learnt from rendered chats, `texts`."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -57,13 +57,15 @@ def build_tokenizer(chats: Iterable[str]) -> Any:
         show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
-    learner.train_from_iterator(_words(chats), trainer)
+    learner.train_from_iterator(_words(texts), trainer)
     learnt = json.loads(learner.to_str())["model"]
     vocabulary, merges = dict(learnt["vocab"]), [tuple(pair) for pair in learnt["merges"]]
     for number in map(str, range(10, LARGEST_NUMBER + 1)):
         vocabulary.setdefault(number, len(vocabulary))
         # Both ways to halve three digits: which two of them meet first depends on the other merges.
-        merges += [pair for pair in ((number[:-1], number[-1]), (number[0], number[1:])) if vocabulary.keys() >= {*pair}]
+        merges += [
+            pair for pair in ((number[:-1], number[-1]), (number[0], number[1:])) if vocabulary.keys() >= {*pair}
+        ]
     merges = list(dict.fromkeys(merges))
 
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
@@ -81,14 +83,15 @@ def build_tokenizer(chats: Iterable[str]) -> Any:
     )
 
 
-def _words(chats: Iterable[str]) -> Iterator[str]:
-    """The pieces of `chats` but for numbers, whose merges are not a matter of frequency."""
-    for chat in chats:
+def _words(texts: Iterable[str]) -> Iterator[str]:
+    """The pieces of `texts` but for numbers, whose merges are not a matter of frequency."""
+    for chat in texts:
         for text in re.split(r"<\|\w+\|>", chat):
             yield from (piece for piece in re.findall(PIECES, text) if not piece.isdigit())
 
 
-def _chats(count: int) -> Iterator[str]:
+def chats(count: int = 4000) -> Iterator[str]:
+    """Rendered demonstrations of Countdown, both levels."""
     from r1_envs.countdown import Countdown
 
     for task, completion in islice(Countdown(level="mixed").demonstrations("train"), count):
@@ -97,4 +100,4 @@ def _chats(count: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    build_tokenizer(_chats(4000)).save_pretrained(Path(sys.argv[1]))
+    build_tokenizer(chats()).save_pretrained(Path(sys.argv[1]))

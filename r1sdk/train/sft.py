@@ -19,7 +19,9 @@ IGNORED = -100  # the label of a token that carries no loss
 def sft_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:
     """TRL's SFTTrainer for `run` on the demonstrations of its environment, ready to `train()`."""
     from datasets import Dataset
-    from trl import SFTConfig, SFTTrainer
+    from trl import SFTConfig
+
+    from .lengths import SFTTrainerByLength
 
     assert isinstance(run.environment, Demonstrator)
     arguments = SFTConfig(**sft_arguments(run, folder.checkpoints))
@@ -31,7 +33,7 @@ def sft_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbac
         from .optim import muon
 
         optimizer = muon(model, arguments.learning_rate, arguments.weight_decay)
-    return SFTTrainer(
+    return SFTTrainerByLength(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_list(rows),
@@ -45,10 +47,10 @@ def sft_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
     """The arguments of SFTConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
     return {
         **machine_arguments(),
-        "train_sampling_strategy": "group_by_length",  # little padding: most of a batch is text
         **run.recipe.trainer,
         "output_dir": str(checkpoints),
         "seed": run.recipe.seed,
+        "dataset_kwargs": {"skip_prepare_dataset": True},  # the rows are ready
     }
 
 

@@ -25,7 +25,7 @@ class Problem:
 
     @property
     def split(self) -> str:
-        """"test" or "train". Depends on the numbers and the target alone, whatever the settings, order or seed."""
+        """ "test" or "train". Depends on the numbers and the target alone, whatever the settings, order or seed."""
         key = f"{sorted(self.nums)} {self.target}"
         side = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
         return "train" if side % TEST_SHARE else "test"
@@ -76,4 +76,6 @@ def draw_many(rules: Rules, seed: int, split: str, size: int) -> Iterator[Proble
                 yield problem
                 break
         else:
-            raise r1sdk.R1Error(f"these settings give only {index} different problems for the {split} split, not {size}")
+            raise r1sdk.R1Error(
+                f"these settings give only {index} different problems for the {split} split, not {size}"
+            )

@@ -12,7 +12,7 @@ from .arithmetic import Game, Step, after, expression, random_step, reachable, s
 class Search:
     """How a demonstrated search behaves.
 
-    A search always ends: by reaching the target, by giving up, or after `max_attempts`.
+    A search always ends: by reaching the target, by giving up, after `max_attempts`, or with nothing new to try.
     """
 
     max_attempts: int = 10
@@ -37,6 +37,7 @@ def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Searc
     answer = ""
     for _ in range(search.max_attempts):
         path = _new_attempt(numbers, target, game, search, tried, len(lines) < misses, rng)
+        path = path or _new_attempt(numbers, target, game, search, tried, False, rng)  # no way left to miss
         if path is None:
             break
         answer = expression(numbers, path)
