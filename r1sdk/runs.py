@@ -24,6 +24,7 @@ from .errors import RunError
 from .recipe import Recipe, load_recipe
 from .records import Rollout, Score
 
+_HALF_CHARACTERS = "backslashreplace"  # a lone surrogate, which UTF-8 cannot hold, becomes its JSON escape
 ENDED = ("finished", "failed", "interrupted")  # states in which no worker holds the folder
 
 
@@ -114,7 +115,7 @@ class RunFolder:
     def status(self) -> dict[str, Any]:
         try:
             return dict(json.loads(self.status_file.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+        except (OSError, TypeError, ValueError):
             return {}
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
@@ -195,7 +196,7 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
 
 def latest_run(root: Path) -> RunFolder:
     """The run folder under `root` that was written to last. Raises: RunError where there is none."""
-    found = [path for path in root.glob("*") if (path / "recipe.yaml").is_file()] if root.is_dir() else []
+    found = [path for path in root.glob("*") if (path / "status.json").is_file()] if root.is_dir() else []
     if not found:
         raise RunError(f"no run folder under {root}")
     return RunFolder.open(max(found, key=lambda path: (path / "status.json").stat().st_mtime))
@@ -204,7 +205,7 @@ def latest_run(root: Path) -> RunFolder:
 def _replace(file: Path, text: str) -> None:
     """Write `file` so that a reader sees the old text or the new one, never a part."""
     new = file.with_name(f".{file.name}.new")
-    with new.open("w", encoding="utf-8") as handle:
+    with new.open("w", encoding="utf-8", errors=_HALF_CHARACTERS) as handle:
         handle.write(text)
         handle.flush()
         os.fsync(handle.fileno())
@@ -212,7 +213,7 @@ def _replace(file: Path, text: str) -> None:
 
 
 def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    with file.open("a", encoding="utf-8") as handle:
+    with file.open("a", encoding="utf-8", errors=_HALF_CHARACTERS) as handle:
         handle.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 

@@ -82,9 +82,8 @@ def test_an_empty_batch_has_no_scores():
 
 
 def test_a_reward_sees_the_verdict():
-    seen = lambda rollout: rollout.verdict.value  # noqa: E731
     judge = Judge(lambda rollout: float(rollout.completion.text == "a"))
-    _, scores = score(rollouts("a", "b"), judge, {"seen": (seen, 1.0)})
+    _, scores = score(rollouts("a", "b"), judge, {"seen": (lambda rollout: rollout.verdict.value, 1.0)})
     assert [s.total for s in scores] == [1.0, 0.0]
 
 

@@ -1,0 +1,77 @@
+"""The warnings about a run: each fires on what it is about, and on nothing else."""
+
+import pytest
+
+from r1sdk.train.health import warnings
+
+WELL = {
+    "kind": "step",
+    "reward": 0.5,
+    "reward_std": 0.3,
+    "frac_reward_zero_std": 0.3,
+    "completions/clipped_ratio": 0.02,
+    "sampling/sampling_logp_difference/mean": 0.001,
+}
+
+
+def run(steps=20, first=None, **rest):
+    """The metrics of a run: `first` holds in the first ten steps, `rest` afterwards."""
+    lines = [{**WELL, "step": i + 1, "reward": 0.2 + 0.01 * i} for i in range(steps)]
+    for line in lines[:10]:
+        line.update(first or {})
+    for line in lines[10:]:
+        line.update(rest)
+    return lines
+
+
+def test_a_run_that_learns_has_no_warnings():
+    assert warnings(run(100)) == {}
+
+
+def test_there_is_no_warning_before_the_window_is_full():
+    bad = [{**WELL, "frac_reward_zero_std": 1.0, "completions/clipped_ratio": 1.0}] * 9
+    assert warnings(bad) == {}
+    assert {*warnings([*bad, bad[0]])} == {"no_spread", "clipped"}
+
+
+def test_groups_without_spread_are_said_to_be_too_hard_where_nothing_was_gained():
+    found = warnings(run(first={"reward": 0.1}, frac_reward_zero_std=0.9, reward=0.1))
+    assert {*found} == {"no_spread"}
+    assert found["no_spread"].startswith("90% of the groups") and "nothing is right yet" in found["no_spread"]
+    assert "generation.samples" in found["no_spread"]
+
+
+def test_groups_without_spread_are_said_to_be_too_easy_where_the_reward_rose():
+    found = warnings(run(first={"reward": 0.1}, frac_reward_zero_std=0.9, reward=1.9))
+    assert "too easy" in found["no_spread"]
+
+
+def test_completions_cut_by_the_limit_name_the_limit():
+    found = warnings(run(**{"completions/clipped_ratio": 0.25}))
+    assert {*found} == {"clipped"}
+    assert found["clipped"].startswith("25% of the completions") and "generation.max_tokens" in found["clipped"]
+
+
+def test_a_flat_reward_is_noticed_after_forty_steps():
+    flat = {"reward": 0.2}
+    assert warnings(run(39, first=flat, reward=0.2)) == {}
+    found = warnings(run(40, first=flat, reward=0.2))
+    assert {*found} == {"flat"}
+    assert "0.200 in the first 10 steps, 0.200 in the last" in found["flat"]
+
+
+def test_a_sampler_that_disagrees_with_the_trainer_is_noticed():
+    found = warnings(run(**{"sampling/sampling_logp_difference/mean": 0.2}))
+    assert {*found} == {"diverging"} and "0.200" in found["diverging"]
+
+
+@pytest.mark.parametrize("key", [key for key in WELL if key not in ("kind", "reward")])
+def test_a_metric_that_is_missing_warns_of_nothing(key):
+    lines = run(60)
+    for line in lines:
+        del line[key]
+    assert warnings(lines) == {}
+
+
+def test_the_metrics_of_sft_warn_of_nothing():
+    assert warnings([{"kind": "step", "step": i, "loss": 1.0} for i in range(50)]) == {}
