@@ -57,11 +57,13 @@ class Verdict:
     reason: str = ""  # why it was refused, e.g. "uses 3 twice"
 
     def __post_init__(self) -> None:
-        if self.status in ("ok", "timeout"):
-            if self.value is None or not 0.0 <= self.value <= 1.0:
-                raise ValueError(f"a verdict that is {self.status!r} has a value in [0, 1], got {self.value!r}")
-        elif self.value is not None:
-            raise ValueError(f"a verdict that is {self.status!r} has no value, got {self.value!r}")
+        low, high = {"ok": (0.0, 1.0), "timeout": (0.0, 0.0)}.get(self.status, (None, None))
+        if low is None or high is None:
+            if self.value is not None:
+                raise ValueError(f"a verdict that is {self.status!r} has no value, got {self.value!r}")
+        elif self.value is None or not low <= self.value <= high:
+            allowed = "a value in [0, 1]" if high else "the value 0.0"
+            raise ValueError(f"a verdict that is {self.status!r} has {allowed}, got {self.value!r}")
 
 
 @dataclass(frozen=True, slots=True)
