@@ -170,7 +170,7 @@ def _sample(rollout: dict[str, Any]) -> "RenderableType":
     return Group(
         Text(f"\nstep {rollout.get('step')}: {_short(ask, 3)}", style="dim"),
         Text(_short(str(messages[-1]["content"]), 12)),
-        Text(mark[0] + reason, style=mark[1]),
+        Text(_short(mark[0] + reason, 2), style=mark[1]),
     )
 
 
