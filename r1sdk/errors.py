@@ -10,6 +10,8 @@ from difflib import get_close_matches
 class R1Error(Exception):
     """Base of every error that is printed without a traceback."""
 
+    problems: tuple["R1Error", ...] = ()  # the errors that this one lists, if it lists several
+
 
 class RecipeError(R1Error):
     """A recipe with an unknown key, a wrong type, or values that cannot be combined."""
@@ -45,9 +47,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def raise_all(errors: Sequence[R1Error], kind: type[R1Error] = R1Error) -> None:
     """Raise every error found as one, so that a user mends them all at once. Returns if there is none."""
-    different = list({str(error): error for error in errors}.values())
+    single = (problem for error in errors for problem in (error.problems or (error,)))
+    different = list({str(problem): problem for problem in single}.values())
     if len(different) == 1:
         raise different[0]
     if different:
         listed = "\n".join("- " + str(error).replace("\n", "\n  ") for error in different)
-        raise kind(f"{len(different)} problems:\n{listed}")
+        several = kind(f"{len(different)} problems:\n{listed}")
+        several.problems = tuple(different)
+        raise several

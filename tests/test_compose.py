@@ -100,7 +100,7 @@ def test_every_problem_is_said_at_once(registry):
         rewards=[{"name": "pay"}, {"name": "pays", "options": {"amonut": 1}}],
         trainer={"max_step": 3, "seed": 1},
     )
-    assert message.startswith("5 problems:")
+    assert message.startswith("6 problems:")
     for part in (
         "no model 'maed'; did you mean 'made'?",
         "unknown environment 'sum'; did you mean 'sums'?",

@@ -12,7 +12,7 @@ from r1sdk import Completion, Rollout, Score, Task, Verdict
 from r1sdk.recipe import load_recipe
 from r1sdk.runs import RunFolder
 
-HOSTILE = "\x1b[2J\x1b]0;owned\x07<think>[bold red]\x00\x9b31m‮\r\n" + "line\n" * 40 + "</think><answer>[/]1\x08+1</answer>"
+HOSTILE = "\x1b[2J\x1b]0;owned\x07<think>[bold red]\x00\x9b31m\u202e\r\n" + "line\n" * 40 + "</think><answer>[/]1\x08+1</answer>"
 
 
 def step(number, reward=0.5):
@@ -116,7 +116,7 @@ def test_no_control_character_and_no_markup_of_a_sample_reaches_the_terminal(fol
     text, raw = shown(follower)
     assert "[bold red]" in text and "[/]1" in text  # shown as they are, not obeyed
     assert "more lines" in text
-    for hostile in ("\x1b[2J", "\x1b]0", "\x07", "\x00", "\x9b", "\x08", "‮"):
+    for hostile in ("\x1b[2J", "\x1b]0", "\x07", "\x00", "\x9b", "\x08", "\u202e"):
         assert hostile not in raw
     assert "\x1b[31m'" not in raw
 
@@ -184,7 +184,9 @@ def test_a_log_gets_one_plain_line_a_step_and_ctrl_c_asks_the_worker_once_each_t
     asked = []
     folder.append_metrics(step(1))
 
-    def poll(codes=iter([None, KeyboardInterrupt, None, 130])):
+    codes = iter([None, KeyboardInterrupt, None, 130])
+
+    def poll():
         code = next(codes)
         if code is KeyboardInterrupt:
             raise KeyboardInterrupt
