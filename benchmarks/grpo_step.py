@@ -1,0 +1,224 @@
+"""One GRPO step with r1sdk against the same step written directly on TRL, in turns in one process.
+
+    python benchmarks/grpo_step.py --steps 6 --rounds 4
+    python benchmarks/grpo_step.py --model tiny_blank --prompts 8
+
+All sides start from the same weights, seed and prompts, and their rewards are equal. They take turns, in an order that changes with
+the round. A step is timed from its beginning to the beginning of the next; the first step of a turn is left out.
+
+- `r1sdk`: as a run does it, with verdicts, prices, rollouts, metrics and status on disk
+- `same trainer`: r1sdk's trainer and sampler with two plain reward functions and a data set with columns. It samples the same completions
+  and makes the same losses, which is checked, so the ratio to it is what verdicts and records cost
+- `TRL`: TRL's own trainer with the same two functions. It draws other completions of the same distribution, so the ratio to it compares
+  steps that are alike, not equal
+
+The figures to read are the ratios of a step to the same step of the other side in the same round.
+"""
+
+import argparse
+import gc
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+SAMPLES = 8
+SAME = ("loss", "grad_norm", "num_tokens", "entropy", "reward", "rewards/accuracy/mean", "rewards/format/mean")
+
+
+@dataclass
+class Turn:
+    """The steps of one side in one round."""
+
+    wall: list[float]  # seconds
+    cpu: list[float]  # seconds of this process, all threads
+    made: list[list[float]]  # what came of each step: `SAME`
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="tiny", help="a registered model")
+    parser.add_argument("--prompts", type=int, default=16, help="prompts a step, 8 completions each")
+    parser.add_argument("--max-tokens", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=6, help="steps of a turn, the first not counted")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+
+    import torch
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    torch.set_num_threads(options.threads)
+    measure(options)
+
+
+def measure(options: argparse.Namespace) -> None:
+    rounds: list[dict[str, Turn]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        run, where = prepare(options, Path(scratch))
+        names = list(SIDES)
+        for number in range(options.rounds + 1):
+            shift = number % len(names)
+            turns = {
+                name: take_turn(SIDES[name], run, where, Path(scratch) / f"{number}-{name}")
+                for name in names[shift:] + names[:shift]
+            }
+            ours, same = turns["r1sdk"].made, turns["same trainer"].made
+            if ours != same:
+                raise SystemExit(f"the steps differ: {ours} against {same}")
+            if number:  # the first round warms up the process
+                rounds.append(turns)
+    completions = options.prompts * SAMPLES
+    print(
+        f"{options.model}, {completions} completions of at most {options.max_tokens} tokens, {options.threads} thread(s)"
+    )
+    for clock in ("wall", "cpu"):
+        steps = {name: [value for turns in rounds for value in getattr(turns[name], clock)] for name in SIDES}
+        medians = ", ".join(f"{name} {statistics.median(values):.3f}" for name, values in steps.items())
+        print(f"{clock:5} median seconds a step: {medians}")
+        for name in names[1:]:
+            ratios = [a / b for a, b in zip(steps["r1sdk"], steps[name], strict=True)]
+            low, middle, high = statistics.quantiles(ratios, n=4)
+            sums = sum(steps["r1sdk"]) / sum(steps[name])
+            print(
+                f"      r1sdk / {name:12} {middle:.3f} (quartiles {low:.3f}-{high:.3f}, n={len(ratios)}); of sums {sums:.3f}"
+            )
+    print(f"r1sdk and same trainer are equal at every step in {', '.join(SAME)}")
+
+
+def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:
+    """The composed run, and the folder of its weights."""
+    from r1sdk.compose import compose
+    from r1sdk.plugins import load_plugins
+    from r1sdk.recipe import load_recipe
+    from r1sdk.train.models import locate
+
+    recipe = load_recipe(
+        None,
+        {
+            "model": options.model,
+            "env": {"name": "countdown", "options": {"train_size": options.prompts * (options.steps + 1)}},
+            "rewards": "accuracy,format",
+            "generation": {"samples": SAMPLES, "max_tokens": options.max_tokens},
+            "evaluation": {"tasks": 0},
+            "trainer": {
+                "max_steps": options.steps,
+                "per_device_train_batch_size": options.prompts * SAMPLES,
+                "learning_rate": 1e-5,
+                "save_strategy": "no",
+            },
+        },
+    )
+    run = compose(recipe, load_plugins())
+    return run, locate(run.model, scratch / "base_model", recipe.seed)
+
+
+def take_turn(side: Any, run: Any, where: str, folder: Path) -> Turn:
+    """One side's steps from fresh weights."""
+    from transformers import PrinterCallback, set_seed
+
+    from r1sdk.train.models import load_model, load_tokenizer
+
+    clock = clock_callback()
+    set_seed(run.recipe.seed)
+    trainer = side(run, load_model(where), load_tokenizer(where), folder)
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(clock)
+    set_seed(run.recipe.seed)
+    trainer.train()
+    made = [[line[key] for key in SAME] for line in trainer.state.log_history if "loss" in line]
+    del trainer
+    gc.collect()
+    return Turn(gaps(clock.wall)[1:], gaps(clock.cpu)[1:], made)
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [b - a for a, b in pairwise(times)]
+
+
+def clock_callback() -> Any:
+    """Notes the time at the beginning of each step, and at the end of the last."""
+    from transformers import TrainerCallback
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.wall: list[float] = []
+            self.cpu: list[float] = []
+
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.wall.append(time.perf_counter())
+            self.cpu.append(time.process_time())
+
+        on_train_end = on_step_begin
+
+    return Clock()
+
+
+def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
+    """The trainer as `r1sdk.train.worker` makes it."""
+    from r1sdk.runs import RunFolder
+    from r1sdk.train.callback import RunCallback, StopRequest
+    from r1sdk.train.grpo import grpo_trainer
+
+    place = RunFolder.create(folder, run.recipe, {})
+    return grpo_trainer(run, model, tokenizer, place, [RunCallback(place, StopRequest())])
+
+
+def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
+    """r1sdk's trainer and sampler, without its verdicts and records."""
+    from functools import partial
+
+    from r1sdk.generation.compacting import generate
+    from r1sdk.train.trimmed import TrimmedGRPOTrainer
+
+    trainer = plain(TrimmedGRPOTrainer, run, model, tokenizer, folder)
+    model.generate = partial(generate, model)
+    return trainer
+
+
+def with_trl(run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
+    """TRL's own trainer."""
+    from trl import GRPOTrainer
+
+    return plain(GRPOTrainer, run, model, tokenizer, folder)
+
+
+def plain(trainer: Any, run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
+    """The same training as a user of TRL writes it: a data set with columns, two reward functions."""
+    from datasets import Dataset
+    from r1_rewards.equation import check
+    from trl import GRPOConfig
+
+    import r1sdk
+    from r1sdk.train.grpo import grpo_arguments
+
+    def accuracy(completions: list[Any], nums: list[list[int]], target: list[int], **_: Any) -> list[float]:
+        answers = [r1sdk.extract_answer(completion[-1]["content"]) for completion in completions]
+        return [check(*row).value or 0.0 for row in zip(answers, nums, target, strict=True)]
+
+    def format(completions: list[Any], **_: Any) -> list[float]:
+        return [float(r1sdk.parse_reply(completion[-1]["content"]) is not None) for completion in completions]
+
+    rows = [
+        {"prompt": task.prompt, "nums": task.info["nums"], "target": task.info["target"]}
+        for task in run.environment.tasks("train")
+    ]
+    return trainer(
+        model=model,
+        args=GRPOConfig(**grpo_arguments(run, folder)),
+        train_dataset=Dataset.from_list(rows),
+        reward_funcs=[accuracy, format],
+        processing_class=tokenizer,
+    )
+
+
+SIDES = {"r1sdk": with_r1sdk, "same trainer": same_trainer, "TRL": with_trl}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Write docs/cli.md: the help of `r1` and of each of its commands, as the program prints it.
+
+    python docs/_generate_cli.py
+
+With `--check` the page is only compared: exit status 1 where it is out of date.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import typer
+from r1_cli import app
+from typer.testing import CliRunner
+
+PAGE = Path(__file__).with_name("cli.md")
+WIDTH = "100"
+
+OPENING = """# Command line
+
+Results go to stdout, everything else to stderr. An error that you can act on is one message and exit status 1; wrong usage is 2;
+a training run that was interrupted is 130.
+
+This page is written by `python docs/_generate_cli.py`; a test compares it with the program.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    commands = typer.main.get_command(app).commands
+    sections = [("r1", []), *((f"r1 {name}", [name]) for name in commands)]
+    return OPENING + "".join(f"\n## {title}\n\n```text\n{usage(words)}\n```\n" for title, words in sections)
+
+
+def usage(words: list[str]) -> str:
+    """What `r1 WORDS --help` prints, without trailing space."""
+    settings = {"COLUMNS": WIDTH, "TERMINAL_WIDTH": WIDTH, "NO_COLOR": "1", "TERM": "dumb"}
+    result = CliRunner().invoke(app, [*words, "--help"], prog_name="r1", env=settings)
+    if result.exit_code:
+        raise SystemExit(f"r1 {' '.join(words)} --help failed: {result.output}")
+    return "\n".join(line.rstrip() for line in result.output.strip().splitlines())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="compare only")
+    if not parser.parse_args().check:
+        PAGE.write_text(page(), encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != page():
+        print(f"{PAGE.name} is out of date: run python docs/_generate_cli.py", file=sys.stderr)
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
