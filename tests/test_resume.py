@@ -17,7 +17,7 @@ import pytest
 
 from r1sdk.runs import RunFolder
 
-STEPS = 6
+STEPS = 8
 
 # A reward with a spread in every group, or there would be no gradient and any two runs would look alike. It takes a
 # moment, so that a test has time to stop the run between two steps.
@@ -67,10 +67,6 @@ def made(folder: RunFolder) -> list[int]:
     return [line["step"] for line in folder.metrics()]
 
 
-def in_training(folder: RunFolder, steps: int) -> bool:
-    return len(made(folder)) >= steps
-
-
 @pytest.fixture(scope="module")
 def plugin(tmp_path_factory, install):
     return install(tmp_path_factory.mktemp("plugin"), "r1-spread", SPREAD)
@@ -78,7 +74,7 @@ def plugin(tmp_path_factory, install):
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, plugin, start_r1, small):
-    """`whole`, `killed`, `interrupted`, `orphaned`: started together, stopped in the middle, and two of them resumed."""
+    """`whole`, `killed`, `interrupted`, `orphaned`: started together, three stopped in the middle, two of them resumed."""
     root = tmp_path_factory.mktemp("runs")
     flags = ["--env", "countdown", "--model", "tiny_blank", "--rewards", "spread,format", "--steps", STEPS, *small]
     flags += ["--set", "trainer.learning_rate=1e-3", "--set", "trainer.save_total_limit=3"]
@@ -97,11 +93,26 @@ def runs(tmp_path_factory, plugin, start_r1, small):
             _, run.resumed_err = process.communicate(timeout=120)
             run.resumed = process.returncode
 
-    killed, interrupted = begin("killed"), begin("interrupted")
-    wait(lambda: in_training(killed[0], 3))
-    os.kill(killed[0].status()["pid"], signal.SIGKILL)
-    wait(lambda: in_training(interrupted[0], 2))
-    interrupted[1].send_signal(signal.SIGINT)
+    whole, killed, interrupted, orphaned = map(begin, ("whole", "killed", "interrupted", "orphaned"))
+    workers = {}
+
+    def worker_of(folder):
+        workers[folder.path.name] = folder.status()["pid"]
+        return workers[folder.path.name]
+
+    stops = [  # whichever comes first
+        (killed[0], 3, lambda: os.kill(worker_of(killed[0]), signal.SIGKILL)),
+        (interrupted[0], 2, lambda: interrupted[1].send_signal(signal.SIGINT)),
+        (orphaned[0], 2, lambda: (worker_of(orphaned[0]), orphaned[1].kill())),
+    ]
+
+    def all_stopped():
+        for stop in [stop for stop in stops if len(made(stop[0])) >= stop[1]]:
+            stop[2]()
+            stops.remove(stop)
+        return not stops
+
+    wait(all_stopped)
     killed, interrupted = end(*killed), end(*interrupted)
 
     half = killed.folder.checkpoints / "checkpoint-99"  # as a kill in the middle of saving leaves it
@@ -109,17 +120,10 @@ def runs(tmp_path_factory, plugin, start_r1, small):
     (half / "model.safetensors").write_bytes(b"half")
     with killed.folder.metrics_file.open("a") as file:
         file.write('{"kind": "step", "st')
-
-    whole, orphaned = begin("whole"), begin("orphaned")
-    wait(lambda: in_training(orphaned[0], 2))
-    worker = orphaned[0].status()["pid"]
-    assert alive(worker)
-    orphaned[1].kill()
-    orphaned = end(*orphaned)
-    whole = end(*whole)
-    wait(lambda: not alive(worker), 20)
-    orphaned.steps = made(orphaned.folder)
     resume(killed, interrupted)
+
+    wait(lambda: not alive(workers["orphaned"]))
+    whole, orphaned = end(*whole), end(*orphaned)
     return {"whole": whole, "killed": killed, "interrupted": interrupted, "orphaned": orphaned}
 
 
