@@ -153,6 +153,8 @@ def _trainer_errors(recipe: Recipe) -> list[R1Error]:
             errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
     if recipe.method == "grpo":
         errors += _batch_errors(recipe, known)
+        if recipe.optimizer != "trainer":
+            errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
         if not recipe.generation.temperature:
             errors.append(RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ"))
     return errors
