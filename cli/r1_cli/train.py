@@ -1,5 +1,6 @@
 """`r1 train`: a recipe and flags in, a trained model in a run folder out."""
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,7 +107,7 @@ def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> No
         _summary(folder)
         return
     status = folder.status()
-    if status.get("state") == "interrupted" or code == INTERRUPTED:
+    if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
         typer.echo(f"stopped{done}; continue with: r1 train --resume {folder.path}", err=True)
         raise typer.Exit(INTERRUPTED)
