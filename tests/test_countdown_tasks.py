@@ -135,6 +135,8 @@ def test_a_file_without_the_columns_says_which_row_and_what_it_found(tmp_path):
         {"operators": ""},
         {"numbers": (4, 3)},
         {"numbers": (1, 3)},
+        {"min_number": 0},
+        {"max_target": 0},
         {"min_number": 30, "max_number": 20},
     ],
 )

@@ -94,11 +94,12 @@ class Countdown:
 
     def _rules(self, level: str) -> Rules:
         preset = LEVELS[level]
+        low, high = preset.number
         return Rules(
-            self.numbers or preset.count,
-            (self.min_number or preset.number[0], self.max_number or preset.number[1]),
-            self.max_target or preset.max_target,
-            self.operators or preset.operators,
+            preset.count if self.numbers is None else self.numbers,
+            (low if self.min_number is None else self.min_number, high if self.max_number is None else self.max_number),
+            preset.max_target if self.max_target is None else self.max_target,
+            preset.operators if self.operators is None else self.operators,
         )
 
     def _problems(self, split: str, size: int) -> Iterator[Problem]:
