@@ -25,7 +25,6 @@ from .recipe import Recipe, load_recipe
 from .records import Rollout, Score
 
 _HALF_CHARACTERS = "backslashreplace"  # a lone surrogate, which UTF-8 cannot hold, becomes its JSON escape
-ENDED = ("finished", "failed", "interrupted")  # states in which no worker holds the folder
 
 
 class RunFolder:
