@@ -156,7 +156,9 @@ def _trainer_errors(recipe: Recipe) -> list[R1Error]:
         if recipe.optimizer != "trainer":
             errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
         if not recipe.generation.temperature:
-            errors.append(RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ"))
+            errors.append(
+                RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ")
+            )
     return errors
 
 

@@ -79,7 +79,7 @@ def run_r1(start_r1: Callable[..., "subprocess.Popen[str]"]) -> Callable[..., Sa
 
     def run(*arguments: object, **options: object) -> Said:
         process = start_r1(*arguments, **options)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=180)
         return Said(process.returncode, out, err)
 
     return run
@@ -100,7 +100,9 @@ def install() -> Callable[[Path, str, str], Path]:
         record = folder / f"{module}-0.1.dist-info"
         record.mkdir(parents=True)
         (folder / f"{module}.py").write_text(source, encoding="utf-8")
-        (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 0.1\n", encoding="utf-8")
+        (record / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 0.1\n", encoding="utf-8"
+        )
         (record / "entry_points.txt").write_text(f"[r1sdk]\nmine = {module}\n", encoding="utf-8")
         return folder
 

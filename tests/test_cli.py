@@ -38,7 +38,10 @@ def refused(said):
         (["--model", "tinny"], "no model 'tinny'; did you mean 'tiny'?"),
         (["--rewards", "format,format"], "a reward is listed once"),
         (["--rewards", "format=much"], "input should be a valid number"),
-        (["--set", "generation.samples=6", "--set", "trainer.per_device_train_batch_size=8"], "does not divide by the group size 6"),
+        (
+            ["--set", "generation.samples=6", "--set", "trainer.per_device_train_batch_size=8"],
+            "does not divide by the group size 6",
+        ),
         (["--set", "evaluation.split=validation"], "countdown has the splits train and test, not 'validation'"),
     ],
 )
@@ -50,9 +53,20 @@ def test_a_mistake_is_one_message_and_nothing_is_written(r1, tmp_path, flags, me
 
 def test_several_mistakes_are_said_at_once(r1):
     message = refused(
-        r1("train", "--env", "cuontdown", "--rewards", "acuracy,fromat", "--model", "tinny",
-           "--set", "trainer.seed=1", "--set", "trainer.max_step=1")
-    )  # fmt: skip
+        r1(
+            "train",
+            "--env",
+            "cuontdown",
+            "--rewards",
+            "acuracy,fromat",
+            "--model",
+            "tinny",
+            "--set",
+            "trainer.seed=1",
+            "--set",
+            "trainer.max_step=1",
+        )
+    )
     for name in ("cuontdown", "acuracy", "fromat", "tinny", "trainer.seed", "trainer.max_step"):
         assert name in message
     assert message.startswith("error: 6 problems:")
@@ -96,7 +110,9 @@ def test_a_folder_that_is_no_model_is_an_error(r1, tmp_path):
     assert "the folder has no config.json" in refused(r1(*TRAIN, "--model", tmp_path, "--dry-run"))
 
 
-@pytest.mark.parametrize("arguments", [["train", "--no-such-flag"], ["trian"], ["train", "--steps", "0"], ["train", "--steps", "many"]])
+@pytest.mark.parametrize(
+    "arguments", [["train", "--no-such-flag"], ["trian"], ["train", "--steps", "0"], ["train", "--steps", "many"]]
+)
 def test_wrong_usage_exits_with_status_two(r1, arguments):
     said = r1(*arguments)
     assert said.code == 2 and "Traceback" not in said.err
@@ -104,8 +120,20 @@ def test_wrong_usage_exits_with_status_two(r1, arguments):
 
 def test_a_dry_run_prints_the_whole_recipe_which_reads_back_equal_and_writes_nothing(r1, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = r1(*TRAIN, "--rewards", "accuracy,format=0.2", "--steps", "7", "--seed", "3", "--out", "there",
-              "--set", "trainer.learning_rate=3e-5", "--dry-run")  # fmt: skip
+    said = r1(
+        *TRAIN,
+        "--rewards",
+        "accuracy,format=0.2",
+        "--steps",
+        "7",
+        "--seed",
+        "3",
+        "--out",
+        "there",
+        "--set",
+        "trainer.learning_rate=3e-5",
+        "--dry-run",
+    )
     assert said.code == 0 and said.err == ""
     file = tmp_path / "printed.yaml"
     file.write_text(said.out)
@@ -199,8 +227,22 @@ def test_a_prompt_too_long_for_the_model_stops_the_run_with_one_message(run_r1, 
 
 def test_rollouts_are_generated_judged_kept_and_written(run_r1, tmp_path):
     file = tmp_path / "made.jsonl"
-    said = run_r1("generate", "tiny_blank", "--env", "countdown", "--tasks", "3", "--samples", "2", "--keep", "wrong",
-                  "--set", "generation.max_tokens=8", "--out", file)  # fmt: skip
+    said = run_r1(
+        "generate",
+        "tiny_blank",
+        "--env",
+        "countdown",
+        "--tasks",
+        "3",
+        "--samples",
+        "2",
+        "--keep",
+        "wrong",
+        "--set",
+        "generation.max_tokens=8",
+        "--out",
+        file,
+    )
     assert said.code == 0, said.err
     assert said.out == "kept 6 of 6 rollouts (wrong)\n"
     lines = [json.loads(line) for line in file.read_text().splitlines()]

@@ -147,7 +147,9 @@ def test_grpo_needs_a_reward(registry):
 
 
 def test_sft_needs_demonstrations_and_no_reward(registry):
-    assert "environment 'sums' has no demonstrations, and method sft needs them" in problems(registry, method="sft", rewards=[])
+    assert "environment 'sums' has no demonstrations, and method sft needs them" in problems(
+        registry, method="sft", rewards=[]
+    )
 
 
 def test_what_is_no_environment_is_refused(registry):
@@ -177,7 +179,9 @@ def test_a_model_is_a_registered_name_then_a_folder_then_a_hub_id(registry, tmp_
 
 def test_a_model_that_is_nowhere_is_an_error_that_says_what_was_tried(registry, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(R1Error, match="(?s)no model 'smal'; did you mean 'small'.*registered models .made, small.*hub id"):
+    with pytest.raises(
+        R1Error, match="(?s)no model 'smal'; did you mean 'small'.*registered models .made, small.*hub id"
+    ):
         resolve_model(registry, "smal")
     with pytest.raises(R1Error, match="no model './none'"):
         resolve_model(registry, "./none")

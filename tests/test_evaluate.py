@@ -106,16 +106,24 @@ def test_each_chunk_has_its_own_seed_and_the_same_one_every_time():
 def test_progress_is_told_in_tasks_and_everything_is_kept():
     told, kept = [], []
     evaluate(
-        iter(tasks(200)), FIRST_IS_RIGHT, {}, Numbered(), Sampling(samples=2), limit=130,
-        progress=lambda done, total: told.append((done, total)), keep=lambda rollouts, scores: kept.extend(rollouts),
-    )  # fmt: skip
+        iter(tasks(200)),
+        FIRST_IS_RIGHT,
+        {},
+        Numbered(),
+        Sampling(samples=2),
+        limit=130,
+        progress=lambda done, total: told.append((done, total)),
+        keep=lambda rollouts, scores: kept.extend(rollouts),
+    )
     assert told == [(64, 130), (128, 130), (130, 130)]
     assert [rollout.task.id for rollout in kept] == [str(i) for i in range(130) for _ in range(2)]
 
 
 def test_pass_at_k_is_given_for_powers_of_two_and_for_all_samples():
     result = evaluate(tasks(5), FIRST_IS_RIGHT, {}, Numbered(), Sampling(samples=6))
-    assert {k: estimate.mean for k, estimate in result.pass_at.items()} == pytest.approx({1: 1 / 6, 2: 2 / 6, 4: 4 / 6, 6: 1.0})
+    assert {k: estimate.mean for k, estimate in result.pass_at.items()} == pytest.approx(
+        {1: 1 / 6, 2: 2 / 6, 4: 4 / 6, 6: 1.0}
+    )
 
 
 def test_pass_at_k_leaves_out_tasks_with_fewer_than_k_judged_attempts():

@@ -15,7 +15,12 @@ import pytest
 import r1sdk
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = [Path(p) for p in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]]
+PACKAGES = [
+    Path(p)
+    for p in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"][
+        "packages"
+    ]
+]
 NAMES = {path.name for path in PACKAGES}
 PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 
@@ -81,7 +86,11 @@ def test_plugins_reach_no_module_of_r1sdk_through_an_attribute():
         if package.name in PLUGINS:
             for module, tree in sources(package):
                 for node in ast.walk(tree):
-                    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "r1sdk":
+                    if (
+                        isinstance(node, ast.Attribute)
+                        and isinstance(node.value, ast.Name)
+                        and node.value.id == "r1sdk"
+                    ):
                         assert node.attr in r1sdk.__all__, f"{module} uses r1sdk.{node.attr}"
 
 
@@ -107,13 +116,21 @@ def test_the_layers_of_core_point_one_way():
             assert there in ORDER[:5], f"r1sdk itself imports {there}, which is no part of what a plugin needs"
             continue
         assert here in ORDER, f"r1sdk.{here} has no place in the order of the layers"
-        assert here == there or there in ORDER[: ORDER.index(here)], f"{module} imports {imported}, which comes after it"
+        assert here == there or there in ORDER[: ORDER.index(here)], (
+            f"{module} imports {imported}, which comes after it"
+        )
 
 
 @pytest.mark.parametrize("library", ["torch", "transformers", "trl", "accelerate", "datasets"])
 def test_the_libraries_of_training_are_imported_where_models_are_and_nowhere_else(library):
-    places = {".".join(module.split(".")[:2]) for module, imported in every_import({"r1sdk"}) if imported.split(".")[0] == library}
-    assert places <= ({"r1sdk.train"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.train", "r1sdk.generation"})
+    places = {
+        ".".join(module.split(".")[:2])
+        for module, imported in every_import({"r1sdk"})
+        if imported.split(".")[0] == library
+    }
+    assert places <= (
+        {"r1sdk.train"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.train", "r1sdk.generation"}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,11 @@ from r1sdk import Completion, Rollout, Score, Task, Verdict
 from r1sdk.recipe import load_recipe
 from r1sdk.runs import RunFolder
 
-HOSTILE = "\x1b[2J\x1b]0;owned\x07<think>[bold red]\x00\x9b31m\u202e\r\n" + "line\n" * 40 + "</think><answer>[/]1\x08+1</answer>"
+HOSTILE = (
+    "\x1b[2J\x1b]0;owned\x07<think>[bold red]\x00\x9b31m\u202e\r\n"
+    + "line\n" * 40
+    + "</think><answer>[/]1\x08+1</answer>"
+)
 
 
 def step(number, reward=0.5):
@@ -33,7 +37,11 @@ def step(number, reward=0.5):
 
 
 def attempt(text, verdict):
-    return Rollout(Task([{"role": "user", "content": "Make 3 from 1 and 2."}]), Completion([{"role": "assistant", "content": text}]), verdict)
+    return Rollout(
+        Task([{"role": "user", "content": "Make 3 from 1 and 2."}]),
+        Completion([{"role": "assistant", "content": text}]),
+        verdict,
+    )
 
 
 @pytest.fixture
@@ -65,7 +73,9 @@ def test_a_curve_of_any_number_of_values_is_as_wide_as_it_should_be_and_keeps_it
 def test_a_step_is_one_line_with_its_rewards_and_its_speed():
     line = step_line(step(12), 80)
     assert "\n" not in line
-    assert line.startswith("step 12/80  reward 0.500  accuracy 0.500  format 1.000  length 123  clipped 5.0%  no spread 25%")
+    assert line.startswith(
+        "step 12/80  reward 0.500  accuracy 0.500  format 1.000  length 123  clipped 5.0%  no spread 25%"
+    )
     assert line.endswith("1500 tokens/s  2.0 s")
     assert step_line(step(12), None).startswith("step 12/? ")
 
@@ -83,9 +93,24 @@ def test_the_panel_shows_curves_progress_a_sample_warnings_and_the_note(folder):
     follower = Follower(folder)
     follower.refresh()
     text, _ = shown(follower, "saving a checkpoint")
-    for part in ("training", "3/80", "2:34 left", "reward", "0.500", "accuracy", "format", "123", "5.0%", "25%",
-                 "1500", "! the reward is flat", "Make 3 from 1 and 2.", "<answer>1+2</answer>", "right",
-                 "saving a checkpoint"):  # fmt: skip
+    for part in (
+        "training",
+        "3/80",
+        "2:34 left",
+        "reward",
+        "0.500",
+        "accuracy",
+        "format",
+        "123",
+        "5.0%",
+        "25%",
+        "1500",
+        "! the reward is flat",
+        "Make 3 from 1 and 2.",
+        "<answer>1+2</answer>",
+        "right",
+        "saving a checkpoint",
+    ):
         assert part in text
     assert BARS[0] in text and BARS[-1] in text
 

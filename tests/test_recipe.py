@@ -20,7 +20,11 @@ def test_a_bare_name_reads_as_the_long_form():
     short = load_recipe(None, {"model": "tiny", "env": "countdown", "rewards": ["accuracy", "format"]})
     long = load_recipe(
         None,
-        {"model": "tiny", "env": {"name": "countdown"}, "rewards": [{"name": "accuracy"}, {"name": "format", "weight": 1}]},
+        {
+            "model": "tiny",
+            "env": {"name": "countdown"},
+            "rewards": [{"name": "accuracy"}, {"name": "format", "weight": 1}],
+        },
     )
     assert short == long
 
@@ -86,7 +90,17 @@ def test_a_number_in_scientific_notation_is_a_number_in_files_and_assignments(tm
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("10", 10), ("true", True), ("[3, 4]", [3, 4]), ("easy", "easy"), ("'10'", "10"), ("'1e5'", "1e5"), ("", None), ("3B", "3B"), ("a=b", "a=b")],
+    [
+        ("10", 10),
+        ("true", True),
+        ("[3, 4]", [3, 4]),
+        ("easy", "easy"),
+        ("'10'", "10"),
+        ("'1e5'", "1e5"),
+        ("", None),
+        ("3B", "3B"),
+        ("a=b", "a=b"),
+    ],
 )
 def test_an_assigned_value_is_read_as_yaml(text, value):
     assert dotted(f"env.options.x={text}") == {"env": {"options": {"x": value}}}
@@ -118,13 +132,17 @@ def test_an_environment_without_a_name_is_an_error_and_no_crash(value):
         load_recipe(None, BASE, {"env": value} if value != {} else {"env": {"name": None}})
 
 
-@pytest.mark.parametrize("value", [None, 3, {"name": "format"}, [3], [None], ["format=much"], "format=", [{"weight": 1}]])
+@pytest.mark.parametrize(
+    "value", [None, 3, {"name": "format"}, [3], [None], ["format=much"], "format=", [{"weight": 1}]]
+)
 def test_rewards_that_are_no_list_of_names_are_an_error(value):
     with pytest.raises(RecipeError, match="rewards"):
         load_recipe(None, BASE, {"rewards": value})
 
 
-@pytest.mark.parametrize("content", [b"a: [", b"- a\n- b\n", b"text", b"\xff\xfe\x00", b"!!python/object:os.system {}", b"a: &x [*x"])
+@pytest.mark.parametrize(
+    "content", [b"a: [", b"- a\n- b\n", b"text", b"\xff\xfe\x00", b"!!python/object:os.system {}", b"a: &x [*x"]
+)
 def test_a_file_that_is_no_recipe_is_an_error_that_names_it(tmp_path, content):
     file = tmp_path / "mine.yaml"
     file.write_bytes(content)

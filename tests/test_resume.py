@@ -48,7 +48,7 @@ class Stopped:
     resumed_err: str = ""
 
 
-def wait(condition, seconds=60.0):
+def wait(condition, seconds=180.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
@@ -84,13 +84,13 @@ def runs(tmp_path_factory, plugin, start_r1, small):
         return RunFolder(root / name), process
 
     def end(folder, process):
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=180)
         return Stopped(folder, process.returncode, err, made(folder))
 
     def resume(*stopped):
         processes = [start_r1("train", "--resume", run.folder.path, path=[plugin]) for run in stopped]
         for run, process in zip(stopped, processes, strict=True):
-            _, run.resumed_err = process.communicate(timeout=120)
+            _, run.resumed_err = process.communicate(timeout=180)
             run.resumed = process.returncode
 
     whole, killed, interrupted, orphaned = map(begin, ("whole", "killed", "interrupted", "orphaned"))
@@ -182,7 +182,9 @@ def test_a_resumed_run_draws_the_same_tasks_and_completions_as_one_that_was_neve
 
 
 @pytest.mark.parametrize("name", ["killed", "interrupted"])
-@pytest.mark.parametrize("metric", ["loss", "reward", "reward_std", "grad_norm", "learning_rate", "entropy", "num_tokens"])
+@pytest.mark.parametrize(
+    "metric", ["loss", "reward", "reward_std", "grad_norm", "learning_rate", "entropy", "num_tokens"]
+)
 def test_a_resumed_run_has_the_numbers_of_one_that_was_never_stopped(runs, name, metric):
     numbers = [line[metric] for line in runs[name].folder.metrics()]
     assert numbers == pytest.approx([line[metric] for line in runs["whole"].folder.metrics()], rel=1e-4, abs=1e-7)
@@ -209,6 +211,15 @@ def test_a_finished_run_is_neither_resumed_nor_overwritten_unless_asked(runs, ru
     assert resumed.code == 1
     assert "is finished: nothing to resume" in resumed.err
     assert folder.metrics_file.read_bytes() == before
+
+
+def test_a_finished_run_is_evaluated_on_its_own_environment_with_its_own_rewards(runs, run_r1, plugin):
+    said = run_r1("eval", runs["whole"].folder.path, "--tasks", "3", "--samples", "2", "--json", path=[plugin])
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert {*found["rewards"]} == {"spread", "format"}
+    assert (found["accuracy"]["n"], found["samples"], found["settings"]["max_tokens"]) == (3, 2, 16)
+    assert 0.0 <= found["rewards"]["spread"]["mean"] <= 1.0
 
 
 def test_a_second_worker_does_not_enter_a_folder_that_is_in_use(runs):

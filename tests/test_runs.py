@@ -44,7 +44,9 @@ def test_a_new_folder_holds_the_recipe_and_the_manifest_and_is_prepared(folder):
 def test_a_folder_that_holds_a_run_is_replaced_only_when_asked(folder):
     folder.append_metrics({"kind": "step", "step": 1})
     folder.set_status("finished")
-    with pytest.raises(RunError, match="already holds a run .finished.: continue it with --resume .*--out.*--overwrite"):
+    with pytest.raises(
+        RunError, match="already holds a run .finished.: continue it with --resume .*--out.*--overwrite"
+    ):
         RunFolder.create(folder.path, RECIPE, {})
     assert folder.metrics() == [{"kind": "step", "step": 1}]
     again = RunFolder.create(folder.path, RECIPE, {}, overwrite=True)
@@ -86,7 +88,10 @@ def test_one_process_at_a_time_holds_a_folder_and_it_is_not_overwritten_meanwhil
 def test_the_status_is_replaced_as_a_whole_and_one_that_cannot_be_read_is_empty(folder):
     folder.set_status("running", phase="training", done=3, total=80)
     folder.set_status("finished", done=80)
-    assert {key: value for key, value in folder.status().items() if key not in ("pid", "updated")} == {"state": "finished", "done": 80}
+    assert {key: value for key, value in folder.status().items() if key not in ("pid", "updated")} == {
+        "state": "finished",
+        "done": 80,
+    }
     for broken in ("", '{"state": "run', "[1]", "3"):
         folder.status_file.write_text(broken)
         assert folder.status() == {}
@@ -116,7 +121,12 @@ def test_any_rollout_is_one_line_that_reads_back(folder, text):
     folder.append_rollouts(7, [attempt(text), attempt()], [score, score])
     first, second = folder.rollouts()
     assert first["step"] == 7
-    assert first["task"] == {"prompt": [{"role": "user", "content": HOSTILE}], "answer": "2", "info": {"nums": [1, 2]}, "id": "train/1"}
+    assert first["task"] == {
+        "prompt": [{"role": "user", "content": HOSTILE}],
+        "answer": "2",
+        "info": {"nums": [1, 2]},
+        "id": "train/1",
+    }
     assert first["completion"]["messages"][0]["content"] == text
     assert (first["completion"]["tokens"], first["completion"]["finish"]) == (3, "length")
     assert (first["verdict"]["value"], first["verdict"]["reason"]) == (0.0, "uses 3 twice")

@@ -151,7 +151,11 @@ def test_a_whole_verdict_is_kept_and_timed():
         return Verdict(0.0, "timeout", extracted="9**9**9", reason="too dear")
 
     (judged,), _ = score(rollouts("a"), Judge(verify), {})
-    assert (judged.verdict.status, judged.verdict.extracted, judged.verdict.reason) == ("timeout", "9**9**9", "too dear")
+    assert (judged.verdict.status, judged.verdict.extracted, judged.verdict.reason) == (
+        "timeout",
+        "9**9**9",
+        "too dear",
+    )
     assert judged.verdict.seconds >= 0.01
     (judged,), _ = score(rollouts("a"), Judge(Verdict(1.0, seconds=7.0)), {})
     assert judged.verdict.seconds == 7.0

@@ -87,8 +87,22 @@ def test_an_installed_reward_is_listed_with_its_source_and_its_range(run_r1, bre
 def test_an_installed_reward_is_trained_with_by_its_name_and_its_options(run_r1, brevity, small, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("rewards:\n- accuracy\n- {name: brevity, weight: 0.5, options: {budget: 10}}\n")
-    said = run_r1("train", file, "--env", "countdown", "--model", "tiny_blank", "--steps", "2", *small,
-                  "--set", "evaluation.tasks=4", "--out", tmp_path / "run", path=[brevity])  # fmt: skip
+    said = run_r1(
+        "train",
+        file,
+        "--env",
+        "countdown",
+        "--model",
+        "tiny_blank",
+        "--steps",
+        "2",
+        *small,
+        "--set",
+        "evaluation.tasks=4",
+        "--out",
+        tmp_path / "run",
+        path=[brevity],
+    )
     assert said.code == 0, said.err
     folder = RunFolder.open(tmp_path / "run")
     assert folder.manifest()["plugins"]["reward brevity"] == "r1-brevity 0.1.0 (brevity)"

@@ -44,7 +44,10 @@ REWARDS = {"right": (right, 1.0), "length": (length, 0.5), "size": (size, 0.1)}
 
 def batch(texts=("a", "b", "c", "d"), ids=None, **more):
     """A batch as TRL hands it to a reward function."""
-    rows = [task_row(Task([{"role": "user", "content": "1+1"}], "2", {"nums": [1]}, f"t/{i // 2}")) for i in range(len(texts))]
+    rows = [
+        task_row(Task([{"role": "user", "content": "1+1"}], "2", {"nums": [1]}, f"t/{i // 2}"))
+        for i in range(len(texts))
+    ]
     return {
         "prompts": [row["prompt"] for row in rows],
         "completions": [[{"role": "assistant", "content": text}] for text in texts],
@@ -81,7 +84,9 @@ def test_what_does_not_apply_stays_none_for_trl_to_leave_out():
 
 def test_the_task_comes_through_the_dataset_whole():
     kept = []
-    table = RewardTable(Counting(), REWARDS, 2, keep=lambda step, rollouts, scores: kept.append((step, rollouts, scores)))
+    table = RewardTable(
+        Counting(), REWARDS, 2, keep=lambda step, rollouts, scores: kept.append((step, rollouts, scores))
+    )
     table.columns()[0](**batch())
     ((step, rollouts, scores),) = kept
     assert step == 7  # TRL counts the steps that are done
@@ -92,9 +97,12 @@ def test_the_task_comes_through_the_dataset_whole():
 def test_a_completion_is_finished_if_its_last_token_ends_one_and_cut_otherwise():
     finished = []
     table = RewardTable(
-        Counting(), REWARDS, 2, end_tokens=frozenset({2, 3}),
+        Counting(),
+        REWARDS,
+        2,
+        end_tokens=frozenset({2, 3}),
         keep=lambda step, rollouts, scores: finished.extend(r.completion.finish for r in rollouts),
-    )  # fmt: skip
+    )
     table.columns()[0](**batch(ids=[[5, 2], [2, 5], [5, 3], []]))
     assert finished == ["stop", "length", "stop", "length"]
 
@@ -102,9 +110,12 @@ def test_a_completion_is_finished_if_its_last_token_ends_one_and_cut_otherwise()
 def test_what_the_chat_template_opened_is_put_in_front_of_the_completion_and_nothing_else_is_changed():
     texts = []
     table = RewardTable(
-        Counting(), REWARDS, 2, opened_think="<think>\n",
+        Counting(),
+        REWARDS,
+        2,
+        opened_think="<think>\n",
         keep=lambda step, rollouts, scores: texts.extend(r.completion.text for r in rollouts),
-    )  # fmt: skip
+    )
     given = batch(("a</think>b", ""))
     table.columns()[0](**given)
     assert texts == ["<think>\na</think>b", "<think>\n"]
@@ -123,7 +134,9 @@ def test_the_shares_of_the_verdicts_are_logged():
 def test_more_verdicts_missing_than_the_limit_stop_the_run_with_the_first_reason(status):
     environment = Counting((Verdict(1.0), Verdict(None, status, reason="no sandbox answered")))
     table = RewardTable(environment, REWARDS, 2, Limits(**{status: 0.25}))
-    with pytest.raises(RewardError, match=f"(?s)50% of this batch .*'{status}'.*limits.{status} = 25%.*'t/0': no sandbox answered"):
+    with pytest.raises(
+        RewardError, match=f"(?s)50% of this batch .*'{status}'.*limits.{status} = 25%.*'t/0': no sandbox answered"
+    ):
         table.columns()[0](**batch())
 
 
