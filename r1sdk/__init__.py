@@ -11,6 +11,7 @@ from .contracts import (
     Reward,
     Sandbox,
     Session,
+    from_recipe,
     group_reward,
 )
 from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, UnknownName
@@ -43,6 +44,7 @@ __all__ = [
     "UnknownName",
     "Verdict",
     "extract_answer",
+    "from_recipe",
     "group_reward",
     "hookimpl",
     "opened_think",

@@ -1,15 +1,16 @@
 """Recipe and Registry in, `Run` out: every name, option and number is checked before a model is loaded."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .contracts import Demonstrator, Environment
+from .contracts import FROM_RECIPE, Demonstrator, Environment
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .plugins import Registry
-from .recipe import Recipe, read_layer
+from .recipe import Recipe, WeightedReward, read_layer
 from .records import Task
 from .scoring import Rewards
 from .trl_fields import trainer_fields
@@ -101,19 +102,44 @@ def first_task(environment: Environment, name: str, split: str) -> Task:
     return task
 
 
-def build_rewards(registry: Registry, recipe: Recipe) -> Rewards:
-    """The recipe's rewards by name, with their weights. Raises: R1Error with every one at fault."""
+def build_rewards(registry: Registry, recipe: Recipe, keys: Mapping[str, Any] | None = None) -> Rewards:
+    """The recipe's rewards by name, with their weights. Raises: R1Error with every one at fault.
+
+    `keys`: the recipe keys that `from_recipe` options are filled from; None: all of the recipe.
+    """
+    keys = recipe.model_dump() if keys is None else keys
     built: dict[str, tuple[Any, float]] = {}
     errors: list[R1Error] = []
     for reward in recipe.rewards:
         try:
-            built[reward.name] = (registry.build("reward", reward.name, reward.options), reward.weight)
+            options = {**reward.options, **_recipe_options(registry, reward, keys)}
+            built[reward.name] = (registry.build("reward", reward.name, options), reward.weight)
         except R1Error as error:
             errors.append(error)
     if not recipe.rewards and recipe.method == "grpo":
         errors.append(RecipeError("GRPO needs at least one reward, e.g. --rewards accuracy,format"))
     raise_all(errors)
     return built
+
+
+def _recipe_options(registry: Registry, reward: WeightedReward, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The `from_recipe` options of a reward that it was not given, filled in. Raises: R1Error."""
+    target = registry.get("reward", reward.name).target
+    filled = {}
+    for field in dataclasses.fields(target) if dataclasses.is_dataclass(target) else ():
+        if FROM_RECIPE not in field.metadata or reward.options.get(field.name) is not None:
+            continue
+        key = field.metadata[FROM_RECIPE]
+        value: Any = keys
+        for part in key.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        if value is None:
+            raise PluginError(
+                f"reward {reward.name!r} takes its option {field.name!r} from the recipe key {key!r}, which is not set"
+                f"\n  set that key, or give the option: {{name: {reward.name}, options: {{{field.name}: ...}}}}"
+            )
+        filled[field.name] = value
+    return filled
 
 
 def resolve_model(registry: Registry, name: str) -> ModelSource:
@@ -145,12 +171,17 @@ def _trainer_errors(recipe: Recipe) -> list[R1Error]:
         known = trainer_fields(recipe.method)
     except R1Error as error:
         return [error]
-    for key in recipe.trainer:
+    for key, value in recipe.trainer.items():
         if key in OWNED:
             errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {OWNED[key]}"))
         elif key not in known:
             config = {"grpo": "GRPOConfig", "sft": "SFTConfig"}[recipe.method]
             errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
+        elif isinstance(known[key], (int, float)) and isinstance(value, str):
+            errors.append(RecipeError(f"recipe key 'trainer.{key}' takes a number or true or false, got {value!r}"))
+    if recipe.trainer.get("save_total_limit") == 1:
+        # The trainer deletes the old checkpoint before the new one is known to be whole.
+        errors.append(RecipeError("recipe key 'trainer.save_total_limit' must be 2 or more, or a kill could lose both"))
     if recipe.method == "grpo":
         errors += _batch_errors(recipe, known)
         if recipe.optimizer != "trainer":

@@ -1,7 +1,7 @@
 """What a plugin writes against. Protocols only: nothing here has to be inherited."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from .records import Completion, Rollout, Task, Verdict
@@ -37,6 +37,20 @@ def group_reward(reward: Marked) -> Marked:
 def takes_group(reward: Any) -> bool:
     """Whether `reward` was marked with `group_reward`."""
     return bool(getattr(reward, "takes_group", False))
+
+
+FROM_RECIPE = "r1sdk.from_recipe"  # the key of a field's metadata that `from_recipe` sets
+
+
+def from_recipe(key: str) -> Any:
+    """Declare an option of a reward that, left out or None, takes the value of a recipe key, e.g. the run's own limit:
+
+        max_tokens: int | None = r1sdk.from_recipe("generation.max_tokens")
+
+    The value is filled in before the reward is built for a run. A reward that is built without a recipe sees None, and
+    should refuse it.
+    """
+    return field(default=None, metadata={FROM_RECIPE: key})
 
 
 @runtime_checkable

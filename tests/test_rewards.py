@@ -23,7 +23,8 @@ def rollout(text, info=None, verdict=None):
 def test_the_plugin_registers_each_reward_under_its_name():
     registered = {}
     r1_rewards.r1_register_rewards(registered.__setitem__)
-    assert registered == {"accuracy": accuracy, "countdown": Countdown, "format": Format, "tag_count": TagCount}
+    ours = {"accuracy": accuracy, "countdown": Countdown, "format": Format, "tag_count": TagCount}
+    assert registered.items() >= ours.items()
 
 
 @pytest.mark.parametrize("reward", [accuracy, Countdown, Format, TagCount])

@@ -6,16 +6,42 @@ from typing import Any
 import r1sdk
 
 from .accuracy import accuracy
+from .code_format import CodeFormat
+from .cosine import Cosine
 from .countdown import Countdown
 from .format import Format
+from .language_consistency import LanguageConsistency
+from .length import Length
+from .reasoning_steps import ReasoningSteps
+from .repetition_penalty import RepetitionPenalty
+from .soft_overlong import SoftOverlong
 from .tag_count import TagCount
 
-__all__ = ["Countdown", "Format", "TagCount", "accuracy"]
+__all__ = [
+    "CodeFormat",
+    "Cosine",
+    "Countdown",
+    "Format",
+    "LanguageConsistency",
+    "Length",
+    "ReasoningSteps",
+    "RepetitionPenalty",
+    "SoftOverlong",
+    "TagCount",
+    "accuracy",
+]
 
 
 @r1sdk.hookimpl
 def r1_register_rewards(register: Callable[[str, Callable[..., Any]], None]) -> None:
     register("accuracy", accuracy)
+    register("code_format", CodeFormat)
+    register("cosine", Cosine)
     register("countdown", Countdown)
     register("format", Format)
+    register("language_consistency", LanguageConsistency)
+    register("length", Length)
+    register("reasoning_steps", ReasoningSteps)
+    register("repetition_penalty", RepetitionPenalty)
+    register("soft_overlong", SoftOverlong)
     register("tag_count", TagCount)
