@@ -178,7 +178,10 @@ def _checked_options(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]
             raise PluginError(f"{what} takes no options, got {', '.join(options)}")
         return {}
     known = [f.name for f in dataclasses.fields(entry.target) if f.init]
-    types = get_type_hints(entry.target)
+    try:
+        types = get_type_hints(entry.target)
+    except (NameError, TypeError) as error:
+        raise PluginError(f"{what}: the types of its options cannot be read: {error}") from error
     checked: dict[str, Any] = {}
     errors: list[R1Error] = []
     for option, value in options.items():

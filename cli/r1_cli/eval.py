@@ -30,7 +30,7 @@ def evaluate(
     from .progress import progress
 
     setup = set_up(model, sets, {"env": env, "rewards": rewards, "seed": seed}, split, tasks, samples, temperature)
-    file = out.open("w", encoding="utf-8") if out else None
+    file = out.open("w", encoding="utf-8", errors="backslashreplace") if out else None
 
     def keep(rollouts: list, scores: list) -> None:  # type: ignore[type-arg]
         if file:

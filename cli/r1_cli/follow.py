@@ -64,6 +64,6 @@ def series(steps: list[dict[str, Any]], key: str) -> list[float]:
 
 
 def reward_names(steps: list[dict[str, Any]]) -> list[str]:
-    if not steps:
-        return []
-    return [key.split("/")[1] for key in steps[-1] if key.startswith("rewards/") and key.endswith("/mean")]
+    """The rewards that the steps speak of; a step that trains on an earlier generation speaks of none."""
+    keys = dict.fromkeys(key for line in steps[-50:] for key in line)
+    return [key.split("/")[1] for key in keys if key.startswith("rewards/") and key.endswith("/mean")]

@@ -44,7 +44,7 @@ def generate(
         raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
     setup = set_up(model, sets, {"env": env, "rewards": rewards, "seed": seed}, split, tasks, samples, temperature)
     made = kept = 0
-    with out.open("w", encoding="utf-8") as file, progress("generating") as show:
+    with out.open("w", encoding="utf-8", errors="backslashreplace") as file, progress("generating") as show:
         for rollouts, scores in attempts(
             setup.tasks, setup.environment, setup.rewards, setup.generator, setup.sampling, progress=show
         ):

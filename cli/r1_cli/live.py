@@ -1,9 +1,10 @@
 """The live view of a run: a panel on a terminal, one plain line a step in a log."""
 
+import itertools
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from .follow import Follower, reward_names, series
 
@@ -45,7 +46,7 @@ class _Lines:
 
     note = ""
 
-    def __enter__(self) -> "_Lines":
+    def __enter__(self) -> Self:
         self._phase = ""
         self._noted = ""
         return self
@@ -93,7 +94,7 @@ class _Panel:
         self.live = Live(console=console, refresh_per_second=4, transient=False)
         self.started = time.monotonic()
 
-    def __enter__(self) -> "_Panel":
+    def __enter__(self) -> Self:
         self.live.start()
         return self
 
@@ -136,14 +137,13 @@ def _table(steps: list[dict[str, Any]]) -> "RenderableType":
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    last = steps[-1]
 
     def row(label: str, key: str, show: Callable[[float], str]) -> None:
         values = series(steps, key)
         if values:
             table.add_row(label, curve(values), f"{show(_mean(values[:5]))} → {show(_mean(values[-5:]))}")
 
-    if "reward" in last:
+    if any("reward" in line for line in steps):
         row("reward", "reward", "{:.3f}".format)
         for name in reward_names(steps):
             row(f"  {name}", f"rewards/{name}/mean", "{:.3f}".format)
@@ -187,7 +187,7 @@ def curve(values: list[float], width: int = CURVE) -> str:
     """A line of `width` block characters from the lowest value to the highest; neighbours are averaged to fit."""
     if len(values) > width:
         edges = [round(i * len(values) / width) for i in range(width + 1)]
-        values = [sum(values[a:b]) / (b - a) for a, b in zip(edges, edges[1:], strict=False)]
+        values = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
     low, high = min(values), max(values)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
     return "".join(BARS[round((value - low) * scale)] for value in values).ljust(width)
