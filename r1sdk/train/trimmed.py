@@ -31,9 +31,12 @@ class TrimmedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         **images: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         def whole(ids: Tensor, mask: Tensor, keep: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
-            return super(TrimmedGRPOTrainer, self)._get_per_token_logps_and_entropies(
+            scored: tuple[Tensor, Tensor | None, Tensor | None] = super(
+                TrimmedGRPOTrainer, self
+            )._get_per_token_logps_and_entropies(
                 model, ids, mask, keep, batch_size, compute_entropy, compute_aux_loss, **images
             )
+            return scored
 
         plain = not compute_aux_loss and self.accelerator.num_processes == 1
         if not plain or any(value is not None for value in images.values()):
@@ -41,7 +44,7 @@ class TrimmedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         prompts = attention_mask[:, :-logits_to_keep].sum(1)  # [B] tokens
         completions = attention_mask[:, -logits_to_keep:].sum(1).clamp(min=1)  # [B] tokens
         order = torch.argsort(completions)
-        chunks = order.split(max(MIN_ROWS, -(-len(order) // CHUNKS)))
+        chunks = torch.split(order, max(MIN_ROWS, -(-len(order) // CHUNKS)))  # type: ignore[no-untyped-call]
         sizes = [(int(prompts[rows].max()), int(completions[rows].max())) for rows in chunks]
         kept = sum(len(rows) * (p + t) for rows, (p, t) in zip(chunks, sizes, strict=True))
         if kept > WORTHWHILE * input_ids.numel():
