@@ -191,10 +191,10 @@ def with_trl(run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
 def plain(trainer: Any, run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
     """The same training as a user of TRL writes it: a data set with columns, two reward functions."""
     from datasets import Dataset
-    from r1_rewards.equation import check
     from trl import GRPOConfig
 
     import r1sdk
+    from r1_rewards.equation import check
     from r1sdk.train.grpo import grpo_arguments
 
     def accuracy(completions: list[Any], nums: list[list[int]], target: list[int], **_: Any) -> list[float]:

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import typer
-from r1_cli import app
 from typer.testing import CliRunner
+
+from r1_cli import app
 
 PAGE = Path(__file__).with_name("cli.md")
 WIDTH = "100"

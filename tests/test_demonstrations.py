@@ -4,6 +4,7 @@ import re
 from itertools import islice
 
 import pytest
+
 import r1sdk
 from r1_envs.countdown import Countdown
 

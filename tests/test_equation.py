@@ -6,6 +6,7 @@ import time
 from fractions import Fraction
 
 import pytest
+
 from r1_rewards.equation import MAX_LENGTH, check
 
 OK = ""

@@ -4,10 +4,10 @@ import io
 import json
 
 import pytest
-from r1_cli.follow import Follower
-from r1_cli.live import BARS, CURVE, curve, render, step_line, watch
 from rich.console import Console
 
+from r1_cli.follow import Follower
+from r1_cli.live import BARS, CURVE, curve, render, step_line, watch
 from r1sdk import Completion, Rollout, Score, Task, Verdict
 from r1sdk.recipe import load_recipe
 from r1sdk.runs import RunFolder

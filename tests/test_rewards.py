@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 import pytest
+
 import r1_rewards
 from r1_rewards import Countdown, Format, TagCount, accuracy
-
 from r1sdk import SYSTEM_PROMPT, Completion, RewardError, Rollout, Task, Verdict
 
 PLAIN = "<think>a</think><answer>b</answer>"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 import pytest
+
 import r1_rewards
 from r1_rewards import (
     CodeFormat,
@@ -17,7 +18,6 @@ from r1_rewards import (
     RepetitionPenalty,
     SoftOverlong,
 )
-
 from r1sdk import Completion, PluginError, R1Error, RewardError, Rollout, Task, Verdict, from_recipe, hookimpl
 from r1sdk.compose import build_rewards
 from r1sdk.plugins import load_plugins

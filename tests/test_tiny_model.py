@@ -4,6 +4,7 @@ import json
 from itertools import islice
 
 import pytest
+
 import r1sdk
 from r1_envs.countdown import Countdown
 from r1_models import TINY, r1_register_models, tiny_blank

@@ -44,7 +44,7 @@ class TrimmedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
         prompts = attention_mask[:, :-logits_to_keep].sum(1)  # [B] tokens
         completions = attention_mask[:, -logits_to_keep:].sum(1).clamp(min=1)  # [B] tokens
         order = torch.argsort(completions)
-        chunks = torch.split(order, max(MIN_ROWS, -(-len(order) // CHUNKS)))  # type: ignore[no-untyped-call]
+        chunks = torch.split(order, max(MIN_ROWS, -(-len(order) // CHUNKS)))
         sizes = [(int(prompts[rows].max()), int(completions[rows].max())) for rows in chunks]
         kept = sum(len(rows) * (p + t) for rows, (p, t) in zip(chunks, sizes, strict=True))
         if kept > WORTHWHILE * input_ids.numel():
