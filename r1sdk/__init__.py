@@ -3,6 +3,7 @@
 Everything that a plugin needs is named here; other modules may change without notice.
 """
 
+from .adapters import from_trl
 from .contracts import (
     Demonstrator,
     Environment,
@@ -45,6 +46,7 @@ __all__ = [
     "Verdict",
     "extract_answer",
     "from_recipe",
+    "from_trl",
     "group_reward",
     "hookimpl",
     "opened_think",

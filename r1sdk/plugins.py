@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 import pluggy
 
 from . import hookspecs
+from .adapters import build_imported, import_target
 from .errors import PluginError, R1Error, UnknownName, nearest, raise_all
 
 GROUP = "r1sdk"
@@ -66,12 +67,14 @@ class Registry:
         return sorted(name for k, name in self.entries if k == kind)
 
     def get(self, kind: str, name: str) -> Entry:
-        """The one entry of that name.
+        """The one entry of that name; a reward's name may also be an import path, `module:function`.
 
         Raises:
             UnknownName: none has it; says the nearest name, and which plugins failed to load.
             PluginError: more than one plugin provides it. No order decides: the user does.
         """
+        if kind == "reward" and ":" in name:
+            return Entry(kind, name, *import_target(name))
         match self.entries.get((kind, name), ()):
             case ():
                 raise UnknownName(kind, name, self.names(kind), self.failures)
@@ -85,6 +88,8 @@ class Registry:
         """The named target; a class is built with `options`. Raises: UnknownName, PluginError (every option at fault)."""
         entry = self.get(kind, name)
         options = options or {}
+        if kind == "reward" and ":" in name:
+            return build_imported(name, entry.target, options)
         if not inspect.isclass(entry.target):
             if options:
                 raise PluginError(f"{kind} {name!r} takes no options, got {', '.join(options)}")

@@ -1,0 +1,139 @@
+"""Reward functions in TRL's own signature as rewards of a run: `from_trl(function)`, or an import path in a recipe."""
+
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .contracts import group_reward
+from .errors import PluginError, nearest
+from .records import Rollout
+
+IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+
+Prices = Sequence[float | None]
+
+
+@group_reward
+@dataclass(frozen=True)
+class TrlReward:
+    """A function in TRL's signature, called with the completions of one prompt; its range is its own."""
+
+    function: Callable[..., Any]
+    name: str
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> Prices | Awaitable[Prices]:
+        batch = trl_batch(rollouts)
+        parameters = inspect.signature(self.function).parameters
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+            batch = {key: value for key, value in batch.items() if key in parameters}
+        prices = self.function(**batch)
+        return _awaited(prices) if inspect.isawaitable(prices) else list(prices)
+
+
+async def _awaited(prices: Awaitable[Any]) -> Prices:
+    return list(await prices)
+
+
+def from_trl(function: Callable[..., Any], name: str | None = None) -> TrlReward:
+    """`function(prompts, completions, completion_ids, **columns) -> list[float | None]`, sync or async, as a reward.
+
+    It is a group reward: one call has the completions of one prompt, where TRL's trainer would give it the whole batch, so a
+    function that compares across prompts sees less here. Prompts and completions are lists of messages. The columns are
+    the keys of the task's `info`, and its answer as `answer` and `solution` where it has one. `trainer_state` is None;
+    what is given to `log_extra` and `log_metric` is dropped. A function without `**kwargs` gets what it names.
+
+    Raises: PluginError where `function` cannot be called so.
+    """
+    name = name or str(getattr(function, "__name__", type(function).__name__))
+    if not callable(function):
+        raise PluginError(f"reward {name!r} must be a function in TRL's signature, got {function!r:.100}")
+    if inspect.isclass(function) or not _takes_completions(function):
+        raise PluginError(
+            f"reward {name!r} is no function in TRL's signature (prompts, completions, completion_ids, **columns)\n"
+            "  if it makes one, give the options to make it with; other rewards come in as plugins"
+        )
+    return TrlReward(function, name)
+
+
+def _takes_completions(function: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:  # written in C: found out by calling it
+        return True
+    return bool({"completions", "completion_ids"} & set(parameters)) or any(
+        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
+    )
+
+
+def trl_batch(rollouts: Sequence[Rollout]) -> dict[str, Any]:
+    """The keyword arguments that TRL's trainer would call a reward function with for `rollouts`."""
+    tasks = [rollout.task for rollout in rollouts]
+    columns = {
+        key: [task.info.get(key) for task in tasks] for key in {key: None for task in tasks for key in task.info}
+    }
+    if any(task.answer is not None for task in tasks):
+        for key in ("answer", "solution"):
+            columns.setdefault(key, [task.answer for task in tasks])
+    return {
+        **columns,
+        "prompts": [[dict(message) for message in task.prompt] for task in tasks],
+        "completions": [[dict(message) for message in rollout.completion.messages] for rollout in rollouts],
+        "completion_ids": [rollout.completion.token_ids for rollout in rollouts],
+        "trainer_state": None,
+        "log_extra": _drop,
+        "log_metric": _drop,
+    }
+
+
+def _drop(name: str, value: Any) -> None:
+    """What TRL would log."""
+
+
+def import_target(path: str) -> tuple[Any, str]:
+    """What `module:attribute` names, and where it came from. Raises: PluginError."""
+    if not IMPORT_PATH.fullmatch(path):
+        raise PluginError(
+            f"reward {path!r} is no import path: write module:function, e.g. trl.rewards:think_format_reward"
+        )
+    module_name, _, attribute = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        missing = getattr(error, "name", None)
+        if isinstance(error, ModuleNotFoundError) and missing and f"{module_name}.".startswith(f"{missing}."):
+            raise PluginError(
+                f"reward {path!r}: there is no module {missing!r}: install it; one in the current folder is found with PYTHONPATH=."
+            ) from None
+        raise PluginError(
+            f"reward {path!r}: importing {module_name} failed: {type(error).__name__}: {error}"
+        ) from error
+    try:
+        target = getattr(module, attribute)
+    except AttributeError:
+        raise PluginError(
+            f"reward {path!r}: {module_name} has no {attribute!r}{nearest(attribute, dir(module))}"
+        ) from None
+    except Exception as error:  # a module that imports its parts when they are asked for, as TRL's do
+        raise PluginError(f"reward {path!r}: importing it failed: {type(error).__name__}: {error}") from error
+    top = module_name.partition(".")[0]
+    version = getattr(sys.modules.get(top), "__version__", "")
+    return target, f"{top} {version} (import path)" if version else f"{module_name} (import path)"
+
+
+def build_imported(path: str, target: Any, options: Mapping[str, Any]) -> TrlReward:
+    """The reward at an import path. With options, `target` is called with them and returns the function.
+
+    Raises: PluginError.
+    """
+    if options:
+        if not callable(target):
+            raise PluginError(f"reward {path!r} must be a function, got {target!r:.100}")
+        try:
+            target = target(**options)
+        except (TypeError, ValueError) as error:
+            raise PluginError(f"reward {path!r} refuses its options: {error}") from error
+    return from_trl(target, path)
