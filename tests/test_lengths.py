@@ -2,6 +2,8 @@
 
 import random
 
+from itertools import pairwise
+
 import pytest
 
 pytest.importorskip("trl")
@@ -32,7 +34,7 @@ def test_the_lengths_of_a_batch_are_alike():
 
 def test_batches_come_in_no_order_of_length():
     longest = [max(LENGTHS[i] for i in batch) for batch in batches(LengthBatches(LENGTHS, 16, seed=0), 16)]
-    falls = sum(a > b for a, b in zip(longest, longest[1:], strict=False))
+    falls = sum(a > b for a, b in pairwise(longest))
     assert 0.4 < falls / len(longest) < 0.6
 
 
