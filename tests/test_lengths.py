@@ -1,7 +1,6 @@
 """Batches of like length: nothing lost, little padding, no order by length."""
 
 import random
-
 from itertools import pairwise
 
 import pytest
