@@ -29,8 +29,8 @@ ORDER = [
     *("errors", "records", "text"),
     *("contracts", "adapters", "hookspecs"),
     *("plugins", "recipe", "trl_fields"),
-    *("workers", "scoring", "compose", "runs", "manifest"),
-    *("generation", "evaluate", "generate", "testing", "train", "report"),
+    *("workers", "scoring", "compose", "runs", "manifest", "saved"),
+    *("generation", "evaluate", "rescore", "generate", "testing", "train", "report"),
     "launch",
 ]
 

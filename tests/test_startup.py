@@ -34,7 +34,7 @@ def test_importing_and_asking_for_help_load_no_heavy_library(program):
     assert loaded(program, [*TRAINING, *MATHS, *RECIPES]) == []
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "generate", "plugins"])
+@pytest.mark.parametrize("command", ["train", "eval", "generate", "score", "plugins"])
 def test_the_help_of_a_command_loads_nothing_of_the_trainer(command):
     assert loaded(COMMAND.format(arguments=[command, "--help"]), [*TRAINING, *MATHS]) == []
 

@@ -7,6 +7,7 @@ import typer
 from .eval import evaluate
 from .generate import generate
 from .plugins import plugins
+from .score import score
 from .train import train
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 app.command(epilog="Try: r1 train --env countdown --rewards accuracy,format")(train)
 app.command("eval", epilog="Try: r1 eval tiny --env countdown --tasks 200")(evaluate)
 app.command(epilog="Try: r1 generate tiny --env countdown --tasks 20 --keep correct")(generate)
+app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_penalty")(score)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
 
 

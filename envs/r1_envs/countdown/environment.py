@@ -73,7 +73,9 @@ class Countdown:
         """1.0 if the answer is an equation over the task's numbers that makes its target, else 0.0."""
         info = rollout.task.info
         answer = r1sdk.extract_answer(rollout.completion.text)
-        return check(answer, info["nums"], info["target"], use_all=self.use_all, operators=info["operators"])
+        return check(
+            answer, info["nums"], info["target"], use_all=self.use_all, operators=info.get("operators", OPERATORS)
+        )
 
     def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
         """The tasks of `split`, each with a search for its solution that may give up early or find nothing."""
