@@ -1,9 +1,11 @@
 """The rewards on length, repetition, steps, code and language, each held in both directions; options from the recipe."""
 
 import pickle
+import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -460,3 +462,16 @@ def test_without_a_recipe_the_option_must_be_given():
 def test_other_options_are_checked_beside_the_one_from_the_recipe():
     with pytest.raises(PluginError, match="did you mean 'cache_tokens'"):
         built([{"name": "soft_overlong", "options": {"cache_token": 5}}])
+
+
+# The page
+
+
+def test_the_page_has_every_reward_with_each_of_its_options(registry):
+    page = (Path(__file__).parents[1] / "docs" / "rewards.md").read_text(encoding="utf-8")
+    rows = {cells[1].strip(" `"): cells for cells in (line.split("|") for line in page.splitlines()) if len(cells) == 7}
+    assert rows.keys() - {"name", "---"} == set(registry.names("reward"))
+    for name in registry.names("reward"):
+        target = registry.get("reward", name).target
+        options = {field.name for field in fields(target)} if is_dataclass(target) else set()
+        assert set(re.findall(r"`(\w+)`", rows[name][3])) == options, name
