@@ -10,7 +10,7 @@ from typing import Any
 
 from .contracts import group_reward
 from .errors import PluginError, nearest
-from .records import Rollout
+from .records import Completion, Rollout, Task
 
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -27,9 +27,9 @@ class TrlReward:
 
     def __call__(self, rollouts: Sequence[Rollout]) -> Prices | Awaitable[Prices]:
         batch = trl_batch(rollouts)
-        parameters = inspect.signature(self.function).parameters
-        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-            batch = {key: value for key, value in batch.items() if key in parameters}
+        named, takes_others = _parameters(self.function)
+        if not takes_others:
+            batch = {key: value for key, value in batch.items() if key in named}
         prices = self.function(**batch)
         return _awaited(prices) if inspect.isawaitable(prices) else list(prices)
 
@@ -60,13 +60,19 @@ def from_trl(function: Callable[..., Any], name: str | None = None) -> TrlReward
 
 
 def _takes_completions(function: Callable[..., Any]) -> bool:
+    named, takes_others = _parameters(function)
+    return takes_others or bool({"completions", "completion_ids"} & set(named))
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[dict[str, bool], bool]:
+    """The arguments that `function` names, each with whether it is required, and whether it takes any others."""
     try:
-        parameters = inspect.signature(function).parameters
-    except ValueError:  # written in C: found out by calling it
-        return True
-    return bool({"completions", "completion_ids"} & set(parameters)) or any(
-        parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()
-    )
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C: it does not say
+        return {}, True
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    named = {p.name: p.default is p.empty for p in parameters if p.kind in by_name}
+    return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def trl_batch(rollouts: Sequence[Rollout]) -> dict[str, Any]:
@@ -87,6 +93,13 @@ def trl_batch(rollouts: Sequence[Rollout]) -> dict[str, Any]:
         "log_extra": _drop,
         "log_metric": _drop,
     }
+
+
+def missing_columns(reward: TrlReward, task: Task) -> list[str]:
+    """The arguments that the function requires and that `task` has no column for."""
+    batch = trl_batch([Rollout(task, Completion([]))])
+    named, _ = _parameters(reward.function)
+    return [name for name, required in named.items() if required and name not in batch]
 
 
 def _drop(name: str, value: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .adapters import TrlReward, missing_columns
 from .contracts import FROM_RECIPE, Demonstrator, Environment
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .plugins import Registry
@@ -70,7 +71,9 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
     errors += _trainer_errors(recipe)
     if environment is not None:
         for split in ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",):
-            attempt(first_task, environment, recipe.env.name, split)
+            task = attempt(first_task, environment, recipe.env.name, split)
+            if task is not None and split == "train":
+                errors += _column_errors(rewards or {}, task)
     if environment is not None and recipe.method == "sft" and not isinstance(environment, Demonstrator):
         errors.append(RecipeError(f"environment {recipe.env.name!r} has no demonstrations, and method sft needs them"))
     raise_all(errors)
@@ -120,6 +123,18 @@ def build_rewards(registry: Registry, recipe: Recipe, keys: Mapping[str, Any] | 
         errors.append(RecipeError("GRPO needs at least one reward, e.g. --rewards accuracy,format"))
     raise_all(errors)
     return built
+
+
+def _column_errors(rewards: Rewards, task: Task) -> list[R1Error]:
+    """A problem for each function in TRL's signature that asks for a column which the tasks do not have."""
+    return [
+        PluginError(
+            f"reward {name!r} needs {', '.join(map(repr, missing))} of each task; task {task.id or task.prompt!r:.60} has "
+            f"{', '.join(task.info) or 'no info'}{'' if task.answer is None else ', answer, solution'}"
+        )
+        for name, (reward, _) in rewards.items()
+        if isinstance(reward, TrlReward) and (missing := missing_columns(reward, task))
+    ]
 
 
 def _recipe_options(registry: Registry, reward: WeightedReward, keys: Mapping[str, Any]) -> dict[str, Any]:

@@ -158,6 +158,7 @@ def module(tmp_path, monkeypatch):
         "def size(completions, **kwargs):\n    return [float(len(c[0]['content'])) for c in completions]\n"
         "def make(factor=2):\n    def size_times(completions, **kwargs):\n"
         "        return [factor * float(len(c[0]['content'])) for c in completions]\n    return size_times\n"
+        "def against(completions, solution, weight=1.0, **kwargs):\n    return [0.0 for _ in completions]\n"
         "SETTING = 3\n"
     )
     (tmp_path / "broken_rewards.py").write_text("import no_such_library\n")
@@ -221,6 +222,13 @@ def test_every_bad_path_is_reported_at_once(module):
     with pytest.raises(R1Error) as caught:
         built("found_rewards:sise,no_such_module:size,unknown")
     assert len(caught.value.problems) == 3
+
+
+def test_a_column_that_the_tasks_do_not_have_is_missed_before_training(r1, module):
+    said = r1("train", "--env", "countdown", "--rewards", "found_rewards:size,found_rewards:against", "--dry-run")
+    assert said.code == 1
+    needs = "reward 'found_rewards:against' needs 'solution' of each task; task 'train/0' has nums, target, operators"
+    assert said.err == f"error: {needs}\n"
 
 
 def test_trls_own_rewards_work_by_their_path():

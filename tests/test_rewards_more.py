@@ -120,7 +120,11 @@ def test_length_never_pays_a_wrong_answer_for_being_short():
 
 def test_length_pays_nothing_where_all_are_as_long():
     assert Length()(group((10, 1.0), (10, 0.0))) == [0.0, 0.0]
-    assert Length()(group((10, 1.0))) == [0.0]
+
+
+def test_length_does_not_apply_where_there_is_nothing_to_compare():
+    assert Length()(group((10, 1.0))) == [None]
+    assert Length()(group((10, 1.0), (20, None))) == [None, None]
     assert Length()([]) == []
 
 

@@ -19,7 +19,8 @@ class Length:
         s(i) = 0.5 - (len(i) - min_len) / (max_len - min_len)
         r(i) = s(i) if right, min(0, s(i)) if wrong; 0 for all where max_len = min_len
 
-    Right is what the verdict says. A completion that could not be judged earns None, and its length counts for nothing.
+    Right is what the verdict says. A completion that could not be judged earns None, and its length counts for nothing. So
+    does a completion that has no other to be compared with, as in an evaluation with one sample per task.
 
     Open-R1's `len_reward` differs in three ways. It compares characters: so does `unit="characters"`. It compares over the
     whole local batch, unrelated prompts together, which no option restores, since a group reward sees one prompt. And it
@@ -36,7 +37,9 @@ class Length:
         right = [is_right(rollout, self.correct_from) for rollout in rollouts]
         sizes = [len(r.completion.text) if self.unit == "characters" else count_tokens(r) for r in rollouts]
         judged = [size for size, known in zip(sizes, right, strict=True) if known is not None]
-        least, most = min(judged, default=0), max(judged, default=0)
+        if len(judged) < 2:
+            return [None] * len(rollouts)
+        least, most = min(judged), max(judged)
         return [_price(size, least, most, known) for size, known in zip(sizes, right, strict=True)]
 
 
