@@ -108,6 +108,9 @@ def _drop(name: str, value: Any) -> None:
 
 def import_target(path: str) -> tuple[Any, str]:
     """What `module:attribute` names, and where it came from. Raises: PluginError."""
+    if ":" not in path:
+        parts = path.rpartition(".")
+        raise PluginError(f"unknown reward {path!r}: an import path is written module:function, {parts[0]}:{parts[2]}")
     if not IMPORT_PATH.fullmatch(path):
         raise PluginError(
             f"reward {path!r} is no import path: write module:function, e.g. trl.rewards:think_format_reward"
@@ -119,7 +122,8 @@ def import_target(path: str) -> tuple[Any, str]:
         missing = getattr(error, "name", None)
         if isinstance(error, ModuleNotFoundError) and missing and f"{module_name}.".startswith(f"{missing}."):
             raise PluginError(
-                f"reward {path!r}: there is no module {missing!r}: install it; one in the current folder is found with PYTHONPATH=."
+                f"reward {path!r}: there is no module {missing!r}: install it; "
+                "one in the current folder is found with PYTHONPATH=."
             ) from None
         raise PluginError(
             f"reward {path!r}: importing {module_name} failed: {type(error).__name__}: {error}"

@@ -73,7 +73,7 @@ class Registry:
             UnknownName: none has it; says the nearest name, and which plugins failed to load.
             PluginError: more than one plugin provides it. No order decides: the user does.
         """
-        if kind == "reward" and ":" in name:
+        if kind == "reward" and (":" in name or "." in name):  # registered names have neither
             return Entry(kind, name, *import_target(name))
         match self.entries.get((kind, name), ()):
             case ():

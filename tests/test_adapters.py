@@ -190,6 +190,7 @@ def test_the_registry_says_where_it_came_from(module):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
+        ("found_rewards.size", "an import path is written module:function, found_rewards:size"),
         ("no_such_module:size", "there is no module 'no_such_module': install it"),
         ("found_rewards:sise", "found_rewards has no 'sise'; did you mean 'size'?"),
         ("found_rewards:SETTING", "must be a function in TRL's signature, got 3"),

@@ -91,7 +91,9 @@ def score(
                 bar(tally.completions, rows)
         except RewardError as error:
             hint = next((hint for about, hint in HINTS.items() if about in str(error)), None)
-            raise (RewardError(f"{error}\n  {hint}") if hint else error) from error
+            if hint is None:
+                raise
+            raise RewardError(f"{error}\n  {hint}") from error
     if not tally.completions:
         raise R1Error(f"{file} has no completions")
     _print(tally, shown, as_json)
