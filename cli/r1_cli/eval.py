@@ -47,14 +47,15 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=2))
         return
-    typer.echo(f"accuracy      {result.accuracy}")
+    width = max(12, *(len(name) for name in result.rewards))
+    typer.echo(f"{'accuracy':{width}}  {result.accuracy}")
     for k, estimate in result.pass_at.items():
         if k > 1:
-            typer.echo(f"{f'pass@{k}':12}  {estimate}")
+            typer.echo(f"{f'pass@{k}':{width}}  {estimate}")
     for name, estimate in result.rewards.items():
-        typer.echo(f"{name:12}  {estimate}  reward")
-    typer.echo(f"tokens        {result.tokens:.1f} per completion, {result.clipped:.1%} cut by the limit")
+        typer.echo(f"{name:{width}}  {estimate}  reward")
+    typer.echo(f"{'tokens':{width}}  {result.tokens:.1f} per completion, {result.clipped:.1%} cut by the limit")
     if set(result.statuses) - {"ok"}:
-        typer.echo("verdicts      " + ", ".join(f"{n} {status}" for status, n in result.statuses.items()))
+        typer.echo(f"{'verdicts':{width}}  " + ", ".join(f"{n} {status}" for status, n in result.statuses.items()))
     if out:
         typer.echo(f"rollouts written to {out}", err=True)

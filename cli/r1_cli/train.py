@@ -129,11 +129,12 @@ def _summary(folder: "RunFolder") -> None:
     """The held-out figures before and after on stdout, and what to do next on stderr."""
     before, after = folder.evaluation("before"), folder.evaluation("after")
     if after:
-        typer.echo(f"{'held out':14}{'before':>18}{'after':>18}")
         rows = {"accuracy": ("accuracy",), **{f"reward {name}": ("rewards", name) for name in after["rewards"]}}
+        width = max(14, *(len(label) for label in rows))
+        typer.echo(f"{'held out':{width}}{'before':>18}{'after':>18}")
         for label, path in rows.items():
-            typer.echo(f"{label:14}{_estimate(before, path):>18}{_estimate(after, path):>18}")
-        typer.echo(f"{'tokens':14}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
+            typer.echo(f"{label:{width}}{_estimate(before, path):>18}{_estimate(after, path):>18}")
+        typer.echo(f"{'tokens':{width}}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
         typer.echo(
             f"n = {after['accuracy']['n']} tasks that were never trained on, "
             f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
