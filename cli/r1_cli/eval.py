@@ -47,7 +47,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(result.to_json(), indent=2))
         return
-    width = max(12, *(len(name) for name in result.rewards))
+    width = max([12, *map(len, result.rewards)])
     typer.echo(f"{'accuracy':{width}}  {result.accuracy}")
     for k, estimate in result.pass_at.items():
         if k > 1:

@@ -130,7 +130,7 @@ def _summary(folder: "RunFolder") -> None:
     before, after = folder.evaluation("before"), folder.evaluation("after")
     if after:
         rows = {"accuracy": ("accuracy",), **{f"reward {name}": ("rewards", name) for name in after["rewards"]}}
-        width = max(14, *(len(label) for label in rows))
+        width = max([14, *map(len, rows)])
         typer.echo(f"{'held out':{width}}{'before':>18}{'after':>18}")
         for label, path in rows.items():
             typer.echo(f"{label:{width}}{_estimate(before, path):>18}{_estimate(after, path):>18}")
