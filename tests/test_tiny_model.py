@@ -87,3 +87,23 @@ def test_numbers_near_each_other_start_out_alike(tmp_path, tokenizer):
         return torch.cosine_similarity(*rows, dim=0).item()
 
     assert alike(60, 61) > alike(60, 93)
+
+
+@pytest.mark.parametrize("level", ["easy", "full"])
+def test_the_shipped_model_keeps_the_format_and_solves_some_but_far_from_all(level):
+    from r1sdk.generation import Sampling
+    from r1sdk.generation.hf_model import HFModel
+    from r1sdk.train.models import load_model, load_tokenizer
+
+    env = Countdown(level=level)
+    tasks = list(islice(env.tasks("test"), 128))
+    model = HFModel(load_model(str(TINY)), load_tokenizer(str(TINY)))
+    sampling = Sampling(samples=1, max_tokens=LIMIT, temperature=1.0, seed=0)
+    replies = [found[0] for found in model.generate([task.prompt for task in tasks], sampling)]
+    assert sum(r1sdk.parse_reply(reply.text) is not None for reply in replies) / len(replies) > 0.95
+    solved = sum(env.verify(r1sdk.Rollout(*pair)).value for pair in zip(tasks, replies, strict=True)) / len(tasks)
+    assert 0.1 < solved < 0.6
+
+
+def test_the_shipped_weights_are_small():
+    assert (TINY / "model.safetensors").stat().st_size < 8 * 2**20
