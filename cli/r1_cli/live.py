@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from .follow import Follower, reward_names, series
+from .follow import Follower, held_out, reward_names, series
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -49,12 +49,19 @@ class _Lines:
     def __enter__(self) -> Self:
         self._phase = ""
         self._noted = ""
+        self._before = False
         return self
 
     def __exit__(self, *_: object) -> None:
         pass
 
     def show(self, follower: Follower, new: list[dict[str, Any]]) -> None:
+        if follower.before and not self._before:
+            print(f"held-out accuracy before training: {held_out(follower.before)}", file=sys.stderr, flush=True)
+            self._before = True
+        for line in new:
+            text = f"warning: {line['text']}" if line["kind"] == "warning" else step_line(line, follower.max_steps)
+            print(text, file=sys.stderr, flush=True)
         phase = follower.status.get("phase", "")
         if phase and phase != self._phase and phase != "training":
             print(phase, file=sys.stderr, flush=True)
@@ -62,9 +69,6 @@ class _Lines:
         if self.note != self._noted:
             print(self.note, file=sys.stderr, flush=True)
             self._noted = self.note
-        for line in new:
-            text = f"warning: {line['text']}" if line["kind"] == "warning" else step_line(line, follower.max_steps)
-            print(text, file=sys.stderr, flush=True)
 
 
 def step_line(line: dict[str, Any], total: int | None) -> str:
@@ -123,6 +127,8 @@ def render(follower: Follower, note: str = "") -> "RenderableType":
         Text(f"{_clock(left)} left" if (left := seconds_left(follower)) is not None else "", style="dim"),
     )
     parts: list[Any] = [head]
+    if follower.before:
+        parts.append(Text(f"held-out accuracy before training: {held_out(follower.before)}", style="dim"))
     if steps:
         parts.append(_table(steps))
     parts += [Text(f"! {warning['text']}", style="yellow") for warning in follower.warnings[-3:]]
