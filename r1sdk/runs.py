@@ -74,6 +74,25 @@ class RunFolder:
             raise RunError(f"{path} is no run folder: it has no recipe.yaml")
         return folder
 
+    def extend(self, recipe: Recipe, command: Sequence[str]) -> None:
+        """Go on under `recipe`: what the old end of the run left is dropped, and the manifest says so.
+
+        Raises: RunError where another process holds the folder.
+        """
+        self.lock()
+        try:
+            (self.evaluations / "after.json").unlink(missing_ok=True)
+            manifest = self.manifest()
+            manifest["continued"] = [
+                *manifest.get("continued", []),
+                {"command": list(command), "from": self.status().get("done")},
+            ]
+            _replace(self.manifest_file, json.dumps(manifest, indent=2) + "\n")
+            _replace(self.recipe_file, recipe.to_yaml())
+            self.set_status("prepared")
+        finally:
+            self.unlock()
+
     def recipe(self) -> Recipe:
         """The resolved recipe. Raises: RecipeError."""
         return load_recipe(self.recipe_file)

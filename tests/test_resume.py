@@ -6,6 +6,7 @@ command that started it.
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -236,3 +237,14 @@ def test_a_second_worker_does_not_enter_a_folder_that_is_in_use(runs):
         folder.unlock()
     assert "is in use by another process" in other.stderr
     assert json.loads(folder.status_file.read_text())["state"] == "finished"
+
+
+def test_a_finished_run_can_be_made_longer(runs, tmp_path, plugin, start_r1):
+    shutil.copytree(runs["whole"].folder.path, tmp_path / "longer")
+    folder = RunFolder(tmp_path / "longer")
+    process = start_r1("train", "--resume", folder.path, "--steps", STEPS + 2, path=[plugin])
+    _, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    assert made(folder) == [*range(1, STEPS + 3)]
+    assert folder.recipe().trainer["max_steps"] == STEPS + 2
+    assert folder.manifest()["continued"][0]["from"] == STEPS

@@ -1,6 +1,7 @@
 """`r1 train`: a recipe and flags in, a trained model in a run folder out."""
 
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,7 +31,10 @@ def train(
     sets: Sets = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/ENV-MODEL-TIME.")] = None,
     resume: Annotated[
-        Path | None, typer.Option(help="Continue the run in this folder; 'last' is the newest in runs/.")
+        Path | None,
+        typer.Option(
+            help="Continue the run in this folder; 'last' is the newest in runs/. With --steps: make it longer."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")] = False,
     dry_run: Annotated[
@@ -51,15 +55,16 @@ def train(
             "--rewards": rewards,
             "--model": model,
             "--method": method,
-            "--steps": steps,
             "--seed": seed,
-            "--set": sets,
             "--out": out,
             "--overwrite": overwrite or None,
         }
         if extra := [name for name, value in given.items() if value is not None]:
             raise RecipeError(f"--resume continues the run as it was: leave out {', '.join(extra)}")
-        _run(_to_resume(resume), registry, resumed=True)
+        folder = _to_resume(resume, longer=steps is not None)
+        if steps is not None or sets:
+            _extend(folder, registry, steps, sets or [])
+        _run(folder, registry, resumed=True)
         return
     flags: dict[str, Any] = {"env": env, "rewards": rewards, "model": model, "method": method, "seed": seed}
     flags["output_dir"] = None if out is None else str(out)
@@ -79,15 +84,42 @@ def train(
     _run(folder, registry)
 
 
-def _to_resume(path: Path) -> "RunFolder":
+def _to_resume(path: Path, longer: bool) -> "RunFolder":
     from r1sdk.errors import RunError
     from r1sdk.launch.prepare import RUNS
     from r1sdk.runs import RunFolder, latest_run
 
     folder = latest_run(RUNS) if str(path) == "last" and not path.exists() else RunFolder.open(path)
-    if folder.status().get("state") == "finished":
-        raise RunError(f"{folder.path} is finished: nothing to resume; look at it with r1 eval {folder.path}")
+    if folder.status().get("state") == "finished" and not longer:
+        raise RunError(
+            f"{folder.path} is finished: nothing to resume; look at it with r1 eval {folder.path}, "
+            "or make it longer with --steps"
+        )
     return folder
+
+
+def _extend(folder: "RunFolder", registry: "Registry", steps: int | None, sets: list[str]) -> None:
+    """Change how long the run goes on, and how. What it has been trained on stays. Raises: R1Error."""
+    from r1sdk.compose import compose
+    from r1sdk.errors import RecipeError, RunError
+    from r1sdk.recipe import dotted, load_recipe
+
+    layers = [*map(dotted, sets), {"trainer": {"max_steps": steps}} if steps else {}]
+    recipe, before = load_recipe(folder.recipe_file, *layers), folder.recipe()
+    changeable = {"trainer", "evaluation", "limits"}
+    if other := [
+        key
+        for key in type(recipe).model_fields
+        if key not in changeable and getattr(recipe, key) != getattr(before, key)
+    ]:
+        raise RecipeError(
+            f"--resume continues the run as it was: {', '.join(other)} cannot change, {', '.join(sorted(changeable))} can"
+        )
+    done = folder.status().get("done") or 0
+    if steps is not None and steps <= done:
+        raise RunError(f"{folder.path} has come to step {done}: --steps must be more")
+    compose(recipe, registry)
+    folder.extend(recipe, sys.argv)
 
 
 def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> None:

@@ -37,11 +37,12 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.stop = stop
         self._started = 0.0
         self._seconds: list[float] = []  # of each step since the last log
-        self._tokens_seen: float | None = None
+        self._tokens_seen = 0.0  # by the last log
+        self._tokens_before = 0.0  # by the process that was resumed, where the trainer has forgotten them
         self._lines = folder.metrics("step")
         self._warned = {line["name"] for line in folder.metrics("warning")}
         if self._lines:
-            self._tokens_seen = self._lines[-1].get("num_tokens")
+            self._tokens_seen = self._lines[-1].get("num_tokens") or 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.stop.training = True
@@ -64,8 +65,11 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         line = {"kind": "step", "step": state.global_step, "time": time.time(), "step_seconds": seconds / max(1, steps)}
         line |= {key: value for key, value in logs.items() if not _is_nan(value)}
         if (seen := logs.get("num_tokens")) is not None:
-            line["tokens_per_second"] = (seen - (self._tokens_seen or 0.0)) / seconds if seconds else 0.0
-            self._tokens_seen = seen
+            if seen + self._tokens_before < self._tokens_seen:
+                self._tokens_before = self._tokens_seen
+            line["num_tokens"] = seen + self._tokens_before
+            line["tokens_per_second"] = (line["num_tokens"] - self._tokens_seen) / seconds if seconds else 0.0
+            self._tokens_seen = line["num_tokens"]
         self._lines.append(line)
         self.folder.append_metrics(line)
         for name, text in warnings(self._lines).items():
