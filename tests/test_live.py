@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 
 import pytest
 from rich.console import Console
@@ -78,6 +79,21 @@ def test_a_step_is_one_line_with_its_rewards_and_its_speed():
     )
     assert line.endswith("1500 tokens/s  2.0 s")
     assert step_line(step(12), None).startswith("step 12/? ")
+
+
+def test_the_log_of_a_resumed_run_does_not_repeat_its_earlier_steps(folder, capsys):
+    folder.append_metrics(step(1) | {"time": time.time() - 60})
+
+    def poll():
+        if not folder.metrics()[1:]:
+            folder.append_metrics(step(2) | {"time": time.time()})
+            return None
+        return 0
+
+    assert watch(folder, poll, lambda: None, every_s=0) == 0
+    told = capsys.readouterr().err
+    assert "step 2/80" in told
+    assert "step 1/80" not in told
 
 
 def test_a_step_of_sft_is_one_line_with_its_loss():

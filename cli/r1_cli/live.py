@@ -47,6 +47,7 @@ class _Lines:
     note = ""
 
     def __enter__(self) -> Self:
+        self._since = time.time()  # what a resumed run did before is in its files, and was shown then
         self._phase = ""
         self._noted = ""
         self._before = False
@@ -60,6 +61,8 @@ class _Lines:
             print(f"held-out accuracy before training: {held_out(follower.before)}", file=sys.stderr, flush=True)
             self._before = True
         for line in new:
+            if line.get("time", self._since) < self._since:
+                continue
             text = f"warning: {line['text']}" if line["kind"] == "warning" else step_line(line, follower.max_steps)
             print(text, file=sys.stderr, flush=True)
         phase = follower.status.get("phase", "")

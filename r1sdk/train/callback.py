@@ -75,7 +75,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         for name, text in warnings(self._lines).items():
             if name not in self._warned:  # once a run: a warning that repeats is not read
                 self._warned.add(name)
-                self.folder.append_metrics({"kind": "warning", "step": state.global_step, "name": name, "text": text})
+                found = {"kind": "warning", "step": state.global_step, "time": time.time(), "name": name, "text": text}
+                self.folder.append_metrics(found)
         self._progress(state)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
