@@ -75,3 +75,66 @@ def test_a_metric_that_is_missing_warns_of_nothing(key):
 
 def test_the_metrics_of_sft_warn_of_nothing():
     assert warnings([{"kind": "step", "step": i, "loss": 1.0} for i in range(50)]) == {}
+
+
+GAMED = {
+    "verdict/mean": 0.3,
+    "rewards/polite/mean": 0.2,
+    "rewards/polite/std": 0.3,
+    "rewards/polite/verdict_correlation": 0.0,
+}
+
+
+def test_a_reward_that_climbs_without_the_verdict_is_named():
+    found = warnings(run(40, first=GAMED, **{**GAMED, "rewards/polite/mean": 0.9}))
+    assert {*found} == {"hacked"}
+    assert "reward polite climbs, 0.200 to 0.900" in found["hacked"] and "0.300 to 0.300" in found["hacked"]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {"rewards/polite/mean": 0.9, "verdict/mean": 0.5},  # the verdicts climb too
+        {"rewards/polite/mean": 0.9, "rewards/polite/verdict_correlation": 0.9},  # it is the verdict by another name
+        {"rewards/polite/mean": 0.22},  # noise
+    ],
+)
+def test_a_reward_that_climbs_with_the_verdict_or_hardly_is_not(now):
+    assert warnings(run(40, first=GAMED, **{**GAMED, **now})) == {}
+
+
+HEARD = {"rewards/long/mean": 1.0, "rewards/accuracy/mean": 0.3}
+
+
+def test_a_reward_that_drowns_the_rest_is_named_unless_it_follows_the_verdict():
+    loud = {**HEARD, "rewards/long/spread_share": 0.95, "rewards/long/verdict_correlation": 0.1}
+    found = warnings(run(20, first=loud, **loud))
+    assert {*found} == {"drowned"}
+    assert "reward long makes 95%" in found["drowned"]
+    follows = loud | {"rewards/long/verdict_correlation": 0.9}
+    assert warnings(run(20, first=follows, **follows)) == {}
+
+
+@pytest.mark.parametrize(("length", "word"), [(400.0, "longer"), (40.0, "shorter")])
+def test_length_that_drifts_while_no_more_is_right_is_said(length, word):
+    start = {"completions/mean_length": 100.0, "verdict/mean": 0.3}
+    found = warnings(run(40, first=start, **{**start, "completions/mean_length": length}))
+    assert {*found} == {"length_drifts"}
+    assert f"grow {word}, 100 to {length:.0f} tokens" in found["length_drifts"]
+    learning = {**start, "completions/mean_length": length, "verdict/mean": 0.6}
+    assert warnings(run(40, first=start, **learning)) == {}
+
+
+def test_groups_whose_completions_are_the_same_have_collapsed():
+    found = warnings(run(20, **{"groups/distinct": 0.3}))
+    assert {*found} == {"collapsed"}
+    assert "only 30% of a group's completions differ" in found["collapsed"]
+    assert warnings(run(20, **{"groups/distinct": 0.9})) == {}
+
+
+def test_prices_that_could_not_be_given_are_named_with_their_status():
+    found = warnings(run(20, **{"rewards/slow/mean": 0.5, "rewards/slow/timeout": 0.03, "rewards/slow/error": 0.0}))
+    assert {*found} == {"unpriced"}
+    assert (
+        "reward slow" in found["unpriced"] and "3.0% timeout" in found["unpriced"] and "error" not in found["unpriced"]
+    )

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from r1_cli.follow import Follower
-from r1_cli.live import BARS, CURVE, curve, render, step_line, watch
+from r1_cli.live import BARS, CURVE, curve, health, render, step_line, watch
 from r1sdk import Completion, Rollout, Score, Task, Verdict
 from r1sdk.recipe import load_recipe
 from r1sdk.runs import RunFolder
@@ -94,6 +94,20 @@ def test_the_log_of_a_resumed_run_does_not_repeat_its_earlier_steps(folder, caps
     told = capsys.readouterr().err
     assert "step 2/80" in told
     assert "step 1/80" not in told
+
+
+def test_what_a_reward_could_not_price_stands_beside_it_and_a_healthy_one_says_nothing():
+    sick = {"rewards/format/timeout": 0.02, "rewards/format/none": 0.03, "rewards/format/error": 0.01}
+    line = step_line(step(12) | sick, 80)
+    assert "accuracy 0.500  format 1.000 (timeout 2.0%, error 1.0%)" in line
+    measured = {"rewards/format/verdict_correlation": 0.25, "rewards/format/ms_p99": 40.0}
+    assert health([step(1) | sick | measured], "format") == (
+        "with verdict +0.25, none 3.0%, timeout 2.0%, error 1.0%, p99 40 ms"
+    )
+    assert (
+        health([step(1) | {"rewards/accuracy/verdict_correlation": 1.0, "rewards/accuracy/none": 0.0}], "accuracy")
+        == ""
+    )
 
 
 def test_a_step_of_sft_is_one_line_with_its_loss():

@@ -79,7 +79,11 @@ def step_line(line: dict[str, Any], total: int | None) -> str:
     parts = [f"step {line['step']}/{total or '?'}"]
     if "reward" in line:
         parts.append(f"reward {line['reward']:.3f}")
-        parts += [f"{name} {line[f'rewards/{name}/mean']:.3f}" for name in reward_names([line])]
+        for name in reward_names([line]):
+            lost = [
+                f"{what} {share:.1%}" for what in ("timeout", "error") if (share := line.get(f"rewards/{name}/{what}"))
+            ]
+            parts.append(f"{name} {line[f'rewards/{name}/mean']:.3f}" + (f" ({', '.join(lost)})" if lost else ""))
         parts.append(f"length {line['completions/mean_length']:.0f}")
         parts.append(f"clipped {line['completions/clipped_ratio']:.1%}")
         parts.append(f"no spread {line['frac_reward_zero_std']:.0%}")
@@ -144,18 +148,20 @@ def render(follower: Follower, note: str = "") -> "RenderableType":
 
 def _table(steps: list[dict[str, Any]]) -> "RenderableType":
     from rich.table import Table
+    from rich.text import Text
 
     table = Table.grid(padding=(0, 2))
 
-    def row(label: str, key: str, show: Callable[[float], str]) -> None:
+    def row(label: str, key: str, show: Callable[[float], str], note: str = "") -> None:
         values = series(steps, key)
         if values:
-            table.add_row(label, curve(values), f"{show(_mean(values[:5]))} → {show(_mean(values[-5:]))}")
+            change = f"{show(_mean(values[:5]))} → {show(_mean(values[-5:]))}"
+            table.add_row(label, curve(values), change, Text(note, style="dim"))
 
     if any("reward" in line for line in steps):
         row("reward", "reward", "{:.3f}".format)
         for name in reward_names(steps):
-            row(f"  {name}", f"rewards/{name}/mean", "{:.3f}".format)
+            row(f"  {name}", f"rewards/{name}/mean", "{:.3f}".format, health(steps[-5:], name))
         row("completion length", "completions/mean_length", "{:.0f}".format)
         row("clipped", "completions/clipped_ratio", "{:.1%}".format)
         row("groups without spread", "frac_reward_zero_std", "{:.0%}".format)
@@ -163,6 +169,23 @@ def _table(steps: list[dict[str, Any]]) -> "RenderableType":
         row("loss", "loss", "{:.4f}".format)
     row("tokens/s", "tokens_per_second", "{:.0f}".format)
     return table
+
+
+def health(steps: list[dict[str, Any]], name: str) -> str:
+    """What there is to say of a reward: how it goes with the verdict, what it could not price, what it costs if slow."""
+
+    def mean(what: str) -> float | None:
+        values = series(steps, f"rewards/{name}/{what}")
+        return _mean(values) if values else None
+
+    parts = []
+    # 0.995: it is the verdict, and nobody needs to be told.
+    if (along := mean("verdict_correlation")) is not None and along < 0.995:
+        parts.append(f"with verdict {along:+.2f}")
+    parts += [f"{what} {share:.1%}" for what in ("none", "timeout", "error") if (share := mean(what))]
+    if (slow := mean("ms_p99")) is not None and slow >= 10:
+        parts.append(f"p99 {slow:.0f} ms")
+    return ", ".join(parts)
 
 
 def _sample(rollout: dict[str, Any]) -> "RenderableType":

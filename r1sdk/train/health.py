@@ -58,12 +58,92 @@ def _diverging(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     )
 
 
+def _hacked(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    """A reward that climbs while the verdict does not: what it pays for is being had without the work."""
+    right_before, right = _mean(lines[:10], "verdict/mean"), _mean(recent, "verdict/mean")
+    if len(lines) < 30 or right_before is None or right is None or right > right_before + 0.01:
+        return None
+    for name in _rewards(recent):
+        key = f"rewards/{name}"
+        before, now, spread = _mean(lines[:10], f"{key}/mean"), _mean(recent, f"{key}/mean"), _mean(lines, f"{key}/std")
+        along = _mean(recent, f"{key}/verdict_correlation")
+        if before is None or now is None or (along or 0.0) > 0.5:
+            continue
+        if now > before + max(0.05, 0.5 * (spread or 0.0)):
+            return (
+                f"reward {name} climbs, {before:.3f} to {now:.3f}, and the verdicts do not, {right_before:.3f} to {right:.3f}: "
+                "the model may have found a way to be paid without being right; read some rollouts, or lower its weight"
+            )
+    return None
+
+
+def _drowned(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    """Nearly all that a group is told apart by comes from one reward, and that reward does not follow the verdict."""
+    names = _rewards(recent)
+    for name in names:
+        share = _mean(recent, f"rewards/{name}/spread_share")
+        along = _mean(recent, f"rewards/{name}/verdict_correlation")
+        if len(names) > 1 and share is not None and share > 0.8 and along is not None and along < 0.5:
+            return (
+                f"reward {name} makes {share:.0%} of the differences inside groups and hardly follows the verdict "
+                f"(correlation {along:.2f}): the others are not heard; lower its weight"
+            )
+    return None
+
+
+def _length_drifts(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    before, now = _mean(lines[:10], "completions/mean_length"), _mean(recent, "completions/mean_length")
+    right_before, right = _mean(lines[:10], "verdict/mean"), _mean(recent, "verdict/mean")
+    if len(lines) < 30 or not before or not now or right_before is None or right is None or right > right_before + 0.01:
+        return None
+    if before / 1.5 < now < before * 1.5:
+        return None
+    if now > before:
+        return (
+            f"completions grow longer, {before:.0f} to {now:.0f} tokens, and no more of them are right; "
+            "add the reward soft_overlong or length, or lower trainer.learning_rate"
+        )
+    return (
+        f"completions grow shorter, {before:.0f} to {now:.0f} tokens, and no more of them are right: the reasoning is being "
+        "dropped; look for a reward that pays for brevity, or lower trainer.learning_rate"
+    )
+
+
+def _collapsed(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    distinct = _mean(recent, "groups/distinct")
+    if distinct is None or distinct > 0.5:
+        return None
+    return (
+        f"only {distinct:.0%} of a group's completions differ from one another: the policy has collapsed; raise "
+        "generation.temperature, set trainer.beta, or lower trainer.learning_rate"
+    )
+
+
+def _unpriced(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    for name in _rewards(recent):
+        lost = {status: _mean(recent, f"rewards/{name}/{status}") or 0.0 for status in ("timeout", "error")}
+        if sum(lost.values()) > 0.01:
+            told = ", ".join(f"{share:.1%} {status}" for status, share in lost.items() if share)
+            return f"reward {name} could not price some completions ({told}); their reasons are in rollouts.jsonl"
+    return None
+
+
 _CHECKS: dict[str, Callable[[Sequence[Line], Sequence[Line]], str | None]] = {
     "no_spread": _no_spread,
     "clipped": _clipped,
     "flat": _flat,
     "diverging": _diverging,
+    "hacked": _hacked,
+    "drowned": _drowned,
+    "length_drifts": _length_drifts,
+    "collapsed": _collapsed,
+    "unpriced": _unpriced,
 }
+
+
+def _rewards(lines: Sequence[Line]) -> list[str]:
+    keys = dict.fromkeys(key for line in lines for key in line)
+    return [key.split("/")[1] for key in keys if key.startswith("rewards/") and key.endswith("/mean")]
 
 
 def _mean(lines: Sequence[Line], key: str) -> float | None:
