@@ -39,6 +39,7 @@ class RewardTable:
     keep: Keep | None = None
     _batch: Any = field(default=None, repr=False)
     _scores: list[Score] = field(default_factory=list, repr=False)
+    unjudged: list[bool] = field(default_factory=list, repr=False)  # [B] of the batch in hand: teaches nothing
 
     def columns(self) -> list["Column"]:
         """One TRL reward function per reward, in order. Their weights: `GRPOConfig.reward_weights`."""
@@ -59,12 +60,22 @@ class RewardTable:
             rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
             judged, self._scores = score(rollouts, self.environment, self.rewards, self.group_size)
             shares = _status_shares(judged)
+            amiss = _reward_shares(self.rewards, self._scores)
             if log_metric:
                 for status, share in shares.items():
                     log_metric(f"verdict/{status}", share)
+                for (name, status), share in amiss.items():
+                    log_metric(f"rewards/{name}/{status}", share)
             if self.keep:
                 self.keep((trainer_state.global_step if trainer_state else 0) + 1, judged, self._scores)
             self._check(shares, judged)
+            self._check_rewards(amiss, judged)
+            # A service failed: without that price the rollout would seem worse than the others of its prompt. A rollout with
+            # no price at all has no part in TRL's baseline, and no advantage.
+            self.unjudged = [
+                "error" in row.statuses.values() or (one.verdict is not None and one.verdict.status == "error")
+                for one, row in zip(judged, self._scores, strict=True)
+            ]
             self._batch = completions
         return self._scores
 
@@ -85,6 +96,18 @@ class RewardTable:
                     f"  first: task {first.task.id or first.task.prompt!r:.200}: {reason or 'no reason given'}"
                 )
 
+    def _check_rewards(self, amiss: Mapping[tuple[str, str], float], judged: Sequence[Rollout]) -> None:
+        """Raises: RewardError where a reward could not price more of the batch than the recipe allows."""
+        for (name, status), share in amiss.items():
+            if status == "error" and share > self.limits.error:
+                rows = zip(judged, self._scores, strict=True)
+                first, score = next((r, s) for r, s in rows if s.statuses.get(name) == status)
+                raise RewardError(
+                    f"reward {name!r} has the status 'error' for {share:.0%} of this batch, more than limits.error = "
+                    f"{self.limits.error:.0%}\n  first: task {first.task.id or first.task.prompt!r:.200}: "
+                    f"{score.reasons.get(name) or 'no reason given'}"
+                )
+
 
 @dataclass
 class Column:
@@ -98,9 +121,22 @@ class Column:
         return self.name
 
     def __call__(self, **batch: Any) -> list[float | None]:
-        return [row.rewards[self.name] for row in self.table.scores(**batch)]
+        scores = self.table.scores(**batch)
+        return [
+            None if unjudged else row.rewards[self.name]
+            for row, unjudged in zip(scores, self.table.unjudged, strict=True)
+        ]
 
 
 def _status_shares(judged: Sequence[Rollout]) -> dict[str, float]:
     counts = Counter(rollout.verdict.status for rollout in judged if rollout.verdict)
     return {status: counts[status] / len(judged) for status in ("ok", "timeout", "unverifiable", "error")}
+
+
+def _reward_shares(rewards: Rewards, scores: Sequence[Score]) -> dict[tuple[str, str], float]:
+    """The share of the batch that a reward could not price, by its name and the status."""
+    return {
+        (name, status): sum(score.statuses.get(name) == status for score in scores) / len(scores)
+        for name in rewards
+        for status in ("timeout", "error")
+    }
