@@ -5,7 +5,6 @@ same `completions` list object, so that list's identity marks the batch.
 """
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ from ..errors import RewardError
 from ..recipe import Limits
 from ..records import Completion, Message, Rollout, Score, Task
 from ..scoring import Rewards, score
+from .reward_health import measure
 
 Keep = Callable[[int, list[Rollout], list[Score]], None]
 """Given (step, rollouts, scores) of every batch."""
@@ -59,17 +59,14 @@ class RewardTable:
             rows = zip(task, completions, completion_ids, strict=True)
             rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
             judged, self._scores = score(rollouts, self.environment, self.rewards, self.group_size)
-            shares = _status_shares(judged)
-            amiss = _reward_shares(self.rewards, self._scores)
+            metrics = measure(judged, self._scores, self.rewards, self.group_size)
             if log_metric:
-                for status, share in shares.items():
-                    log_metric(f"verdict/{status}", share)
-                for (name, status), share in amiss.items():
-                    log_metric(f"rewards/{name}/{status}", share)
+                for name, value in metrics.items():
+                    log_metric(name, value)
             if self.keep:
                 self.keep((trainer_state.global_step if trainer_state else 0) + 1, judged, self._scores)
-            self._check(shares, judged)
-            self._check_rewards(amiss, judged)
+            self._check(metrics, judged)
+            self._check_rewards(metrics, judged)
             # A service failed: without that price the rollout would seem worse than the others of its prompt. A rollout with
             # no price at all has no part in TRL's baseline, and no advantage.
             self.unjudged = [
@@ -85,23 +82,25 @@ class RewardTable:
             messages = [{**first, "content": self.opened_think + (first["content"] or "")}, *rest]
         return Completion(messages, list(ids), "stop" if ids and ids[-1] in self.end_tokens else "length")
 
-    def _check(self, shares: Mapping[str, float], judged: Sequence[Rollout]) -> None:
+    def _check(self, metrics: Mapping[str, float], judged: Sequence[Rollout]) -> None:
         """Raises: RewardError where more of the batch than the recipe allows could not be judged."""
         for status, limit in (("error", self.limits.error), ("unverifiable", self.limits.unverifiable)):
-            if shares[status] > limit:
+            share = metrics[f"verdict/{status}"]
+            if share > limit:
                 first = next(r for r in judged if r.verdict and r.verdict.status == status)
                 reason = first.verdict.reason if first.verdict else ""
                 raise RewardError(
-                    f"{shares[status]:.0%} of this batch has the verdict {status!r}, more than limits.{status} = {limit:.0%}\n"
+                    f"{share:.0%} of this batch has the verdict {status!r}, more than limits.{status} = {limit:.0%}\n"
                     f"  first: task {first.task.id or first.task.prompt!r:.200}: {reason or 'no reason given'}"
                 )
 
-    def _check_rewards(self, amiss: Mapping[tuple[str, str], float], judged: Sequence[Rollout]) -> None:
+    def _check_rewards(self, metrics: Mapping[str, float], judged: Sequence[Rollout]) -> None:
         """Raises: RewardError where a reward could not price more of the batch than the recipe allows."""
-        for (name, status), share in amiss.items():
-            if status == "error" and share > self.limits.error:
+        for name in self.rewards:
+            share = metrics[f"rewards/{name}/error"]
+            if share > self.limits.error:
                 rows = zip(judged, self._scores, strict=True)
-                first, score = next((r, s) for r, s in rows if s.statuses.get(name) == status)
+                first, score = next((r, s) for r, s in rows if s.statuses.get(name) == "error")
                 raise RewardError(
                     f"reward {name!r} has the status 'error' for {share:.0%} of this batch, more than limits.error = "
                     f"{self.limits.error:.0%}\n  first: task {first.task.id or first.task.prompt!r:.200}: "
@@ -126,17 +125,3 @@ class Column:
             None if unjudged else row.rewards[self.name]
             for row, unjudged in zip(scores, self.table.unjudged, strict=True)
         ]
-
-
-def _status_shares(judged: Sequence[Rollout]) -> dict[str, float]:
-    counts = Counter(rollout.verdict.status for rollout in judged if rollout.verdict)
-    return {status: counts[status] / len(judged) for status in ("ok", "timeout", "unverifiable", "error")}
-
-
-def _reward_shares(rewards: Rewards, scores: Sequence[Score]) -> dict[tuple[str, str], float]:
-    """The share of the batch that a reward could not price, by its name and the status."""
-    return {
-        (name, status): sum(score.statuses.get(name) == status for score in scores) / len(scores)
-        for name in rewards
-        for status in ("timeout", "error")
-    }
