@@ -142,6 +142,8 @@ def test_the_run_that_nobody_stops_finishes_and_learns_from_a_spread_of_rewards(
     assert whole.folder.status()["state"] == "finished"
     assert made(whole.folder) == [*range(1, STEPS + 1)]
     assert all(line["reward_std"] > 0 and line["grad_norm"] > 0 for line in whole.folder.metrics())
+    saved = json.loads((whole.folder.model / "config.json").read_text())
+    assert saved["use_cache"]  # off while training; left off, whoever loads the model would generate without a cache
 
 
 def test_a_killed_worker_is_reported_with_the_way_to_go_on(runs):

@@ -72,12 +72,14 @@ def train(folder: RunFolder) -> bool:
         _evaluate(run, folder, model, tokenizer, "before")
 
     folder.set_status("running", phase="preparing")
+    caches = getattr(model.config, "use_cache", True)
     trainer = _trainer(run, model, tokenizer, folder, [RunCallback(folder, stop)])
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.asked:
         folder.set_status("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
 
+    model.config.use_cache = caches  # the trainer turns it off, and whoever loads the model would generate without a cache
     _save(trainer, tokenizer, folder)
     _evaluate(run, folder, trainer.accelerator.unwrap_model(trainer.model), tokenizer, "after")
     folder.set_status("finished", done=trainer.state.global_step, total=trainer.state.max_steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .arithmetic import Game, Step, after, expression, random_step, reachable, steps
@@ -15,7 +16,7 @@ class Search:
     A search always ends: by reaching the target, by giving up, after `max_attempts`, or with nothing new to try.
     """
 
-    max_attempts: int = 10
+    max_attempts: int = 8
     guided: float = 0.15  # share of attempts whose every step keeps the target reachable
     sees_last_step: bool = True  # take the target with the last step whenever that is possible
     give_up: float = 0.5  # chance to stop after a miss
@@ -43,13 +44,24 @@ def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Searc
         answer = expression(numbers, path)
         tried.add(answer)
         hit = path[-1].result == target
-        work = ", ".join(map(str, path))
+        work = ", ".join(_with_the_rest(numbers, path))
         lines.append(f"{len(lines) + 1}. {work}; target {target}? {'yes' if hit else 'no'}\n")
         if hit or rng.random() < give_up:
             break
     if not lines:
         return None
     return f"<think>\n{''.join(lines)}</think>\n<answer>{answer}</answer>"
+
+
+def _with_the_rest(numbers: tuple[int, ...], path: list[Step]) -> Iterator[str]:
+    """Each step of `path`, and after it the numbers that wait beside its result."""
+    hand = numbers
+    for step in path:
+        rest = list(hand)
+        rest.remove(step.left)
+        rest.remove(step.right)
+        yield f"{step} with {' '.join(map(str, rest))}" if rest else str(step)
+        hand = after(hand, step)
 
 
 def _new_attempt(
