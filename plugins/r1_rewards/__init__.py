@@ -14,6 +14,7 @@ from .language_consistency import LanguageConsistency
 from .length import Length
 from .reasoning_steps import ReasoningSteps
 from .repetition_penalty import RepetitionPenalty
+from .reward_model import RewardModel
 from .soft_overlong import SoftOverlong
 from .tag_count import TagCount
 
@@ -26,6 +27,7 @@ __all__ = [
     "Length",
     "ReasoningSteps",
     "RepetitionPenalty",
+    "RewardModel",
     "SoftOverlong",
     "TagCount",
     "accuracy",
@@ -43,5 +45,6 @@ def r1_register_rewards(register: Callable[[str, Callable[..., Any]], None]) -> 
     register("length", Length)
     register("reasoning_steps", ReasoningSteps)
     register("repetition_penalty", RepetitionPenalty)
+    register("reward_model", RewardModel)
     register("soft_overlong", SoftOverlong)
     register("tag_count", TagCount)
