@@ -12,6 +12,7 @@ from .countdown import Countdown
 from .format import Format
 from .language_consistency import LanguageConsistency
 from .length import Length
+from .model_judge import ModelJudge
 from .reasoning_steps import ReasoningSteps
 from .repetition_penalty import RepetitionPenalty
 from .reward_model import RewardModel
@@ -25,6 +26,7 @@ __all__ = [
     "Format",
     "LanguageConsistency",
     "Length",
+    "ModelJudge",
     "ReasoningSteps",
     "RepetitionPenalty",
     "RewardModel",
@@ -43,6 +45,7 @@ def r1_register_rewards(register: Callable[[str, Callable[..., Any]], None]) -> 
     register("format", Format)
     register("language_consistency", LanguageConsistency)
     register("length", Length)
+    register("model_judge", ModelJudge)
     register("reasoning_steps", ReasoningSteps)
     register("repetition_penalty", RepetitionPenalty)
     register("reward_model", RewardModel)
