@@ -50,12 +50,22 @@ def written(value: Fraction, rng: random.Random) -> str:
     return text
 
 
+def canonical(value: Fraction, rng: random.Random) -> str:
+    """A number as data sets mostly write it."""
+    if value.denominator == 1:
+        return str(value)
+    decimal = str(float(value))
+    if Fraction(decimal) == value and "e" not in decimal and rng.random() < 0.7:
+        return decimal
+    return rng.choice([str(value), rf"\frac{{{value.numerator}}}{{{value.denominator}}}"])
+
+
 def drawn_pair(rng: random.Random) -> tuple[str, str]:
     """An answer and a gold answer: about half of them equal, the others often close."""
     gold = drawn_value(rng)
     nearby = [gold + 1, -gold, gold / 10, gold * 10, gold + Fraction(1, 10**6), gold + Fraction(1, 10**7), drawn_value(rng)]
     answer = gold if rng.random() < 0.5 else rng.choice(nearby)
-    a, g = written(answer, rng), written(gold, rng)
+    a, g = written(answer, rng), written(gold, rng) if rng.random() < 0.5 else canonical(gold, rng)
     reply = rng.choice([rf"\boxed{{{a}}}", rf"so \boxed{{{a}}}.", f"<answer>{a}</answer>", f"<answer>${a}$</answer>", a])
     return reply, rng.choice([g, g, f"${g}$", rf"\boxed{{{g}}}"])
 
@@ -79,14 +89,14 @@ def different_verdicts(seed: int, draws: int) -> tuple[list[str], int, int]:
 def test_the_fast_path_changes_no_verdict_in_3000_draws():
     wrong, taken, right = different_verdicts(seed=0, draws=3000)
     assert not wrong, "\n".join(wrong[:20])
-    assert taken > 1500 and right > 1000
+    assert taken > 1200 and right > 1000
 
 
 @pytest.mark.slow
 def test_the_fast_path_changes_no_verdict_in_60000_draws():
     wrong, taken, right = different_verdicts(seed=1, draws=60_000)
     assert not wrong, "\n".join(wrong[:20])
-    assert taken > 30_000 and right > 20_000
+    assert taken > 24_000 and right > 20_000
 
 
 @pytest.mark.parametrize("text", ["007", "+5", "1,23", "1 234", "1/0", r"\frac{1}{0}", "1.2.3", "1e5", "5%", "", "-", "0x10", "１"])

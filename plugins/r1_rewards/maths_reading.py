@@ -12,7 +12,7 @@ from typing import Literal
 from .maths_units import SCALES, split_unit
 
 MAX_LENGTH = 1024  # characters of an answer
-MAX_DEPTH = 48  # open braces, brackets and parentheses
+MAX_DEPTH = 12  # open braces, brackets and parentheses: the time to read them doubles with each
 
 _SIGNS = str.maketrans(
     {
