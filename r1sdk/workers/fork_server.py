@@ -49,6 +49,7 @@ def main(descriptor: int, parent: int) -> None:
 def _do(control: socket.socket, message: dict[str, Any], descriptors: list[int], workers: set[int]) -> dict[str, Any]:
     if "bury" in message:
         return {"status": _bury(message["bury"], workers)}
+    sys.path[:] = message["path"]
     for module in message["modules"]:
         # What fails here fails again in the worker, where it is reported with the call that needs it.
         with suppress(BaseException):

@@ -31,6 +31,7 @@ class Worker:
     def __init__(self, pid: int, connection: socket.socket, server: "subprocess.Popen[bytes]") -> None:
         self.pid = pid
         self.connection = connection
+        connection.settimeout(LOAD_S)  # a worker that somebody stopped takes nothing
         self.server = server
         self.functions: set[bytes] = set()  # that it has
 
@@ -83,8 +84,10 @@ class ForkServer:
             self._workers.discard(worker)
             status = None
             if self._process is worker.server:
-                with contextlib.suppress(OSError, ValueError):
+                try:
                     status = self._ask({"bury": worker.pid}).get("status")
+                except (OSError, ValueError):  # it has ended, or its answers no longer belong to what it is asked
+                    self._stop()
         return _how(status)
 
     def close(self) -> None:
@@ -107,7 +110,7 @@ class ForkServer:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                answer = self._ask({"modules": modules}, theirs.fileno())
+                answer = self._ask({"modules": modules, "path": search_path()}, theirs.fileno())
             except BaseException:
                 ours.close()
                 raise
@@ -183,8 +186,12 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not _SECRET_NAME.search(name) and not _SECRET_VALUE.search(value)
     }
-    search = [path or os.getcwd() for path in sys.path]
-    return {**kept, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(search)}
+    return {**kept, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(search_path())}
+
+
+def search_path() -> list[str]:
+    """Where this process finds modules now."""
+    return [path or os.getcwd() for path in sys.path]
 
 
 def _how(status: int | None) -> str:

@@ -5,37 +5,20 @@ import atexit
 import contextlib
 import hashlib
 import os
-import pickle
 import queue
 import threading
-import time
-import types
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any, Literal, Self
 
 from ..errors import R1Error
-from . import wire
-from . import worker as process
-from .handles import LOAD_S, ForkServer, Worker
+from .calls import Call, Caller
+from .handles import ForkServer
 from .outcome import DEFAULT_MEMORY_BYTES, Outcome
+from .packing import pack
 
 _MAX_WORKERS = 32
-_MAX_FUNCTIONS = 32  # that a worker keeps unpickled
-
-
-@dataclass(slots=True)
-class _Item:
-    modules: frozenset[str]
-    key: bytes
-    function: bytes
-    arguments: bytes
-    timeout_s: float
-    memory_bytes: int | None
-    future: "Future[Outcome]" = field(default_factory=Future)
 
 
 class WorkerPool:
@@ -63,7 +46,7 @@ class WorkerPool:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._idle = threading.Semaphore(0)
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._server = ForkServer()
         self._closed = False
@@ -79,7 +62,7 @@ class WorkerPool:
         if not timeout_s > 0:
             raise ValueError(f"timeout_s must be above 0, got {timeout_s}")
         packed, modules = pack(function)
-        item = _Item(
+        call = Call(
             modules,
             hashlib.blake2b(packed, digest_size=16).digest(),
             packed,
@@ -90,12 +73,12 @@ class WorkerPool:
         with self._lock:
             if self._closed:
                 raise R1Error("this pool of workers is closed")
-            self._queue.put(item)
+            self._queue.put(call)
             if not self._idle.acquire(blocking=False) and len(self._threads) < self.workers:
                 thread = threading.Thread(target=self._run, name=f"r1-worker-{len(self._threads)}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
-        return item.future
+        return call.future
 
     def call(self, function: Callable[..., Any], *arguments: Any, **limits: Any) -> Outcome:
         """The outcome of `function(*arguments)`, waited for. Limits: as `submit`."""
@@ -113,8 +96,8 @@ class WorkerPool:
             self._closed = True
         with contextlib.suppress(queue.Empty):
             while True:
-                if (item := self._queue.get_nowait()) is not None:
-                    item.future.cancel()
+                if (call := self._queue.get_nowait()) is not None:
+                    call.future.cancel()
         for _ in self._threads:
             self._queue.put(None)
         self._server.close()
@@ -136,126 +119,26 @@ class WorkerPool:
 
     def _run(self) -> None:
         """One thread: its worker, and the calls that this worker makes."""
-        worker: Worker | None = None
+        caller = Caller(self._server)
         while True:
             try:
-                item = self._queue.get_nowait()
+                call = self._queue.get_nowait()
             except queue.Empty:
                 self._idle.release()
-                item = self._queue.get()
-            if item is None:
-                return
-            if not item.future.set_running_or_notify_cancel():
+                call = self._queue.get()
+            if call is None:
+                return caller.end()
+            if not call.future.set_running_or_notify_cancel():
                 continue
             try:
-                worker = self._make(item, worker)
+                caller.make(call)
             except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the outcome
-                worker = None
-                item.future.set_exception(error)
-            del item
-
-    def _make(self, item: _Item, worker: Worker | None) -> Worker | None:
-        """Make one call, in `worker` or a new one. Returns the worker where it can be used again."""
-        how = ""
-        for _ in range(3):  # a worker that ended before it began on the item has not been ended by it
-            worker = worker or self._server.fork(item.modules)
-            try:
-                reply = self._begun(worker, item)
-            except (wire.Closed, wire.Late) as error:
-                late = isinstance(error, wire.Late)
-                how = self._server.bury(worker)
-                worker = None
-                if late:
-                    how = f"did not load the function within {LOAD_S:g} s"
-                    break
-                continue
-            if reply[:1] != process.STARTED:  # it could not be loaded
-                item.future.set_result(_outcome(reply, 0.0, item))
-                return self._kept(worker, reply)
-            return self._finished(worker, item)
-        item.future.set_result(Outcome("died", reason=f"the worker {how} before it began"))
-        return None
-
-    def _begun(self, worker: Worker, item: _Item) -> bytes:
-        """Send the call; the first frame that comes back. Raises: Closed, Late."""
-        forget = len(worker.functions) >= _MAX_FUNCTIONS and item.key not in worker.functions
-        if forget:
-            worker.functions.clear()
-        function = None if item.key in worker.functions else item.function
-        request = (forget, item.key, function, item.arguments, item.memory_bytes)
-        wire.send(worker.connection, pickle.dumps(request, pickle.HIGHEST_PROTOCOL))
-        reply = wire.receive(worker.connection, time.monotonic() + LOAD_S, wire.MAX_RESULT_BYTES)
-        if reply[:1] == process.STARTED:
-            worker.functions.add(item.key)
-        return reply
-
-    def _finished(self, worker: Worker, item: _Item) -> Worker | None:
-        """The outcome of a call that has started; whoever waits has it before anything is tidied up."""
-        started = time.monotonic()
-        try:
-            reply = wire.receive(worker.connection, started + item.timeout_s, wire.MAX_RESULT_BYTES)
-        except wire.Late:
-            worker.kill()
-            seconds = time.monotonic() - started
-            item.future.set_result(Outcome("timeout", None, seconds, f"no result within {item.timeout_s:g} s"))
-            self._server.bury(worker)
-            return None
-        except wire.Closed:
-            seconds = time.monotonic() - started
-            how = self._server.bury(worker)
-            item.future.set_result(Outcome("died", None, seconds, f"the worker {how}"))
-            return None
-        item.future.set_result(_outcome(reply, time.monotonic() - started, item))
-        return self._kept(worker, reply)
-
-    def _kept(self, worker: Worker, reply: bytes) -> Worker | None:
-        if reply[1:2] == process.GOOD:
-            return worker
-        self._server.bury(worker)
-        return None
+                if not call.future.done():
+                    call.future.set_exception(error)
+            del call  # not to be kept while waiting for the next
 
 
-def _outcome(reply: bytes, seconds: float, item: _Item) -> Outcome:
-    tag, payload = reply[:1], reply[2:]
-    if tag == process.MEMORY:
-        limit = f"more than {item.memory_bytes} bytes of memory" if item.memory_bytes else "more memory than there is"
-        return Outcome("memory", None, seconds, f"needed {limit}")
-    try:
-        if tag == process.VALUE:
-            return Outcome("ok", pickle.loads(payload), seconds)
-        error, said = pickle.loads(payload)
-        return Outcome("raised", pickle.loads(error), seconds, said)
-    except Exception as error:  # noqa: BLE001 - what the function returned can be made there and not here
-        text = f"what it returned cannot be unpickled: {type(error).__name__}: {error}"
-        return Outcome("raised", RuntimeError(text), seconds, text)
-
-
-class _Pickler(pickle.Pickler):
-    """Pickles what a worker can find again, and collects the modules that it needs for that."""
-
-    def __init__(self, file: BytesIO) -> None:
-        super().__init__(file, pickle.HIGHEST_PROTOCOL)
-        self.modules: set[str] = set()
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, type | types.FunctionType):
-            if value.__module__ == "__main__":
-                raise pickle.PicklingError(
-                    f"{value.__qualname__} is defined in the script that runs, which a worker does not; put it in a module"
-                )
-            self.modules.add(value.__module__)
-        return NotImplemented
-
-
-def pack(value: Any) -> tuple[bytes, frozenset[str]]:
-    """`value` pickled, and the modules that unpickling it imports. Raises: R1Error where a worker could not have it."""
-    file = BytesIO()
-    pickler = _Pickler(file)
-    try:
-        pickler.dump(value)
-    except Exception as error:
-        raise R1Error(f"{value!r:.100} cannot be sent to a worker process: {error}") from error
-    return file.getvalue(), frozenset(pickler.modules)
+_POOLS: "weakref.WeakSet[WorkerPool]" = weakref.WeakSet()
 
 
 def default_workers() -> int:
@@ -265,15 +148,14 @@ def default_workers() -> int:
     return min(_MAX_WORKERS, max(1, processors // max(1, int(ranks) if ranks.isdecimal() else 1)))
 
 
-_POOLS: "weakref.WeakSet[WorkerPool]" = weakref.WeakSet()
 _shared: WorkerPool | None = None
-_shared_lock = threading.Lock()
+_lock = threading.Lock()
 
 
 def shared_pool() -> WorkerPool:
     """The pool of this process, made when it is first asked for and closed at exit."""
     global _shared
-    with _shared_lock:
+    with _lock:
         if _shared is None:
             _shared = WorkerPool()
             atexit.register(_shared.close)
@@ -281,8 +163,8 @@ def shared_pool() -> WorkerPool:
 
 
 def _after_fork() -> None:
-    global _shared_lock
-    _shared_lock = threading.Lock()
+    global _lock
+    _lock = threading.Lock()
     for pool in list(_POOLS):
         pool._after_fork()
 

@@ -32,10 +32,11 @@ def work(connection: socket.socket) -> None:
     """Make calls until the pool closes the connection."""
     global inside
     inside = True
-    signal.set_wakeup_fd(-1)
+    # A process that a call forks would hold the connection open, and the end of this worker would not be seen.
+    os.register_at_fork(after_in_child=connection.close)
     home, recursion = os.getcwd(), sys.getrecursionlimit()
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    born = _address_space()
+    born = _data()
     functions: dict[bytes, Any] = {}
     while True:
         try:
@@ -44,7 +45,7 @@ def work(connection: socket.socket) -> None:
             return
         reply = _made(connection, functions, *request)
         memory_bytes = request[-1]
-        fit = _tidy(home, recursion, mask) and (memory_bytes is None or _address_space() - born < memory_bytes)
+        fit = _tidy(home, recursion, mask) and (memory_bytes is None or _data() - born < memory_bytes)
         tag, payload = reply
         try:
             wire.send(connection, tag + (GOOD if fit and tag != MEMORY else SPENT) + payload)
@@ -57,7 +58,7 @@ def _made(
     functions: dict[bytes, Any],
     forget: bool,
     key: bytes,
-    pickled_function: bytes | None,
+    sent_function: tuple[bytes, list[str]] | None,
     pickled_arguments: bytes,
     memory_bytes: int | None,
 ) -> tuple[bytes, bytes]:
@@ -65,8 +66,9 @@ def _made(
     try:
         if forget:
             functions.clear()
-        if pickled_function is not None:
-            functions[key] = pickle.loads(pickled_function)
+        if sent_function is not None:
+            pickled, sys.path[:] = sent_function
+            functions[key] = pickle.loads(pickled)
         function, arguments = functions[key], pickle.loads(pickled_arguments)
         del pickled_arguments
         wire.send(connection, STARTED)  # from here on the time is the function's own
@@ -127,16 +129,21 @@ def _pickled_error(error: BaseException) -> bytes:
 
 
 def _limit(memory_bytes: int | None) -> None:
-    """Let the process grow by `memory_bytes` from what it holds now; None: by any amount."""
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = most if memory_bytes is None else _address_space() + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
+    """Let the process grow by `memory_bytes` from what it holds now; None: by any amount.
+
+    What counts is memory that can be written to. Libraries that are loaded, and addresses that are only reserved, of which
+    some hold many times the memory of the machine, do not.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = most if memory_bytes is None else _data() + memory_bytes
+    resource.setrlimit(resource.RLIMIT_DATA, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most))
 
 
-def _address_space() -> int:
+def _data() -> int:
+    """The bytes of writable memory that the limit is about; 0 where that cannot be known."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
-            return int(file.read().split()[0]) * resource.getpagesize()
+            return int(file.read().split()[5]) * resource.getpagesize()
     except OSError:  # not Linux
         return 0
 
