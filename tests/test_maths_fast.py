@@ -7,8 +7,6 @@ import pytest
 
 from r1_rewards import maths, maths_fast
 
-pytest.importorskip("math_verify")
-
 
 def drawn_value(rng: random.Random) -> Fraction:
     kind = rng.random()
@@ -39,14 +37,20 @@ def written(value: Fraction, rng: random.Random) -> str:
         f"{sign}{zeros}{float(value).__abs__():.{rng.randint(0, 9)}f}",
         f"{sign}{float(value).__abs__():.{rng.randint(1, 9)}f}",
     ]
-    whole = [f"{sign}{zeros}{size // below}", f"{sign}{size // below:,}", f"{sign}{size // below}.{'0' * rng.randint(0, 3)}"]
+    whole = [
+        f"{sign}{zeros}{size // below}",
+        f"{sign}{size // below:,}",
+        f"{sign}{size // below}.{'0' * rng.randint(0, 3)}",
+    ]
     text = rng.choice([*forms, *whole] if below == scale or value.denominator == 1 else forms)
     if value.denominator == 1 and rng.random() < 0.6:
         text = rng.choice([f"{sign}{zeros}{abs(value.numerator)}", f"{sign}{abs(value.numerator):,}"])
     if rng.random() < 0.05:
         text = text.replace(",", rng.choice([" ", "{,}", r"\,", r"\!", ", "]))
     if rng.random() < 0.04:
-        text = rng.choice([text + r"\%", "-" + text, "(" + text + ")", text + ".", text.replace("0", "", 1), " " + text])
+        text = rng.choice(
+            [text + r"\%", "-" + text, "(" + text + ")", text + ".", text.replace("0", "", 1), " " + text]
+        )
     return text
 
 
@@ -63,10 +67,20 @@ def canonical(value: Fraction, rng: random.Random) -> str:
 def drawn_pair(rng: random.Random) -> tuple[str, str]:
     """An answer and a gold answer: about half of them equal, the others often close."""
     gold = drawn_value(rng)
-    nearby = [gold + 1, -gold, gold / 10, gold * 10, gold + Fraction(1, 10**6), gold + Fraction(1, 10**7), drawn_value(rng)]
+    nearby = [
+        gold + 1,
+        -gold,
+        gold / 10,
+        gold * 10,
+        gold + Fraction(1, 10**6),
+        gold + Fraction(1, 10**7),
+        drawn_value(rng),
+    ]
     answer = gold if rng.random() < 0.5 else rng.choice(nearby)
     a, g = written(answer, rng), written(gold, rng) if rng.random() < 0.5 else canonical(gold, rng)
-    reply = rng.choice([rf"\boxed{{{a}}}", rf"so \boxed{{{a}}}.", f"<answer>{a}</answer>", f"<answer>${a}$</answer>", a])
+    reply = rng.choice(
+        [rf"\boxed{{{a}}}", rf"so \boxed{{{a}}}.", f"<answer>{a}</answer>", f"<answer>${a}$</answer>", a]
+    )
     return reply, rng.choice([g, g, f"${g}$", rf"\boxed{{{g}}}"])
 
 
@@ -99,14 +113,22 @@ def test_the_fast_path_changes_no_verdict_in_60000_draws():
     assert taken > 24_000 and right > 20_000
 
 
-@pytest.mark.parametrize("text", ["007", "+5", "1,23", "1 234", "1/0", r"\frac{1}{0}", "1.2.3", "1e5", "5%", "", "-", "0x10", "１"])
+@pytest.mark.parametrize(
+    "text", ["007", "+5", "1,23", "1 234", "1/0", r"\frac{1}{0}", "1.2.3", "1e5", "5%", "", "-", "0x10", "１"]
+)
 def test_what_is_not_surely_a_number_is_left_to_math_verify(text):
     assert maths_fast.number(text) is None
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("5", Fraction(5)), ("-0", Fraction(0)), (r"-\frac{3}{4}", Fraction(-3, 4)), ("10/4", Fraction(5, 2)), ("-0.25", Fraction(-1, 4))],
+    [
+        ("5", Fraction(5)),
+        ("-0", Fraction(0)),
+        (r"-\frac{3}{4}", Fraction(-3, 4)),
+        ("10/4", Fraction(5, 2)),
+        ("-0.25", Fraction(-1, 4)),
+    ],
 )
 def test_plain_numbers_are_read_exactly(text, value):
     assert maths_fast.number(text).value == value

@@ -15,10 +15,14 @@ _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])[ \t]*(?:(\{)|([^\s${}\\]+|\\[A-
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _WITH_BOX = re.compile(r"\s*(?:\\?%|\^\{?\\circ\}?|\\(?:text|mathrm|mbox)\{[^{}]{0,40}\}(?:\^\{?[23]\}?)?)")
 _AND = re.compile(r"\s*\\text\{\W*(?:and|or)\W*\}")
-_SPAN = re.compile(r"\$\$([^$]+)\$\$|(?<!\\)\$((?:[^$\\\n]|\\.)+)\$|\\\(((?:[^\\]|\\[^)])+)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\]")
+_SPAN = re.compile(
+    r"\$\$([^$]+)\$\$|(?<!\\)\$((?:[^$\\\n]|\\.)+)\$|\\\(((?:[^\\]|\\[^)])+)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\]"
+)
 _WITH_SPAN = re.compile(r"[ \t]*(?:\\?%|percent\b|[A-Za-z]+(?:[ \t]+[A-Za-z]+){0,2}[ \t]*[.]?\s*\Z)")
 # What may stand between two parts of one answer: "$\boxed{1}$ and $x = \boxed{2}$".
-_JOINT = re.compile(r"(?:[\s$,;&]|\\[()\[\]]|\\text\{\W*(?:and|or)\W*\}|\band\b|\bor\b){0,12}(?:[A-Za-z]\s*=[\s$]{0,4})?")
+_JOINT = re.compile(
+    r"(?:[\s$,;&]|\\[()\[\]]|\\text\{\W*(?:and|or)\W*\}|\band\b|\bor\b){0,12}(?:[A-Za-z]\s*=[\s$]{0,4})?"
+)
 _STATES = re.compile(r"\banswers?(?:\s+(?:is|are)\b|\s*[:=])\s*:?", re.IGNORECASE)
 _HOPE = re.compile(r"\.?\s*I hope\b[^\n]{0,80}\Z")
 _MINUS = re.compile(r"(?:\A|[\s$=({\[,])[-\u2212\u2013](\s*)\Z")

@@ -19,9 +19,26 @@ _SIGNS = str.maketrans(
         **dict.fromkeys("\u2212\u2013\u2014\u2010\u2011\uff0d\ufe63", "-"),
         **dict.fromkeys("\u00a0\u2009\u202f\u2007\u2002\u2003\u3000", " "),
         **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None),  # no width
-        **{"×": r"\times ", "⋅": r"\cdot ", "·": r"\cdot ", "∙": r"\cdot ", "÷": r"\div ", "∗": "*", "⁄": "/", "∕": "/"},
+        **{
+            "×": r"\times ",
+            "⋅": r"\cdot ",
+            "·": r"\cdot ",
+            "∙": r"\cdot ",
+            "÷": r"\div ",
+            "∗": "*",
+            "⁄": "/",
+            "∕": "/",
+        },
         **{"π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\neq ", "±": r"\pm ", "≈": r"\approx "},
-        **{"∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "ℝ": r"\mathbb{R}", "°": r"^\circ ", "√": r"\sqrt "},
+        **{
+            "∪": r"\cup ",
+            "∩": r"\cap ",
+            "∈": r"\in ",
+            "∅": r"\emptyset ",
+            "ℝ": r"\mathbb{R}",
+            "°": r"^\circ ",
+            "√": r"\sqrt ",
+        },
         **{"½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
         "％": "%",
     }
@@ -32,11 +49,12 @@ _WRAPPERS = [
     *((rf"\{command}{{", "}") for command in ("boxed", "fbox", "displaystyle", "mathbf", "boldsymbol", "bm")),
 ]
 _TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}")
-_SPACE = re.compile(r"\\(?:[,;:!>\s]|quad(?![A-Za-z])|qquad(?![A-Za-z]))|~")
+_SPACE = re.compile(r"(?<!\\)\\(?:[,;:!>\s]|quad(?![A-Za-z])|qquad(?![A-Za-z]))|~")
 _REWRITTEN = [
     (re.compile(r"\\displaystyle(?![A-Za-z])|\\(?:big|Big|bigg|Bigg)[lr]?(?![A-Za-z])"), ""),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"(?<=\d)\\[,!](?=\d{3}(?!\d))"), ","),
+    (re.compile(r"(\\[dtc]?frac)\s*(\d)\s+(\d)(?!\d)"), r"\1{\2}{\3}"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"<="), r"\\le "),
     (re.compile(r">="), r"\\ge "),
@@ -47,12 +65,16 @@ _REWRITTEN = [
 ]
 _PERCENT = re.compile(r"\s*(?:\\?%|\\text\s*\{\s*(?:%|percent)\s*\}|\bpercent\b)")
 _CHOICE = re.compile(r"\(?\s*([A-E])\s*\)?\s*[.:)]?")
-_CHOSEN = re.compile(r"(?:(?:option|choice|answer)\s*:?\s*)?(?:[(\[]\s*([A-Ea-e])\s*[)\]]|([A-E])(?=\s*[).:])|([A-Ea-e])\Z)\s*[.:)]?(.*)", re.I)
+_CHOSEN = re.compile(
+    r"(?:(?:option|choice|answer)\s*:?\s*)?(?:[(\[]\s*([A-Ea-e])\s*[)\]]|([A-E])(?=\s*[).:])|([A-Ea-e])\Z)\s*[.:)]?(.*)",
+    re.I,
+)
 _OTHER_CHOICE = re.compile(r"[(\[]\s*[A-Ea-e]\s*[)\]]|\b(?:and|or)\b\s*\(?[A-Ea-e]\b|,\s*[A-E]\b")
 _MONTHS = "january february march april may june july august september october november december"
 _WORDS = re.compile(r"(?=.*[^\W\d_]{2})[^\W\d_][\w\s.,:;'’&?!-]*")
 _DATE = re.compile(
-    rf"\d{{1,2}}(?::\d\d)?\s*[ap]\.?\s?m\.?|[\w\s,]{{0,20}}\b(?:{'|'.join(_MONTHS.split())})\b[\w\s,]{{0,20}}", re.IGNORECASE
+    rf"\d{{1,2}}(?::\d\d)?\s*[ap]\.?\s?m\.?|[\w\s,]{{0,20}}\b(?:{'|'.join(_MONTHS.split())})\b[\w\s,]{{0,20}}",
+    re.IGNORECASE,
 )
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)"
 _SCIENTIFIC = re.compile(rf"({_NUMBER})[eE]([-+]?\d+)")
@@ -60,7 +82,17 @@ _SCALED = re.compile(rf"({_NUMBER})\s*({'|'.join(SCALES)})s?\b(.*)", re.IGNORECA
 _MIXED = re.compile(r"(-?\d+)\s+(\d+)\s*/\s*(\d+)")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:([, ])\d{3})(?:\1\d{3})*(?:\.\d+)?")
 _BASED = re.compile(r"(\d[\dA-Fa-f]*)\s*_\s*(?:\{\s*(?:\\text\{\s*)?(\w+)\s*\}?\s*\}|(\d+))")
-_BASES = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9", "ten": "10"}
+_BASES = {
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+    "nine": "9",
+    "ten": "10",
+}
 _UNCLEAR = [
     (re.compile(r"\d\s+\d"), "two numbers side by side"),
     (re.compile(r"\d\s*_"), "a number with an index"),
@@ -162,7 +194,8 @@ def _is_words(text: str, words: str) -> bool:
 
 def _plain_words(words: str) -> str:
     """Words in lower case, without quotes, stops and a leading article."""
-    return re.sub(r"[\"“”‘’'`*.!]", "", words).strip().casefold().removeprefix("the ")
+    words = re.sub(r"[\"“”‘’'`*.!]", "", words).strip().casefold().removeprefix("the ")
+    return re.sub(r"(?<=\d)\s+(?=[ap]m\b)", "", words)
 
 
 def _chosen(words: str) -> str:

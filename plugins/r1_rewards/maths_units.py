@@ -51,7 +51,9 @@ _NO_UNITS = frozenset("and or not more less than at least most about times plus 
 
 _WORD = r"[A-Za-zµ]+(?:\^\{?[23]\}?|[²³])?"
 _UNIT = re.compile(rf"{_WORD}(?:(?:[ ./*·-]|\\cdot)+{_WORD}){{0,3}}\.?")
-_IN_TEXT = re.compile(r"[\s~]*\\(?:text|textrm|textit|textbf|mathrm|mbox|operatorname)\s*\{([^{}]*)\}\s*(?:\^\{?([23])\}?)?\Z")
+_IN_TEXT = re.compile(
+    r"[\s~]*\\(?:text|textrm|textit|textbf|mathrm|mbox|operatorname)\s*\{([^{}]*)\}\s*(?:\^\{?([23])\}?)?\Z"
+)
 _DEGREES = re.compile(r"\s*\^?\s*\{?\s*(?:\\circ|\\degree|°)\s*\}?\s*(?:\\text\{\s*)?([CF]?)\}?\Z")
 _BEHIND_NUMBER = re.compile(rf"([-+]?[\d.,/]*\d|.*(?:[)}}]|\\pi))([ ~]*)({_UNIT.pattern})\Z", re.DOTALL)
 
@@ -66,10 +68,14 @@ def split_unit(text: str, tight: bool = False) -> tuple[str, str]:
         for prefix in (sign, "\\" + sign):
             if text.startswith(prefix) and text[len(prefix) :].lstrip("- ")[:1].isdigit():
                 return split_unit(text[len(prefix) :].lstrip(), tight)[0], unit
-    if (found := _DEGREES.search(text)) and found.start() and ("circ" in found[0] or "deg" in found[0] or "°" in found[0]):
+    if (
+        (found := _DEGREES.search(text))
+        and found.start()
+        and ("circ" in found[0] or "deg" in found[0] or "°" in found[0])
+    ):
         return text[: found.start()], "degree" + found[1]
     if (found := _IN_TEXT.search(text)) and text[: found.start()].strip():
-        words = found[1].strip()
+        words = found[1].replace("~", " ").strip()
         if _is_unit(words):
             return text[: found.start()], _canonical(words, found[2] or "")
         return text, ""

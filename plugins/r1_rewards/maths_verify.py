@@ -67,7 +67,9 @@ def parsed_gold(gold: str) -> tuple[Any, ...]:
 
 def _parsed(latex: str) -> list[Any]:
     return list(
-        parse(f"$${latex}$$", [_LATEX], fallback_mode="no_fallback", extraction_mode="first_match", parsing_timeout=None)
+        parse(
+            f"$${latex}$$", [_LATEX], fallback_mode="no_fallback", extraction_mode="first_match", parsing_timeout=None
+        )
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -50,7 +50,9 @@ class Maths:
             messages = list(problem.messages)
             if messages[0]["role"] != "system":
                 messages.insert(0, {"role": "system", "content": r1sdk.SYSTEM_PROMPT})
-            yield r1sdk.Task(messages, answer=problem.answer, info={"row": problem.row}, id=f"{split}/row {problem.row}")
+            yield r1sdk.Task(
+                messages, answer=problem.answer, info={"row": problem.row}, id=f"{split}/row {problem.row}"
+            )
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """1.0 if the reply's answer equals the gold one, else 0.0. What takes algebra is checked in a worker process."""
@@ -86,7 +88,7 @@ async def judged(reply: str, gold: str, mode: maths.Mode, timeout_s: float) -> r
     if outcome.status == "died":
         outcome = await _checked(reply, gold, mode, timeout_s)
     if outcome.status == "ok":
-        return outcome.value  # type: ignore[no-any-return]
+        return replace(outcome.value, seconds=outcome.seconds)
     if outcome.status == "raised":
         raise outcome.value
     if (await _checked(HARMLESS, gold, mode, timeout_s)).status != "ok":
@@ -112,4 +114,6 @@ def _overrunning(mode: maths.Mode, timeout_s: float) -> set[str]:
 
 
 def _unverifiable(gold: str, timeout_s: float) -> r1sdk.Verdict:
-    return r1sdk.Verdict(None, "unverifiable", reason=f"with the gold answer {gold!r:.80} no check ends within {timeout_s:g} s")
+    return r1sdk.Verdict(
+        None, "unverifiable", reason=f"with the gold answer {gold!r:.80} no check ends within {timeout_s:g} s"
+    )
