@@ -1,7 +1,7 @@
 """Gold answers checked against themselves: which tasks could never be judged, found before anything is trained on them."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any

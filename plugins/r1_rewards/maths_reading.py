@@ -19,7 +19,7 @@ _SIGNS = str.maketrans(
         **dict.fromkeys("\u2212\u2013\u2014\u2010\u2011\uff0d\ufe63", "-"),
         **dict.fromkeys("\u00a0\u2009\u202f\u2007\u2002\u2003\u3000", " "),
         **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None),  # no width
-        **{
+        
             "×": r"\times ",
             "⋅": r"\cdot ",
             "·": r"\cdot ",
@@ -27,19 +27,19 @@ _SIGNS = str.maketrans(
             "÷": r"\div ",
             "∗": "*",
             "⁄": "/",
-            "∕": "/",
-        },
-        **{"π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\neq ", "±": r"\pm ", "≈": r"\approx "},
-        **{
+            "∕": "/"
+        ,
+        "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\neq ", "±": r"\pm ", "≈": r"\approx ",
+        
             "∪": r"\cup ",
             "∩": r"\cap ",
             "∈": r"\in ",
             "∅": r"\emptyset ",
             "ℝ": r"\mathbb{R}",
             "°": r"^\circ ",
-            "√": r"\sqrt ",
-        },
-        **{"½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}"},
+            "√": r"\sqrt "
+        ,
+        "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
         "％": "%",
     }
 )
@@ -67,7 +67,7 @@ _PERCENT = re.compile(r"\s*(?:\\?%|\\text\s*\{\s*(?:%|percent)\s*\}|\bpercent\b)
 _CHOICE = re.compile(r"\(?\s*([A-E])\s*\)?\s*[.:)]?")
 _CHOSEN = re.compile(
     r"(?:(?:option|choice|answer)\s*:?\s*)?(?:[(\[]\s*([A-Ea-e])\s*[)\]]|([A-E])(?=\s*[).:])|([A-Ea-e])\Z)\s*[.:)]?(.*)",
-    re.I,
+    re.IGNORECASE,
 )
 _OTHER_CHOICE = re.compile(r"[(\[]\s*[A-Ea-e]\s*[)\]]|\b(?:and|or)\b\s*\(?[A-Ea-e]\b|,\s*[A-E]\b")
 _MONTHS = "january february march april may june july august september october november december"
