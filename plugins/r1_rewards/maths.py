@@ -10,7 +10,8 @@ import r1sdk
 
 from . import maths_fast
 from .maths_extract import answer_text
-from .maths_reading import MAX_LENGTH, Reading, Refused, read_answer, read_gold
+from .maths_reading import Reading, read_answer, read_gold
+from .maths_signs import MAX_LENGTH, Refused
 from .maths_units import differ
 
 Mode = Literal["r1", "trl"]

@@ -5,49 +5,14 @@ here and nothing is evaluated; an answer that cannot mean what it seems to mean 
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
+from .maths_signs import Refused, tidied
 from .maths_units import SCALES, split_unit
 
-MAX_LENGTH = 1024  # characters of an answer
 MAX_DEPTH = 12  # open braces, brackets and parentheses: the time to read them doubles with each
 
-_SIGNS = str.maketrans(
-    {
-        **dict.fromkeys("\u2212\u2013\u2014\u2010\u2011\uff0d\ufe63", "-"),
-        **dict.fromkeys("\u00a0\u2009\u202f\u2007\u2002\u2003\u3000", " "),
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", None),  # no width
-        
-            "×": r"\times ",
-            "⋅": r"\cdot ",
-            "·": r"\cdot ",
-            "∙": r"\cdot ",
-            "÷": r"\div ",
-            "∗": "*",
-            "⁄": "/",
-            "∕": "/"
-        ,
-        "π": r"\pi ", "∞": r"\infty ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\neq ", "±": r"\pm ", "≈": r"\approx ",
-        
-            "∪": r"\cup ",
-            "∩": r"\cap ",
-            "∈": r"\in ",
-            "∅": r"\emptyset ",
-            "ℝ": r"\mathbb{R}",
-            "°": r"^\circ ",
-            "√": r"\sqrt "
-        ,
-        "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-        "％": "%",
-    }
-)
-_RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
-_WRAPPERS = [
-    *(("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("`", "`"), ('"', '"'), ("'", "'")),
-    *((rf"\{command}{{", "}") for command in ("boxed", "fbox", "displaystyle", "mathbf", "boldsymbol", "bm")),
-]
 _TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}")
 _SPACE = re.compile(r"(?<!\\)\\(?:[,;:!>\s]|quad(?![A-Za-z])|qquad(?![A-Za-z]))|~")
 _REWRITTEN = [
@@ -83,25 +48,15 @@ _MIXED = re.compile(r"(-?\d+)\s+(\d+)\s*/\s*(\d+)")
 _GROUPED = re.compile(r"[-+]?\d{1,3}(?:([, ])\d{3})(?:\1\d{3})*(?:\.\d+)?")
 _BASED = re.compile(r"(\d[\dA-Fa-f]*)\s*_\s*(?:\{\s*(?:\\text\{\s*)?(\w+)\s*\}?\s*\}|(\d+))")
 _BASES = {
-    "two": "2",
-    "three": "3",
-    "four": "4",
-    "five": "5",
-    "six": "6",
-    "seven": "7",
-    "eight": "8",
-    "nine": "9",
-    "ten": "10",
+    name: str(base)
+    for base, name in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=2)
 }
+_FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _UNCLEAR = [
     (re.compile(r"\d\s+\d"), "two numbers side by side"),
     (re.compile(r"\d\s*_"), "a number with an index"),
     (re.compile(r"\.\d+\."), "a number with two points"),
 ]
-
-
-class Refused(Exception):
-    """The text says nothing that can be judged; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,43 +89,6 @@ def read_answer(text: str, gold: Reading) -> Reading:
     if gold.kind == "words":
         return Reading("words", _plain_words(words))
     return _read_maths(text, tight=not re.search(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", "", gold.text)))
-
-
-def tidied(text: str) -> str:
-    """`text` in plain signs, what stands around the whole of it taken off. Raises: Refused."""
-    text = text.strip()
-    if len(text) > MAX_LENGTH:
-        raise Refused(f"longer than {MAX_LENGTH} characters")
-    text = _RAISED.sub(lambda run: "^{" + unicodedata.normalize("NFKC", run[0]) + "}", text)
-    text = unicodedata.normalize("NFKC", text.translate(_SIGNS))
-    if any(unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") and sign not in "\n\r\t" for sign in text):
-        raise Refused("holds control characters")
-    text = " ".join(text.split())
-    for _ in range(8):
-        before = text
-        text = re.sub(r"(?<=[^.\\])[.,;]\Z|(?<!\\)\\\\?\Z", "", text).strip()
-        for opening, closing in _WRAPPERS:
-            if _encloses(text, opening, closing):
-                text = text[len(opening) : -len(closing)].strip()
-        if text == before:
-            break
-    if not text:
-        raise Refused("empty answer")
-    return text
-
-
-def _encloses(text: str, opening: str, closing: str) -> bool:
-    if len(text) < len(opening) + len(closing) or not (text.startswith(opening) and text.endswith(closing)):
-        return False
-    inside = text[len(opening) : -len(closing)]
-    if closing != "}":
-        return closing not in inside
-    depth = 0
-    for sign in re.sub(r"\\.", "", inside):
-        depth += (sign == "{") - (sign == "}")
-        if depth < 0:
-            return False
-    return depth == 0
 
 
 def _unwrapped_words(text: str) -> str:
@@ -208,6 +126,8 @@ def _chosen(words: str) -> str:
 
 def _read_maths(text: str, tight: bool) -> Reading:
     """A quantity, or any other mathematics, as bare LaTeX. Raises: Refused."""
+    if _FOREIGN_DIGIT.search(text):
+        raise Refused("digits other than 0 to 9")
     text = _PERCENT.sub(lambda _: r"\%", text).removeprefix("=").strip()
     if scaled := _SCALED.fullmatch(text):
         text = rf"{scaled[1]} \times 10^{{{SCALES[scaled[2].lower()]}}}{scaled[3]}"

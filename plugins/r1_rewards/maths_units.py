@@ -47,7 +47,24 @@ _POWERS = {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cu": "^3
 SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 CURRENCIES = {"$": "dollar", "€": "euro", "£": "GBP", "¥": "JPY", "₹": "INR"}
 # Words behind a number that say something else than what is counted.
-_NO_UNITS = frozenset(["and", "or", "not", "more", "less", "than", "at", "least", "most", "about", "times", "plus", "minus", "over", "by", "to", "is", "the", "am", "pm"])
+_NO_UNITS = {
+    "and",
+    "or",
+    "not",
+    "more",
+    "less",
+    "than",
+    "at",
+    "least",
+    "most",
+    "about",
+    "times",
+    "plus",
+    "minus",
+    "over",
+    "by",
+}
+_NO_UNITS |= {"to", "is", "the", "am", "pm"}
 
 _WORD = r"[A-Za-zµ]+(?:\^\{?[23]\}?|[²³])?"
 _UNIT = re.compile(rf"{_WORD}(?:(?:[ ./*·-]|\\cdot)+{_WORD}){{0,3}}\.?")

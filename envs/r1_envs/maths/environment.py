@@ -9,6 +9,8 @@ from importlib.util import find_spec
 
 import r1sdk
 from r1_rewards import maths
+from r1_rewards.maths_extract import answer_text
+from r1_rewards.maths_signs import MAX_LENGTH
 
 from .problems import read_problems
 
@@ -88,17 +90,18 @@ async def judged(reply: str, gold: str, mode: maths.Mode, timeout_s: float) -> r
     if outcome.status == "died":
         outcome = await _checked(reply, gold, mode, timeout_s)
     if outcome.status == "ok":
-        return replace(outcome.value, seconds=outcome.seconds)
+        checked: r1sdk.Verdict = outcome.value
+        return replace(checked, seconds=outcome.seconds)
     if outcome.status == "raised":
         raise outcome.value
     if (await _checked(HARMLESS, gold, mode, timeout_s)).status != "ok":
         _overrunning(mode, timeout_s).add(gold)
         return _unverifiable(gold, timeout_s)
-    extracted = maths.answer_text(reply)
+    extracted = answer_text(reply)
     reason = {"timeout": f"took longer than {timeout_s:g} s", "memory": "took too much memory"}.get(
         outcome.status, "broke two workers"
     )
-    return r1sdk.Verdict(0.0, "timeout", extracted and extracted[: maths.MAX_LENGTH], outcome.seconds, reason)
+    return r1sdk.Verdict(0.0, "timeout", extracted and extracted[:MAX_LENGTH], outcome.seconds, reason)
 
 
 async def _checked(reply: str, gold: str, mode: maths.Mode, timeout_s: float) -> r1sdk.Outcome:
