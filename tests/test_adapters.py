@@ -2,6 +2,7 @@
 
 import functools
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -232,11 +233,61 @@ def test_a_column_that_the_tasks_do_not_have_is_missed_before_training(r1, modul
     assert said.err == f"error: {needs}\n"
 
 
-def test_trls_own_rewards_work_by_their_path():
+# Each of TRL 1.16: options, completions with their answer, prices
+TRL = {
+    "accuracy_reward": (
+        {},
+        [(r"so \boxed{\frac{1}{3}}", "1/3", 1.0), (r"\boxed{2}", "1/3", 0.0), (r"\boxed{2}", "", None)],
+    ),
+    "reasoning_accuracy_reward": (
+        {},
+        [
+            (r"<think>\boxed{1}</think>\boxed{2}", "2", 1.0),
+            (r"<think>\boxed{2}</think>\boxed{1}", "2", 0.0),
+            (r"<think>\boxed{2}", "2", 0.0),
+            (r"</think>\boxed{2}", "", None),
+        ],
+    ),
+    "get_cosine_scaled_reward": (
+        {"max_len": 18},
+        [(r"\boxed{2}", "2", 0.75), (r"\boxed{2}" + " " * 20, "2", 0.5), (r"\boxed{3}", "2", -0.75)],
+    ),
+    "think_format_reward": (
+        {},
+        [("<think>a</think>b", None, 1.0), ("<think>a", None, 0.0), ("<think><think>a</think>b", None, 0.0)],
+    ),
+    "get_repetition_penalty_reward": ({"ngram_size": 2}, [("abc", None, 0.0), ("a", None, 0.0)]),
+    "get_soft_overlong_punishment": (
+        {"max_completion_len": 4, "soft_punish_cache": 2},
+        [("ab", None, 0.0), ("abc", None, -0.5), ("a" * 9, None, -1.0)],
+    ),
+}
+
+
+def test_the_table_has_every_reward_of_trl():
+    rewards = pytest.importorskip("trl.rewards")
+    assert {*TRL} == {name for names in rewards._import_structure.values() for name in names}
+
+
+@pytest.mark.parametrize("in_thread", [False, True])
+@pytest.mark.parametrize("name", TRL)
+def test_each_reward_of_trl_works_by_its_path(name, in_thread):
     pytest.importorskip("trl")
-    overlong = {"max_completion_len": 4, "soft_punish_cache": 2}
-    rewards = built(
-        ["trl.rewards:think_format_reward", {"name": "trl.rewards:get_soft_overlong_punishment", "options": overlong}]
-    )
-    _, scores = score([rollout("<think>a</think>b"), rollout("abc")], Always(), rewards)
-    assert [list(s.rewards.values()) for s in scores] == [[1.0, -1.0], [0.0, -0.5]]
+    if "accuracy" in name or "cosine" in name:
+        pytest.importorskip("math_verify")
+    options, cases = TRL[name]
+    path = f"trl.rewards:{name}"
+    rewards = built([{"name": path, "options": options}])
+    rollouts = [rollout(text, answer) for text, answer, _ in cases]
+
+    def scored():
+        _, scores = score(rollouts, Always(), rewards, group_size=len(rollouts))
+        return [s.rewards[path] for s in scores]
+
+    if in_thread:
+        with ThreadPoolExecutor(1) as pool:
+            prices = pool.submit(scored).result()
+    else:
+        prices = scored()
+    assert prices == [None if price is None else pytest.approx(price) for _, _, price in cases]
+    assert pickle.loads(pickle.dumps(rewards[path][0])).name == path

@@ -58,6 +58,12 @@ def shown(follower, note=""):
     return console.export_text(styles=False), console.file.getvalue()
 
 
+def test_a_reward_that_applied_nowhere_is_shown_as_none():
+    line = step_line({**step(3), "rewards/format/mean": None}, 80)
+    assert "accuracy 0.500" in line and "format none" in line
+    assert "format none" in step_line({**step(3, reward=None), "rewards/format/mean": None}, 80)
+
+
 def test_a_curve_rises_from_the_lowest_block_to_the_highest():
     assert curve([0.0, 1.0]).rstrip() == BARS[0] + BARS[-1]
     assert curve(list(range(8))).rstrip() == BARS

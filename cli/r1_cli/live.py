@@ -78,12 +78,12 @@ def step_line(line: dict[str, Any], total: int | None) -> str:
     """One step as one line: `step 12/80  reward 1.21  accuracy 0.34 ...`."""
     parts = [f"step {line['step']}/{total or '?'}"]
     if "reward" in line:
-        parts.append(f"reward {line['reward']:.3f}")
+        parts.append(f"reward {_number(line['reward'])}")
         for name in reward_names([line]):
             lost = [
                 f"{what} {share:.1%}" for what in ("timeout", "error") if (share := line.get(f"rewards/{name}/{what}"))
             ]
-            parts.append(f"{name} {line[f'rewards/{name}/mean']:.3f}" + (f" ({', '.join(lost)})" if lost else ""))
+            parts.append(f"{name} {_number(line[f'rewards/{name}/mean'])}" + (f" ({', '.join(lost)})" if lost else ""))
         parts.append(f"length {line['completions/mean_length']:.0f}")
         parts.append(f"clipped {line['completions/clipped_ratio']:.1%}")
         parts.append(f"no spread {line['frac_reward_zero_std']:.0%}")
@@ -92,6 +92,10 @@ def step_line(line: dict[str, Any], total: int | None) -> str:
     parts.append(f"{line.get('tokens_per_second', 0):.0f} tokens/s")
     parts.append(f"{line['step_seconds']:.1f} s")
     return "  ".join(parts)
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"  # a reward that applied to no completion of the batch
 
 
 class _Panel:

@@ -12,8 +12,10 @@ from .countdown import Countdown
 from .format import Format
 from .language_consistency import LanguageConsistency
 from .length import Length
+from .model_judge import ModelJudge
 from .reasoning_steps import ReasoningSteps
 from .repetition_penalty import RepetitionPenalty
+from .reward_model import RewardModel
 from .soft_overlong import SoftOverlong
 from .tag_count import TagCount
 
@@ -24,8 +26,10 @@ __all__ = [
     "Format",
     "LanguageConsistency",
     "Length",
+    "ModelJudge",
     "ReasoningSteps",
     "RepetitionPenalty",
+    "RewardModel",
     "SoftOverlong",
     "TagCount",
     "accuracy",
@@ -41,7 +45,9 @@ def r1_register_rewards(register: Callable[[str, Callable[..., Any]], None]) -> 
     register("format", Format)
     register("language_consistency", LanguageConsistency)
     register("length", Length)
+    register("model_judge", ModelJudge)
     register("reasoning_steps", ReasoningSteps)
     register("repetition_penalty", RepetitionPenalty)
+    register("reward_model", RewardModel)
     register("soft_overlong", SoftOverlong)
     register("tag_count", TagCount)

@@ -23,6 +23,7 @@ _ALIASES = {
     "rb": "ruby",
     "kt": "kotlin",
 }
+_LINE_END = re.compile(r"\r\n?|\n")  # Markdown's; `splitlines` knows eight more
 _FENCE = re.compile(r"[ ]{0,3}(?P<fence>`{3,}+)[ \t]*+(?P<language>[^\s`]*+)[^`]*+")
 
 
@@ -66,7 +67,7 @@ def _plain_name(language: str) -> str:
 def _block_languages(text: str) -> Iterator[str]:
     """The language of each fenced block that is closed and holds something. Linear in the length of `text`."""
     fence, language, filled = "", "", False
-    for line in text.splitlines():
+    for line in _LINE_END.split(text):
         if not fence:
             if opened := _FENCE.fullmatch(line):
                 fence, language, filled = opened["fence"], opened["language"], False
