@@ -621,3 +621,32 @@ def test_quoted_text_reads_back_as_it_was():
     text = "".join(map(chr, range(0x3100))) + "".join(HOSTILE.values()) + "\U000e0041\U0010ffff"
     assert json.loads(quote({"answer": text})) == {"answer": text}
     assert quote({"answer": "x < 5 [1, 2] 我们 déjà"}) == '{"answer": "x < 5 [1, 2] 我们 déjà"}'
+
+
+def test_a_run_is_trained_with_it_goes_on_where_it_fails_and_holds_no_key(run_r1, serve, small, tmp_path, monkeypatch):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    judge = serve(lambda nth, request: (400, {}, b"{}") if nth % 8 == 7 else points(3)(nth, request))
+    options = {
+        "base_url": judge.url,
+        "model": "m",
+        "rubric": "Is it clear?",
+        "points": 10,
+        "judged": "reply",
+        "api_key_env": "JUDGE_KEY",
+        "cache_file": str(tmp_path / "verdicts.jsonl"),
+    }
+    file = tmp_path / "judged.yaml"
+    rewards = ["format", {"name": "model_judge", "weight": 0.5, "options": options}]
+    file.write_text(json.dumps({"rewards": rewards, "limits": {"error": 1.0}}))
+    out = tmp_path / "run"
+    said = run_r1("train", file, "--env", "countdown", "--model", "tiny_blank", "--steps", "2", *small, "--out", out)
+    assert said.code == 0, said.err
+    rows = [json.loads(line) for line in (out / "rollouts.jsonl").read_text().splitlines()]
+    prices = [row["rewards"]["model_judge"] for row in rows]
+    failed = [row for row in rows if row["rewards"]["model_judge"] is None]
+    assert len(rows) == 16 and 0.3 in prices and set(prices) <= {0.3, 0.0, None}
+    assert failed and all(row["statuses"] == {"model_judge": "error"} for row in failed)
+    assert set(judge.keys) == {f"Bearer {KEY}"}
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 8 and not [path for path in files if KEY.encode() in path.read_bytes()]
+    assert KEY not in said.out + said.err
