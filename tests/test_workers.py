@@ -215,6 +215,11 @@ def test_a_hanging_call_costs_a_batch_its_deadline_and_no_more(pool):
     assert time.monotonic() - started < 4
 
 
+@pytest.mark.parametrize("seconds", [1e9, float("inf")])
+def test_a_deadline_may_be_as_far_away_as_anyone_likes(pool, seconds):
+    assert pool.call(f.add, 1, 1, timeout_s=seconds).value == 2
+
+
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
 def test_a_deadline_is_a_time_above_zero(pool, seconds):
     with pytest.raises(ValueError, match="timeout_s"):
