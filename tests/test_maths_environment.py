@@ -10,7 +10,7 @@ import pytest
 
 import r1sdk
 from r1_envs.maths import Maths
-from r1_envs.maths.environment import judged
+from r1_envs.maths.judging import judged
 
 HANGS = r"\boxed{\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}}"
 
@@ -145,6 +145,18 @@ def test_an_answer_that_hangs_costs_its_deadline_and_nobody_elses_verdict():
     assert (found[0].value, found[0].status) == (0.0, "timeout") and "4 s" in found[0].reason and found[0].extracted
     assert [verdict.value for verdict in found[1:]] == [1.0, 0.0] * 8
     assert seconds < 20.0
+
+
+def test_the_same_answer_again_is_judged_once_and_one_that_hangs_costs_its_deadline_once():
+    gold = r"\sqrt{48}"
+    verdicts([r"\boxed{x}"], gold)
+    started = time.monotonic()
+    found = verdicts([HANGS] * 8 + [r"\boxed{4\sqrt{3}}"] * 8, gold, timeout_s=3.0)
+    assert time.monotonic() - started < 9.0  # eight of them on two workers would take 12
+    assert [verdict.status for verdict in found] == ["timeout"] * 8 + ["ok"] * 8
+    started = time.monotonic()
+    assert [verdict.value for verdict in verdicts([r"\boxed{4\sqrt{3}}"] * 500, gold, timeout_s=3.0)] == [1.0] * 500
+    assert time.monotonic() - started < 1.0
 
 
 def test_a_gold_answer_that_makes_every_check_hang_is_unverifiable_and_costs_that_once():

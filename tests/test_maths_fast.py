@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 
 from r1_rewards import maths, maths_fast
+from r1_rewards.maths_extract import answer_text
 
 
 def drawn_value(rng: random.Random) -> Fraction:
@@ -91,9 +92,10 @@ def different_verdicts(seed: int, draws: int) -> tuple[list[str], int, int]:
     taken = right = 0
     for _ in range(draws):
         reply, gold = drawn_pair(rng)
-        slow = maths._judge(reply, gold, fast=False, slow=True)
-        fast = maths._judge(reply, gold, fast=True, slow=True)
-        taken += maths.decide(reply, gold) is not None
+        written = answer_text(reply)
+        slow = maths._judge(written, gold, fast=False, slow=True)
+        fast = maths._judge(written, gold, fast=True, slow=True)
+        taken += maths.decide(written, gold) is not None
         right += slow.value == 1.0
         if (fast.value, fast.status) != (slow.value, slow.status):
             wrong.append(f"{reply!r} against {gold!r}: fast {fast}, slow {slow}")

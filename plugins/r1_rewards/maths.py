@@ -1,6 +1,6 @@
 r"""The check of mathematical answers, on math-verify with its known misjudgements put right.
 
-`check` may hang on what a model wrote: call it in a worker process. `decide` does not, and answers what needs no algebra.
+`check` may hang on what a model wrote: call it in a worker process. `decide` does not, and answers what takes no algebra.
 """
 
 from functools import lru_cache
@@ -29,13 +29,18 @@ def check(reply: str, gold: str, mode: Mode = "r1") -> r1sdk.Verdict:
         from . import maths_verify
 
         return maths_verify.trl_verdict(reply, gold)
-    return _judge(reply, gold, fast=True, slow=True)
+    return check_answer(answer_text(reply), gold)
 
 
-def decide(reply: str, gold: str) -> r1sdk.Verdict | None:
+def check_answer(written: str | None, gold: str) -> r1sdk.Verdict:
+    """The verdict of mode "r1" on an answer as it was written; None: there is none."""
+    return _judge(written, gold, fast=True, slow=True)
+
+
+def decide(written: str | None, gold: str) -> r1sdk.Verdict | None:
     """The verdict of mode "r1" where it takes no algebra, in time linear in the answer; None where it does."""
     try:
-        return _judge(reply, gold, fast=True, slow=False)
+        return _judge(written, gold, fast=True, slow=False)
     except _NeedsAlgebra:
         return None
 
@@ -44,7 +49,7 @@ class _NeedsAlgebra(Exception):
     """Only math-verify can tell."""
 
 
-def _judge(reply: str, gold: str, fast: bool, slow: bool) -> r1sdk.Verdict:
+def _judge(written: str | None, gold: str, fast: bool, slow: bool) -> r1sdk.Verdict:
     """The verdict. `fast`: plain numbers are compared as such. `slow`: math-verify may be asked. Raises: _NeedsAlgebra."""
     known = _gold(gold)
     if isinstance(known, str):
@@ -54,9 +59,8 @@ def _judge(reply: str, gold: str, fast: bool, slow: bool) -> r1sdk.Verdict:
             raise _NeedsAlgebra
         from . import maths_verify
 
-        if not maths_verify.parsed_gold(known.text):
+        if not maths_verify.parsed(known.text):
             return r1sdk.Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")
-    written = answer_text(reply)
     if written is None or not written.strip():
         return r1sdk.Verdict(0.0, reason="no answer")
     try:

@@ -46,27 +46,22 @@ _WARMING = (
 
 def equal(answer: str, gold: str) -> Verdict:
     """Whether two pieces of bare LaTeX mean the same. May take any time and memory."""
-    known = parsed_gold(gold)
+    known, read = parsed(gold), parsed(answer)
     if not known:
         return Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")
-    read = _parsed(answer)
     if not read:
         return Verdict(0.0, reason="cannot be read as mathematics")
     if (claim := false_claim(answer, gold)) is not None:
         return Verdict(0.0, reason=f"states {claim:.80}, which is no value")
-    if not verify(list(known), read, allow_set_relation_comp=True, timeout_seconds=None):
+    if not verify(list(known), list(read), allow_set_relation_comp=True, timeout_seconds=None):
         return Verdict(0.0, reason=f"is not {gold:.80}")
     return Verdict(1.0)
 
 
 @lru_cache(maxsize=4096)
-def parsed_gold(gold: str) -> tuple[Any, ...]:
-    """The gold answer as math-verify reads it; empty where it cannot."""
-    return tuple(_parsed(gold))
-
-
-def _parsed(latex: str) -> list[Any]:
-    return list(
+def parsed(latex: str) -> tuple[Any, ...]:
+    """Bare LaTeX as math-verify reads it; empty where it cannot. Kept: a gold answer comes back with each completion."""
+    return tuple(
         parse(
             f"$${latex}$$", [_LATEX], fallback_mode="no_fallback", extraction_mode="first_match", parsing_timeout=None
         )
@@ -90,8 +85,8 @@ def false_claim(answer: str, gold: str) -> str | None:
 
 
 def _same(left: str, right: str) -> bool:
-    one, other = _parsed(left), _parsed(right)
-    return bool(one and other and verify(one, other, timeout_seconds=None))
+    one, other = parsed(left), parsed(right)
+    return bool(one and other and verify(list(one), list(other), timeout_seconds=None))
 
 
 def _split(text: str, separator: "re.Pattern[str]") -> Iterator[str]:
@@ -111,7 +106,7 @@ def _split(text: str, separator: "re.Pattern[str]") -> Iterator[str]:
 
 def trl_verdict(reply: str, gold: str) -> Verdict:
     """What `trl.rewards.accuracy_reward` gives the whole reply, thinking included: math-verify with TRL's settings."""
-    known = parse(gold, parsing_timeout=None)
+    known = list(_trl_gold(gold))
     if not known:
         return Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")
     read = parse(reply, [_TRL], extraction_mode="first_match", parsing_timeout=None)
@@ -120,8 +115,13 @@ def trl_verdict(reply: str, gold: str) -> Verdict:
     return Verdict(float(right), extracted=extracted, reason="" if right else f"is not {gold:.80}")
 
 
+@lru_cache(maxsize=4096)
+def _trl_gold(gold: str) -> tuple[Any, ...]:
+    return tuple(parse(gold, parsing_timeout=None))
+
+
 def warm() -> None:
     """Read some usual answers, so that the grammar's tables are filled: the first answers of a process take longest."""
     for latex in _WARMING:
-        read = _parsed(latex)
+        read = list(parsed(latex))
         verify(read, read, timeout_seconds=None)

@@ -7,6 +7,6 @@ from . import maths, maths_verify
 maths_verify.warm()
 
 
-def check(reply: str, gold: str, mode: maths.Mode) -> Verdict:
-    """As `maths.check`."""
-    return maths.check(reply, gold, mode)
+def check(text: str | None, gold: str, mode: maths.Mode) -> Verdict:
+    """The verdict on an answer as it was written; in mode "trl" on a whole reply."""
+    return maths.check_answer(text, gold) if mode == "r1" else maths.check(text or "", gold, mode)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from importlib.util import find_spec
 
 import r1sdk
 from r1_rewards import maths
-from r1_rewards.maths_extract import answer_text
-from r1_rewards.maths_signs import MAX_LENGTH
 
+from .judging import judged
 from .problems import read_problems
-
-HARMLESS = r"\boxed{1}"  # a reply whose check takes long only where the gold answer makes it long
 
 
 @dataclass(frozen=True)
@@ -74,49 +70,3 @@ class Maths:
         """Which tasks these are, in one line."""
         judge = "" if self.mode == "r1" else ", judged as by TRL"
         return f"Mathematics from {self.file}{judge}"
-
-
-async def judged(reply: str, gold: str, mode: maths.Mode, timeout_s: float) -> r1sdk.Verdict:
-    """The verdict of `maths.check`, where it takes algebra from a worker process that is killed after `timeout_s`.
-
-    A check that overruns, or needs too much memory, is the fault of the answer, unless the gold answer overruns with a
-    harmless one as well. So is a check that breaks its worker twice; once may be somebody else's doing.
-    """
-    if mode == "r1" and (verdict := maths.decide(reply, gold)) is not None:
-        return verdict
-    if gold in _overrunning(mode, timeout_s):
-        return _unverifiable(gold, timeout_s)
-    outcome = await _checked(reply, gold, mode, timeout_s)
-    if outcome.status == "died":
-        outcome = await _checked(reply, gold, mode, timeout_s)
-    if outcome.status == "ok":
-        checked: r1sdk.Verdict = outcome.value
-        return replace(checked, seconds=outcome.seconds)
-    if outcome.status == "raised":
-        raise outcome.value
-    if (await _checked(HARMLESS, gold, mode, timeout_s)).status != "ok":
-        _overrunning(mode, timeout_s).add(gold)
-        return _unverifiable(gold, timeout_s)
-    extracted = answer_text(reply)
-    reason = {"timeout": f"took longer than {timeout_s:g} s", "memory": "took too much memory"}.get(
-        outcome.status, "broke two workers"
-    )
-    return r1sdk.Verdict(0.0, "timeout", extracted and extracted[:MAX_LENGTH], outcome.seconds, reason)
-
-
-async def _checked(reply: str, gold: str, mode: maths.Mode, timeout_s: float) -> r1sdk.Outcome:
-    from r1_rewards.maths_worker import check
-
-    return await r1sdk.call_isolated(check, reply, gold, mode, timeout_s=timeout_s)
-
-
-@lru_cache
-def _overrunning(mode: maths.Mode, timeout_s: float) -> set[str]:
-    """Gold answers that were found to overrun with a harmless answer."""
-    return set()
-
-
-def _unverifiable(gold: str, timeout_s: float) -> r1sdk.Verdict:
-    return r1sdk.Verdict(
-        None, "unverifiable", reason=f"with the gold answer {gold!r:.80} no check ends within {timeout_s:g} s"
-    )
