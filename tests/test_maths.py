@@ -259,3 +259,36 @@ def test_the_check_works_off_the_main_thread_where_math_verify_alone_raises():
     with ThreadPoolExecutor(1) as pool:
         for mode in ("r1", "trl"):
             assert pool.submit(maths.check, r"\boxed{2\sqrt{3}}", r"$\sqrt{12}$", mode).result().value == 1.0
+
+
+MISJUDGED = [  # gold answer, reply, what math-verify says as TRL calls it, what is right
+    ("42", FORMAT.format("42"), 0.0, 1.0),
+    ("42", r"\boxed{41}. No: \boxed{42}", 0.0, 1.0),
+    ("42", r"<think>\boxed{42}</think>", 1.0, 0.0),
+    ("5", r"\boxed{7=5}", 1.0, 0.0),
+    ("5", r"\boxed{x^2=5}", 1.0, 0.0),
+    ("5", r"-\boxed{5}", 1.0, 0.0),
+    ("5", r"\boxed{3 2}", 1.0, 0.0),
+    ("5", r"\boxed{5.}", 0.0, 1.0),
+    ("5", r"\boxed 5", 0.0, 1.0),
+    ("0.5", r"\boxed{\frac12}", 0.0, 1.0),
+    ("5 cm", r"\boxed{5 m}", 1.0, 0.0),
+    ("12", r"\boxed{12_8}", 1.0, 0.0),
+    (r"2\pi", r"\boxed{2}", 1.0, 0.0),
+    (r"2\pi", r"\boxed{2\pi}", 0.0, 1.0),
+    ("1e3", r"\boxed{1}", 1.0, 0.0),
+    ("1e3", r"\boxed{1000}", 0.0, 1.0),
+    (r"\dfrac12", r"\boxed{\dfrac{1}{2}}", None, 1.0),
+    (r"\sqrt2", r"\boxed{\sqrt{2}}", None, 1.0),
+    (r"$\sqrt{2}$", r"\boxed{\sqrt 2}", 0.0, 1.0),
+    ("x^2+1", r"\boxed{x^2+1}", None, 1.0),
+    ("(1,2)", r"\boxed{(1,2)}", None, 1.0),
+    ("A", r"\boxed{A}", None, 1.0),
+    ("yes", r"\boxed{yes}", None, 1.0),
+]
+
+
+@pytest.mark.parametrize(("gold", "reply", "trl", "right"), MISJUDGED)
+def test_a_known_misjudgement_is_put_right_and_stands_in_mode_trl(gold, reply, trl, right):
+    assert maths.check(reply, gold, "trl").value == trl
+    assert maths.check(reply, gold).value == right

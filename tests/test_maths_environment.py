@@ -109,10 +109,10 @@ def test_a_row_at_fault_is_named(tmp_path, text, said):
         list(Maths(str(tmp_path / "bad.jsonl"), test_share=0.0).tasks("train"))
 
 
-@pytest.mark.parametrize("options", [{"test_share": 1.5}, {"timeout_s": 0}, {"mode": "strict"}])
+@pytest.mark.parametrize("options", [{"file": ""}, {"test_share": 1.5}, {"timeout_s": 0}, {"mode": "strict"}])
 def test_settings_that_cannot_be_are_refused(options):
     with pytest.raises(ValueError):
-        Maths("x.jsonl", **options)
+        Maths(**{"file": "x.jsonl", **options})
 
 
 def verdicts(replies, gold, mode="r1", timeout_s=20.0):

@@ -239,6 +239,16 @@ def test_one_completion_is_shown_with_its_answer_and_the_reason(r1):
     assert row.startswith("1    0.000 ok  1+1     uses 1 twice, given once  0.000     1.000   1.000")
 
 
+def test_settings_are_options_of_the_environment_that_a_flag_names(r1):
+    info = json.dumps({"nums": [1, 2, 4], "target": 3})  # one number is left over
+    arguments = ("score", "--env", "countdown", "--text", RIGHT, "--info", info, "--json")
+    values = [
+        json.loads(r1(*arguments, *more).out)["rewards"]["accuracy"]["mean"]
+        for more in ((), ("--set", "env.options.use_all=false"))
+    ]
+    assert values == [0.0, 1.0]
+
+
 def test_the_default_rewards_are_accuracy_and_format(r1):
     assert one(r1, RIGHT).out.splitlines()[-1].split()[-3:] == ["1.000", "1.000", "2.000"]
     assert one(r1, LOOSE).out.splitlines()[-1].split()[-3:] == ["0.000", "0.000", "0.000"]

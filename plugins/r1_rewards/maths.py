@@ -59,7 +59,7 @@ def _judge(written: str | None, gold: str, fast: bool, slow: bool) -> r1sdk.Verd
             raise _NeedsAlgebra
         from . import maths_verify
 
-        if not maths_verify.parsed(known.text):
+        if not maths_verify.parsed_gold(known.text):
             return r1sdk.Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")
     if written is None or not written.strip():
         return r1sdk.Verdict(0.0, reason="no answer")
@@ -70,7 +70,7 @@ def _judge(written: str | None, gold: str, fast: bool, slow: bool) -> r1sdk.Verd
     return r1sdk.Verdict(0.0 if reason else 1.0, extracted=written.strip()[:MAX_LENGTH], reason=reason)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=16384)
 def _gold(gold: str) -> Reading | str:
     """What a gold answer says, or why it says nothing. It may be a whole solution with its answer in a box."""
     try:

@@ -46,9 +46,10 @@ _WARMING = (
 
 def equal(answer: str, gold: str) -> Verdict:
     """Whether two pieces of bare LaTeX mean the same. May take any time and memory."""
-    known, read = parsed(gold), parsed(answer)
+    known = parsed_gold(gold)
     if not known:
         return Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")
+    read = known if answer == gold else _parsed(answer)
     if not read:
         return Verdict(0.0, reason="cannot be read as mathematics")
     if (claim := false_claim(answer, gold)) is not None:
@@ -59,8 +60,12 @@ def equal(answer: str, gold: str) -> Verdict:
 
 
 @lru_cache(maxsize=4096)
-def parsed(latex: str) -> tuple[Any, ...]:
-    """Bare LaTeX as math-verify reads it; empty where it cannot. Kept: a gold answer comes back with each completion."""
+def parsed_gold(latex: str) -> tuple[Any, ...]:
+    """The gold answer as math-verify reads it; empty where it cannot. Kept: it comes back with each completion."""
+    return _parsed(latex)
+
+
+def _parsed(latex: str) -> tuple[Any, ...]:
     return tuple(
         parse(
             f"$${latex}$$", [_LATEX], fallback_mode="no_fallback", extraction_mode="first_match", parsing_timeout=None
@@ -85,7 +90,7 @@ def false_claim(answer: str, gold: str) -> str | None:
 
 
 def _same(left: str, right: str) -> bool:
-    one, other = parsed(left), parsed(right)
+    one, other = _parsed(left), _parsed(right)
     return bool(one and other and verify(list(one), list(other), timeout_seconds=None))
 
 
@@ -123,5 +128,5 @@ def _trl_gold(gold: str) -> tuple[Any, ...]:
 def warm() -> None:
     """Read some usual answers, so that the grammar's tables are filled: the first answers of a process take longest."""
     for latex in _WARMING:
-        read = list(parsed(latex))
+        read = list(_parsed(latex))
         verify(read, read, timeout_seconds=None)

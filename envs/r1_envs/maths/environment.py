@@ -21,7 +21,7 @@ class Maths:
     checked by `r1_rewards.maths`.
     """
 
-    file: str
+    file: str = ""  # must be given
     prompt_column: str | None = None  # None: problem, question or prompt
     answer_column: str | None = None  # None: answer, final_answer or solution; of a GSM8K solution what follows `####`
     test_share: float = 0.1  # of the problems
@@ -29,6 +29,8 @@ class Maths:
     timeout_s: float = 5.0  # to check one answer
 
     def __post_init__(self) -> None:
+        if not self.file:
+            raise ValueError("file: name a JSON lines, CSV or parquet file with a problem and its answer in each row")
         if not 0.0 <= self.test_share <= 1.0:
             raise ValueError(f"test_share is from 0 to 1, got {self.test_share}")
         if not self.timeout_s > 0:

@@ -13,7 +13,7 @@ from r1_rewards.maths_extract import answer_text
 from r1_rewards.maths_signs import MAX_LENGTH
 
 HARMLESS = {"r1": "1", "trl": r"\boxed{1}"}  # an answer whose check takes long only where the gold answer makes it long
-KEPT = 50_000  # verdicts
+KEPT = 20_000  # verdicts, on answers of ordinary length: what a model writes must not fill the trainer's memory
 
 
 class Question(NamedTuple):
@@ -65,9 +65,10 @@ async def _answered(question: Question) -> r1sdk.Verdict:
         outcome = await _checked(question)
     if outcome.status == "ok":
         verdict: r1sdk.Verdict = outcome.value
-        if len(_known) >= KEPT:
-            _known.clear()
-        _known[question] = verdict
+        if len(question.text or "") <= MAX_LENGTH:
+            if len(_known) >= KEPT:
+                _known.clear()
+            _known[question] = verdict
         return replace(verdict, seconds=outcome.seconds)
     if outcome.status == "raised":
         raise outcome.value
