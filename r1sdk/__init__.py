@@ -15,10 +15,12 @@ from .contracts import (
     from_recipe,
     group_reward,
 )
-from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, UnknownName
+from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
 from .hookspecs import hookimpl
+from .isolation import isolated
 from .records import Completion, Message, Rollout, Score, Status, Task, Verdict
 from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
+from .workers import Outcome, call_isolated
 
 __all__ = [
     "SYSTEM_PROMPT",
@@ -29,6 +31,7 @@ __all__ = [
     "Execution",
     "GroupReward",
     "Message",
+    "Outcome",
     "PluginError",
     "R1Error",
     "RecipeError",
@@ -42,13 +45,16 @@ __all__ = [
     "Session",
     "Status",
     "Task",
+    "Unavailable",
     "UnknownName",
     "Verdict",
+    "call_isolated",
     "extract_answer",
     "from_recipe",
     "from_trl",
     "group_reward",
     "hookimpl",
+    "isolated",
     "opened_think",
     "parse_reply",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from .adapters import TrlReward, missing_columns
 from .contracts import FROM_RECIPE, Demonstrator, Environment
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
+from .isolation import bounded, isolation_of, unwrapped
 from .plugins import Registry
 from .recipe import Recipe, WeightedReward, read_layer
 from .records import Task
@@ -65,7 +66,7 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
         except R1Error as error:
             errors.append(error)
 
-    environment = attempt(build_environment, registry, recipe.env.name, recipe.env.options)
+    environment = attempt(build_environment, registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s)
     rewards = attempt(build_rewards, registry, recipe)
     model = attempt(resolve_model, registry, recipe.model)
     errors += _trainer_errors(recipe)
@@ -80,14 +81,18 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
     return Run(recipe, environment, rewards, model)
 
 
-def build_environment(registry: Registry, name: str, options: Mapping[str, Any]) -> Environment:
-    """The named environment. Raises: R1Error."""
+def build_environment(
+    registry: Registry, name: str, options: Mapping[str, Any], timeout_s: float | None = None
+) -> Environment:
+    """The named environment; with `timeout_s` its `verify` is isolated. Raises: R1Error."""
     environment = registry.build("environment", name, options)
     if not isinstance(environment, Environment):
         raise PluginError(
             f"environment {name!r} must have tasks(split) and verify(rollout), see docs/write-an-environment.md"
         )
-    return environment
+    isolated: Environment = bounded(environment, timeout_s)
+    _check_isolation(f"environment {name!r}", isolated, environment.verify)
+    return isolated
 
 
 def first_task(environment: Environment, name: str, split: str) -> Task:
@@ -116,13 +121,30 @@ def build_rewards(registry: Registry, recipe: Recipe, keys: Mapping[str, Any] | 
     for reward in recipe.rewards:
         try:
             options = {**reward.options, **_recipe_options(registry, reward, keys)}
-            built[reward.name] = (registry.build("reward", reward.name, options), reward.weight)
+            target = bounded(registry.build("reward", reward.name, options), reward.timeout_s)
+            _check_isolation(f"reward {reward.name!r}", target, unwrapped(target))
+            built[reward.name] = (target, reward.weight)
         except R1Error as error:
             errors.append(error)
     if not recipe.rewards and recipe.method == "grpo":
         errors.append(RecipeError("GRPO needs at least one reward, e.g. --rewards accuracy,format"))
     raise_all(errors)
     return built
+
+
+def _check_isolation(what: str, target: Any, function: Any) -> None:
+    """Raises: PluginError where `function` is to be called in a worker process, and cannot be sent to one."""
+    if isolation_of(target) is None:
+        return
+    from .workers.packing import pack
+
+    try:
+        pack(function)
+    except R1Error as error:
+        raise PluginError(
+            f"{what} is to be called in a worker process: {error}\n"
+            "  make it a function or a frozen dataclass of a module, with options that can be pickled"
+        ) from error
 
 
 def _column_errors(rewards: Rewards, task: Task) -> list[R1Error]:
@@ -133,7 +155,7 @@ def _column_errors(rewards: Rewards, task: Task) -> list[R1Error]:
             f"{', '.join(task.info) or 'no info'}{'' if task.answer is None else ', answer, solution'}"
         )
         for name, (reward, _) in rewards.items()
-        if isinstance(reward, TrlReward) and (missing := missing_columns(reward, task))
+        if isinstance(function := unwrapped(reward), TrlReward) and (missing := missing_columns(function, task))
     ]
 
 

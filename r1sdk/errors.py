@@ -25,6 +25,10 @@ class RewardError(R1Error):
     """A reward or a verifier that raised, or returned what is no number in its range."""
 
 
+class Unavailable(R1Error):
+    """Raised by a reward or a verifier where a service did not answer: status `error` and no value, and the run goes on."""
+
+
 class RunError(R1Error):
     """A run folder that is missing, damaged, in use, or already finished."""
 

@@ -20,6 +20,9 @@ class Named(Strict):
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
+    timeout_s: Annotated[float | None, Field(gt=0.0, le=86400.0)] = (
+        None  # judged in a worker process, for at most so long
+    )
 
 
 class WeightedReward(Named):

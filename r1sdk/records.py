@@ -78,7 +78,14 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One rollout's rewards by name, before weighting. None: does not apply, left out of the total."""
+    """One rollout's rewards by name, before weighting. None: does not apply, left out of the total.
+
+    `statuses` says which of those None are no choice of the reward: "timeout" (too expensive to price) or "error" (a
+    service or a worker failed), and `reasons` says why.
+    """
 
     rewards: Mapping[str, float | None]
     total: float
+    statuses: Mapping[str, Status] = field(default_factory=dict)  # by reward; only those that are not "ok"
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by reward; a group's time is divided by its size
+    reasons: Mapping[str, str] = field(default_factory=dict)  # by reward; for those in `statuses`

@@ -56,6 +56,7 @@ class Tally:
     prompts: int = 0
     statuses: Counter[str] = field(default_factory=Counter)  # verdicts by status; "none": not judged
     values: dict[str, list[list[float | None]]] = field(default_factory=dict)  # by reward, and "total"
+    amiss: dict[str, Counter[str]] = field(default_factory=dict)  # by reward: its statuses that are not "ok"
 
     def add(self, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> None:
         """Count the rollouts of one prompt."""
@@ -65,6 +66,9 @@ class Tally:
         for name in scores[0].rewards if scores else ():
             self.values.setdefault(name, []).append([score.rewards[name] for score in scores])
         self.values.setdefault("total", []).append([score.total for score in scores])
+        for score in scores:
+            for name, status in score.statuses.items():
+                self.amiss.setdefault(name, Counter())[status] += 1
 
     def mean(self, name: str) -> Estimate:
         """The mean of a reward, or of the total, with its standard error over prompts."""
@@ -80,7 +84,7 @@ class Tally:
         }
 
     def spread(self, name: str) -> Mapping[str, Any]:
-        """Mean, standard error and n (prompts) of a reward, its least and its most, and how often it was None."""
+        """Mean, standard error and n (prompts) of a reward, its least and its most, how often it was None, and why."""
         values = [value for group in self.values.get(name, []) for value in group]
         known = [value for value in values if value is not None]
         return {
@@ -88,4 +92,6 @@ class Tally:
             "min": min(known, default=None),
             "max": max(known, default=None),
             "none": len(values) - len(known),
+            "timeout": self.amiss.get(name, Counter())["timeout"],
+            "error": self.amiss.get(name, Counter())["error"],
         }

@@ -195,7 +195,10 @@ def mark_complete(checkpoint: Path) -> None:
 
 
 def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> dict[str, Any]:
-    """A rollout as one JSON object: task, completion, verdict, rewards, total."""
+    """A rollout as one JSON object: task, completion, verdict, rewards, total.
+
+    Where a reward timed out or failed, also `statuses` and `reasons` by its name.
+    """
     completion = rollout.completion
     line = {
         **more,
@@ -209,6 +212,8 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
     }
     if score is not None:
         line |= {"rewards": dict(score.rewards), "total": score.total}
+        if score.statuses:
+            line |= {"statuses": dict(score.statuses), "reasons": dict(score.reasons)}
     return line
 
 

@@ -1,15 +1,15 @@
 """Rollouts in, scores out: the one path by which training, evaluation and generation judge and price an attempt."""
 
 import asyncio
-import inspect
 import math
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from .calling import Called, call, where
 from .contracts import Environment, takes_group
 from .errors import RewardError
+from .isolation import isolation_of, unwrapped
 from .records import Rollout, Score, Verdict
 
 Rewards = Mapping[str, tuple[Any, float]]
@@ -46,50 +46,77 @@ async def price(rollouts: Sequence[Rollout], rewards: Rewards, group_size: int =
     return [_score(dict(zip(rewards, row, strict=True)), rewards) for row in rows]
 
 
-def _score(values: dict[str, float | None], rewards: Rewards) -> Score:
-    return Score(values, sum(rewards[name][1] * value for name, value in values.items() if value is not None))
+def _score(prices: Mapping[str, Called], rewards: Rewards) -> Score:
+    amiss = {name: price for name, price in prices.items() if price.status != "ok"}
+    return Score(
+        rewards={name: price.value for name, price in prices.items()},
+        total=sum(rewards[name][1] * price.value for name, price in prices.items() if price.value is not None),
+        statuses={name: price.status for name, price in amiss.items()},
+        seconds={name: price.seconds for name, price in prices.items()},
+        reasons={name: price.reason for name, price in amiss.items()},
+    )
 
 
 async def _verdict(environment: Environment, rollout: Rollout) -> Verdict:
-    what = f"{type(environment).__name__}.verify"
-    started = time.perf_counter()
-    value = await _call(environment.verify, rollout, rollout, what)
-    seconds = time.perf_counter() - started
-    if isinstance(value, Verdict):
-        return value if value.seconds else replace(value, seconds=seconds)
-    number = _number(value, what, rollout)
+    judge = unwrapped(environment)
+    what = f"{type(judge).__name__}.verify"
+    called = await call(judge.verify, rollout, isolation_of(environment), rollout, what)
+    if called.status != "ok":
+        # Too expensive to check is the model's own fault; a judge that is not there is not.
+        value = 0.0 if called.status == "timeout" else None
+        return Verdict(value, called.status, seconds=called.seconds, reason=called.reason)
+    if isinstance(called.value, Verdict):
+        return called.value if called.value.seconds else replace(called.value, seconds=called.seconds)
+    number = _number(called.value, what, rollout)
     if number is None:
-        return Verdict(None, "unverifiable", seconds=seconds)
+        return Verdict(None, "unverifiable", seconds=called.seconds)
     if not 0.0 <= number <= 1.0:
-        raise RewardError(f"{what} returned {number}, which is not in [0, 1]\n  {_where(rollout)}")
-    return Verdict(number, seconds=seconds)
+        raise RewardError(f"{what} returned {number}, which is not in [0, 1]\n  {where(rollout)}")
+    return Verdict(number, seconds=called.seconds)
 
 
-async def _column(name: str, reward: Any, rollouts: Sequence[Rollout], group_size: int) -> list[float | None]:
+async def _column(name: str, reward: Any, rollouts: Sequence[Rollout], group_size: int) -> list[Called]:
     """One reward over the batch. Shapes: [B] -> [B]."""
-    what = f"reward {name!r}"
-    if not takes_group(reward):
-        values = await asyncio.gather(*(_call(reward, rollout, rollout, what) for rollout in rollouts))
-        return [_number(value, what, rollout) for value, rollout in zip(values, rollouts, strict=True)]
-    if len(rollouts) % group_size:
-        raise RewardError(f"{what} compares whole groups: {len(rollouts)} rollouts are not groups of {group_size}")
-    groups = [rollouts[i : i + group_size] for i in range(0, len(rollouts), group_size)]
-    prices = await asyncio.gather(*(_call(reward, group, group[0], what) for group in groups))
-    column: list[float | None] = []
-    for group, values in zip(groups, prices, strict=True):
-        if not isinstance(values, Sequence) or len(values) != len(group):
-            raise RewardError(f"{what} must return {len(group)} prices for a group, got {values!r:.100}")
-        column += [_number(value, what, rollout) for value, rollout in zip(values, group, strict=True)]
-    return column
+    what, limits, function = f"reward {name!r}", isolation_of(reward), unwrapped(reward)
+    if not takes_group(function):
+        called = await asyncio.gather(*(call(function, rollout, limits, rollout, what) for rollout in rollouts))
+        return [
+            replace(one, value=_number(one.value, what, rollout)) for one, rollout in zip(called, rollouts, strict=True)
+        ]
+    groups = _groups(rollouts, group_size, what)
+    prices = await asyncio.gather(*(call(function, group, limits, group[0], what) for group in groups))
+    return [price for group, called in zip(groups, prices, strict=True) for price in _shared_out(called, group, what)]
 
 
-async def _call(function: Any, argument: Any, rollout: Rollout, what: str) -> Any:
-    try:
-        value = function(argument)
-        return await value if inspect.isawaitable(value) else value
-    except Exception as error:
-        # Never 0.0: a bug in a reward must stop the run, not teach the model.
-        raise RewardError(f"{what} failed: {type(error).__name__}: {error}\n  {_where(rollout)}") from error
+def _groups(rollouts: Sequence[Rollout], size: int, what: str) -> list[Sequence[Rollout]]:
+    """The completions of each prompt. Raises: RewardError where they are not all here, side by side."""
+    whole = "\n  every process must hold whole groups: make the batch of a process a multiple of generation.samples"
+    if len(rollouts) % size:
+        raise RewardError(f"{what} compares whole groups: {len(rollouts)} rollouts are not groups of {size}{whole}")
+    groups = [rollouts[start : start + size] for start in range(0, len(rollouts), size)]
+    for group in groups:
+        first = group[0].task
+        for other in (rollout.task for rollout in group):
+            if other.id != first.id or other.prompt != first.prompt:
+                raise RewardError(
+                    f"{what} compares the completions of one prompt, and a group of {size} has those of several: "
+                    f"task {first.id or first.prompt!r:.200} and task {other.id or other.prompt!r:.200}{whole}"
+                )
+    return groups
+
+
+def _shared_out(called: Called, group: Sequence[Rollout], what: str) -> list[Called]:
+    """A group's prices, one for each of its rollouts, with its share of the time."""
+    each = replace(called, value=None, seconds=called.seconds / len(group))
+    if called.status != "ok":
+        return [each] * len(group)
+    if not isinstance(called.value, Sequence) or len(called.value) != len(group):
+        raise RewardError(
+            f"{what} must return {len(group)} prices for a group, got {called.value!r:.100}\n  {where(group[0])}"
+        )
+    return [
+        replace(each, value=_number(value, what, rollout)) for value, rollout in zip(called.value, group, strict=True)
+    ]
 
 
 def _number(value: Any, what: str, rollout: Rollout) -> float | None:
@@ -97,12 +124,8 @@ def _number(value: Any, what: str, rollout: Rollout) -> float | None:
         return None
     try:
         number = float(value)
-    except (TypeError, ValueError):
-        raise RewardError(f"{what} returned {value!r:.100}, which is no number\n  {_where(rollout)}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise RewardError(f"{what} returned {value!r:.100}, which is no number\n  {where(rollout)}") from None
     if not math.isfinite(number):
-        raise RewardError(f"{what} returned {number}\n  {_where(rollout)}")
+        raise RewardError(f"{what} returned {number}\n  {where(rollout)}")
     return number
-
-
-def _where(rollout: Rollout) -> str:
-    return f"task {rollout.task.id or rollout.task.prompt!r:.200}, completion {rollout.completion.text!r:.200}"

@@ -4,9 +4,10 @@ import pickle
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import isolated_functions as f
 import pytest
 
-from r1sdk import RewardError, Task, Verdict, group_reward
+from r1sdk import RewardError, Task, Verdict, group_reward, isolated
 from r1sdk.recipe import Limits
 from r1sdk.train.rewards import RewardTable, task_row
 
@@ -37,6 +38,11 @@ def length(rollout):
 @group_reward
 def size(group):
     return [len(group)] * len(group)
+
+
+def shaky(text):
+    """A reward of 1.0 that hangs on "hang" or has no service for "down", where `text` is that."""
+    return {"hang": isolated(timeout_s=0.3)(f.hangs_on_hang), "down": f.no_service_for_down}[text]
 
 
 REWARDS = {"right": (right, 1.0), "length": (length, 0.5), "size": (size, 0.1)}
@@ -127,7 +133,41 @@ def test_the_shares_of_the_verdicts_are_logged():
     environment = Counting((Verdict(1.0), Verdict(0.0, "timeout"), Verdict(None, "error"), Verdict(0.0)))
     table = RewardTable(environment, REWARDS, 2, Limits(error=0.5))
     table.columns()[0](**batch(log_metric=logged.__setitem__))
-    assert logged == {"verdict/ok": 0.5, "verdict/timeout": 0.25, "verdict/unverifiable": 0.0, "verdict/error": 0.25}
+    shares = {key: value for key, value in logged.items() if key.startswith("verdict/")}
+    assert shares == {"verdict/ok": 0.5, "verdict/timeout": 0.25, "verdict/unverifiable": 0.0, "verdict/error": 0.25}
+
+
+def test_the_shares_of_what_a_reward_could_not_price_are_logged_and_kept():
+    logged, kept = {}, []
+    rewards = {"right": (right, 1.0), "shaky": (shaky("hang"), 1.0), "judge": (shaky("down"), 1.0)}
+    table = RewardTable(Counting(), rewards, 2, Limits(error=0.25), keep=lambda step, *given: kept.append(given))
+    columns = table.columns()
+    given = batch(("hang", "a", "b", "down"), log_metric=logged.__setitem__)
+    assert [column(**given) for column in columns] == [[1.0] * 4, [None, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, None]]
+    assert {key: value for key, value in logged.items() if key.startswith("rewards/")} == {
+        "rewards/right/timeout": 0.0,
+        "rewards/right/error": 0.0,
+        "rewards/shaky/timeout": 0.25,
+        "rewards/shaky/error": 0.0,
+        "rewards/judge/timeout": 0.0,
+        "rewards/judge/error": 0.25,
+    }
+    ((_, scores),) = kept
+    assert [dict(score.statuses) for score in scores] == [{"shaky": "timeout"}, {}, {}, {"judge": "error"}]
+
+
+def test_a_reward_that_is_not_there_for_more_than_the_limit_stops_the_run_with_its_name_and_reason():
+    rewards = {"right": (right, 1.0), "judge": (shaky("down"), 1.0)}
+    table = RewardTable(Counting(), rewards, 2, Limits(error=0.25))
+    with pytest.raises(
+        RewardError, match="(?s)'judge' .*'error' for 50% of this batch.*limits.error = 25%.*'t/0': no answer"
+    ):
+        table.columns()[0](**batch(("a", "down", "down", "b")))
+
+
+def test_a_reward_that_times_out_is_no_reason_to_stop():
+    table = RewardTable(Counting(), {"shaky": (shaky("hang"), 1.0)}, 2, Limits(error=0.0))
+    assert table.columns()[0](**batch(("hang",) * 2)) == [None, None]
 
 
 @pytest.mark.parametrize("status", ["error", "unverifiable"])

@@ -53,7 +53,7 @@ def set_up(
     built: list[Any] = []
     errors: list[R1Error] = []
     for step in (
-        lambda: build_environment(registry, recipe.env.name, recipe.env.options),
+        lambda: build_environment(registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s),
         lambda: build_rewards(registry, recipe),
         lambda: resolve_model(registry, recipe.model),
     ):

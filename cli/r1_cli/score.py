@@ -125,7 +125,8 @@ def _build(
     built: Built = {}
     errors: list[R1Error] = []
     try:
-        environment = build_environment(registry, recipe.env.name, recipe.env.options) if recipe.env.name else None
+        named = recipe.env
+        environment = build_environment(registry, named.name, named.options, named.timeout_s) if named.name else None
     except R1Error as error:
         errors.append(error)
     try:
@@ -204,6 +205,8 @@ def _row(rollout: "Rollout", score: "Score") -> dict[str, Any]:
         "answer": None if verdict is None else verdict.extracted,
         "reason": "" if verdict is None else verdict.reason,
         "rewards": dict(score.rewards),
+        "statuses": dict(score.statuses),
+        "reasons": dict(score.reasons),
         "total": score.total,
     }
 
@@ -217,7 +220,8 @@ def _print(tally: "Tally", shown: Sequence[dict[str, Any]], as_json: bool) -> No
         header = ["row", "verdict", "answer", "reason", *names, "total"]
         lines = [
             [str(number), _verdict(row), _short(row["answer"]), _short(row["reason"])]
-            + [_figure(value) for value in (*row["rewards"].values(), row["total"])]
+            + [row["statuses"].get(name) or _figure(value) for name, value in row["rewards"].items()]
+            + [_figure(row["total"])]
             for number, row in enumerate(shown, 1)
         ]
         _table([header, *lines])

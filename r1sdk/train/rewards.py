@@ -59,12 +59,16 @@ class RewardTable:
             rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
             judged, self._scores = score(rollouts, self.environment, self.rewards, self.group_size)
             shares = _status_shares(judged)
+            amiss = _reward_shares(self.rewards, self._scores)
             if log_metric:
                 for status, share in shares.items():
                     log_metric(f"verdict/{status}", share)
+                for (name, status), share in amiss.items():
+                    log_metric(f"rewards/{name}/{status}", share)
             if self.keep:
                 self.keep((trainer_state.global_step if trainer_state else 0) + 1, judged, self._scores)
             self._check(shares, judged)
+            self._check_rewards(amiss, judged)
             self._batch = completions
         return self._scores
 
@@ -83,6 +87,18 @@ class RewardTable:
                 raise RewardError(
                     f"{shares[status]:.0%} of this batch has the verdict {status!r}, more than limits.{status} = {limit:.0%}\n"
                     f"  first: task {first.task.id or first.task.prompt!r:.200}: {reason or 'no reason given'}"
+                )
+
+    def _check_rewards(self, amiss: Mapping[tuple[str, str], float], judged: Sequence[Rollout]) -> None:
+        """Raises: RewardError where a reward could not price more of the batch than the recipe allows."""
+        for (name, status), share in amiss.items():
+            if status == "error" and share > self.limits.error:
+                rows = zip(judged, self._scores, strict=True)
+                first, score = next((r, s) for r, s in rows if s.statuses.get(name) == status)
+                raise RewardError(
+                    f"reward {name!r} has the status 'error' for {share:.0%} of this batch, more than limits.error = "
+                    f"{self.limits.error:.0%}\n  first: task {first.task.id or first.task.prompt!r:.200}: "
+                    f"{score.reasons.get(name) or 'no reason given'}"
                 )
 
 
@@ -104,3 +120,12 @@ class Column:
 def _status_shares(judged: Sequence[Rollout]) -> dict[str, float]:
     counts = Counter(rollout.verdict.status for rollout in judged if rollout.verdict)
     return {status: counts[status] / len(judged) for status in ("ok", "timeout", "unverifiable", "error")}
+
+
+def _reward_shares(rewards: Rewards, scores: Sequence[Score]) -> dict[tuple[str, str], float]:
+    """The share of the batch that a reward could not price, by its name and the status."""
+    return {
+        (name, status): sum(score.statuses.get(name) == status for score in scores) / len(scores)
+        for name in rewards
+        for status in ("timeout", "error")
+    }

@@ -1,0 +1,56 @@
+"""Frames over a local socket: a length, then so many bytes. Read with a deadline and a limit on size."""
+
+import select
+import socket
+import struct
+import time
+
+_LENGTH = struct.Struct("!Q")
+MAX_FRAME_BYTES = 1 << 30  # of a request; of a result: `MAX_RESULT_BYTES`
+MAX_RESULT_BYTES = 16 << 20  # the trainer's memory is not for a worker to fill
+
+
+class Closed(Exception):
+    """The other side has closed, or has ended."""
+
+
+class Late(Exception):
+    """The deadline passed."""
+
+
+def send(connection: socket.socket, payload: bytes) -> None:
+    """Write one frame. Raises: Closed."""
+    try:
+        connection.sendall(_LENGTH.pack(len(payload)) + payload)
+    except OSError as error:
+        raise Closed(str(error)) from None
+
+
+def receive(connection: socket.socket, deadline: float | None = None, limit: int = MAX_FRAME_BYTES) -> bytes:
+    """Read one frame; `deadline` is on `time.monotonic`. Raises: Closed, Late."""
+    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size, deadline))
+    if length > limit:
+        raise Closed(f"sent a frame of {length} bytes, more than {limit}")
+    return _exactly(connection, length, deadline)
+
+
+def _exactly(connection: socket.socket, length: int, deadline: float | None) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        # What has arrived is read even when the deadline has passed: the reader may have been late, not the writer.
+        if deadline is not None and not _readable(connection, deadline - time.monotonic()):
+            raise Late
+        try:
+            part = connection.recv(min(length - len(data), 1 << 20))
+        except OSError as error:
+            raise Closed(str(error)) from None
+        if not part:
+            raise Closed("ended")
+        data += part
+    return bytes(data)
+
+
+def _readable(connection: socket.socket, seconds: float) -> bool:
+    poll = select.poll()  # not select(): a trainer may hold more than 1024 descriptors
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(max(0.0, seconds * 1000)))
