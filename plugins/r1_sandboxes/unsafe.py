@@ -20,7 +20,7 @@ class UnsafeSandbox:
         code: str,
         stdins: Sequence[str],
         *,
-        limits: r1sdk.ExecutionLimits = r1sdk.ExecutionLimits(),  # noqa: B008 - frozen
+        limits: r1sdk.ExecutionLimits = r1sdk.ExecutionLimits(),
         language: str = "python",
     ) -> Sequence[r1sdk.Execution]:
         """The execution of `code` on each of `stdins`. Raises: R1Error."""
