@@ -54,6 +54,7 @@ class Run:
     environment: Environment
     rewards: Rewards
     model: ModelSource
+    left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
 
 
 def compose(recipe: Recipe, registry: Registry) -> Run:

@@ -58,7 +58,9 @@ class Environment(Protocol):
     """A source of tasks, and the judge of attempts at them. Register the class; its fields are its options.
 
     An environment may also have `summary() -> str`, one line that says which tasks these are; it is printed at the
-    start of a run.
+    start of a run. And `gold_reply(task) -> str | None`, a reply that gives the task's gold answer: before training each one
+    must earn 1.0, so that no task is trained on which nobody can judge. Without it the task's `answer` in the reply format
+    is tried; None means that there is nothing to check.
     """
 
     def tasks(self, split: str) -> Iterable[Task]:

@@ -159,6 +159,14 @@ class RunFolder:
         file = self.evaluations / f"{name}.json"
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
+    def write_gold(self, found: Mapping[str, Any]) -> None:
+        _replace(self.path / "gold.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+
+    def gold(self) -> dict[str, Any] | None:
+        """What the check of the gold answers found; None before it was made."""
+        file = self.path / "gold.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
     def complete_checkpoints(self) -> list[Path]:
         """The checkpoints that were written to their end, oldest first."""
         found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "complete").is_file()]

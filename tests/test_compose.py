@@ -1,11 +1,14 @@
 """From a recipe to a run: everything that can be known before a model is loaded is checked, and said at once."""
 
+import re
 from dataclasses import dataclass
 
+import isolated_functions as f
 import pytest
 
-from r1sdk import R1Error, RecipeError, Task, UnknownName, hookimpl
+from r1sdk import R1Error, RecipeError, Task, UnknownName, hookimpl, isolated
 from r1sdk.compose import OWNED, compose, find_recipe, resolve_model
+from r1sdk.isolation import isolation_of
 from r1sdk.plugins import load_plugins
 from r1sdk.recipe import load_recipe
 
@@ -90,6 +93,62 @@ def test_a_run_holds_what_the_recipe_names(registry):
     assert run.environment == Sums(largest=20)
     assert dict(run.rewards) == {"pays": (Pays(2.0), 0.5)}
     assert run.model.make is not None
+
+
+class Isolated:
+    """A plugin whose rewards and environment are called in workers, where they can be."""
+
+    @hookimpl
+    def r1_register_rewards(self, register):
+        for target in (f.hangs_on_b, f.open_reward, f.HoldsAFunction, f.WorkerPid):
+            register(re.sub(r"(?<!^)(?=[A-Z])", "_", target.__name__).lower(), target)
+        register("made_here", isolated()(lambda rollout: 1.0))
+
+    @hookimpl
+    def r1_register_environments(self, register):
+        register("isolated_judge", f.IsolatedJudge)
+        register("open_judge", f.OpenJudge)
+        register("sums", Sums)
+
+    @hookimpl
+    def r1_register_models(self, register):
+        register("made", lambda folder, seed: None)
+
+
+def test_a_time_limit_in_the_recipe_goes_before_the_mark_of_a_plugin():
+    run = compose(
+        recipe(
+            env={"name": "open_judge", "timeout_s": 3},
+            rewards=["hangs_on_b", {"name": "worker_pid", "timeout_s": 0.5}, {"name": "open_reward", "timeout_s": 2.5}],
+        ),
+        load_plugins({"mine": Isolated}),
+    )
+    limits = {name: isolation_of(reward).timeout_s for name, (reward, _) in run.rewards.items()}
+    assert limits == {"hangs_on_b": 1.0, "worker_pid": 0.5, "open_reward": 2.5}
+    assert isolation_of(run.environment).timeout_s == 3.0 and run.environment.tasks("train")[0].id == "train/0"
+
+
+def test_without_a_mark_or_a_time_limit_nothing_is_isolated():
+    run = compose(recipe(env="open_judge", rewards="open_reward"), load_plugins({"mine": Isolated}))
+    assert isolation_of(run.environment) is None and isolation_of(run.rewards["open_reward"][0]) is None
+
+
+def test_what_cannot_be_sent_to_a_worker_is_found_before_a_model_is_loaded():
+    message = problems(
+        load_plugins({"mine": Isolated}),
+        env={"name": "sums", "timeout_s": 1},
+        rewards=["holds_a_function", "made_here", "open_reward"],
+    )
+    assert message.startswith("2 problems:")
+    for name in ("holds_a_function", "made_here"):
+        assert f"reward '{name}' is to be called in a worker process" in message
+    assert "cannot be sent" in message and "a function or a frozen dataclass of a module" in message
+
+
+@pytest.mark.parametrize("value", [0, -1, 1e9, "soon"])
+def test_a_time_limit_is_a_number_of_seconds_above_zero(value):
+    with pytest.raises(R1Error, match="rewards.0.timeout_s"):
+        recipe(rewards=[{"name": "pays", "timeout_s": value}])
 
 
 def test_every_problem_is_said_at_once(registry):

@@ -29,7 +29,7 @@ ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "isolation", "adapters", "hookspecs"),
     *("plugins", "recipe", "trl_fields"),
-    *("calling", "scoring", "compose", "runs", "manifest", "saved"),
+    *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
     *("generation", "evaluate", "rescore", "generate", "testing", "train", "report"),
     "launch",
 ]

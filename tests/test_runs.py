@@ -140,6 +140,13 @@ def test_a_rollout_that_was_not_judged_or_priced_has_a_line_too():
     json.dumps(line)
 
 
+def test_a_line_says_which_rewards_were_not_priced_and_why_and_nothing_where_all_were():
+    priced = Score({"a": None, "b": 1.0}, 1.0, {"a": "timeout"}, {"a": 2.0, "b": 0.1}, {"a": "no result within 2 s"})
+    line = rollout_line(attempt(), priced)
+    assert (line["statuses"], line["reasons"]) == ({"a": "timeout"}, {"a": "no result within 2 s"})
+    assert not {"statuses", "reasons"} & set(rollout_line(attempt(), Score({"a": 1.0}, 1.0)))
+
+
 def test_evaluations_are_kept_by_name(folder):
     folder.write_evaluation("before", {"accuracy": {"mean": 0.25, "stderr": 0.1, "n": 20}})
     assert folder.evaluation("before") == {"accuracy": {"mean": 0.25, "stderr": 0.1, "n": 20}}

@@ -144,6 +144,23 @@ def test_parquet_reads_as_json_lines_do(tmp_path):
 # Scoring
 
 
+HANGS = """
+import r1sdk
+
+def hangs(rollout):
+    while True:
+        pass
+
+def down(rollout):
+    raise r1sdk.Unavailable("no service")
+
+@r1sdk.hookimpl
+def r1_register_rewards(register):
+    register("hangs", hangs)
+    register("down", down)
+"""
+
+
 @dataclass(frozen=True)
 class Sized:
     """How many completions the prompt has."""
@@ -161,9 +178,10 @@ class Half:
 
 
 def test_groups_of_any_size_are_scored_whole_and_in_order():
-    groups = [[attempt(f"{size}/{i}") for i in range(size)] for size in (1, 3, 2, 3, 1, 300)]
+    sizes = enumerate((1, 3, 2, 3, 1, 300))
+    groups = [[attempt(f"t/{nth}", text=f"{nth}/{i}") for i in range(size)] for nth, size in sizes]
     done = [pair for some in rescore(groups, Half(), {"size": (group_reward(Sized)(), 1.0)}, chunk=4) for pair in some]
-    assert [[r.task.id for r in rollouts] for rollouts, _ in done] == [[r.task.id for r in group] for group in groups]
+    assert [[r.completion for r in rollouts] for rollouts, _ in done] == [[r.completion for r in g] for g in groups]
     assert [[s.rewards["size"] for s in scores] for _, scores in done] == [[float(len(g))] * len(g) for g in groups]
     assert {r.verdict.value for rollouts, _ in done for r in rollouts} == {0.5}
 
@@ -190,7 +208,8 @@ def test_a_tally_counts_prompts_and_keeps_none_apart():
     tally = Tally()
     tally.add([attempt("a"), attempt("a")], [Score({"x": 1.0}, 1.0), Score({"x": 0.0}, 0.0)])
     tally.add([attempt("b")], [Score({"x": None}, 0.0)])
-    assert (tally.completions, tally.prompts) == (3, 2)
+    tally.add([attempt("c")], [Score({"x": None}, 0.0, {"x": "timeout"}, {"x": 1.0}, {"x": "no result within 1 s"})])
+    assert (tally.completions, tally.prompts) == (4, 3)
     assert str(tally.mean("x")) == "0.500 (n=1)"
     assert tally.spread("x") | {"stderr": None} == {
         "mean": 0.5,
@@ -198,7 +217,9 @@ def test_a_tally_counts_prompts_and_keeps_none_apart():
         "n": 1,
         "min": 0.0,
         "max": 1.0,
-        "none": 1,
+        "none": 2,
+        "timeout": 1,
+        "error": 0,
     }
     assert tally.mean("other").mean is None
 
@@ -218,9 +239,28 @@ def test_one_completion_is_shown_with_its_answer_and_the_reason(r1):
     assert row.startswith("1    0.000 ok  1+1     uses 1 twice, given once  0.000     1.000   1.000")
 
 
+def test_settings_are_options_of_the_environment_that_a_flag_names(r1):
+    info = json.dumps({"nums": [1, 2, 4], "target": 3})  # one number is left over
+    arguments = ("score", "--env", "countdown", "--text", RIGHT, "--info", info, "--json")
+    values = [
+        json.loads(r1(*arguments, *more).out)["rewards"]["accuracy"]["mean"]
+        for more in ((), ("--set", "env.options.use_all=false"))
+    ]
+    assert values == [0.0, 1.0]
+
+
 def test_the_default_rewards_are_accuracy_and_format(r1):
     assert one(r1, RIGHT).out.splitlines()[-1].split()[-3:] == ["1.000", "1.000", "2.000"]
     assert one(r1, LOOSE).out.splitlines()[-1].split()[-3:] == ["0.000", "0.000", "0.000"]
+
+
+def test_a_reward_that_was_not_priced_says_so_instead_of_a_number(r1, install, tmp_path, monkeypatch):
+    install(tmp_path, "r1-hangs", HANGS)
+    monkeypatch.syspath_prepend(tmp_path)
+    said = one(r1, RIGHT, "--set", "rewards=[accuracy, {name: hangs, timeout_s: 0.3}, down]")
+    assert said.code == 0 and said.out.splitlines()[1].split()[-4:] == ["1.000", "timeout", "error", "1.000"]
+    (row,) = json.loads(one(r1, RIGHT, "--rewards", "accuracy,down", "--json").out)["rows"]
+    assert row["statuses"] == {"down": "error"} and row["reasons"] == {"down": "no service"}
 
 
 def test_json_has_the_means_and_the_rows(r1):

@@ -88,6 +88,13 @@ def test_what_does_not_apply_stays_none_for_trl_to_leave_out():
     assert column(**batch()) == [1.0, None, 1.0, None]
 
 
+def test_a_rollout_that_nobody_could_judge_teaches_nothing_instead_of_the_wrong_thing():
+    environment = Counting((Verdict(1.0), Verdict(None, "error"), Verdict(0.0), Verdict(0.0, "timeout")))
+    columns = RewardTable(environment, REWARDS, 2, Limits(error=1.0)).columns()
+    given = batch()
+    assert [column(**given) for column in columns[:2]] == [[1.0, None, 0.0, 0.0], [1.0, None, 3.0, 4.0]]
+
+
 def test_the_task_comes_through_the_dataset_whole():
     kept = []
     table = RewardTable(
@@ -143,7 +150,11 @@ def test_the_shares_of_what_a_reward_could_not_price_are_logged_and_kept():
     table = RewardTable(Counting(), rewards, 2, Limits(error=0.25), keep=lambda step, *given: kept.append(given))
     columns = table.columns()
     given = batch(("hang", "a", "b", "down"), log_metric=logged.__setitem__)
-    assert [column(**given) for column in columns] == [[1.0] * 4, [None, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, None]]
+    assert [column(**given) for column in columns] == [
+        [1.0, 1.0, 1.0, None],  # a rollout that a service has failed to price has no price at all
+        [None, 1.0, 1.0, None],
+        [1.0, 1.0, 1.0, None],
+    ]
     assert {key: value for key, value in logged.items() if key.startswith("rewards/")} == {
         "rewards/right/timeout": 0.0,
         "rewards/right/error": 0.0,
@@ -153,6 +164,7 @@ def test_the_shares_of_what_a_reward_could_not_price_are_logged_and_kept():
         "rewards/judge/error": 0.25,
     }
     ((_, scores),) = kept
+    assert [score.rewards["right"] for score in scores] == [1.0] * 4
     assert [dict(score.statuses) for score in scores] == [{"shaky": "timeout"}, {}, {}, {"judge": "error"}]
 
 

@@ -1,5 +1,6 @@
 """Calls in worker processes: bounded, isolated from one another and from this process, and gone when it is."""
 
+import ast
 import asyncio
 import multiprocessing
 import os
@@ -212,6 +213,11 @@ def test_a_hanging_call_costs_a_batch_its_deadline_and_no_more(pool):
     hung, *rest = (outcome.result(timeout=60) for outcome in outcomes)
     assert hung.status == "timeout" and [outcome.value for outcome in rest] == [*range(1, 64)]
     assert time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize("seconds", [1e9, float("inf")])
+def test_a_deadline_may_be_as_far_away_as_anyone_likes(pool, seconds):
+    assert pool.call(f.add, 1, 1, timeout_s=seconds).value == 2
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan")])
@@ -525,3 +531,43 @@ def test_a_worker_that_cannot_be_started_is_an_error_that_says_why(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with WorkerPool(workers=1) as pool, pytest.raises(R1Error, match="no worker process could be started"):
         pool.call(f.add, 1, 1, timeout_s=1)
+
+
+RANK = """
+import asyncio, os, sys, torch
+import torch.distributed as dist
+import isolated_functions as f, r1sdk
+from r1sdk.workers.pool import default_workers
+dist.init_process_group("gloo")
+torch.ones(512, 512) @ torch.ones(512, 512)  # its threads are there before the workers are
+
+async def calls():
+    outcomes = await asyncio.gather(*(r1sdk.call_isolated(f.add, dist.get_rank(), n, timeout_s=60) for n in range(20)))
+    hung = await r1sdk.call_isolated(f.loop_for_ever, timeout_s=0.5)
+    return [o.value for o in outcomes], hung.status
+
+values, hung = asyncio.run(calls())
+found = [None, None]
+dist.all_gather_object(found, [os.getpid(), default_workers(), values, hung])
+if dist.get_rank() == 0:
+    print("found", found)
+dist.destroy_process_group()
+"""
+
+
+def test_the_ranks_of_a_distributed_run_have_workers_of_their_own(tmp_path):
+    (tmp_path / "rank.py").write_text(RANK)
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", tmp_path / "rank.py"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("found ")]
+    (first, *zero), (second, *one) = ast.literal_eval(line.removeprefix("found "))
+    workers = max(1, len(os.sched_getaffinity(0)) // 2)
+    assert first != second
+    assert zero == [workers, [*range(20)], "timeout"] and one == [workers, [*range(1, 21)], "timeout"]

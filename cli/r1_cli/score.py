@@ -1,7 +1,7 @@
 """`r1 score`: rewards and verdicts of completions that are there already. No model, no training."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -117,8 +117,9 @@ def _build(
     if file is not None and file.is_dir() and trained is None:
         raise R1Error(f"{file} is no run folder: it has no recipe.yaml")
     nobody = {"model": "none", "env": {"name": ""}}  # a recipe names both, and here there may be neither
-    layers = [trained.model_dump(mode="json") if trained else nobody, *map(dotted, sets or [])]
-    layers += [{key: value for key, value in {"env": env, "rewards": rewards}.items() if value is not None}]
+    layers: list[Mapping[str, Any]] = [trained.model_dump(mode="json") if trained else nobody]
+    layers += [{"env": env}] if env is not None else []  # before --set, which may give its options
+    layers += [*map(dotted, sets or []), *([{"rewards": rewards}] if rewards is not None else [])]
     recipe = load_recipe(None, *layers)
     registry = load_plugins()
     environment: Environment | None = None

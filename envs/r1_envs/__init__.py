@@ -6,8 +6,10 @@ from typing import Any
 import r1sdk
 
 from .countdown import Countdown
+from .maths import Maths
 
 
 @r1sdk.hookimpl
 def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]) -> None:
     register("countdown", Countdown)
+    register("maths", Maths)

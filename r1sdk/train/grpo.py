@@ -32,7 +32,9 @@ def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callba
     trainer = TrimmedGRPOTrainer(
         model=model,
         args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
-        train_dataset=Dataset.from_list([task_row(task) for task in run.environment.tasks("train")]),
+        train_dataset=Dataset.from_list(
+            [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+        ),
         reward_funcs=table.columns(),
         processing_class=tokenizer,
         callbacks=callbacks,

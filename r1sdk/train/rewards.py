@@ -39,6 +39,7 @@ class RewardTable:
     keep: Keep | None = None
     _batch: Any = field(default=None, repr=False)
     _scores: list[Score] = field(default_factory=list, repr=False)
+    unjudged: list[bool] = field(default_factory=list, repr=False)  # [B] of the batch in hand: teaches nothing
 
     def columns(self) -> list["Column"]:
         """One TRL reward function per reward, in order. Their weights: `GRPOConfig.reward_weights`."""
@@ -69,6 +70,12 @@ class RewardTable:
                 self.keep((trainer_state.global_step if trainer_state else 0) + 1, judged, self._scores)
             self._check(shares, judged)
             self._check_rewards(amiss, judged)
+            # A service failed: without that price the rollout would seem worse than the others of its prompt. A rollout with
+            # no price at all has no part in TRL's baseline, and no advantage.
+            self.unjudged = [
+                "error" in row.statuses.values() or (one.verdict is not None and one.verdict.status == "error")
+                for one, row in zip(judged, self._scores, strict=True)
+            ]
             self._batch = completions
         return self._scores
 
@@ -114,7 +121,11 @@ class Column:
         return self.name
 
     def __call__(self, **batch: Any) -> list[float | None]:
-        return [row.rewards[self.name] for row in self.table.scores(**batch)]
+        scores = self.table.scores(**batch)
+        return [
+            None if unjudged else row.rewards[self.name]
+            for row, unjudged in zip(scores, self.table.unjudged, strict=True)
+        ]
 
 
 def _status_shares(judged: Sequence[Rollout]) -> dict[str, float]:

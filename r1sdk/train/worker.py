@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import time
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ..compose import Run, compose
 from ..errors import R1Error
 from ..evaluate import evaluate
 from ..generation import Sampling
+from ..goldcheck import GoldCheck, check_gold, enforce
 from ..plugins import load_plugins
 from ..runs import RunFolder
 
@@ -63,6 +65,7 @@ def train(folder: RunFolder) -> bool:
     if checkpoint:
         print(f"resuming at step {resume_step(checkpoint)}", flush=True)
 
+    run = _without_unverifiable(run, folder)
     where = locate(run.model, folder.path / "base_model", run.recipe.seed)
     tokenizer = load_tokenizer(where)
     check_lengths(run.environment.tasks("train"), tokenizer, where, run.recipe.generation.max_tokens)
@@ -82,6 +85,29 @@ def train(folder: RunFolder) -> bool:
     _evaluate(run, folder, trainer.accelerator.unwrap_model(trainer.model), tokenizer, "after")
     folder.set_status("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
     return True
+
+
+def _without_unverifiable(run: Run, folder: RunFolder) -> Run:
+    """The run without the training tasks whose gold answers do not verify; a resumed run leaves out the same. Raises: R1Error."""
+    if run.recipe.method != "grpo":
+        return run
+    saved = folder.gold()
+    if saved is not None:
+        found = GoldCheck.from_json(saved)
+    else:
+        phase = "checking gold answers"
+        folder.set_status("running", phase=phase)
+        found = check_gold(
+            run.environment.tasks("train"),
+            run.environment,
+            progress=lambda done: folder.set_status("running", phase=phase, done=done),
+        )
+        warning = enforce(found, run.recipe.limits.unverifiable, "train")
+        folder.write_gold(found.to_json())
+        if warning:
+            print(f"warning: {warning}", flush=True)
+            folder.append_metrics({"kind": "warning", "step": 0, "name": "gold", "text": warning})
+    return replace(run, left_out=frozenset(fault.index for fault in found.faults))
 
 
 def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:

@@ -6,6 +6,7 @@ import struct
 import time
 
 _LENGTH = struct.Struct("!Q")
+_LONGEST_POLL_MS = 2**31 - 1  # 25 days
 MAX_FRAME_BYTES = 1 << 30  # of a request; of a result: `MAX_RESULT_BYTES`
 MAX_RESULT_BYTES = 16 << 20  # the trainer's memory is not for a worker to fill
 
@@ -53,4 +54,4 @@ def _exactly(connection: socket.socket, length: int, deadline: float | None) -> 
 def _readable(connection: socket.socket, seconds: float) -> bool:
     poll = select.poll()  # not select(): a trainer may hold more than 1024 descriptors
     poll.register(connection, select.POLLIN)
-    return bool(poll.poll(max(0.0, seconds * 1000)))
+    return bool(poll.poll(min(max(0.0, seconds * 1000), _LONGEST_POLL_MS)))

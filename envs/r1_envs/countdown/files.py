@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import r1sdk
 
+from ..rows import read_rows
 from .problems import Problem
 
 
 def read_problems(source: str, operators: str) -> Iterator[Problem]:
     """The problems of `source` in its order. Raises: r1sdk.R1Error that names the row at fault."""
-    for row, columns in enumerate(_rows(source), 1):
+    for row, columns in enumerate(read_rows(source), 1):
         try:
             nums = columns["nums"]
             nums = json.loads(nums) if isinstance(nums, str) else nums
@@ -29,24 +27,3 @@ def read_problems(source: str, operators: str) -> Iterator[Problem]:
                 f"{source}, row {row}: 'nums' must be a list of integers and 'target' an integer, "
                 f"got {columns['nums']!r:.60} and {columns['target']!r:.20}"
             ) from None
-
-
-def _rows(source: str) -> Iterator[Mapping[str, Any]]:
-    path = Path(source).expanduser()
-    if path.suffix in (".jsonl", ".csv") and path.is_file():
-        with path.open(encoding="utf-8", newline="") as lines:
-            if path.suffix == ".csv":
-                yield from csv.DictReader(lines)
-            else:
-                yield from (json.loads(line) for line in lines if line.strip())
-        return
-    if path.suffix and path.suffix in (".jsonl", ".csv", ".parquet") and not path.is_file():
-        raise r1sdk.R1Error(f"no file {source}")
-    try:
-        from datasets import load_dataset
-    except ImportError:
-        raise r1sdk.R1Error(f"reading {source} needs datasets: pip install 'r1sdk[train]'") from None
-    if path.is_file():
-        yield from load_dataset("parquet", data_files=str(path), split="train")
-    else:
-        yield from load_dataset(source, split="train")

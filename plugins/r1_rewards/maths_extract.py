@@ -1,0 +1,132 @@
+r"""Where a reply puts its mathematical answer: the answer tag, else the last box after the thinking, else what it states.
+
+Text in, text out; nothing is read as mathematics here. Only the end of a long reply is looked at, which bounds the time.
+"""
+
+import re
+from typing import NamedTuple
+
+import r1sdk
+
+LOOKED_AT = 8192  # characters at the end of a reply in which its answer is looked for
+_STATED_IN = 2048  # and where there is neither tag nor box
+
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])[ \t]*(?:(\{)|([^\s${}\\]+|\\[A-Za-z]+[^\s$]*))?")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_WITH_BOX = re.compile(r"\s*(?:\\?%|\^\{?\\circ\}?|\\(?:text|mathrm|mbox)\{[^{}]{0,40}\}(?:\^\{?[23]\}?)?)")
+_AND = re.compile(r"\s*\\text\{\W*(?:and|or)\W*\}")
+_SPAN = re.compile(
+    r"\$\$([^$]+)\$\$|(?<!\\)\$((?:[^$\\\n]|\\.)+)\$|\\\(((?:[^\\]|\\[^)])+)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\]"
+)
+_WITH_SPAN = re.compile(r"[ \t]*(?:\\?%|percent\b|[A-Za-z]+(?:[ \t]+[A-Za-z]+){0,2}[ \t]*[.]?\s*\Z)")
+# What may stand between two parts of one answer: "$\boxed{1}$ and $x = \boxed{2}$".
+_JOINT = re.compile(
+    r"(?:[\s$,;&]|\\[()\[\]]|\\text\{\W*(?:and|or)\W*\}|\band\b|\bor\b){0,12}(?:[A-Za-z]\s*=[\s$]{0,4})?"
+)
+_STATES = re.compile(r"\banswers?(?:\s+(?:is|are)\b|\s*[:=])\s*:?", re.IGNORECASE)
+_HOPE = re.compile(r"\.?\s*I hope\b[^\n]{0,80}\Z")
+_MINUS = re.compile(r"(?:\A|[\s$=({\[,])[-\u2212\u2013](\s*)\Z")
+
+
+class _Part(NamedTuple):
+    """A box or a span of mathematics in a text."""
+
+    start: int
+    end: int
+    content: str
+
+
+def answer_text(reply: str) -> str | None:
+    """What `reply` gives as its answer, as it was written; None where it gives none.
+
+    That is the content of the answer tag, or without one what follows the think block: of that the last box, or else the
+    mathematics that is said to be the answer, or else the whole. An answer that was begun and never closed is none.
+    """
+    region = r1sdk.extract_answer(reply)
+    if region is None:
+        region = reply.rpartition("</think>")[2]
+        if "<think>" in region or "<answer>" in region:
+            return None
+    region = region[-LOOKED_AT:]
+    found = last_box(region)
+    return _stated(region) if found is None else found
+
+
+def last_box(text: str) -> str | None:
+    r"""The content of the last `\boxed` of `text` with those that it continues, "" where that is never closed; or None.
+
+    `\boxed{1}$ and $\boxed{2}` are one answer of two parts, `1, 2`. A minus sign in front of a box, and a percent sign or
+    a unit behind it, belong to it. Braces may be left out: `\boxed 5`.
+    """
+    boxes = list(_boxes(text))
+    if not boxes:
+        return None
+    return _joined(text, boxes)
+
+
+def _boxes(text: str) -> "list[_Part]":
+    """The boxes of `text` that stand in no other."""
+    closing = _closing_braces(text)
+    found: list[_Part] = []
+    end = 0
+    for match in _BOX.finditer(text):
+        if match.start() < end:
+            continue
+        if match[1]:
+            close = closing.get(match.end() - 1)
+            if close is None:
+                found.append(_Part(match.start(), len(text), ""))
+                continue  # never closed; one that comes later may be
+            content, end = text[match.end() : close], close + 1
+        else:
+            content, end = (match[2] or "").rstrip(".,;"), match.end()
+        behind = _WITH_BOX.match(text, end)
+        if behind and not _AND.match(text, end):
+            content, end = content + behind[0], behind.end()
+        found.append(_Part(match.start(), end, _sign(text, match.start()) + content.strip()))
+    return found
+
+
+def _closing_braces(text: str) -> dict[int, int]:
+    """Where each brace that is closed is closed."""
+    opened: list[int] = []
+    closing: dict[int, int] = {}
+    for match in _BRACE.finditer(text):
+        if match[0] == "{":
+            opened.append(match.start())
+        elif match[0] == "}" and opened:
+            closing[opened.pop()] = match.start()
+    return closing
+
+
+def _sign(text: str, start: int) -> str:
+    """A minus sign in front of a box. One that is set off by a space outside of mathematics is a bullet."""
+    minus = _MINUS.search(text, max(0, start - 8), start)
+    if minus is None:
+        return ""
+    in_mathematics = text.count("$", 0, start) % 2 == 1
+    return "-" if not minus[1] or in_mathematics else ""
+
+
+def _joined(text: str, parts: "list[_Part]") -> str:
+    """The last part, with those in front of it that it continues."""
+    last = len(parts) - 1
+    while last > 0 and _JOINT.fullmatch(text, parts[last - 1].end, parts[last].start):
+        last -= 1
+    return ", ".join(dict.fromkeys(part.content for part in parts[last:]))
+
+
+def _stated(text: str) -> str:
+    """What a text without a box says: the mathematics after its last "answer is", or all of it."""
+    text = text if len(text) <= _STATED_IN else text[-_STATED_IN:].partition("\n")[2]
+    phrase = None
+    for phrase in _STATES.finditer(text):
+        pass
+    if phrase is not None and text[phrase.end() :].strip():
+        text = text[phrase.end() :].strip()
+    text = _HOPE.sub("", text.strip())
+    spans = [_Part(m.start(), m.end(), next(filter(None, m.groups()))) for m in _SPAN.finditer(text)]
+    if not spans:
+        return text.partition("\n")[0] if phrase is not None else text
+    behind = _WITH_SPAN.match(text, spans[-1].end)
+    return _joined(text, spans) + (behind[0] if behind else "")
