@@ -178,7 +178,9 @@ def test_what_cannot_be_resumed_is_an_error_that_says_why(r1, finished, tmp_path
 def test_a_run_is_made_longer_and_nothing_else_about_it_changes(r1, finished):
     assert "seed cannot change" in refused(r1("train", "--resume", finished.path, "--set", "seed=7", "--steps", "99"))
     assert "--steps must be more" in refused(r1("train", "--resume", finished.path, "--steps", "1"))
-    assert "no key 'trainer.lr'" in refused(r1("train", "--resume", finished.path, "--steps", "99", "--set", "trainer.lr=1"))
+    assert "no key 'trainer.lr'" in refused(
+        r1("train", "--resume", finished.path, "--steps", "99", "--set", "trainer.lr=1")
+    )
 
 
 def test_a_finished_run_is_not_overwritten(r1, finished):

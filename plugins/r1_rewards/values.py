@@ -47,6 +47,25 @@ def write_value(value: Any) -> str:
     return str(_here["write_value"](value))
 
 
+def show_value(written: str) -> str:
+    """A value of ours, written, as Python would print it."""
+
+    def show(value: Any) -> str:
+        if not isinstance(value, dict):
+            return repr(value)
+        ((kind, inner),) = value.items()
+        if kind == "dict":
+            return "{" + ", ".join(f"{show(key)}: {show(item)}" for key, item in inner) + "}"
+        if kind in ("list", "tuple", "set"):
+            items = ", ".join(map(show, inner))
+            if kind == "tuple":
+                return f"({items},)" if len(inner) == 1 else f"({items})"
+            return f"[{items}]" if kind == "list" else f"{{{items}}}" if inner else "set()"
+        return repr(bytes.fromhex(inner)) if kind == "bytes" else str(int(inner, 16)) if kind == "int" else str(inner)
+
+    return show(json.loads(written))
+
+
 def same_value(written: str, expected: str, tolerance: float | None = None, loose: bool = False) -> bool:
     """Whether two written values are equal, as `==` would say. What cannot be read is no value.
 
