@@ -8,12 +8,16 @@ from .contracts import (
     Demonstrator,
     Environment,
     Execution,
+    ExecutionLimits,
+    ExecutionStatus,
     GroupReward,
+    Guarantee,
     Reward,
     Sandbox,
     Session,
     from_recipe,
     group_reward,
+    sandbox_option,
 )
 from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
 from .hookspecs import hookimpl
@@ -29,7 +33,10 @@ __all__ = [
     "Demonstrator",
     "Environment",
     "Execution",
+    "ExecutionLimits",
+    "ExecutionStatus",
     "GroupReward",
+    "Guarantee",
     "Message",
     "Outcome",
     "PluginError",
@@ -57,4 +64,5 @@ __all__ = [
     "isolated",
     "opened_think",
     "parse_reply",
+    "sandbox_option",
 ]

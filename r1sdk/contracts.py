@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from .records import Completion, Rollout, Task, Verdict
 
@@ -89,19 +89,89 @@ class Session(Protocol):
         ...
 
 
+ExecutionStatus = Literal["ok", "failed", "timeout", "memory", "output"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionLimits:
+    """What one execution of a program may use. What it wants beyond is refused it, or ends it."""
+
+    timeout_s: float = 5.0  # of wall-clock time
+    memory_bytes: int = 512 << 20  # of the program's own, beside its interpreter
+    output_bytes: int = 1 << 20  # of each: stdout, stderr, one file
+    disk_bytes: int = 16 << 20  # of all its files together
+
+    def __post_init__(self) -> None:
+        for name in ("timeout_s", "memory_bytes", "output_bytes", "disk_bytes"):
+            if not 0 < getattr(self, name) <= 1 << 40:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """The outcome of running a program in a sandbox."""
+    """How one run of a program ended, and what it printed.
 
-    stdout: str
-    stderr: str
-    exit_code: int
-    timed_out: bool = False
+    `ok`: exit code 0. `failed`: an exception, another exit code or a signal. `timeout`, `memory`, `output`: it went beyond
+    that limit (`output`: of what it may print or write to files) and was ended.
+    """
+
+    status: ExecutionStatus
+    stdout: str = ""  # what is no UTF-8 is replaced; cut at the limit
+    stderr: str = ""
+    exit_code: int | None = None  # None: it was ended; -9: by signal 9
+    seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """One thing that a program in a sandbox cannot do, and whether that holds on this machine."""
+
+    name: str  # "network", "files"
+    holds: bool
+    how: str  # what was tried and what came of it, in one line
+
+
+@runtime_checkable
 class Sandbox(Protocol):
-    """Somewhere to run code that a model wrote."""
+    """Somewhere to run code that a model wrote. Register a frozen dataclass whose fields are its options.
 
-    async def run(self, code: str, *, stdin: str = "", timeout_s: float = 5.0) -> Execution:
-        """Run `code` with `stdin` for at most `timeout_s` seconds. Raises: R1Error where the sandbox itself fails."""
+    The code is hostile. What would tell it the right answer (expected outputs, other cases) is never given to `run`: the
+    caller compares what comes back.
+    """
+
+    async def run(
+        self,
+        code: str,
+        stdins: Sequence[str],
+        *,
+        limits: ExecutionLimits = ExecutionLimits(),
+        language: str = "python",
+    ) -> Sequence[Execution]:
+        """The execution of `code` on each of `stdins`, in order. Each begins in fresh state and has limits of its own.
+
+        May be called from several threads, and in one event loop after another. Raises: Unavailable where the sandbox
+        itself fails, R1Error for a language that it does not have.
+        """
         ...
+
+    def check(self, language: str = "python") -> Sequence[Guarantee]:
+        """What holds here, by trying. Raises: R1Error that says what to do where programs cannot be run at all.
+
+        Called before training, once for each place that asks for a sandbox.
+        """
+        ...
+
+
+SANDBOX = "r1sdk.sandbox"  # the key of a field's metadata that `sandbox_option` sets
+
+
+def sandbox_option(name: str = "local") -> Any:
+    """Declare an option that is a sandbox. A recipe names it, with options or without; left out, it is `name`:
+
+        sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option()
+
+        env: {name: code, options: {sandbox: {name: local, options: {workers: 4}}}}
+
+    It is built and checked before the plugin is. One that is built without a registry gets the sandbox itself.
+    """
+    return field(default=None, metadata={SANDBOX: name})

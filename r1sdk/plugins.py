@@ -18,6 +18,7 @@ import pluggy
 
 from . import hookspecs
 from .adapters import build_imported, import_target
+from .contracts import SANDBOX, Sandbox
 from .errors import PluginError, R1Error, UnknownName, nearest, raise_all
 
 GROUP = "r1sdk"
@@ -94,13 +95,36 @@ class Registry:
             if options:
                 raise PluginError(f"{kind} {name!r} takes no options, got {', '.join(options)}")
             return entry.target
+        sandboxes, options = self._sandboxes(entry, options)
         checked = _checked_options(entry, options)
         try:
-            return entry.target(**checked)
+            return entry.target(**checked, **sandboxes)
         except R1Error as error:
             raise PluginError(f"{kind} {name!r}: {error}") from None
         except (TypeError, ValueError) as error:
             raise PluginError(f"{kind} {name!r} refuses its options: {error}") from error
+
+    def _sandboxes(self, entry: Entry, options: Mapping[str, Any]) -> tuple[dict[str, Sandbox], dict[str, Any]]:
+        """The options of `entry` that are sandboxes, built and checked; the other options. Raises: R1Error."""
+        rest = dict(options)
+        built: dict[str, Sandbox] = {}
+        for option in dataclasses.fields(entry.target) if dataclasses.is_dataclass(entry.target) else ():
+            if SANDBOX not in option.metadata:
+                continue
+            given = rest.pop(option.name, None)
+            named = option.metadata[SANDBOX] if given is None else given
+            named = {"name": named} if isinstance(named, str) else named
+            if not isinstance(named, Mapping) or "name" not in named or set(named) - {"name", "options"}:
+                raise PluginError(
+                    f"{entry.kind} {entry.name!r}, option {option.name!r}: the name of a sandbox, or "
+                    f"{{name: ..., options: ...}}, got {given!r}"
+                )
+            sandbox = self.build("sandbox", str(named["name"]), dict(named.get("options") or {}))
+            if not isinstance(sandbox, Sandbox):
+                raise PluginError(f"sandbox {named['name']!r} must have run(code, stdins) and check()")
+            sandbox.check()
+            built[option.name] = sandbox
+        return built, rest
 
 
 def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Registry:

@@ -63,7 +63,7 @@ def every_import(packages: set[str]) -> Iterator[tuple[str, str]]:
 
 def test_the_packages_have_unique_names_and_all_exist():
     assert len(NAMES) == len(PACKAGES)
-    assert {"r1sdk", "r1_rewards", "r1_models", "r1_envs", "r1_recipes", "r1_cli"} <= NAMES
+    assert {"r1sdk", "r1_rewards", "r1_models", "r1_sandboxes", "r1_envs", "r1_recipes", "r1_cli"} <= NAMES
     for package in PACKAGES:
         assert (ROOT / package / "__init__.py").is_file()
         assert (ROOT / package / "py.typed").is_file()

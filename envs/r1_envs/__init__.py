@@ -5,11 +5,13 @@ from typing import Any
 
 import r1sdk
 
+from .code import CodeProblems
 from .countdown import Countdown
 from .maths import Maths
 
 
 @r1sdk.hookimpl
 def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    register("code", CodeProblems)
     register("countdown", Countdown)
     register("maths", Maths)

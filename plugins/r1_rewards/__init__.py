@@ -6,6 +6,7 @@ from typing import Any
 import r1sdk
 
 from .accuracy import accuracy
+from .code import BinaryCode, Code
 from .code_format import CodeFormat
 from .cosine import Cosine
 from .countdown import Countdown
@@ -20,6 +21,8 @@ from .soft_overlong import SoftOverlong
 from .tag_count import TagCount
 
 __all__ = [
+    "BinaryCode",
+    "Code",
     "CodeFormat",
     "Cosine",
     "Countdown",
@@ -39,6 +42,8 @@ __all__ = [
 @r1sdk.hookimpl
 def r1_register_rewards(register: Callable[[str, Callable[..., Any]], None]) -> None:
     register("accuracy", accuracy)
+    register("binary_code", BinaryCode)
+    register("code", Code)
     register("code_format", CodeFormat)
     register("cosine", Cosine)
     register("countdown", Countdown)

@@ -1,0 +1,18 @@
+"""The sandboxes that come with r1sdk, registered the way anyone's are."""
+
+from collections.abc import Callable
+from typing import Any
+
+import r1sdk
+
+from .local import LocalSandbox
+from .pool import close_pools
+from .unsafe import UnsafeSandbox
+
+__all__ = ["LocalSandbox", "UnsafeSandbox", "close_pools"]
+
+
+@r1sdk.hookimpl
+def r1_register_sandboxes(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    register("local", LocalSandbox)
+    register("unsafe", UnsafeSandbox)

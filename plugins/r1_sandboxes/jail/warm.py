@@ -1,0 +1,140 @@
+"""A warm interpreter inside the jail: forks for each program, ends it at its limits, and clears up after it.
+
+Started as `python -s -S -P -B warm.py SOCKET_FD SETTINGS`. A request is one packet: JSON limits, with the descriptors of the
+program, its stdin, its stdout and its stderr. The answer is one packet: how it ended. What programs say never passes
+through this process, so a fork of it holds nothing of other programs.
+"""
+
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import kernel
+import program
+
+WATCH_S = 0.02  # between two looks at the disk
+MOST_FILES = 1000
+COMMON = (
+    "array,base64,bisect,cmath,collections,contextlib,copy,csv,dataclasses,datetime,decimal,enum,fractions,functools,hashlib,"
+    "heapq,inspect,io,itertools,json,linecache,math,numbers,operator,queue,random,re,statistics,string,struct,textwrap,"
+    "threading,time,traceback,typing,unicodedata,zlib"
+)
+
+
+def main() -> None:
+    """Set up the jail as far as it is made from inside, then serve until the other end closes."""
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    settings = json.loads(sys.argv[2])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    kernel.hide_memory()
+    sys.path += settings["search"]
+    for name in (*COMMON.split(","), *settings["preload"]):
+        importlib.import_module(name)
+    if settings["landlock"]:
+        kernel.die_with_parent()
+        kernel.drop_capabilities()
+        kernel.restrict_files(settings["read"], settings["listed"], [".", *settings["devices"]])
+    sys.path_importer_cache.clear()  # it lists modules that were in sight until now
+    gc.collect()
+    gc.freeze()
+    connection.send(b'{"ready": true}')
+    while True:
+        packet, files, _, _ = socket.recv_fds(connection, 65536, 4)
+        if len(files) != 4:
+            os._exit(0)
+        connection.send(json.dumps(_serve(connection, files, json.loads(packet))).encode())
+        if os.listdir("."):
+            _clear()
+
+
+def _serve(connection: socket.socket, files: list[int], limits: dict[str, Any]) -> dict[str, Any]:
+    """Run one program to its end: `ended` (exit, timeout, output), `code` of the process, `seconds`, `broken`."""
+    started = time.monotonic()
+    report, told = os.pipe()
+    child = os.fork()
+    if not child:
+        program.run(files[0], files[1], files[2], files[3], limits, told)
+    for file in (*files, told):
+        os.close(file)
+    ended = _wait(connection, child, started + limits["timeout_s"], limits["disk_bytes"])
+    seconds = time.monotonic() - started
+    if ended != "exit":
+        os.kill(child, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if ended == "exit" and _written(limits["disk_bytes"]) > limits["disk_bytes"]:
+        ended = "output"
+    broken = os.read(report, 500).decode("utf-8", "replace")  # at its end: no process has the other side open
+    os.close(report)
+    return {"ended": ended, "code": code, "seconds": seconds, "broken": broken}
+
+
+def _wait(connection: socket.socket, child: int, deadline: float, disk_bytes: int) -> str:
+    """Until the program ends, its time is up or it has written too much."""
+    handle = os.pidfd_open(child)
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    poll.register(connection, select.POLLIN)
+    try:
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return "timeout"
+            for ready, _ in poll.poll(min(left, WATCH_S) * 1000):
+                if ready == handle:
+                    return "exit"
+                os.kill(child, signal.SIGKILL)  # nothing is sent while a program runs: the other end has closed
+                os.waitpid(child, 0)
+                _clear()
+                os._exit(0)
+            if _written(disk_bytes) > disk_bytes:
+                return "output"
+    finally:
+        os.close(handle)
+
+
+def _written(enough: int) -> int:
+    """Bytes in the scratch folder, as far as they matter; too many files count as too many bytes."""
+    total = files = 0
+    folders = ["."]
+    while folders and total <= enough:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    files += 1
+                    state = entry.stat(follow_symlinks=False)
+                    total += state.st_blocks * 512
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    if files > MOST_FILES or len(entry.path) > 2000:
+                        return enough + 1
+        except OSError:  # removed meanwhile, or made unreadable: then it is cleared up afterwards
+            files += 1
+    return total
+
+
+def _clear() -> None:
+    """Empty the scratch folder. Folders are emptied upwards, one level at a time: depth and length of paths do not matter."""
+    moved, prefix = 0, os.urandom(8).hex()  # a name that no program can have taken
+    while entries := list(os.scandir(".")):
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.name)
+                continue
+            os.chmod(entry.name, 0o700)
+            for inner in list(os.scandir(entry.name)):
+                moved += 1
+                if inner.is_dir(follow_symlinks=False):
+                    os.chmod(inner.path, 0o700)  # a folder that cannot be written cannot be moved
+                os.rename(inner.path, f"{prefix} {moved}")
+            os.rmdir(entry.name)
+
+
+main()

@@ -1,0 +1,227 @@
+"""One jail with a warm interpreter in it, seen from outside: started, asked to run programs, ended."""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import r1sdk
+
+from .bubblewrap import DEVICES, ENVIRONMENT, INSIDE, bubblewrap_command, find_bwrap
+from .interpreter import JAIL, find_interpreter
+
+Mode = Literal["bubblewrap", "landlock"]
+START_S = 60.0  # on a busy machine, with heavy modules
+GRACE_S = 10.0  # beyond a program's own time, before the jail itself counts as hung
+_OUT_OF_MEMORY = 250  # the exit code of jail/program.py
+_KILL, _CPU_TIME = -9, -24
+_SEALS = 1 | 2 | 4 | 8  # against sealing, shrinking, growing, writing
+
+
+class JailDied(Exception):
+    """The jail ended before it answered; the message says how."""
+
+
+@dataclass(eq=False)
+class Jail:
+    """A running jail. One program at a time; not for several threads at once."""
+
+    connection: socket.socket
+    process: "subprocess.Popen[bytes]"
+    pid: int  # of the interpreter, as seen from outside
+    baseline_bytes: int  # address space of the interpreter before any program
+    disk_bytes: int  # the size of its disk, whatever a program's limit is
+    scratch: Path | None  # the folder that programs write to, if it is not inside the jail
+    errors: int  # a file in memory: what the jail itself says when it fails
+
+    def run(self, code: int, stdin: str, limits: r1sdk.ExecutionLimits) -> r1sdk.Execution:
+        """One execution of the program in file `code`. Raises: JailDied; the jail is of no use then."""
+        with contextlib.ExitStack() as files:
+            given = files.enter_context(sealed(stdin))
+            out, err = (files.enter_context(_memory_file()) for _ in range(2))
+            request = {
+                "timeout_s": limits.timeout_s,
+                "cpu_s": int(limits.timeout_s) + 2,
+                "memory_bytes": self.baseline_bytes + limits.memory_bytes,
+                "file_bytes": limits.output_bytes + 1,
+                "disk_bytes": limits.disk_bytes,
+            }
+            try:
+                socket.send_fds(self.connection, [json.dumps(request).encode()], [code, given, out, err])
+            except OSError as error:
+                raise JailDied(self._last_words() or f"it does not take a program: {error}") from None
+            ended = self._answer(limits.timeout_s + GRACE_S)
+            if ended["broken"]:
+                raise JailDied(f"no limits could be set: {ended['broken']}")
+            status = _status(ended, max(os.fstat(out).st_size, os.fstat(err).st_size) > limits.output_bytes)
+            return r1sdk.Execution(
+                status=status,
+                stdout=_text(out, limits.output_bytes),
+                stderr=_text(err, limits.output_bytes),
+                exit_code=ended["code"] if ended["ended"] == "exit" else None,
+                seconds=ended["seconds"],
+            )
+
+    def close(self) -> None:
+        """End it and everything in it."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+        os.close(self.errors)
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def _answer(self, timeout_s: float) -> dict[str, Any]:
+        ready = select.poll()
+        ready.register(self.connection, select.POLLIN)
+        if not ready.poll(timeout_s * 1000):
+            raise JailDied(f"no answer within {timeout_s:.0f} s")
+        try:
+            packet = self.connection.recv(65536)
+        except OSError as error:
+            raise JailDied(self._last_words() or str(error)) from None
+        if not packet:
+            raise JailDied(self._last_words() or "it ended by itself")
+        answer: dict[str, Any] = json.loads(packet)
+        return answer
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(1.0)  # it has closed its end: what it had to say is written
+        return _text(self.errors, 2000).strip().rpartition("\n")[2]
+
+
+def start_jail(mode: Mode, preload: Sequence[str] = (), disk_bytes: int = 64 << 20) -> Jail:
+    """A jail that is ready. The thread that calls this must live as long as the jail. Raises: JailDied, R1Error."""
+    interpreter = find_interpreter(preload)
+    settings = {
+        "landlock": mode == "landlock",
+        "preload": list(preload),
+        "search": interpreter.search,
+        "read": _readable(interpreter.standard, interpreter.libraries, interpreter.packages, interpreter.hidden),
+        "listed": [interpreter.standard, *interpreter.libraries],
+        "devices": [path for path in DEVICES if os.path.exists(path)],
+    }
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    info, told = os.pipe()
+    errors = os.memfd_create("errors", os.MFD_CLOEXEC)
+    command = [
+        interpreter.program,
+        "-s",
+        "-S",
+        "-P",
+        "-B",
+        f"{INSIDE if mode == 'bubblewrap' else JAIL}/warm.py",
+        str(there.fileno()),
+    ]
+    command.append(json.dumps(settings))
+    scratch = None
+    if mode == "bubblewrap":
+        bwrap = find_bwrap()
+        if bwrap is None:
+            raise JailDied("bubblewrap is not installed")
+        command = [*bubblewrap_command(bwrap, interpreter, disk_bytes, told), *command]
+    else:
+        scratch = Path(tempfile.mkdtemp(prefix="r1-sandbox-"))
+    try:
+        process = subprocess.Popen(
+            command,
+            pass_fds=(there.fileno(), *((told,) if mode == "bubblewrap" else ())),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            cwd=scratch or "/",
+            env={**ENVIRONMENT, "TMPDIR": str(scratch), "HOME": str(scratch)},
+            start_new_session=True,
+        )
+        there.close()
+        os.close(told)
+        jail = Jail(here, process, process.pid, 0, disk_bytes, scratch, errors)
+        try:
+            if mode == "bubblewrap":
+                jail.pid = json.loads(_read_info(info) or b"{}").get("child-pid", 0)
+            jail._answer(START_S)
+            pages = int(Path(f"/proc/{jail.pid}/statm").read_text().split()[0])
+        except (JailDied, OSError, ValueError) as error:
+            reason = jail._last_words() or str(error)
+            jail.close()
+            raise JailDied(reason) from None
+        jail.baseline_bytes = pages * os.sysconf("SC_PAGE_SIZE")
+        return jail
+    finally:
+        os.close(info)
+
+
+def _readable(standard: str, libraries: Sequence[str], packages: Sequence[str], hidden: Sequence[str]) -> list[str]:
+    """The paths whose contents may be read, so that the hidden ones are in none: Landlock cannot take back a part."""
+    paths = {os.path.realpath(path) for path in (*packages, str(JAIL))}
+    folders = [os.path.realpath(path) for path in (standard, *libraries)]
+    concealed = {os.path.realpath(path) for path in hidden}
+    while folders:
+        folder = folders.pop()
+        if folder in concealed:
+            continue
+        if any(path.startswith(folder + "/") for path in concealed):
+            folders += [entry.path for entry in os.scandir(folder) if not entry.is_symlink() and entry.is_dir()]
+            paths |= {entry.path for entry in os.scandir(folder) if entry.is_file()}
+        else:
+            paths.add(folder)
+    return sorted(paths)
+
+
+def _status(ended: dict[str, Any], printed_too_much: bool) -> r1sdk.ExecutionStatus:
+    if ended["ended"] == "timeout" or ended["code"] == _CPU_TIME:
+        return "timeout"
+    if ended["ended"] == "output" or printed_too_much:
+        return "output"
+    if ended["code"] in (_OUT_OF_MEMORY, _KILL):
+        return "memory"
+    return "ok" if ended["code"] == 0 else "failed"
+
+
+@contextlib.contextmanager
+def _memory_file() -> Iterator[int]:
+    file = os.memfd_create("r1", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def sealed(text: str) -> Iterator[int]:
+    """A file in memory that holds `text` and that nobody can change. Lone surrogates become question marks."""
+    with _memory_file() as file:
+        rest = memoryview(text.encode("utf-8", "replace"))
+        while rest:
+            rest = rest[os.write(file, rest) :]
+        os.lseek(file, 0, os.SEEK_SET)
+        fcntl.fcntl(file, 1033, _SEALS)  # F_ADD_SEALS
+        yield file
+
+
+def _text(file: int, most: int) -> str:
+    return os.pread(file, most, 0).decode("utf-8", "replace")
+
+
+def _read_info(info: int) -> bytes:
+    """What bwrap says of its child, or nothing where it fails."""
+    end, told = time.monotonic() + START_S, b""
+    poll = select.poll()
+    poll.register(info, select.POLLIN)
+    while poll.poll(max(0.0, end - time.monotonic()) * 1000):
+        part = os.read(info, 4096)
+        told += part
+        if not part or b"}" in told:
+            break
+    return told

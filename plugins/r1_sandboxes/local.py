@@ -1,0 +1,97 @@
+"""The sandbox `local`: this machine's own Python, in a jail."""
+
+import asyncio
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+import r1sdk
+
+from .jails import JailDied, Mode, start_jail
+from .pool import Kind, Pool, pool_of
+from .probes import probe
+
+MODES: tuple[Mode, ...] = ("bubblewrap", "landlock")
+
+
+@dataclass(frozen=True)
+class LocalSandbox:
+    """This machine's own Python in a jail, warm: bubblewrap, or else Landlock; seccomp and limits in both.
+
+    A program has the standard library and the modules of `preload`, a small disk that is emptied after it, and nothing else
+    of the machine: no other files, network, processes, environment. Modules of `preload` are imported once, before any
+    program, and cost it nothing.
+
+    Where neither kind of jail can be had it refuses to run. It does not defend against faults of the kernel, nor against
+    programs that measure how busy the machine is. With Landlock, a program can ask whether a path exists.
+    """
+
+    mode: Literal["auto", "bubblewrap", "landlock"] = "auto"
+    workers: int | None = None  # programs at a time; None: the processors, shared among the processes of a run
+    preload: tuple[str, ...] = ()  # installed modules, e.g. [numpy]
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+
+    async def run(
+        self,
+        code: str,
+        stdins: Sequence[str],
+        *,
+        limits: r1sdk.ExecutionLimits = r1sdk.ExecutionLimits(),
+        language: str = "python",
+    ) -> Sequence[r1sdk.Execution]:
+        """The execution of `code` on each of `stdins`. Raises: Unavailable, R1Error."""
+        _check_language(language)
+        return await asyncio.wrap_future(self._pool().submit(code, stdins, limits))
+
+    def check(self, language: str = "python") -> Sequence[r1sdk.Guarantee]:
+        """Attacks from inside a jail, each with what came of it. Raises: R1Error where one got through."""
+        _check_language(language)
+        found = _guarantees(self._pool())
+        if broken := [f"  {guarantee.name}: {guarantee.how}" for guarantee in found if not guarantee.holds]:
+            raise r1sdk.R1Error(
+                "\n".join(["sandbox 'local' does not hold on this machine, so it is not used:", *broken])
+            )
+        kind = self._pool().kind
+        return (r1sdk.Guarantee("jail", True, f"{kind.mode}, {kind.workers} at a time"), *found)
+
+    def _pool(self) -> Pool:
+        workers = self.workers or max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        return pool_of(Kind(_choose(self.mode, self.preload), self.preload, workers))
+
+
+def _check_language(language: str) -> None:
+    if language != "python":
+        raise r1sdk.R1Error(f"sandbox 'local' runs python, not {language!r}")
+
+
+@cache
+def _choose(mode: str, preload: tuple[str, ...]) -> Mode:
+    """The first kind of jail that starts here. Raises: R1Error that says why none does."""
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
+        raise r1sdk.R1Error(
+            f"sandbox 'local' needs Linux on x86_64 or aarch64, this is {sys.platform} on {platform.machine()}\n"
+            "  use another sandbox (r1 plugins --kind sandbox); 'unsafe' runs programs without any protection"
+        )
+    reasons = []
+    for candidate in MODES if mode == "auto" else (mode,):
+        kind: Mode = "bubblewrap" if candidate == "bubblewrap" else "landlock"
+        try:
+            start_jail(kind, preload).close()
+        except JailDied as died:
+            reasons.append(f"  {kind}: {died}")
+            continue
+        return kind
+    hint = "  bubblewrap comes with: pip install 'r1sdk[sandbox]'; it needs user namespaces. Landlock needs Linux 5.13."
+    raise r1sdk.R1Error("\n".join(["sandbox 'local' cannot be had on this machine", *reasons, hint]))
+
+
+@cache
+def _guarantees(pool: Pool) -> tuple[r1sdk.Guarantee, ...]:
+    return probe(lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0])
