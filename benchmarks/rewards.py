@@ -109,8 +109,17 @@ def choice(rng: random.Random) -> Answer:
 
 
 SHARES: dict[Callable[[random.Random], Answer], int] = {
-    integer: 35, fraction: 14, decimal: 8, root: 8, polynomial: 9, interval: 5,
-    numbers: 4, point: 4, angle: 5, word: 4, choice: 4,
+    integer: 35,
+    fraction: 14,
+    decimal: 8,
+    root: 8,
+    polynomial: 9,
+    interval: 5,
+    numbers: 4,
+    point: 4,
+    angle: 5,
+    word: 4,
+    choice: 4,
 }
 
 
