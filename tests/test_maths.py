@@ -42,6 +42,9 @@ ANSWERS: dict[str, tuple[list[str], list[str]]] = {
     r"(-\infty,0)\cup(1,2]": ([r"(-\infty,0)\cup(1,2]", "(-∞,0) U (1,2]", r"(1,2]\cup(-\infty,0)"], [r"(-\infty,0)", r"(-\infty,0]\cup(1,2]", r"(-\infty,2]"]),
     r"\begin{pmatrix}1\\2\end{pmatrix}": ([r"\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{bmatrix} 1 \\ 2 \end{bmatrix}"], [r"\begin{pmatrix}2\\1\end{pmatrix}", "1", r"\begin{pmatrix}1&2\end{pmatrix}"]),
     r"\pm 3": ([r"\pm 3", "3, -3", "x=3 or x=-3", "±3"], ["3", "-3", "3, 3"]),
+    r"\{x \mid x>2\}": (["x>2", r"(2,\infty)", r"\{x : x > 2\}", r"\{x \in \mathbb{R} \mid 2 < x\}"], ["x<2", r"[2,\infty)", r"\{2\}"]),
+    "x^2=-1": (["x^2=-1", "-1=x^2", "x^2+1=0"], ["x=x", "0=0", "1=1", "f(x)=f(x)", "x=1"]),
+    r"\log_2 3": ([r"\log_2 3", r"\log_{2}3", r"\frac{\ln 3}{\ln 2}"], [r"\log_3 2", "23", "3"]),
     # percentages, units, money, bases, times
     r"50\%": (["50%", r"50\%", "50 percent", "0.5", "50", r"\frac12"], ["5%", "0.05", "49%"]),
     "5 cm": (["5 cm", "5cm", r"5\text{ cm}", r"5 \mathrm{~cm}", "5 centimeters", "5", "5 centimetres."], ["5 m", "5 km", r"5\text{ m}", r"\boxed{5}\text{ m}", "50 cm", "5 cm^2"]),
@@ -64,7 +67,7 @@ ANSWERS: dict[str, tuple[list[str], list[str]]] = {
     "Evelyn": (["Evelyn", r"\text{Evelyn}", "The answer is Evelyn."], ["Briana", "Evelyn and Briana"]),
     "x": (["x", "$x$"], ["y", "2x", "x+1"]),
     r"\infty": ([r"\infty", "∞", "infinity"], [r"-\infty", "1/0", "0"]),
-    r"\emptyset": ([r"\emptyset", r"\{\}", "∅"], ["0", r"\{0\}"]),
+    r"\emptyset": ([r"\emptyset", r"\{\}", "∅"], ["0", r"\{0\}", "x<x", "1<2", r"x \le x"]),
     # gold answers that are more than an answer
     r"The total is $3+4=7$, so the answer is \boxed{7}.": (["7", "7.0"], ["3", "4"]),
     r"so $x=3$": (["3", "x=3"], ["4"]),

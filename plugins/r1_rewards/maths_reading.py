@@ -20,6 +20,8 @@ _REWRITTEN = [
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"(?<=\d)\\[,!](?=\d{3}(?!\d))"), ","),
     (re.compile(r"(\\[dtc]?frac)\s*(\d)\s+(\d)(?!\d)"), r"\1{\2}{\3}"),
+    (re.compile(r"_(\d)\s+(?=\d)"), r"_{\1} "),
+    (re.compile(r"\A\\\{\s*[a-z]\s*(?:\\in\s*\\mathbb\s*\{?R\}?\s*)?(?:\\mid|\\vert|\||:)(.+)\\\}\Z"), r"\1"),
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"<="), r"\\le "),
     (re.compile(r">="), r"\\ge "),

@@ -12,6 +12,7 @@ from typing import Any
 
 from latex2sympy2_extended import NormalizationConfig
 from math_verify import LatexExtractionConfig, parse, verify
+from sympy import EmptySet
 
 from r1sdk import Verdict
 
@@ -54,8 +55,12 @@ def equal(answer: str, gold: str) -> Verdict:
         return Verdict(0.0, reason="cannot be read as mathematics")
     if (claim := false_claim(answer, gold)) is not None:
         return Verdict(0.0, reason=f"states {claim:.80}, which is no value")
-    if not verify(list(known), list(read), allow_set_relation_comp=True, timeout_seconds=None):
+    # `x > 2` is the interval; but every relation that is never true would be the empty set.
+    as_sets = known[0] != EmptySet
+    if not verify(list(known), list(read), allow_set_relation_comp=as_sets, timeout_seconds=None):
         return Verdict(0.0, reason=f"is not {gold:.80}")
+    if answer != gold and _EQUALS.search(gold) and _is_identity(answer):
+        return Verdict(0.0, reason="holds for any value")
     return Verdict(1.0)
 
 
@@ -87,6 +92,12 @@ def false_claim(answer: str, gold: str) -> str | None:
             if not _NAME.fullmatch(side) and not _same(side, value):
                 return part.strip()
     return None
+
+
+def _is_identity(answer: str) -> bool:
+    """Whether all that `answer` says is that something equals itself. To math-verify that is any equation without solution."""
+    *sides, value = _split(answer, _EQUALS)
+    return bool(sides) and all(_same(side, value) for side in sides)
 
 
 def _same(left: str, right: str) -> bool:
