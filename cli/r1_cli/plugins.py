@@ -31,7 +31,7 @@ def plugins(
     for group in KINDS:
         listed = [entry for entry in entries if entry.kind == group]
         if listed:
-            typer.echo(f"{group}s")
+            typer.echo("sandboxes" if group == "sandbox" else f"{group}s")
         for entry in listed:
             typer.echo(f"  {entry.name:{width}}  {entry.summary}  [{entry.source}]")
     for (duplicate, name), found in registry.entries.items():
