@@ -236,6 +236,23 @@ def test_nothing_is_left_when_the_trainer_is_killed(sandbox):
     raise AssertionError("the jail is still there")
 
 
+def test_folders_that_killed_processes_left_are_removed_and_others_are_not(tmp_path, monkeypatch):
+    import tempfile
+
+    from r1_sandboxes.scratch import Scratch
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, used = tmp_path / "r1-sandbox-left", Scratch()
+    (left / "deep").mkdir(parents=True)
+    for folder in (left, used.path):
+        os.utime(folder, (1, 1))
+    other = Scratch()
+    assert not left.exists() and used.path.exists()
+    used.remove()
+    other.remove()
+    assert not list(tmp_path.iterdir())
+
+
 def test_modules_loaded_beforehand_can_be_used_and_others_cannot():
     pytest.importorskip("numpy")
     for mode in filter(can_start, ("bubblewrap", "landlock")):
