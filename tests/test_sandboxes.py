@@ -79,7 +79,7 @@ def test_what_takes_too_much_is_ended_and_the_next_program_runs(sandbox, outside
     code, allowed = ENDED[name]
     attack, after = execute(sandbox, outside(code), limits=SHORT)[0], execute(sandbox, AFTER, "41")[0]
     assert attack.status in allowed, attack
-    assert attack.seconds < SHORT.timeout_s + 0.5
+    assert attack.seconds < SHORT.timeout_s + 3.0, "a bound on hanging: the machine may be busy"
     assert len(attack.stdout) <= SHORT.output_bytes and len(attack.stderr) <= SHORT.output_bytes
     assert after.stdout == "42 []\n", after
 
