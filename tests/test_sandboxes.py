@@ -79,7 +79,7 @@ def test_what_takes_too_much_is_ended_and_the_next_program_runs(sandbox, outside
     code, allowed = ENDED[name]
     attack, after = execute(sandbox, outside(code), limits=SHORT)[0], execute(sandbox, AFTER, "41")[0]
     assert attack.status in allowed, attack
-    assert attack.seconds < SHORT.timeout_s + 0.5
+    assert attack.seconds < SHORT.timeout_s + 3.0, "a bound on hanging: the machine may be busy"
     assert len(attack.stdout) <= SHORT.output_bytes and len(attack.stderr) <= SHORT.output_bytes
     assert after.stdout == "42 []\n", after
 
@@ -234,6 +234,23 @@ def test_nothing_is_left_when_the_trainer_is_killed(sandbox):
             return
         threading.Event().wait(0.02)
     raise AssertionError("the jail is still there")
+
+
+def test_folders_that_killed_processes_left_are_removed_and_others_are_not(tmp_path, monkeypatch):
+    import tempfile
+
+    from r1_sandboxes.scratch import Scratch
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, used = tmp_path / "r1-sandbox-left", Scratch()
+    (left / "deep").mkdir(parents=True)
+    for folder in (left, used.path):
+        os.utime(folder, (1, 1))
+    other = Scratch()
+    assert not left.exists() and used.path.exists()
+    used.remove()
+    other.remove()
+    assert not list(tmp_path.iterdir())
 
 
 def test_modules_loaded_beforehand_can_be_used_and_others_cannot():

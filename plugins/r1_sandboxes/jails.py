@@ -5,10 +5,8 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import r1sdk
 
 from .bubblewrap import DEVICES, ENVIRONMENT, INSIDE, bubblewrap_command, find_bwrap
 from .interpreter import JAIL, find_interpreter
+from .scratch import Scratch
 
 Mode = Literal["bubblewrap", "landlock"]
 START_S = 60.0  # on a busy machine, with heavy modules
@@ -41,7 +40,7 @@ class Jail:
     pid: int  # of the interpreter, as seen from outside
     baseline_bytes: int  # address space of the interpreter before any program
     disk_bytes: int  # the size of its disk, whatever a program's limit is
-    scratch: Path | None  # the folder that programs write to, if it is not inside the jail
+    scratch: Scratch | None  # the folder that programs write to, if it is not inside the jail
     errors: int  # a file in memory: what the jail itself says when it fails
 
     def run(self, code: int, stdin: str, limits: r1sdk.ExecutionLimits) -> r1sdk.Execution:
@@ -79,7 +78,7 @@ class Jail:
         self.process.wait()
         os.close(self.errors)
         if self.scratch is not None:
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            self.scratch.remove()
 
     def _answer(self, timeout_s: float) -> dict[str, Any]:
         ready = select.poll()
@@ -132,7 +131,7 @@ def start_jail(mode: Mode, preload: Sequence[str] = (), disk_bytes: int = 64 << 
             raise JailDied("bubblewrap is not installed")
         command = [*bubblewrap_command(bwrap, interpreter, disk_bytes, told), *command]
     else:
-        scratch = Path(tempfile.mkdtemp(prefix="r1-sandbox-"))
+        scratch = Scratch()
     try:
         process = subprocess.Popen(
             command,
@@ -140,8 +139,8 @@ def start_jail(mode: Mode, preload: Sequence[str] = (), disk_bytes: int = 64 << 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=errors,
-            cwd=scratch or "/",
-            env={**ENVIRONMENT, "TMPDIR": str(scratch), "HOME": str(scratch)},
+            cwd=scratch.path if scratch else "/",
+            env={**ENVIRONMENT, **({"TMPDIR": str(scratch.path), "HOME": str(scratch.path)} if scratch else {})},
             start_new_session=True,
         )
         there.close()

@@ -21,7 +21,7 @@ import kernel
 import program
 
 WATCH_S = 0.02  # between two looks at the disk
-MOST_FILES = 1000
+MOST_FILES, MOST_DEPTH = 1000, 64
 COMMON = (
     "array,base64,bisect,cmath,collections,contextlib,copy,csv,dataclasses,datetime,decimal,enum,fractions,functools,hashlib,"
     "heapq,inspect,io,itertools,json,linecache,math,numbers,operator,queue,random,re,statistics,string,struct,textwrap,"
@@ -101,7 +101,7 @@ def _wait(connection: socket.socket, child: int, deadline: float, disk_bytes: in
 
 
 def _written(enough: int) -> int:
-    """Bytes in the scratch folder, as far as they matter; too many files count as too many bytes."""
+    """Bytes in the scratch folder, as far as they matter; too many files, or too deep, count as too many bytes."""
     total = files = 0
     folders = ["."]
     while folders and total <= enough:
@@ -113,7 +113,7 @@ def _written(enough: int) -> int:
                     total += state.st_blocks * 512
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.path)
-                    if files > MOST_FILES or len(entry.path) > 2000:
+                    if files > MOST_FILES or entry.path.count("/") > MOST_DEPTH:
                         return enough + 1
         except OSError:  # removed meanwhile, or made unreadable: then it is cleared up afterwards
             files += 1
