@@ -7,10 +7,10 @@ import pytest
 
 import r1sdk
 from r1_rewards import BinaryCode, Code
-from r1_rewards.cases import read_tests
-from r1_rewards.code_blocks import find_program
-from r1_rewards.programs import check_program
-from r1_rewards.values import same_value, write_value
+from r1_rewards.code.blocks import find_program
+from r1_rewards.code.cases import read_tests
+from r1_rewards.code.programs import check_program
+from r1_rewards.code.values import same_value, write_value
 from r1_sandboxes import LocalSandbox, close_pools
 from r1sdk.plugins import load_plugins
 from r1sdk.scoring import score

@@ -9,7 +9,7 @@ import pytest
 import r1sdk
 from r1_envs.code import CodeProblems
 from r1_envs.code.problems import OWN, read_problems
-from r1_rewards.programs import check_program
+from r1_rewards.code.programs import check_program
 from r1_sandboxes import LocalSandbox, close_pools
 from r1sdk.goldcheck import check_gold
 from r1sdk.plugins import load_plugins

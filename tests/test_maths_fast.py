@@ -5,8 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from r1_rewards import maths, maths_fast
-from r1_rewards.maths_extract import answer_text
+from r1_rewards import maths
+from r1_rewards.maths import judging, numbers
+from r1_rewards.maths.extract import answer_text
 
 
 def drawn_value(rng: random.Random) -> Fraction:
@@ -93,8 +94,8 @@ def different_verdicts(seed: int, draws: int) -> tuple[list[str], int, int]:
     for _ in range(draws):
         reply, gold = drawn_pair(rng)
         written = answer_text(reply)
-        slow = maths._judge(written, gold, fast=False, slow=True)
-        fast = maths._judge(written, gold, fast=True, slow=True)
+        slow = judging._judge(written, gold, fast=False, slow=True)
+        fast = judging._judge(written, gold, fast=True, slow=True)
         taken += maths.decide(written, gold) is not None
         right += slow.value == 1.0
         if (fast.value, fast.status) != (slow.value, slow.status):
@@ -119,7 +120,7 @@ def test_the_fast_path_changes_no_verdict_in_60000_draws():
     "text", ["007", "+5", "1,23", "1 234", "1/0", r"\frac{1}{0}", "1.2.3", "1e5", "5%", "", "-", "0x10", "１"]
 )
 def test_what_is_not_surely_a_number_is_left_to_math_verify(text):
-    assert maths_fast.number(text) is None
+    assert numbers.number(text) is None
 
 
 @pytest.mark.parametrize(
@@ -133,4 +134,4 @@ def test_what_is_not_surely_a_number_is_left_to_math_verify(text):
     ],
 )
 def test_plain_numbers_are_read_exactly(text, value):
-    assert maths_fast.number(text).value == value
+    assert numbers.number(text).value == value

@@ -11,7 +11,7 @@ transformers = pytest.importorskip("transformers")
 
 import r1_rewards
 from r1_rewards import RewardModel
-from r1_rewards.classifier import load_classifier
+from r1_rewards.reward_model.classifier import load_classifier
 from r1sdk import Completion, PluginError, R1Error, Rollout, Task, Unavailable
 from r1sdk.plugins import load_plugins
 from r1sdk.scoring import score

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import r1sdk
-from r1_rewards.cases import Tests, read_tests
+from r1_rewards.code.cases import Tests, read_tests
 
 from ..rows import read_rows
 

@@ -9,8 +9,8 @@ from weakref import WeakKeyDictionary
 
 import r1sdk
 from r1_rewards import maths
-from r1_rewards.maths_extract import answer_text
-from r1_rewards.maths_signs import MAX_LENGTH
+from r1_rewards.maths.extract import answer_text
+from r1_rewards.maths.signs import MAX_LENGTH
 
 HARMLESS = {"r1": "1", "trl": r"\boxed{1}"}  # an answer whose check takes long only where the gold answer makes it long
 KEPT = 20_000  # verdicts, on answers of ordinary length: what a model writes must not fill the trainer's memory
@@ -83,7 +83,7 @@ async def _answered(question: Question) -> r1sdk.Verdict:
 
 
 async def _checked(question: Question) -> r1sdk.Outcome:
-    from r1_rewards.maths_worker import check
+    from r1_rewards.maths.worker import check
 
     return await r1sdk.call_isolated(check, question.text, question.gold, question.mode, timeout_s=question.timeout_s)
 

@@ -8,11 +8,11 @@ from typing import Literal
 
 import r1sdk
 
-from . import maths_fast
-from .maths_extract import answer_text
-from .maths_reading import Reading, read_answer, read_gold
-from .maths_signs import MAX_LENGTH, Refused
-from .maths_units import differ
+from . import numbers
+from .extract import answer_text
+from .reading import Reading, read_answer, read_gold
+from .signs import MAX_LENGTH, Refused
+from .units import differ
 
 Mode = Literal["r1", "trl"]
 
@@ -26,9 +26,9 @@ def check(reply: str, gold: str, mode: Mode = "r1") -> r1sdk.Verdict:
     Mode "trl": math-verify's verdict on the whole reply, thinking included, as TRL's `accuracy_reward` computes it.
     """
     if mode == "trl":
-        from . import maths_verify
+        from . import verify
 
-        return maths_verify.trl_verdict(reply, gold)
+        return verify.trl_verdict(reply, gold)
     return check_answer(answer_text(reply), gold)
 
 
@@ -57,9 +57,9 @@ def _judge(written: str | None, gold: str, fast: bool, slow: bool) -> r1sdk.Verd
     if _is_algebra(known):
         if not slow:
             raise _NeedsAlgebra
-        from . import maths_verify
+        from . import verify
 
-        if not maths_verify.parsed_gold(known.text):
+        if not verify.parsed_gold(known.text):
             return r1sdk.Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")
     if written is None or not written.strip():
         return r1sdk.Verdict(0.0, reason="no answer")
@@ -80,7 +80,7 @@ def _gold(gold: str) -> Reading | str:
 
 
 def _is_algebra(gold: Reading) -> bool:
-    return gold.kind == "maths" and not gold.base and maths_fast.number(gold.text) is None
+    return gold.kind == "maths" and not gold.base and numbers.number(gold.text) is None
 
 
 def _compare(written: str, gold: Reading, original: str, fast: bool, slow: bool) -> str:
@@ -95,11 +95,11 @@ def _compare(written: str, gold: Reading, original: str, fast: bool, slow: bool)
     if differ(answer.unit, gold.unit):
         return f"is in {answer.unit}, not in {gold.unit}"
     if fast:
-        ours, theirs = maths_fast.number(answer.text), maths_fast.number(gold.text)
-        if ours and theirs and (same := maths_fast.equal(ours, theirs)) is not None:
+        ours, theirs = numbers.number(answer.text), numbers.number(gold.text)
+        if ours and theirs and (same := numbers.equal(ours, theirs)) is not None:
             return "" if same else wrong
     if not slow:
         raise _NeedsAlgebra
-    from . import maths_verify
+    from . import verify
 
-    return maths_verify.equal(answer.text, gold.text).reason
+    return verify.equal(answer.text, gold.text).reason

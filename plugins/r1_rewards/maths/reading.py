@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from .maths_signs import Refused, tidied
-from .maths_units import SCALES, split_unit
+from .signs import Refused, tidied
+from .units import SCALES, split_unit
 
 MAX_DEPTH = 12  # open braces, brackets and parentheses: the time to read them doubles with each
 

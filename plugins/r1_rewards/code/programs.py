@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import r1sdk
 
+from .blocks import find_program
 from .cases import Tests, read_tests
-from .code_blocks import find_program
 
 Scoring = Literal["fraction", "all", "weighted"]
 SHOWN = 512  # characters of a program that a verdict keeps

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import r1sdk
 
-from .judge_cache import Cache
-from .judge_client import Server, Session, read_key
-from .judge_prompt import Question, ask
+from .cache import Cache
+from .client import Server, Session, read_key
+from .prompt import Question, ask
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,14 @@
+"""The check of mathematical answers for worker processes: importing this module makes math-verify ready to work."""
+
+from r1sdk import Verdict
+
+from . import verify
+from .judging import Mode, check_answer
+from .judging import check as check_reply
+
+verify.warm()
+
+
+def check(text: str | None, gold: str, mode: Mode) -> Verdict:
+    """The verdict on an answer as it was written; in mode "trl" on a whole reply."""
+    return check_answer(text, gold) if mode == "r1" else check_reply(text or "", gold, mode)

@@ -1,0 +1,5 @@
+"""The reward `reward_model`."""
+
+from .reward import RewardModel
+
+__all__ = ["RewardModel"]
