@@ -9,11 +9,12 @@ from typing import Any
 
 from .adapters import TrlReward, missing_columns
 from .contracts import FROM_RECIPE, Demonstrator, Environment
+from .demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .isolation import bounded, isolation_of, unwrapped
 from .plugins import Registry
-from .recipe import Recipe, WeightedReward, read_layer
-from .records import Task
+from .recipe import Collect, Data, Recipe, WeightedReward, read_layer
+from .records import Rollout, Task
 from .scoring import Rewards
 from .trl_fields import trainer_fields
 
@@ -54,6 +55,7 @@ class Run:
     environment: Environment
     rewards: Rewards
     model: ModelSource
+    demonstrations: Demonstrations | FromHub | None = None  # method sft
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
 
 
@@ -67,19 +69,74 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
         except R1Error as error:
             errors.append(error)
 
-    environment = attempt(build_environment, registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s)
+    env = recipe.env
+    environment = attempt(build_environment, registry, env.name, env.options, env.timeout_s) if env.name else None
+    demonstrations = None
+    if recipe.method == "sft" and (environment is not None or recipe.data is not None):
+        demonstrations = attempt(build_demonstrations, registry, recipe, environment)
+    if not env.name:
+        shown = demonstrations.environment if isinstance(demonstrations, FromEnvironment) else None
+        environment = shown or NoEnvironment()
     rewards = attempt(build_rewards, registry, recipe)
-    model = attempt(resolve_model, registry, recipe.model)
-    errors += _trainer_errors(recipe)
-    if environment is not None:
-        for split in ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",):
+    served = recipe.method == "generate" and recipe.collect.server is not None
+    model = ModelSource(recipe.model) if served else attempt(resolve_model, registry, recipe.model)
+    errors += _method_errors(recipe) + _trainer_errors(recipe)
+    if environment is not None and not isinstance(environment, NoEnvironment):
+        for split in _splits(recipe):
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
                 errors += _column_errors(rewards or {}, task)
-    if environment is not None and recipe.method == "sft" and not isinstance(environment, Demonstrator):
-        errors.append(RecipeError(f"environment {recipe.env.name!r} has no demonstrations, and method sft needs them"))
     raise_all(errors)
-    return Run(recipe, environment, rewards, model)
+    return Run(recipe, environment, rewards, model, demonstrations)
+
+
+class NoEnvironment:
+    """In place of an environment where a run learns from data alone: there is nothing to judge."""
+
+    def tasks(self, split: str) -> list[Task]:
+        return []
+
+    def verify(self, rollout: Rollout) -> None:
+        return None
+
+    def summary(self) -> str:
+        return "none, so no accuracy is measured"
+
+
+def build_demonstrations(
+    registry: Registry, recipe: Recipe, environment: Environment | None = None
+) -> Demonstrations | FromHub:
+    """What `recipe` learns from, the first row looked at; without `data` that is `environment`. Raises: R1Error."""
+    data = recipe.data or Data(name=recipe.env.name)
+    if recipe.data is None or ("environment", data.name) in registry.entries:
+        shows = environment if recipe.data is None else build_environment(registry, data.name, data.options)
+        if not isinstance(shows, Demonstrator):
+            raise RecipeError(
+                f"environment {data.name!r} has no demonstrations, and method sft needs them: name a file with --data"
+            )
+        return FromEnvironment(shows, recipe.evaluation.split, data.held_out)
+    if data.options:
+        raise RecipeError(f"recipe key 'data.options' is for an environment, and {data.name!r} is none")
+    path = Path(data.name).expanduser()
+    if path.is_file():
+        rows = FromFile(path, data.held_out, recipe.seed)
+        rows.check()
+        return rows
+    if _HUB_ID.fullmatch(data.name) and not path.suffix:
+        return FromHub(data.name, data.config, data.split, data.held_out, recipe.seed)
+    raise R1Error(
+        f"no data {data.name!r}{nearest(data.name, registry.names('environment'))}\n"
+        f"  tried: the file {path}, the environments, a data set on the hub (owner/name)"
+    )
+
+
+def _splits(recipe: Recipe) -> tuple[str, ...]:
+    """The splits that a run of `recipe` draws tasks from."""
+    if recipe.method == "generate":
+        return (recipe.collect.split,)
+    if recipe.method == "sft" and recipe.data is not None:
+        return (recipe.evaluation.split,) if recipe.evaluation.tasks else ()
+    return ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",)
 
 
 def build_environment(
@@ -203,8 +260,20 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
     )
 
 
+def _method_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each key that the method does not read."""
+    keys = {"data": (recipe.data, None, "sft"), "collect": (recipe.collect, Collect(), "generate")}
+    return [
+        RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
+        for key, (value, unset, method) in keys.items()
+        if recipe.method != method and value != unset
+    ]
+
+
 def _trainer_errors(recipe: Recipe) -> list[R1Error]:
     errors: list[R1Error] = []
+    if recipe.method == "generate":
+        return errors
     try:
         known = trainer_fields(recipe.method)
     except R1Error as error:

@@ -25,12 +25,12 @@ def resolve(
 
     given = {key: value for key, value in flags.items() if value is not None}
     layers = [*map(dotted, sets or []), given]
-    env = _first_name(layers, "env")
-    path, why = find_recipe(registry, name, env, _first_name(layers, "model"))
+    env = first_name(layers, "env")
+    path, why = find_recipe(registry, name, env, first_name(layers, "model"))
     return load_recipe(path, *layers), f"{path.name if why == 'given' else why}"
 
 
-def _first_name(layers: list[dict[str, Any]], key: str) -> str | None:
+def first_name(layers: list[dict[str, Any]], key: str) -> str | None:
     """What the last layer that speaks of `key` names."""
     for layer in reversed(layers):
         value = layer.get(key)

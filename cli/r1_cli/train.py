@@ -26,6 +26,9 @@ def train(
         str | None, typer.Option(help="Model: a registered name (tiny), a folder, a run folder, a hub id.")
     ] = None,
     method: Annotated[str | None, typer.Option(help="grpo or sft.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="What SFT learns from: a file, an environment, a data set on the hub.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps (trainer.max_steps).")] = None,
     seed: Seed = None,
     sets: Sets = None,
@@ -55,6 +58,7 @@ def train(
             "--rewards": rewards,
             "--model": model,
             "--method": method,
+            "--data": data,
             "--seed": seed,
             "--out": out,
             "--overwrite": overwrite or None,
@@ -66,7 +70,14 @@ def train(
             _extend(folder, registry, steps, sets or [])
         _run(folder, registry, resumed=True)
         return
-    flags: dict[str, Any] = {"env": env, "rewards": rewards, "model": model, "method": method, "seed": seed}
+    flags: dict[str, Any] = {
+        "env": env,
+        "rewards": rewards,
+        "model": model,
+        "method": method,
+        "data": data,
+        "seed": seed,
+    }
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
     resolved, origin = resolve(registry, recipe, sets, flags)
@@ -79,6 +90,8 @@ def train(
     typer.echo(f"recipe       {origin}", err=True)
     typer.echo(f"model        {resolved.model}", err=True)
     typer.echo(f"environment  {summary}", err=True)
+    if resolved.data is not None:
+        typer.echo(f"data         {resolved.data.name}", err=True)
     typer.echo(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in resolved.rewards)}", err=True)
     typer.echo(f"run folder   {folder.path}", err=True)
     _run(folder, registry)
@@ -162,15 +175,22 @@ def _summary(folder: "RunFolder") -> None:
     before, after = folder.evaluation("before"), folder.evaluation("after")
     if after:
         rows = {"accuracy": ("accuracy",), **{f"reward {name}": ("rewards", name) for name in after["rewards"]}}
-        width = max([14, *map(len, rows)])
+        generated = after["accuracy"]["n"]
+        shown = (rows if generated else {}) | ({"loss": ("loss",)} if "loss" in after else {})
+        width = max([14, *map(len, shown)])
         typer.echo(f"{'held out':{width}}{'before':>18}{'after':>18}")
-        for label, path in rows.items():
+        for label, path in shown.items():
             typer.echo(f"{label:{width}}{_estimate(before, path):>18}{_estimate(after, path):>18}")
-        typer.echo(f"{'tokens':{width}}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
-        typer.echo(
-            f"n = {after['accuracy']['n']} tasks that were never trained on, "
-            f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
-        )
+        if generated:
+            typer.echo(f"{'tokens':{width}}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
+            typer.echo(
+                f"n = {generated} tasks that were never trained on, "
+                f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
+            )
+        if "loss" in after:
+            typer.echo(
+                f"loss per token of {after['loss']['n']} replies that were never trained on; ± one standard error"
+            )
     typer.echo(f"model     {folder.model}\nrollouts  {folder.rollouts_file}\nmetrics   {folder.metrics_file}", err=True)
     typer.echo(f"next: r1 eval {folder.path} --samples 8", err=True)
 

@@ -11,12 +11,12 @@ import shutil
 import signal
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..compose import Run, compose
+from ..compose import NoEnvironment, Run, compose
 from ..errors import R1Error
 from ..evaluate import evaluate
 from ..generation import Sampling
@@ -55,7 +55,7 @@ def main(path: Path) -> int:
 def train(folder: RunFolder) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from .callback import RunCallback, StopRequest, resume_step
-    from .models import check_lengths, load_model, load_tokenizer, locate
+    from .models import load_model, locate
 
     stop = StopRequest()
     stop.install()
@@ -67,8 +67,8 @@ def train(folder: RunFolder) -> bool:
 
     run = _without_unverifiable(run, folder)
     where = locate(run.model, folder.path / "base_model", run.recipe.seed)
-    tokenizer = load_tokenizer(where)
-    check_lengths(run.environment.tasks("train"), tokenizer, where, run.recipe.generation.max_tokens)
+    tokenizer = _tokenizer(run, where)
+    _check_lengths(run, tokenizer, where)
     _seed(run.recipe.seed)
     model = load_model(where)
     if checkpoint is None:  # resumed runs keep the evaluation of the model they started from
@@ -114,6 +114,45 @@ def _without_unverifiable(run: Run, folder: RunFolder) -> Run:
     return replace(run, left_out=frozenset(fault.index for fault in found.faults))
 
 
+def _tokenizer(run: Run, where: str) -> Any:
+    """The tokenizer. SFT gives a model without a chat template one, and says how replies end."""
+    from .chat import PLAIN_TEMPLATE, settle_ending
+    from .models import load_tokenizer
+
+    if run.recipe.method != "sft":
+        return load_tokenizer(where)
+    tokenizer = load_tokenizer(where, PLAIN_TEMPLATE)
+    before = tokenizer.eos_token
+    if tokenizer.chat_template == PLAIN_TEMPLATE:
+        print("the model has no chat template: it gets a plain one", flush=True)
+    if (end := settle_ending(tokenizer)) != before:
+        print(f"replies end with {end}, not with {before}", flush=True)
+    return tokenizer
+
+
+def _check_lengths(run: Run, tokenizer: Any, where: str) -> None:
+    from .models import check_lengths
+
+    recipe = run.recipe
+    if recipe.method == "sft" and (isinstance(run.environment, NoEnvironment) or not recipe.evaluation.tasks):
+        return  # nothing is generated
+    split = "train" if recipe.method == "grpo" or recipe.data is None else recipe.evaluation.split
+    check_lengths(run.environment.tasks(split), tokenizer, where, recipe.generation.max_tokens)
+
+
+def _held_out_loss(run: Run, model: Any, tokenizer: Any) -> dict[str, Any]:
+    """The loss on what is held out of the demonstrations, as a part of an evaluation; nothing where nothing is."""
+    if run.recipe.method != "sft":
+        return {}
+    from .held_out import held_out_loss
+    from .sft import demonstrations_of
+
+    loss = held_out_loss(
+        model, tokenizer, demonstrations_of(run).held_out(), run.recipe.trainer.get("max_length", 1024)
+    )
+    return {"loss": asdict(loss)} if loss.n else {}
+
+
 def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:
     if run.recipe.method == "sft":
         from .sft import sft_trainer
@@ -129,10 +168,14 @@ def _evaluate(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str
     from ..generation.hf_model import HFModel
 
     settings = run.recipe.evaluation
-    if not settings.tasks or folder.evaluation(name) is not None:
+    if folder.evaluation(name) is not None:
         return
     phase = f"evaluating {name} training"
     folder.set_status("running", phase=phase)
+    loss = _held_out_loss(run, model, tokenizer)
+    tasks = 0 if isinstance(run.environment, NoEnvironment) else settings.tasks
+    if not tasks and not loss:
+        return
     sampling = Sampling(
         samples=settings.samples,
         max_tokens=run.recipe.generation.max_tokens,
@@ -142,15 +185,18 @@ def _evaluate(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str
     )
     started = time.perf_counter()
     result = evaluate(
-        islice(run.environment.tasks(settings.split), settings.tasks),
+        islice(run.environment.tasks(settings.split), tasks),
         run.environment,
         run.rewards,
         HFModel(model, tokenizer),
         sampling,
         progress=lambda done, total: folder.set_status("running", phase=phase, done=done, total=total),
     )
-    folder.write_evaluation(name, {**result.to_json(), "seconds": time.perf_counter() - started})
-    print(f"accuracy {name} training: {result.accuracy}", flush=True)
+    folder.write_evaluation(name, {**result.to_json(), **loss, "seconds": time.perf_counter() - started})
+    if tasks:
+        print(f"accuracy {name} training: {result.accuracy}", flush=True)
+    if loss:
+        print(f"held-out loss {name} training: {loss['loss']['mean']:.3f}", flush=True)
 
 
 def _save(trainer: Any, tokenizer: Any, folder: RunFolder) -> None:
