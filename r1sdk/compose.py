@@ -59,8 +59,11 @@ class Run:
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
 
 
-def compose(recipe: Recipe, registry: Registry) -> Run:
-    """Everything that `recipe` names, built. Raises: R1Error with every problem that can be known now."""
+def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozenset(), draw: bool = True) -> Run:
+    """Everything that `recipe` names, built. Raises: R1Error with every problem that can be known now.
+
+    `awaited`: "model", "data", or both, which an earlier stage will make. `draw`: the first task of each split is drawn.
+    """
     errors: list[R1Error] = []
 
     def attempt(step: Callable[..., Any], *args: Any) -> Any:
@@ -70,18 +73,18 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
             errors.append(error)
 
     env = recipe.env
-    environment = attempt(build_environment, registry, env.name, env.options, env.timeout_s) if env.name else None
+    environment: Any = attempt(build_environment, registry, env.name, env.options, env.timeout_s) if env.name else None
     demonstrations = None
-    if recipe.method == "sft" and (environment is not None or recipe.data is not None):
+    if recipe.method == "sft" and "data" not in awaited and (environment is not None or recipe.data is not None):
         demonstrations = attempt(build_demonstrations, registry, recipe, environment)
     if not env.name:
         shown = demonstrations.environment if isinstance(demonstrations, FromEnvironment) else None
         environment = shown or NoEnvironment()
     rewards = attempt(build_rewards, registry, recipe)
-    served = recipe.method == "generate" and recipe.collect.server is not None
-    model = ModelSource(recipe.model) if served else attempt(resolve_model, registry, recipe.model)
+    elsewhere = "model" in awaited or (recipe.method == "generate" and recipe.collect.server is not None)
+    model = ModelSource(recipe.model) if elsewhere else attempt(resolve_model, registry, recipe.model)
     errors += _method_errors(recipe) + _trainer_errors(recipe)
-    if environment is not None and not isinstance(environment, NoEnvironment):
+    if draw and environment is not None and not isinstance(environment, NoEnvironment):
         for split in _splits(recipe):
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":

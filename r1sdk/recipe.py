@@ -150,14 +150,12 @@ class Recipe(Strict):
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as a file that reads back as itself."""
-        import yaml
-
         keys = self.model_dump(mode="json")
         if self.method != "generate":
             del keys["collect"]
         if self.method != "sft":
             del keys["data"]
-        return yaml.dump(keys, Dumper=_yaml_writer(), sort_keys=False, allow_unicode=True)
+        return write_yaml(keys)
 
 
 NAMED_KEYS = ("env", "data")  # may be a bare name
@@ -167,7 +165,7 @@ def load_recipe(path: Path | None, *layers: Mapping[str, Any]) -> Recipe:
     """Read `path` and lay `layers` over it, the last one on top. Raises: RecipeError naming every key at fault."""
     merged: dict[str, Any] = read_layer(path) if path else {}
     for layer in layers:
-        merged = _overlay(merged, layer)
+        merged = overlay(merged, layer)
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
@@ -189,6 +187,20 @@ def read_layer(path: Path) -> dict[str, Any]:
     if layer is not None and not isinstance(layer, dict):
         raise RecipeError(f"recipe {path} must be a mapping of keys, got {type(layer).__name__}")
     return layer or {}
+
+
+def read_yaml(text: str) -> Any:
+    """YAML as recipes have it."""
+    import yaml
+
+    return yaml.load(text, _yaml_reader())
+
+
+def write_yaml(value: Any) -> str:
+    """`value` as text that `read_yaml` reads back as it is."""
+    import yaml
+
+    return str(yaml.dump(value, Dumper=_yaml_writer(), sort_keys=False, allow_unicode=True))
 
 
 def dotted(assignment: str) -> dict[str, Any]:
@@ -234,7 +246,7 @@ def _reward(text: str) -> dict[str, Any]:
     return {"name": name, "weight": weight} if equals else {"name": name}
 
 
-def _overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[str] = NAMED_KEYS) -> dict[str, Any]:
+def overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[str] = NAMED_KEYS) -> dict[str, Any]:
     """`over` laid on `under`: mappings merge, anything else replaces. A bare name is read as `{name: ...}` first."""
     merged = dict(under)
     for key, value in over.items():
@@ -244,7 +256,7 @@ def _overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[
             both = isinstance(below, Mapping) and isinstance(value, Mapping)
             if both and below.get("name") not in (None, value.get("name", below.get("name"))):
                 below = None  # another environment: the options of the old one are not its own
-        merged[key] = _overlay(below, value, ()) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = overlay(below, value, ()) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 

@@ -8,6 +8,7 @@ rollouts.jsonl      every rollout with its verdict and scores
 evaluations/        the held-out evaluations: before.json, after.json
 checkpoints/        checkpoint-N, whole once it holds the file `complete`
 model/              the trained model in Hugging Face form
+data.jsonl          method generate: the kept answers (or data.parquet), data.md their card, data.jsonl.work/ all of them
 worker.log          what the worker printed
 """
 
@@ -42,6 +43,11 @@ class RunFolder:
         self.model = path / "model"
         self.log_file = path / "worker.log"
         self._lock: IO[str] | None = None
+
+    @property
+    def data(self) -> Path:
+        """Where a run of method generate writes its rows."""
+        return self.path / f"data.{self.recipe().collect.format}"
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, manifest: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":

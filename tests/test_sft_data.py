@@ -214,7 +214,7 @@ def test_the_command_trains_on_a_file_and_says_the_held_out_loss(run_r1, rows, t
         "data.held_out=8",
         "trainer.per_device_train_batch_size=8",
         "trainer.learning_rate=1e-3",
-        "trainer.max_length=40",
+        "trainer.max_length=30",
     ]
     said = run_r1(
         "train", "--method", "sft", "--model", "tiny_blank", "--data", rows, "--steps", 3, "--out", tmp_path / "run",

@@ -8,8 +8,7 @@ import typer
 from .options import Env, Rewards, Seed, Sets, first_name, run_recipe
 
 if TYPE_CHECKING:
-    from r1sdk.compose import Run
-    from r1sdk.generate import Collected, Plan, Source
+    from r1sdk.generate import Collected
     from r1sdk.recipe import Recipe
 
 INTERRUPTED = 130
@@ -80,6 +79,8 @@ def generate(
         raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
     summary = getattr(run.environment, "summary", lambda: run.recipe.env.name)()
     typer.echo(f"{plan.model} on {summary}; {len(plan.tasks)} tasks of split {run.recipe.collect.split}", err=True)
+    from r1sdk.train.generator import source_of
+
     source = source_of(run, plan)
     try:
         with metered("generating") as show:
@@ -95,26 +96,15 @@ def generate(
     typer.echo(f"next: r1 train --method sft --model MODEL --data {out}", err=True)
 
 
-def source_of(run: "Run", plan: "Plan") -> "Source":
-    """Where the answers come from, the model loaded if it is one of this process. Raises: R1Error."""
-    from r1sdk.generate import LocalSource, ServerSource
-    from r1sdk.generate.plan import server_of
-
-    if run.recipe.collect.server is not None:
-        return ServerSource(server_of(run.recipe))
-    from r1sdk.train.generator import local_generator
-
-    return LocalSource(local_generator(run, plan.tasks), plan.sampling)
-
-
 def report(collected: "Collected") -> None:
     """What was kept on stdout, the rest on stderr. Raises: R1Error where answers or verdicts are missing."""
     from r1sdk.errors import R1Error
 
     plan, meter, chosen = collected.plan, collected.meter, collected.chosen
     typer.echo(f"kept {len(chosen.kept)} of {meter.done} rollouts ({plan.rule})")
-    same = f", {chosen.duplicates} duplicates left out" if chosen.duplicates else ""
-    typer.echo(f"accuracy {collected.accuracy} before choosing{same}", err=True)
+    left_out = [(chosen.duplicates, "duplicates"), (collected.empty, "empty answers")]
+    said = "".join(f", {number} {what} left out" for number, what in left_out if number)
+    typer.echo(f"accuracy {collected.accuracy} before choosing{said}", err=True)
     cost = "" if collected.cost is None else f"; cost {collected.cost:.4f}"
     unmetered = f" ({meter.unmetered} answers without a count)" if meter.unmetered and meter.prompt_tokens else ""
     typer.echo(

@@ -44,13 +44,24 @@ def train(
         bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe, and stop.")
     ] = False,
 ) -> None:
-    """Train a model with GRPO or SFT."""
+    """Train a model with GRPO or SFT, or run the stages of a pipeline."""
     from r1sdk.compose import compose
     from r1sdk.errors import RecipeError
     from r1sdk.launch.prepare import prepare
     from r1sdk.plugins import load_plugins
 
+    from .pipeline import is_pipeline_folder, pipeline_file, resume_pipeline, start_pipeline
+
     registry = load_plugins()
+    one: dict[str, Any] = {"--env": env, "--rewards": rewards, "--model": model, "--method": method, "--data": data}
+    one |= {"--steps": steps, "--seed": seed}
+    if resume is not None and is_pipeline_folder(resume):
+        given_beside = {**one, "recipe": recipe, "--set": sets, "--out": out, "--overwrite": overwrite or None}
+        resume_pipeline(resume, registry, [name for name, value in given_beside.items() if value is not None])
+        return
+    if resume is None and recipe is not None and (stages := pipeline_file(recipe, registry)) is not None:
+        start_pipeline(stages, registry, sets, one, out, overwrite, dry_run)
+        return
     if resume is not None:
         given = {
             "recipe": recipe,
@@ -68,7 +79,7 @@ def train(
         folder = _to_resume(resume, longer=steps is not None)
         if steps is not None or sets:
             _extend(folder, registry, steps, sets or [])
-        _run(folder, registry, resumed=True)
+        run_folder(folder, registry, resumed=True)
         return
     flags: dict[str, Any] = {
         "env": env,
@@ -94,7 +105,7 @@ def train(
         typer.echo(f"data         {resolved.data.name}", err=True)
     typer.echo(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in resolved.rewards)}", err=True)
     typer.echo(f"run folder   {folder.path}", err=True)
-    _run(folder, registry)
+    run_folder(folder, registry)
 
 
 def _to_resume(path: Path, longer: bool) -> "RunFolder":
@@ -135,8 +146,8 @@ def _extend(folder: "RunFolder", registry: "Registry", steps: int | None, sets: 
     folder.extend(recipe, sys.argv)
 
 
-def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> None:
-    """Start the worker, show it until it ends, and say what came of it."""
+def run_folder(folder: "RunFolder", registry: "Registry", resumed: bool = False, quiet: bool = False) -> None:
+    """Start the worker, show it until it ends, and say what came of it, `quiet` only where it did not finish."""
     from r1sdk.compose import compose
     from r1sdk.launch.local import interrupt, start
 
@@ -149,7 +160,8 @@ def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> No
     worker = start(folder)
     code = watch(folder, worker.poll, lambda: interrupt(worker))
     if code == 0:
-        _summary(folder)
+        if not quiet:
+            _summary(folder)
         return
     status = folder.status()
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
@@ -191,6 +203,10 @@ def _summary(folder: "RunFolder") -> None:
             typer.echo(
                 f"loss per token of {after['loss']['n']} replies that were never trained on; ± one standard error"
             )
+    if made := folder.evaluation("collected"):
+        typer.echo(f"kept {made['kept']} of {made['answers']} answers ({made['rule']})")
+        typer.echo(f"data      {folder.data}", err=True)
+        return
     typer.echo(f"model     {folder.model}\nrollouts  {folder.rollouts_file}\nmetrics   {folder.metrics_file}", err=True)
     typer.echo(f"next: r1 eval {folder.path} --samples 8", err=True)
 

@@ -32,6 +32,7 @@ class Collected:
     meter: Meter
     accuracy: Estimate
     unjudged: int  # answers whose judge failed: the next call tries again
+    empty: int = 0  # answers without a text, which are never kept
     failures: Counter[str] = field(default_factory=Counter)  # reason -> answers that did not come
 
     @property
@@ -121,6 +122,7 @@ def _choose(work: Work, failures: Counter[str]) -> Collected:
     scores: dict[Key, Score] = {}
     candidates: list[Candidate] = []
     groups: list[list[float | None]] = []
+    empty = 0
     for same in _groups_of_one_size(work):
         rollouts = [work.rollout(key) for keys in same for key in keys]
         priced = iter(asyncio.run(price(rollouts, plan.rewards, len(same[0]))))
@@ -131,10 +133,20 @@ def _choose(work: Work, failures: Counter[str]) -> Collected:
             groups.append(list(values))
             for key, rollout, value in zip(keys, group, values, strict=True):
                 scores[key] = next(priced)
+                if not rollout.completion.text.strip():
+                    empty += 1
+                    continue
                 tokens = len(rollout.completion.token_ids) or len(rollout.completion.text)
                 candidates.append(Candidate(*key, value, scores[key].total, tokens, _digest(rollout)))
     return Collected(
-        plan, plan.keep.choose(candidates), scores, work.meter, estimate(groups), len(work.unjudged()), failures
+        plan,
+        plan.keep.choose(candidates),
+        scores,
+        work.meter,
+        estimate(groups),
+        len(work.unjudged()),
+        empty,
+        failures,
     )
 
 

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -55,20 +55,26 @@ def main(path: Path) -> int:
 def train(folder: RunFolder) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from .callback import RunCallback, StopRequest, resume_step
+    from .learning import check_run_lengths, tokenizer_for
     from .models import load_model, locate
 
     stop = StopRequest()
     stop.install()
     folder.set_status("running", phase="loading")
     run = compose(folder.recipe(), load_plugins())
+    if run.recipe.method == "generate":
+        from .collecting import collect_into
+
+        collect_into(run, folder)
+        return True
     checkpoint = folder.rewind()
     if checkpoint:
         print(f"resuming at step {resume_step(checkpoint)}", flush=True)
 
     run = _without_unverifiable(run, folder)
     where = locate(run.model, folder.path / "base_model", run.recipe.seed)
-    tokenizer = _tokenizer(run, where)
-    _check_lengths(run, tokenizer, where)
+    tokenizer = tokenizer_for(run, where)
+    check_run_lengths(run, tokenizer, where)
     _seed(run.recipe.seed)
     model = load_model(where)
     if checkpoint is None:  # resumed runs keep the evaluation of the model they started from
@@ -114,45 +120,6 @@ def _without_unverifiable(run: Run, folder: RunFolder) -> Run:
     return replace(run, left_out=frozenset(fault.index for fault in found.faults))
 
 
-def _tokenizer(run: Run, where: str) -> Any:
-    """The tokenizer. SFT gives a model without a chat template one, and says how replies end."""
-    from .chat import PLAIN_TEMPLATE, settle_ending
-    from .models import load_tokenizer
-
-    if run.recipe.method != "sft":
-        return load_tokenizer(where)
-    tokenizer = load_tokenizer(where, PLAIN_TEMPLATE)
-    before = tokenizer.eos_token
-    if tokenizer.chat_template == PLAIN_TEMPLATE:
-        print("the model has no chat template: it gets a plain one", flush=True)
-    if (end := settle_ending(tokenizer)) != before:
-        print(f"replies end with {end}, not with {before}", flush=True)
-    return tokenizer
-
-
-def _check_lengths(run: Run, tokenizer: Any, where: str) -> None:
-    from .models import check_lengths
-
-    recipe = run.recipe
-    if recipe.method == "sft" and (isinstance(run.environment, NoEnvironment) or not recipe.evaluation.tasks):
-        return  # nothing is generated
-    split = "train" if recipe.method == "grpo" or recipe.data is None else recipe.evaluation.split
-    check_lengths(run.environment.tasks(split), tokenizer, where, recipe.generation.max_tokens)
-
-
-def _held_out_loss(run: Run, model: Any, tokenizer: Any) -> dict[str, Any]:
-    """The loss on what is held out of the demonstrations, as a part of an evaluation; nothing where nothing is."""
-    if run.recipe.method != "sft":
-        return {}
-    from .held_out import held_out_loss
-    from .sft import demonstrations_of
-
-    loss = held_out_loss(
-        model, tokenizer, demonstrations_of(run).held_out(), run.recipe.trainer.get("max_length", 1024)
-    )
-    return {"loss": asdict(loss)} if loss.n else {}
-
-
 def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:
     if run.recipe.method == "sft":
         from .sft import sft_trainer
@@ -166,13 +133,14 @@ def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks:
 def _evaluate(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str) -> None:
     """The held-out evaluation, written to the folder, unless it is there or the recipe leaves it out."""
     from ..generation.hf_model import HFModel
+    from .learning import held_out_part
 
     settings = run.recipe.evaluation
     if folder.evaluation(name) is not None:
         return
     phase = f"evaluating {name} training"
     folder.set_status("running", phase=phase)
-    loss = _held_out_loss(run, model, tokenizer)
+    loss = held_out_part(run, model, tokenizer)
     tasks = 0 if isinstance(run.environment, NoEnvironment) else settings.tasks
     if not tasks and not loss:
         return
