@@ -82,9 +82,8 @@ def train(folder: RunFolder) -> bool:
         folder.set_status("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
 
-    model.config.use_cache = (
-        caches  # the trainer turns it off, and whoever loads the model would generate without a cache
-    )
+    # The trainer turned it off, and whoever loads the saved model would generate without a cache.
+    model.config.use_cache = caches
     _save(trainer, tokenizer, folder)
     _evaluate(run, folder, trainer.accelerator.unwrap_model(trainer.model), tokenizer, "after")
     folder.set_status("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
