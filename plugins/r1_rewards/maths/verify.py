@@ -16,6 +16,10 @@ from sympy import EmptySet
 
 from r1sdk import Verdict
 
+from . import grammar
+
+grammar.install()
+
 for name in ("math_verify", "latex2sympy2_extended"):
     logging.getLogger(name).setLevel(logging.ERROR)  # it warns once a process that its timers are off
 
