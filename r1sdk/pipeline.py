@@ -86,6 +86,8 @@ def check_stages(stages: Sequence[Stage], registry: Registry, draw: bool = True)
     """Each stage composed, as far as that goes before the earlier ones have run. Raises: R1Error with every problem."""
     errors: list[R1Error] = []
     for stage in stages:
+        if stage.recipe.launch.launcher != "local":
+            errors.append(RecipeError(f"stage {stage.name!r}: a pipeline runs its stages here: launch.launcher local"))
         awaited = {"model": stage.model_from, "data": stage.data_from}
         try:
             compose(stage.recipe, registry, frozenset(key for key, name in awaited.items() if name), draw)

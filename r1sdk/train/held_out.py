@@ -5,17 +5,16 @@ from typing import Any
 
 import torch
 
-from ..evaluate import Estimate, estimate
 from ..records import Completion, Task
 from .sft import IGNORED, demonstration_rows
 
 TOKENS_TOGETHER = 16384
 
 
-def held_out_loss(
+def held_out_losses(
     model: Any, tokenizer: Any, demonstrations: Iterable[tuple[Task, Completion]], max_length: int | None
-) -> Estimate:
-    """The loss per token of a reply, its mean over replies, and the standard error of that mean."""
+) -> list[float]:
+    """The loss per token of each reply; those over `max_length` are left out."""
     rows = [row for row in demonstration_rows(demonstrations, tokenizer, max_length) if row is not None]
     rows.sort(key=lambda row: row["length"])
     training = model.training
@@ -27,7 +26,7 @@ def held_out_loss(
                 losses += _losses(model, batch)
     finally:
         model.train(training)
-    return estimate([[loss] for loss in losses])
+    return losses
 
 
 def _batches(rows: Sequence[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:

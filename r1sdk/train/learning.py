@@ -1,9 +1,12 @@
 """What SFT adds to a run: how replies end, which prompts must fit, the loss on what is held out."""
 
 from dataclasses import asdict
+from itertools import islice
 from typing import Any
 
 from ..compose import NoEnvironment, Run
+from ..evaluate import estimate
+from .ranks import Ranks
 
 
 def tokenizer_for(run: Run, where: str) -> Any:
@@ -33,14 +36,21 @@ def check_run_lengths(run: Run, tokenizer: Any, where: str) -> None:
     check_lengths(run.environment.tasks(split), tokenizer, where, recipe.generation.max_tokens)
 
 
-def held_out_part(run: Run, model: Any, tokenizer: Any) -> dict[str, Any]:
-    """The loss on what is held out of the demonstrations, as a part of an evaluation; nothing where nothing is."""
-    if run.recipe.method != "sft":
+def measures_loss(run: Run) -> bool:
+    """Whether something is held out of what `run` learns from."""
+    return run.recipe.method == "sft" and run.recipe.data is not None and run.recipe.data.held_out > 0
+
+
+def held_out_part(run: Run, model: Any, tokenizer: Any, ranks: Ranks) -> dict[str, Any]:
+    """The loss on what is held out, as a part of an evaluation, on the main process; each does its share of the rows."""
+    if not measures_loss(run):
         return {}
-    from .held_out import held_out_loss
+    from .held_out import held_out_losses
     from .sft import demonstrations_of
 
-    loss = held_out_loss(
-        model, tokenizer, demonstrations_of(run).held_out(), run.recipe.trainer.get("max_length", 1024)
-    )
-    return {"loss": asdict(loss)} if loss.n else {}
+    def share() -> list[float]:
+        rows = islice(demonstrations_of(run).held_out(), ranks.rank, None, ranks.world)
+        return held_out_losses(model, tokenizer, rows, run.recipe.trainer.get("max_length", 1024))
+
+    losses = [loss for losses in ranks.gather(share) for loss in losses]
+    return {"loss": asdict(estimate([[loss] for loss in losses]))} if losses else {}

@@ -11,14 +11,19 @@ from ..errors import R1Error
 from ..generation.hf_model import render
 from ..records import Completion, Task
 from ..runs import RunFolder
+from .adapters import lora_config
 from .chat import settle_ending
 from .grpo import machine_arguments
+from .ranks import ALONE, Ranks
 
 IGNORED = -100  # the label of a token that carries no loss
 
 
-def sft_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:
+def sft_trainer(
+    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks = ALONE
+) -> Any:
     """TRL's SFTTrainer for `run` on its demonstrations, ready to `train()`. The tokenizer and the model learn how replies end."""
+    from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
     from .lengths import SFTTrainerByLength
@@ -26,8 +31,10 @@ def sft_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbac
     settle_ending(tokenizer, model)
     arguments = SFTConfig(**sft_arguments(run, folder.checkpoints))
     rows = demonstration_rows(demonstrations_of(run).train(), tokenizer, arguments.max_length)
-    dataset, left_out = _on_disk(rows, folder.path / "rows.arrow")
-    if left_out:
+    file = folder.path / "rows.arrow"
+    left_out = ranks.lead(lambda: _write(rows, file))
+    dataset = Dataset.from_file(str(file))
+    if left_out and ranks.main:
         text = f"{left_out} of {left_out + len(dataset)} demonstrations have more than {arguments.max_length} tokens (trainer.max_length) and are left out"
         print(f"warning: {text}", flush=True)
         if not any(line["name"] == "left_out" for line in folder.metrics("warning")):
@@ -47,6 +54,7 @@ def sft_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbac
         train_dataset=dataset.select_columns(["input_ids", "labels"]) if arguments.packing else dataset,
         processing_class=tokenizer,
         callbacks=callbacks,
+        peft_config=lora_config(run.recipe.lora),
         optimizers=(optimizer, None),
     )
 
@@ -100,10 +108,9 @@ def _reply(prompt: str, text: str) -> str:
     return text
 
 
-def _on_disk(rows: Iterator[dict[str, Any] | None], file: Path) -> tuple[Any, int]:
-    """The rows as a data set that lies on disk, not in memory, and how many were left out."""
+def _write(rows: Iterator[dict[str, Any] | None], file: Path) -> int:
+    """The rows, written where a data set can lie on disk, not in memory. Returns how many were left out."""
     import pyarrow as pa
-    from datasets import Dataset
 
     numbers = pa.list_(pa.int32())
     schema = pa.schema([("input_ids", numbers), ("labels", numbers), ("length", pa.int32())])
@@ -115,4 +122,4 @@ def _on_disk(rows: Iterator[dict[str, Any] | None], file: Path) -> tuple[Any, in
             fitting = [row for row in some if row is not None]
             left_out += len(some) - len(fitting)
             writer.write_batch(pa.RecordBatch.from_pylist(fitting, schema=schema))
-    return Dataset.from_file(str(file)), left_out
+    return left_out
