@@ -7,7 +7,9 @@ With `--check` the page is only compared: exit status 1 where it is out of date.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.testing import CliRunner
@@ -28,9 +30,18 @@ This page is written by `python docs/_generate_cli.py`; a test compares it with 
 
 def page() -> str:
     """The whole page."""
-    commands = typer.main.get_command(app).commands
-    sections = [("r1", []), *((f"r1 {name}", [name]) for name in commands)]
-    return OPENING + "".join(f"\n## {title}\n\n```text\n{usage(words)}\n```\n" for title, words in sections)
+    sections = [([], None), *listed(typer.main.get_command(app), [])]
+    return OPENING + "".join(
+        f"\n## {' '.join(['r1', *words])}\n\n```text\n{usage(words)}\n```\n" for words, _ in sections
+    )
+
+
+def listed(group: Any, words: list[str]) -> Iterator[tuple[list[str], Any]]:
+    """Each command of `group` and of the groups in it, with the words that name it."""
+    for name, command in group.commands.items():
+        yield [*words, name], command
+        if hasattr(command, "commands"):
+            yield from listed(command, [*words, name])
 
 
 def usage(words: list[str]) -> str:

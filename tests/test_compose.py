@@ -263,10 +263,3 @@ def test_a_given_recipe_is_a_file_or_a_registered_name(registry, tmp_path):
         find_recipe(registry, "sums/maed", None, None)
     with pytest.raises(RecipeError, match="no recipe file 'none.yaml'; registered recipes: default, sums/made"):
         find_recipe(registry, "none.yaml", None, None)
-
-
-def test_the_recipes_that_are_shipped_all_compose():
-    registry = load_plugins()
-    for name in registry.names("recipe"):
-        if name != "default":  # it leaves the environment to the user
-            compose(load_recipe(registry.get("recipe", name).target), registry)

@@ -8,6 +8,7 @@ from .doctor import doctor
 from .eval import evaluate
 from .generate import generate
 from .plugins import plugins
+from .recipes import app as recipes
 from .sandbox import sandbox
 from .score import score
 from .train import train
@@ -25,6 +26,7 @@ app.command("eval", epilog="Try: r1 eval tiny --env countdown --tasks 200")(eval
 app.command(epilog="Try: r1 generate tiny --env countdown --tasks 20 --keep correct")(generate)
 app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_penalty")(score)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
+app.add_typer(recipes, name="recipes", epilog="Try: r1 recipes show countdown/tiny")
 app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
 
