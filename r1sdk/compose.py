@@ -346,11 +346,13 @@ def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
     ]
 
 
-def find_recipe(registry: Registry, name: str | None, env: str | None, model: str | None) -> tuple[Path, str]:
+def find_recipe(
+    registry: Registry, name: str | None, env: str | None, model: str | None, method: str | None = None
+) -> tuple[Path, str]:
     """The recipe file to start from, and why it is that one.
 
     A given `name` is a file, or a registered recipe. Without one it is the registered recipe `ENV/MODEL`, which holds
-    settings that were measured for that pair, or else `default`. Raises: R1Error.
+    settings that were measured for that pair and one method, or else `default`. Raises: R1Error.
     """
     if name is not None:
         file = Path(name).expanduser()
@@ -363,6 +365,11 @@ def find_recipe(registry: Registry, name: str | None, env: str | None, model: st
         return Path(registry.get("recipe", name).target), "given"
     default = Path(registry.get("recipe", "default").target)
     pair = f"{env}/{model or read_layer(default).get('model')}"
-    if pair in registry.names("recipe"):
+    if pair in registry.names("recipe") and _is_for(Path(registry.get("recipe", pair).target), method):
         return Path(registry.get("recipe", pair).target), f"{pair}, measured for this environment and model"
     return default, "default"
+
+
+def _is_for(path: Path, method: str | None) -> bool:
+    layer = read_layer(path)
+    return "stages" not in layer and method in (None, layer.get("method", "grpo"))

@@ -29,9 +29,20 @@ ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs"),
     *("plugins", "recipe", "trl_fields"),
-    *("calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations", "hardware", "parallel", "compose"),
-    *("runs", "manifest", "pipeline"),
-    *("generation", "evaluate", "rescore", "generate", "testing", "memory", "train", "doctor", "report"),
+    *("hardware", "parallel", "memory"),
+    *(
+        "calling",
+        "scoring",
+        "goldcheck",
+        "saved",
+        "shapes",
+        "demonstrations",
+        "compose",
+        "runs",
+        "manifest",
+        "pipeline",
+    ),
+    *("generation", "evaluate", "rescore", "generate", "testing", "train", "doctor", "report"),
     "launch",
 ]
 

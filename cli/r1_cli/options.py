@@ -26,7 +26,7 @@ def resolve(
     given = {key: value for key, value in flags.items() if value is not None}
     layers = [*map(dotted, sets or []), given]
     env = first_name(layers, "env")
-    path, why = find_recipe(registry, name, env, first_name(layers, "model"))
+    path, why = find_recipe(registry, name, env, first_name(layers, "model"), first_name(layers, "method"))
     return load_recipe(path, *layers), f"{path.name if why == 'given' else why}"
 
 
