@@ -252,6 +252,7 @@ def test_a_model_that_is_nowhere_is_an_error_that_says_what_was_tried(registry, 
 def test_without_a_name_the_recipe_is_the_one_for_the_environment_and_model_or_else_the_default(registry, tmp_path):
     assert find_recipe(registry, None, "sums", "made")[0] == tmp_path / "tuned.yaml"
     assert find_recipe(registry, None, "sums", None)[0] == tmp_path / "tuned.yaml"  # the default's model
+    assert find_recipe(registry, None, "sums", "made", "sft")[1] == "default"  # that one is for GRPO
     assert find_recipe(registry, None, "sums", "owner/name") == (tmp_path / "default.yaml", "default")
     assert find_recipe(registry, None, None, None) == (tmp_path / "default.yaml", "default")
 

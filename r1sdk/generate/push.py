@@ -10,6 +10,7 @@ def push(plan: Plan, repository: str, public: bool = False) -> str:
     The token is the one that `hf auth login` saved, or HF_TOKEN. Raises: R1Error.
     """
     try:
+        from httpx import HTTPError
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
     except ImportError:
@@ -17,11 +18,13 @@ def push(plan: Plan, repository: str, public: bool = False) -> str:
     api = HfApi()
     try:
         where = api.create_repo(repository, repo_type="dataset", private=not public, exist_ok=True)
+        if not public and not api.dataset_info(where.repo_id).private:  # it was there before
+            raise R1Error(f"{repository} is there and public: --public says that you mean it, or name another")
         for file, name in ((plan.out, plan.out.name), (plan.card, "README.md")):
             api.upload_file(
                 path_or_fileobj=file, path_in_repo=name, repo_id=where.repo_id, repo_type="dataset",
                 commit_message=f"{name} by r1sdk",
             )  # fmt: skip
-    except (HfHubHTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HTTPError, HFValidationError, LocalTokenNotFoundError, OSError) as error:
         raise R1Error(f"cannot push to {repository}: {str(error).strip().partition(chr(10))[0]}") from error
     return str(where)
