@@ -32,7 +32,9 @@ class Hub:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                self.answer({"id": "me/set", "private": hub.private})
+                if refuses:
+                    return self.answer({"error": "Repository not found"}, 404)
+                return self.answer({"id": "me/set", "private": hub.private})
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
