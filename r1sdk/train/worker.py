@@ -19,10 +19,11 @@ from typing import Any
 from ..compose import Run, compose
 from ..errors import R1Error
 from ..evaluate import evaluate
-from ..generation import Sampling
 from ..goldcheck import GoldCheck, check_gold, enforce
 from ..plugins import load_plugins
+from ..report import leave_report
 from ..runs import RunFolder
+from .sampling import held_out_sampling
 
 INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1
@@ -37,6 +38,13 @@ def main(path: Path) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     _quiet()
+    try:
+        return _main(folder)
+    finally:
+        leave_report(folder)
+
+
+def _main(folder: RunFolder) -> int:
     try:
         finished = train(folder)
     except R1Error as error:
@@ -55,6 +63,7 @@ def main(path: Path) -> int:
 def train(folder: RunFolder) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from .callback import RunCallback, StopRequest, resume_step
+    from .during import During
     from .models import check_lengths, load_model, load_tokenizer, locate
 
     stop = StopRequest()
@@ -76,7 +85,7 @@ def train(folder: RunFolder) -> bool:
 
     folder.set_status("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
-    trainer = _trainer(run, model, tokenizer, folder, [RunCallback(folder, stop)])
+    trainer = _trainer(run, model, tokenizer, folder, [RunCallback(folder, stop), During(run, folder, tokenizer)])
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.asked:
         folder.set_status("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
@@ -132,13 +141,8 @@ def _evaluate(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str
         return
     phase = f"evaluating {name} training"
     folder.set_status("running", phase=phase)
-    sampling = Sampling(
-        samples=settings.samples,
-        max_tokens=run.recipe.generation.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        seed=run.recipe.seed,
-    )
+    sampling = held_out_sampling(run.recipe)
+    folder.evaluation_file(name).unlink(missing_ok=True)  # of an attempt that was cut short
     started = time.perf_counter()
     result = evaluate(
         islice(run.environment.tasks(settings.split), settings.tasks),
@@ -147,6 +151,7 @@ def _evaluate(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str
         HFModel(model, tokenizer),
         sampling,
         progress=lambda done, total: folder.set_status("running", phase=phase, done=done, total=total),
+        keep=lambda rollouts, scores: folder.append_evaluation(name, rollouts, scores),
     )
     folder.write_evaluation(name, {**result.to_json(), "seconds": time.perf_counter() - started})
     print(f"accuracy {name} training: {result.accuracy}", flush=True)
