@@ -83,7 +83,11 @@ VERDICTS = tuple(
 def charts(runs: Sequence[RunData]) -> Sequence[Mapping[str, Any]]:
     """Groups of charts, in the order of the page: `{title, open, charts: [{title, note, form, floor, lines, points}]}`."""
     rewards = reward_names(runs)
-    parts = [Metric(f"rewards/{name}/mean", name, "This reward by itself, before its weight") for name in rewards]
+    parts = [
+        Metric(f"rewards/{name}/mean", f"Reward {name}", "By itself, before its weight")
+        for name in rewards
+        if not _is_verdict(name, runs)
+    ]
     health = [
         Metric(f"rewards/{name}/{m.key}", m.title.format(name), m.note, m.form, m.floor, m.nonzero)
         for m in PER_REWARD
@@ -114,6 +118,12 @@ def mean(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:
     """The mean of a metric over some steps; None where none of them has it."""
     values = [line[key] for line in lines if isinstance(line.get(key), int | float)]
     return sum(values) / len(values) if values else None
+
+
+def _is_verdict(name: str, runs: Sequence[RunData]) -> bool:
+    """Whether a reward is the verdict itself, step by step: its curve would be drawn twice."""
+    lines = [line for run in runs for line in run.steps if "verdict/mean" in line]
+    return bool(lines) and all(line.get(f"rewards/{name}/mean") == line["verdict/mean"] for line in lines)
 
 
 def _chart(metric: Metric, runs: Sequence[RunData]) -> Mapping[str, Any] | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 PART = 0.2  # of the training at either end
-KINDS = 12  # that a page lists; the rest is summed up
+KINDS = 10  # that a page lists; the rest is summed up
+RARE = 0.001  # of the completions, at either end
 LONGEST = 90  # characters of a kind
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
@@ -15,14 +16,11 @@ _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*(?:/\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class FailureCount:
+class Shares:
     """One kind of failure: its share of all completions in the first and in the last part of the training."""
 
-    kind: str
     first: float
     last: float
-    first_count: int
-    last_count: int
 
 
 @dataclass
@@ -44,18 +42,25 @@ class Failures:
                 if kind:
                     self._counts[part][kind] += 1
 
-    def found(self) -> Sequence[FailureCount]:
-        """The kinds, most frequent first; beyond `KINDS` of them, the others together."""
+    def found(self) -> Mapping[str, Shares]:
+        """Every kind, most frequent first."""
         first, last = self._counts
         ranked = sorted(first | last, key=lambda kind: (-max(first[kind], last[kind]), kind))
-        shown = [self._count(kind, first[kind], last[kind]) for kind in ranked[:KINDS]]
-        if rest := ranked[KINDS:]:
-            label = f"{len(rest)} other kinds"
-            shown.append(self._count(label, sum(first[k] for k in rest), sum(last[k] for k in rest)))
-        return shown
+        seen = [max(1, count) for count in self._seen]
+        return {kind: Shares(first[kind] / seen[0], last[kind] / seen[1]) for kind in ranked}
 
-    def _count(self, kind: str, first: int, last: int) -> FailureCount:
-        return FailureCount(kind, first / max(1, self._seen[0]), last / max(1, self._seen[1]), first, last)
+
+def failure_table(runs: Sequence[Mapping[str, Shares]]) -> Mapping[str, Sequence[Shares]]:
+    """The most frequent kinds of all runs, with the shares of each run; what is rare, and what is beyond them, in one row."""
+    most = {kind: max(max(s.first, s.last) for run in runs if (s := run.get(kind))) for run in runs for kind in run}
+    ranked = sorted(most, key=lambda kind: (-most[kind], kind))
+    shown = [kind for kind in ranked if most[kind] >= RARE][:KINDS]
+    table = {kind: [run.get(kind, Shares(0.0, 0.0)) for run in runs] for kind in shown}
+    if rest := [kind for kind in ranked if kind not in shown]:
+        others = [[run[kind] for kind in rest if kind in run] for run in runs]
+        label = f"{len(rest)} other kinds" if len(rest) > 1 else rest[0]
+        table[label] = [Shares(sum(s.first for s in some), sum(s.last for s in some)) for some in others]
+    return table
 
 
 def failure_kind(line: Mapping[str, Any]) -> str | None:

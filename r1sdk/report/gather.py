@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..runs import RunFolder
-from .failures import FailureCount, Failures
+from .failures import Failures, Shares
 from .lengths import Lengths
 from .samples import Attempt, Flips, held_out, training_attempts
 
@@ -32,7 +32,7 @@ class RunData:
     attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by task, in the order of the training
     held_out: bool = True  # the attempts are at tasks that were never trained on
     flips: Flips | None = None
-    failures: Sequence[FailureCount] = ()
+    failures: Mapping[str, Shares] = field(default_factory=dict)
     lengths: Lengths | None = None
     rollouts: int = 0
 

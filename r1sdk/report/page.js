@@ -32,9 +32,9 @@
     seconds: (v) => shortened(v),
   };
 
-  // The mean of the neighbours on both sides: about a twentieth of the line.
+  // The mean of the neighbours on both sides: about a thirteenth of the line.
   function smooth(values) {
-    const reach = Math.max(1, Math.floor(values.length / 40));
+    const reach = Math.max(1, Math.floor(values.length / 26));
     if (values.length < 8) return values;
     return values.map((_, i) => {
       const some = values.slice(Math.max(0, i - reach), i + reach + 1);
@@ -85,7 +85,7 @@
   const font = '11px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif';
   function axes(chart) {
     return [
-      { stroke: () => color("--faint"), font, size: 24, gap: 3, grid: { show: false }, ticks: { show: false }, space: 60 },
+      { stroke: () => color("--faint"), font, size: 26, gap: 6, grid: { show: false }, ticks: { show: false }, space: 60 },
       {
         stroke: () => color("--faint"), font, gap: 4, ticks: { show: false }, space: 32,
         size: (u, values) => 12 + Math.max(22, ...(values || []).map((v) => 6.2 * String(v).length)),
@@ -168,8 +168,8 @@
   }
 
   function draw(parent, chart) {
-    const faint = chart.lines.length <= 3;
-    const tables = chart.lines.map((line) => [line.x, line.y, smooth(line.y)]);
+    const faint = chart.lines.length <= 3; // more would be a thicket
+    const tables = chart.lines.map((line) => [line.x, faint ? line.y : line.y.map(() => null), smooth(line.y)]);
     const points = chart.points || [];
     if (points.length) {
       const xs = [...new Set(points.map((p) => p.x))].sort((a, b) => a - b);
@@ -178,11 +178,11 @@
     const joined = uPlot.join(tables);
     const series = [{}];
     chart.lines.forEach((line, i) => {
-      const raw = joined[1 + 2 * i];
+      const raw = new Map(line.x.map((x, at) => [x, line.y[at]]));
       const tone = () => runColor(line.run);
       const shared = { spanGaps: true, run: line.run, points: { show: line.x.length < 3, size: 5 } };
-      series.push({ ...shared, stroke: () => alpha(tone(), faint ? 0.28 : 0), width: 1 });
-      series.push({ ...shared, label: data.runs[line.run], stroke: tone, width: 2, tone, told: (at) => raw[at] });
+      series.push({ ...shared, stroke: () => alpha(tone(), 0.28), width: 1 });
+      series.push({ ...shared, label: data.runs[line.run], stroke: tone, width: 2, tone, told: (at) => raw.get(joined[0][at]) });
     });
     while (series.length < joined.length) series.push({ show: false });
     const options = {
@@ -214,7 +214,7 @@
         plugins: [tip(chart, (x) => "about " + Math.round(x) + " tokens")],
       };
       const name = single ? title : data.runs[run] + ": " + title.toLowerCase();
-      const plot = frame(parent, name, "Share of completions by tokens: right in green, wrong in red", "");
+      const plot = frame(parent, name, "Share by tokens: right green, wrong red", "");
       place(plot, (size) => new uPlot({ ...options, ...size }, [counts.edges, whole, right], plot));
     }
   }

@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import R1Error
 from ..runs import RunFolder
 from .curves import charts
+from .failures import failure_table
 from .figures import clock, differences, estimate, health, held_out_rows, share
 from .gather import RunData, age, gather, names
 
@@ -80,6 +81,7 @@ def render(runs: Sequence[RunData]) -> str:
         held_out=held_out_rows(runs),
         health=health(runs),
         differences=differences(runs),
+        failures=failure_table([run.failures for run in runs]),
         data=_json(data),
         styles=[_asset("vendor/uPlot.min.css"), _asset("page.css")],
         scripts=scripts,
