@@ -149,9 +149,9 @@ class RunFolder:
     def append_rollouts(self, step: int, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> None:
         _append(self.rollouts_file, [rollout_line(r, s, step=step) for r, s in zip(rollouts, scores, strict=True)])
 
-    def rollouts(self) -> Iterator[dict[str, Any]]:
-        """The rollouts as `rollout_line` wrote them, in order."""
-        return _lines(self.rollouts_file)
+    def rollouts(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """The rollouts as `rollout_line` wrote them, in order; those beyond the first `after` bytes of the file."""
+        return _lines(self.rollouts_file, after)
 
     def write_evaluation(self, name: str, evaluation: Mapping[str, Any]) -> None:
         self.evaluations.mkdir(exist_ok=True)
@@ -263,10 +263,11 @@ def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         handle.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
+def _lines(file: Path, after: int = 0) -> Iterator[dict[str, Any]]:
     if not file.is_file():
         return
     with file.open(encoding="utf-8", errors="replace") as handle:
+        handle.seek(after)
         for text in handle:
             try:
                 line = json.loads(text)

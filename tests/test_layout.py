@@ -28,7 +28,7 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "isolation", "adapters", "hookspecs"),
-    *("plugins", "recipe", "trl_fields"),
+    *("plugins", "recipe", "trl_fields", "tracking"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
     *("generation", "evaluate", "rescore", "generate", "testing", "report", "train"),
     "launch",

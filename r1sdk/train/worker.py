@@ -65,6 +65,7 @@ def train(folder: RunFolder) -> bool:
     from .callback import RunCallback, StopRequest, resume_step
     from .during import During
     from .models import check_lengths, load_model, load_tokenizer, locate
+    from .trackers import Trackers
 
     stop = StopRequest()
     stop.install()
@@ -85,7 +86,9 @@ def train(folder: RunFolder) -> bool:
 
     folder.set_status("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
-    trainer = _trainer(run, model, tokenizer, folder, [RunCallback(folder, stop), During(run, folder, tokenizer)])
+    trackers = Trackers(folder)
+    callbacks = [RunCallback(folder, stop), During(run, folder, tokenizer), trackers]
+    trainer = _trainer(run, model, tokenizer, folder, callbacks)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.asked:
         folder.set_status("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
@@ -95,6 +98,7 @@ def train(folder: RunFolder) -> bool:
     model.config.use_cache = caches
     _save(trainer, tokenizer, folder)
     _evaluate(run, folder, trainer.accelerator.unwrap_model(trainer.model), tokenizer, "after")
+    trackers.after(trainer.state.global_step)
     folder.set_status("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
     return True
 

@@ -18,7 +18,7 @@ from r1sdk.report.index import RolloutIndex, Row
 from r1sdk.report.query import Query, parse
 from r1sdk.runs import RunFolder
 
-from .paint import plain, rollout
+from .paint import DIM, OTHER, plain, rollout
 from .screens import DiffScreen, GroupScreen, HelpScreen
 from .table import RolloutTable
 
@@ -39,7 +39,6 @@ class ViewApp(App[None]):
     CSS_PATH = "app.tcss"
     TITLE = "r1 view"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
     BINDINGS: ClassVar[list[BindingType]] = [
         ("slash", "filter", "Filter"),
         ("g,enter", "group", "Group"),
@@ -52,6 +51,7 @@ class ViewApp(App[None]):
 
     def __init__(self, path: Path, text: str = "") -> None:
         super().__init__(ansi_color=False)
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
         self.path = path
         self.folder = RunFolder.open(path) if path.is_dir() else None
         self.index = RolloutIndex.open(path)
@@ -63,12 +63,15 @@ class ViewApp(App[None]):
         self._reading = Lock()
         self._asked = 0  # how often a list was asked for: only the newest one is shown
 
+        # Kept at hand: a look-up would search the screen on top, and the run goes on under it.
+        self.top = Static(id="status")
+        self.table = RolloutTable(id="table")
+        self.shown = Static(id="rollout")
+        self.detail = VerticalScroll(self.shown, id="detail")
+
     def compose(self) -> ComposeResult:
-        yield Static(id="status")
-        with Horizontal(id="body"):
-            yield RolloutTable(id="table")
-            with VerticalScroll(id="detail"):
-                yield Static(id="rollout")
+        yield self.top
+        yield Horizontal(self.table, self.detail, id="body")
         yield Input(
             self.query_text, placeholder='step:10-20 verdict:wrong reward<0.5 tokens>200 "some text"', id="filter"
         )
@@ -77,7 +80,7 @@ class ViewApp(App[None]):
     def on_mount(self) -> None:
         self.query_one("#filter").display = False
         self.index.refresh(FIRST)
-        self.query_one(RolloutTable).focus()
+        self.table.focus()
         self.arrange()
         self.read_on()
         self.set_interval(EVERY_S, self.read_on)
@@ -117,7 +120,7 @@ class ViewApp(App[None]):
     def list_rows(self, found: list[Row], asked: int) -> None:
         if asked != self._asked:
             return
-        table = self.query_one(RolloutTable)
+        table = self.table
         old = table.current
         if self.following and self.sort == 0:
             cursor = len(found) - 1
@@ -128,7 +131,7 @@ class ViewApp(App[None]):
 
     def tell(self) -> None:
         """The line at the top: what this is, how much of it is shown, what is asked for."""
-        table = self.query_one(RolloutTable)
+        table = self.table
         parts: list[str | tuple[str, str]] = [
             (f" {plain(str(self.path), lines=False)} ", "bold reverse"),
             f"  {self._progress()}  ",
@@ -138,24 +141,23 @@ class ViewApp(App[None]):
         if self.index.behind and not self.following:
             parts.append(", reading on")
         if self.index.unreadable:
-            parts.append((f", {self.index.unreadable} lines are none", "yellow"))
+            parts.append((f", {self.index.unreadable} lines are none", OTHER))
         if self.sort:
             parts.append(f", {SORTS[self.sort][0]}")
         if self.query_text:
             parts.append((f"  {plain(self.query_text, lines=False)}", "cyan"))
         if self.note:
-            parts.append((f"  {self.note}", "yellow"))
-        self.query_one("#status", Static).update(Text.assemble(*parts))
+            parts.append((f"  {self.note}", OTHER))
+        self.top.update(Text.assemble(*parts))
 
     def on_rollout_table_moved(self) -> None:
-        row = self.query_one(RolloutTable).current
-        detail = self.query_one("#rollout", Static)
+        row = self.table.current
         if row is None:
-            detail.update(Text("nothing to show" if self.index.rows else "no rollouts yet", "bright_black"))
+            self.shown.update(Text("nothing to show" if self.index.rows else "no rollouts yet", DIM))
             return
         if (line := self._read(row)) is not None:
-            detail.update(rollout(row, line))
-            self.query_one("#detail").scroll_home(animate=False)
+            self.shown.update(rollout(row, line))
+            self.detail.scroll_home(animate=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         try:
@@ -166,13 +168,17 @@ class ViewApp(App[None]):
             return
         self.query_text, self.note = event.value, ""
         event.input.display = False
-        self.query_one(RolloutTable).focus()
+        self.table.focus()
         self.arrange()
 
     def on_key(self) -> None:
         if self.note:
             self.note = ""
             self.tell()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What the list offers is not offered while something lies over it."""
+        return len(self.screen_stack) == 1 or action in ("quit", "pop_screen")
 
     def action_filter(self) -> None:
         box = self.query_one("#filter", Input)
@@ -188,7 +194,7 @@ class ViewApp(App[None]):
         self.arrange()
 
     def action_group(self) -> None:
-        row = self.query_one(RolloutTable).current
+        row = self.table.current
         if row is not None:
             rows = sorted(
                 (other for other in self.index.rows if other.group == row.group), key=lambda other: other.order
@@ -196,7 +202,7 @@ class ViewApp(App[None]):
             self.push_screen(GroupScreen(self.index, rows if row.task else [row], row))
 
     def action_diff(self) -> None:
-        row = self.query_one(RolloutTable).current
+        row = self.table.current
         if row is None:
             return
         others = [other for other in self.index.rows if other.task == row.task and other.group != row.group]

@@ -12,7 +12,7 @@ from r1sdk.report.index import Row
 from r1sdk.report.reply import parts
 from r1sdk.report.samples import asked, said
 
-RIGHT, WRONG, OTHER, DIM = "green", "red", "yellow", "bright_black"
+RIGHT, WRONG, OTHER, DIM = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e"
 
 
 def plain(text: str, lines: bool = True) -> str:
@@ -81,8 +81,8 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Text, Te
     before, after = Text(), Text()
     for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=len(left) + len(right) > 4000).get_opcodes():
         same = kind == "equal"
-        before.append("".join(left[a:b]), None if same else "red on #3a1d1d")
-        after.append("".join(right[c:d]), None if same else "green on #173524")
+        before.append("".join(left[a:b]), None if same else f"{WRONG} on #3d1f1c")
+        after.append("".join(right[c:d]), None if same else f"{RIGHT} on #173524")
     return before, after
 
 

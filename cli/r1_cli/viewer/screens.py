@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.rule import Rule
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, HorizontalScroll, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
@@ -17,7 +17,7 @@ from r1sdk.report import query
 from r1sdk.report.index import RolloutIndex, Row
 from r1sdk.report.samples import asked
 
-from .paint import DIM, difference, figure, heading, mark, moment, plain, reply
+from .paint import DIM, OTHER, difference, figure, heading, moment, plain, reply
 
 
 class Over(Screen[None]):
@@ -29,7 +29,10 @@ class Over(Screen[None]):
 class GroupScreen(Over):
     """The completions of one prompt at one moment, with what the group makes of them."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("left,h", "move(-1)", "Left"), ("right,l", "move(1)", "Right")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1)", "Left", key_display="←"),
+        Binding("right,l", "move(1)", "Right", key_display="→"),
+    ]
 
     def __init__(self, index: RolloutIndex, rows: Sequence[Row], chosen: Row) -> None:
         super().__init__()
@@ -42,7 +45,7 @@ class GroupScreen(Over):
         yield Static(Group(group_figures(self.rows), Text(plain(asked(lines[0])), DIM)), classes="title")
         with HorizontalScroll(id="columns"):
             for row, line in zip(self.rows, lines, strict=True):
-                with VerticalScroll(classes=f"column {mark(row.value, row.status)[1]}"):
+                with VerticalScroll(classes=f"column {_kind(row)}"):
                     yield Static(Group(heading(row, line), *reply(line)))
         yield Footer()
 
@@ -59,7 +62,10 @@ class GroupScreen(Over):
 class DiffScreen(Over):
     """An attempt beside another at the same task, word by word."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("left,h,p", "move(-1)", "Earlier"), ("right,l,n", "move(1)", "Later")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1)", "Earlier", key_display="←"),
+        Binding("right,l", "move(1)", "Later", key_display="→"),
+    ]
 
     def __init__(self, index: RolloutIndex, chosen: Row, others: Sequence[Row]) -> None:
         super().__init__()
@@ -112,16 +118,21 @@ class HelpScreen(Over):
         yield Footer()
 
 
+def _kind(row: Row) -> str:
+    return {1.0: "right", 0.0: "wrong"}.get(-1.0 if row.value is None else row.value, "other")
+
+
 def group_figures(rows: Sequence[Row]) -> Text:
     """`step 12 train/44: 8 completions, 3 right, reward 1.375 ± 0.484`; what GRPO makes of a group is its spread."""
     right = sum(row.value == 1.0 for row in rows)
     totals = [row.total for row in rows if row.total is not None]
     text = Text.assemble(
-        (f"{moment(rows[0])} {plain(rows[0].task, lines=False)}", "bold"), f"  {len(rows)} completions, {right} right"
+        (f"{moment(rows[0])} {plain(rows[0].task, lines=False)}", "bold"),
+        f"  {len(rows)} completion{'s' * (len(rows) > 1)}, {right} right",
     )
-    if totals:
+    if len(totals) > 1:
         spread = pstdev(totals)
         text.append(f", reward {figure(fmean(totals))} ± {figure(spread)}")
-        if spread == 0 and len(totals) > 1:
-            text.append("  no spread: this group teaches nothing", "yellow")
+        if spread == 0:
+            text.append("  no spread: this group teaches nothing", OTHER)
     return text

@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from r1sdk.report.index import Row
 
-from .paint import figure, mark, plain
+from .paint import DIM, figure, mark, plain
 
 HEADER = f"{'step':>9}  {'task':<14}  {'':1} {'reward':>7}  {'tokens':>6}  answer"
 
@@ -85,15 +85,15 @@ class RolloutTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         width = self.size.width
         if y == 0:
-            return _strip([Segment(HEADER, Style(dim=True, underline=False))], width)
+            return _strip([Segment(HEADER, Style(color=DIM))], width).apply_style(self.rich_style)
         at = self.scroll_offset.y + y - 1
         if at >= len(self.shown):
-            return Strip.blank(width)
+            return Strip.blank(width, self.rich_style)
         row = self.shown[at]
         word, colour = mark(row.value, row.status)
         chosen = at == self.cursor
         base = Style(bgcolor="#2a4a6b", color="white") if chosen else Style()
-        soft = base if chosen else Style(dim=True)
+        soft = base if chosen else Style(color=DIM)
         sign = {"✓ right": "✓", "✗ wrong": "✗"}.get(word, "?" if row.value is None else "~")
         return _strip(
             [
@@ -105,7 +105,7 @@ class RolloutTable(ScrollView, can_focus=True):
             ],
             width,
             base,
-        )
+        ).apply_style(self.rich_style)
 
 
 def _when(row: Row) -> str:
