@@ -8,6 +8,7 @@ rollouts.jsonl      every rollout with its verdict and scores
 evaluations/        the held-out evaluations: before.json, after.json, and every rollout of each: before.jsonl, after.jsonl;
                     during.jsonl: a few of those tasks, attempted again during training
 checkpoints/        checkpoint-N, whole once it holds the file `complete`
+report.html         the page of the run, made at its end
 model/              the trained model in Hugging Face form
 worker.log          what the worker printed
 """
