@@ -74,9 +74,7 @@ def test_metrics_evaluations_and_rollouts_arrive_in_a_tracker(tracker, tmp_path,
     names, tables = {"tensorboard": _tensorboard, "trackio": _trackio, "wandb": _wandb, "mlflow": _mlflow}[tracker](
         tmp_path
     )
-    assert {"rewards/accuracy/none", "verdict/mean", "groups/distinct"} <= {
-        n.removeprefix("train/") for n in names
-    }
+    assert {"rewards/accuracy/none", "verdict/mean", "groups/distinct"} <= {n.removeprefix("train/") for n in names}
     assert {"eval/accuracy", "eval/tokens"} <= set(names)
     assert tables >= 2
     assert names["eval/accuracy"] >= 2  # before and after, in one run

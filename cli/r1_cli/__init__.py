@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from .doctor import doctor
 from .eval import evaluate
 from .generate import generate
 from .plugins import plugins
@@ -28,6 +29,7 @@ app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_pen
 app.command(epilog="Try: r1 report runs/a runs/b --out both.html")(report)
 app.command(epilog="Try: r1 view runs/a --filter verdict:wrong")(view)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
+app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
 
 
