@@ -28,7 +28,7 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs"),
-    *("plugins", "recipe", "trl_fields"),
+    *("plugins", "recipe", "trl_fields", "tracking"),
     *("hardware", "parallel", "memory"),
     *(
         "calling",
@@ -42,7 +42,7 @@ ORDER = [
         "manifest",
         "pipeline",
     ),
-    *("generation", "evaluate", "rescore", "generate", "testing", "train", "doctor", "report"),
+    *("generation", "evaluate", "rescore", "generate", "testing", "report", "train", "doctor"),
     "launch",
 ]
 

@@ -133,4 +133,6 @@ def _reuse_evaluation(folder: "RunFolder", earlier: "list[RunFolder]") -> None:
         measures_loss = recipe.data is not None and recipe.data.held_out > 0
         found = other.evaluation("after")
         if recipe.model == str(other.path) and same and not measures_loss and found is not None:
+            if other.evaluation_file("after").is_file():
+                shutil.copyfile(other.evaluation_file("after"), folder.evaluation_file("before"))
             folder.write_evaluation("before", {key: value for key, value in found.items() if key != "loss"})

@@ -7,11 +7,11 @@ from typing import Any
 
 from ..compose import NoEnvironment, Run
 from ..evaluate import attempts, summarize
-from ..generation import Sampling
 from ..records import Rollout, Score
 from ..runs import RunFolder
 from .learning import held_out_part, measures_loss
 from .ranks import Ranks
+from .sampling import held_out_sampling
 
 _APART = 7919  # between the seeds of two processes
 
@@ -25,13 +25,7 @@ def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name
     if not (count or measures_loss(run)) or not ranks.lead(lambda: folder.evaluation(name) is None):
         return
     phase = f"evaluating {name} training"
-    sampling = Sampling(
-        samples=settings.samples,
-        max_tokens=run.recipe.generation.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        seed=run.recipe.seed,
-    )
+    sampling = held_out_sampling(run.recipe)
     tasks = list(islice(run.environment.tasks(settings.split), count))
     start, end = (len(tasks) * at // ranks.world for at in (ranks.rank, ranks.rank + 1))
 
@@ -52,6 +46,9 @@ def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name
         rollouts = [rollout for share in shares for some, _ in share for rollout in some]
         scores = [score for share in shares for _, some in share for score in some]
         result = summarize(rollouts, scores, sampling)
+        if count:
+            folder.evaluation_file(name).unlink(missing_ok=True)  # of an attempt that was cut short
+            folder.append_evaluation(name, rollouts, scores)
         folder.write_evaluation(name, {**result.to_json(), **loss, "seconds": time.perf_counter() - started})
         if count:
             print(f"accuracy {name} training: {result.accuracy}", flush=True)

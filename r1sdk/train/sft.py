@@ -13,7 +13,7 @@ from ..records import Completion, Task
 from ..runs import RunFolder
 from .adapters import lora_config
 from .chat import settle_ending
-from .grpo import machine_arguments
+from .grpo import machine_arguments, tracked_as
 from .ranks import ALONE, Ranks
 
 IGNORED = -100  # the label of a token that carries no loss
@@ -61,7 +61,13 @@ def sft_trainer(
 
 def sft_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
     """The arguments of SFTConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
-    arguments = {**machine_arguments(), **run.recipe.trainer, "output_dir": str(checkpoints), "seed": run.recipe.seed}
+    arguments = {
+        **machine_arguments(),
+        **tracked_as(checkpoints),
+        **run.recipe.trainer,
+        "output_dir": str(checkpoints),
+        "seed": run.recipe.seed,
+    }
     if not arguments.get("packing"):
         arguments["dataset_kwargs"] = {"skip_prepare_dataset": True}  # the rows are ready
     return arguments
