@@ -68,7 +68,7 @@ def test_a_pipeline_reads_back_from_its_own_yaml(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (("model: stage:shown\n  collect", "model: stage:shwn\n  collect"), "did you mean 'shown'"),
+        (("model: stage:shown\n  env", "model: stage:shwn\n  env"), "did you mean 'shown'"),
         (("data: stage:sampled", "data: stage:shown"), "'data' needs rows, and stage 'shown' makes none"),
         (("model: stage:shown\n  data", "model: stage:sampled\n  data"), "'model' needs a model"),
         (("- name: shown\n", "- name: again\n"), "must be named once"),
