@@ -133,9 +133,9 @@ def test_the_registered_environment_has_the_default_sandbox():
     close_pools()
 
 
-def test_evaluation_runs_offline_with_real_executions(r1):
+def test_evaluation_runs_offline_with_real_executions(r1, tmp_path):
     said = r1(
         *("eval", "tiny_blank", "--env", "code", "--rewards", "accuracy,code_format", "--tasks", "1", "--samples", "1"),
-        *("--set", "generation.max_tokens=8", "--set", "env.options.sandbox.name=local"),
+        *("--set", "generation.max_tokens=8", "--set", "env.options.sandbox.name=local", "--out", tmp_path / "eval"),
     )
     assert said.code == 0 and "accuracy" in said.out, said.err
