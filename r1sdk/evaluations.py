@@ -59,7 +59,7 @@ class EvaluationFolder:
 
     def part(self, model: str, env: str) -> Path:
         """Where one model on one environment is kept."""
-        return self.path / _slug(model) / _slug(env)
+        return part_of(self.path, model, env)
 
     def evaluate(
         self,
@@ -109,6 +109,11 @@ class EvaluationFolder:
             verdict = line["verdict"] or {}
             found.setdefault(line["task"]["id"] or json.dumps(line["task"]["prompt"]), []).append(verdict.get("value"))
         return found
+
+
+def part_of(path: Path, model: str, env: str) -> Path:
+    """Where the evaluation at `path` keeps one model on one environment."""
+    return path / _slug(model) / _slug(env)
 
 
 def read_plan(path: Path) -> dict[str, Any]:

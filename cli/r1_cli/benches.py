@@ -85,7 +85,7 @@ def set_up(
 
     registry = load_plugins()
     errors: list[R1Error] = []
-    given = _options_by_env(envs, options)
+    given = options_by_env(envs, options)
     if len(envs) > 1 and any(text.startswith(("env.", "env=")) for text in sets):
         raise R1Error("--set env.… is for one environment; with several: --option ENV.KEY=VALUE")
     benches: list[Bench] = []
@@ -191,7 +191,7 @@ def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _options_by_env(envs: Sequence[str], options: Sequence[str]) -> dict[str, list[str]]:
+def options_by_env(envs: Sequence[str], options: Sequence[str]) -> dict[str, list[str]]:
     """`gsm8k.source=FOLDER` by environment. Raises: R1Error for one that is not evaluated."""
     from r1sdk.errors import R1Error, nearest
 

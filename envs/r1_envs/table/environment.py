@@ -96,6 +96,10 @@ class Table:
             elif not self.leaves_out_unreadable:
                 raise found
 
+    def readable(self, split: str) -> Iterator[tuple[r1sdk.Task, str, Row]]:
+        """As `rows`, without the rows that make no task."""
+        yield from (found for found in self._all(split) if isinstance(found, Read))
+
     def faults(self, split: str) -> Iterator[str]:
         """What is wrong with each row that makes no task."""
         yield from (str(found) for found in self._all(split) if not isinstance(found, Read))
