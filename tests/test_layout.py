@@ -29,8 +29,21 @@ ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "isolation", "adapters", "hookspecs"),
     *("plugins", "recipe", "trl_fields"),
+    *("hardware", "parallel", "memory"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
-    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "testing", "train", "report"),
+    *(
+        "generation",
+        "evaluate",
+        "paired",
+        "evaluations",
+        "data",
+        "rescore",
+        "generate",
+        "testing",
+        "train",
+        "doctor",
+        "report",
+    ),
     "launch",
 ]
 

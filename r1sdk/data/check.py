@@ -1,5 +1,6 @@
 """What is wrong with the tasks of an environment: duplicates, gold answers, lengths, empty cells, leakage between the splits."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -122,7 +123,11 @@ def _check(
         golds.checked if golds else 0,
         sum(task.answer is None for task in tasks),
         dict(empty.most_common()),
-        {"median": ordered[len(ordered) // 2], "p99": ordered[int(0.99 * (len(ordered) - 1))], "longest": ordered[-1]}
+        {
+            "median": ordered[len(ordered) // 2],
+            "p99": ordered[math.ceil(0.99 * len(ordered)) - 1],
+            "longest": ordered[-1],
+        }
         if ordered
         else {},
         tuple(

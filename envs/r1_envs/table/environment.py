@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from string import Formatter
 from typing import Any, ClassVar, NamedTuple
 
 import r1sdk
@@ -15,6 +14,7 @@ import r1sdk
 from ..rows import Origin, Row, is_file, read_rows
 from .columns import Columns
 from .conditions import Condition, read_condition
+from .prompts import as_messages, filled, template_faults
 from .splits import Splits
 from .verifiers import Verifier, build_verifier, verifier_name
 
@@ -63,7 +63,7 @@ class Table:
     leaves_out_unreadable: ClassVar[bool] = False  # rows that make no task, instead of stopping at the first
 
     def __post_init__(self) -> None:
-        faults = [*self._source_faults(), *self._template_faults()]
+        faults = [*self._source_faults(), *template_faults(self.template)]
         if not 0.0 <= self.test_share <= 1.0:
             faults.append(f"test_share is from 0 to 1, got {self.test_share}")
         conditions: list[Condition] = []
@@ -154,11 +154,11 @@ class Table:
             return None
         columns = self._columns()
         asked = columns.get("prompt", row)
-        messages = _messages(asked)
+        messages = as_messages(asked)
         problem = "\n".join(str(message["content"]) for message in messages if message["role"] != "system")
         posed = self._verifier.pose(problem, row, columns)
         last = messages[-1]
-        question = _filled(self.template, {**row, "prompt": last["content"]})
+        question = filled(self.template, {**row, "prompt": last["content"]})
         messages[-1] = {**last, "content": "\n\n".join(filter(None, [question, posed.added]))}
         if self.system and messages[0]["role"] != "system":
             messages.insert(0, {"role": "system", "content": self.system})
@@ -213,17 +213,6 @@ class Table:
         if not self.source:
             yield "source: name a JSON lines, CSV or parquet file, a folder, or a data set on the Hub"
 
-    def _template_faults(self) -> Iterator[str]:
-        try:
-            names = [name for _, name, _, _ in Formatter().parse(self.template) if name is not None]
-        except ValueError as error:
-            yield f"template {self.template!r}: {error}; a brace that stands for itself is written {{{{ or }}}}"
-            return
-        if odd := [name for name in names if not re.fullmatch(r"[\w ]+", name)]:
-            yield f"template: {{{odd[0]}}} is no column; a brace that stands for itself is written {{{{ or }}}}"
-        elif "prompt" not in names and not names:
-            yield "template shows no column, as {prompt}"
-
 
 @dataclass(frozen=True)
 class File(Table):
@@ -249,22 +238,3 @@ class Hub(Table):
     def _source_faults(self) -> Iterator[str]:
         if not _HUB_NAME.fullmatch(self.source):
             yield f"source is the name of a data set on the Hub, OWNER/NAME, got {self.source!r}"
-
-
-def _messages(asked: Any) -> list[r1sdk.Message]:
-    if isinstance(asked, str) and asked.strip():
-        return [{"role": "user", "content": asked.strip()}]
-    if isinstance(asked, list) and asked and all(isinstance(m, dict) and {"role", "content"} <= set(m) for m in asked):
-        return [{"role": str(m["role"]), "content": str(m["content"])} for m in asked]
-    raise r1sdk.R1Error(f"a problem is a text or a list of chat messages, got {asked!r:.60}")
-
-
-def _filled(template: str, row: Row) -> str:
-    if template == "{prompt}":
-        return str(row["prompt"])
-    try:
-        return "".join(
-            text + ("" if name is None else str(row[name])) for text, name, _, _ in Formatter().parse(template)
-        )
-    except KeyError as missing:
-        raise r1sdk.R1Error(f"the template asks for {missing}; found {', '.join(map(str, row))}") from None
