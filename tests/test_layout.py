@@ -31,7 +31,8 @@ ORDER = [
     *("plugins", "recipe", "trl_fields", "tracking"),
     *("hardware", "parallel", "memory"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
-    *("generation", "evaluate", "rescore", "generate", "testing", "report", "train", "doctor"),
+    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "testing"),
+    *("report", "train", "doctor"),
     "launch",
 ]
 
