@@ -30,18 +30,16 @@ This page is written by `python docs/_generate_cli.py`; a test compares it with 
 
 def page() -> str:
     """The whole page."""
-    sections = [([], None), *listed(typer.main.get_command(app), [])]
-    return OPENING + "".join(
-        f"\n## {' '.join(['r1', *words])}\n\n```text\n{usage(words)}\n```\n" for words, _ in sections
-    )
+    sections = [[], *paths(typer.main.get_command(app))]
+    return OPENING + "".join(f"\n## {' '.join(['r1', *words])}\n\n```text\n{usage(words)}\n```\n" for words in sections)
 
 
-def listed(group: Any, words: list[str]) -> Iterator[tuple[list[str], Any]]:
-    """Each command of `group` and of the groups in it, with the words that name it."""
+def paths(group: Any) -> Iterator[list[str]]:
+    """The words of each command, those of a group after it."""
     for name, command in group.commands.items():
-        yield [*words, name], command
+        yield [name]
         if hasattr(command, "commands"):
-            yield from listed(command, [*words, name])
+            yield from ([name, *words] for words in paths(command))
 
 
 def usage(words: list[str]) -> str:

@@ -42,7 +42,8 @@ ORDER = [
         "manifest",
         "pipeline",
     ),
-    *("generation", "evaluate", "rescore", "generate", "testing", "report", "train", "doctor"),
+    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "testing"),
+    *("report", "train", "doctor"),
     "launch",
 ]
 
