@@ -224,5 +224,6 @@ def test_the_command_trains_on_a_file_and_says_the_held_out_losses(run_r1, rows,
     before, after = folder.evaluation("before"), folder.evaluation("after")
     assert after["loss"]["mean"] < before["loss"]["mean"] and after["accuracy"]["n"] == 0
     assert "loss " in said.out and "accuracy" not in said.out
+    assert "held-out loss before training: " in said.err
     assert [line for line in folder.metrics("warning") if line["name"] == "left_out"]
     assert Recipe.model_validate(folder.recipe().model_dump()).data.held_out == 8

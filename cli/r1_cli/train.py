@@ -264,7 +264,8 @@ def _summary(folder: "RunFolder") -> None:
         return
     typer.echo(f"model     {folder.model}\nrollouts  {folder.rollouts_file}\nmetrics   {folder.metrics_file}", err=True)
     _tell_report(folder)
-    typer.echo(f"next: r1 view {folder.path}, r1 eval {folder.path} --samples 8", err=True)
+    env = "" if folder.recipe().env.name else " --env ENV"
+    typer.echo(f"next: r1 view {folder.path}, r1 eval {folder.path}{env} --samples 8", err=True)
 
 
 def _tell_report(folder: "RunFolder") -> None:
