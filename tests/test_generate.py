@@ -300,6 +300,24 @@ def test_killed_twice_with_a_bad_server_every_prompt_is_answered_exactly_once(ec
     assert stats["answered"] <= 400 + 2 * 32  # what was under way at a kill, and nothing else, was answered again
 
 
+def test_interrupted_it_says_how_to_go_on_and_answers_that_do_not_come_are_told_of_at_the_end(echo, start_r1, tmp_path):
+    server, out = echo("--delay", 0.3), tmp_path / "made.jsonl"
+    command = ["generate", "echo", "--server", server.url, "--env", "countdown", "--tasks", 40, "--concurrent", 4]
+    process = start_r1(*command, "--out", out)
+    while not (tmp_path / "made.jsonl.work" / "answers.jsonl").is_file() or not server.stats()["answered"]:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on" in err and "Traceback" not in err, err
+    assert not out.exists()
+    server.close()
+    process = start_r1(*command, "--out", out, "--set", "collect.server.retries=0")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1 and "answers did not come; the same command asks for them again" in err, err
+    assert lines(out), "what was there is kept"
+
+
 @pytest.mark.slow
 def test_five_thousand_prompts_killed_twice_are_each_answered_exactly_once(echo, start_r1, tmp_path):
     server = echo("--trouble", 0.1, "--slow", 30, "--delay", 0.2)
