@@ -126,6 +126,19 @@ def test_an_attempt_is_compared_with_the_same_task_at_another_step(folder):
     drive(folder, steps)
 
 
+def test_the_help_names_the_keys_and_the_filters(folder):
+    async def steps(app, pilot):
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        shown = screen(app)
+        assert "word by word" in shown and "reward.format<1" in shown.replace("&lt;", "<")
+        await pilot.press("escape", "s")
+        await settle(app, pilot)
+        assert "by reward" in screen(app) and app.table.current.total == 1.0
+
+    drive(folder, steps)
+
+
 def test_a_difference_marks_the_words_that_differ_and_loses_none():
     lines = [{"completion": {"messages": [{"content": text}]}} for text in ("one two\nthree", "one 2\nthree four")]
     old, new = difference(*lines)

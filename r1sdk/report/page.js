@@ -169,7 +169,9 @@
 
   function draw(parent, chart) {
     const faint = chart.lines.length <= 3; // more would be a thicket
-    const tables = chart.lines.map((line) => [line.x, faint ? line.y : line.y.map(() => null), smooth(line.y)]);
+    const tables = chart.lines.map((line) => [
+      line.x, faint ? line.y : line.y.map(() => null), chart.form === "small" ? line.y : smooth(line.y), // a schedule is as it is
+    ]);
     const points = chart.points || [];
     if (points.length) {
       const xs = [...new Set(points.map((p) => p.x))].sort((a, b) => a - b);
