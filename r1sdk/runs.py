@@ -280,3 +280,8 @@ def _lines(file: Path, after: int = 0) -> Iterator[dict[str, Any]]:
                 continue  # cut short by a kill: `rewind` drops it
             if isinstance(line, dict):
                 yield line
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Write `file` as the files of a run are: after a kill there is the old text or the new one, never a part."""
+    _replace(file, text)

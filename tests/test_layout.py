@@ -29,8 +29,10 @@ ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "isolation", "adapters", "hookspecs"),
     *("plugins", "recipe", "trl_fields", "tracking"),
+    *("hardware", "parallel", "memory"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
-    *("generation", "evaluate", "rescore", "generate", "testing", "report", "train"),
+    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "testing"),
+    *("report", "train", "doctor"),
     "launch",
 ]
 

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from .data import data
 from .doctor import doctor
 from .eval import evaluate
 from .generate import generate
@@ -23,6 +24,7 @@ app = typer.Typer(
     epilog="Try: r1 train --env countdown --rewards accuracy,format",
 )
 app.command(epilog="Try: r1 train --env countdown --rewards accuracy,format")(train)
+app.add_typer(data, name="data")
 app.command("eval", epilog="Try: r1 eval tiny --env countdown --tasks 200")(evaluate)
 app.command(epilog="Try: r1 generate tiny --env countdown --tasks 20 --keep correct")(generate)
 app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_penalty")(score)
