@@ -179,6 +179,17 @@ def test_the_change_on_the_same_tasks_has_the_error_of_paired_differences(folder
     assert row.error == pytest.approx(((0.75 - 0.25**2) / 4) ** 0.5)
 
 
+def test_several_samples_and_categories_have_rows_of_their_own(tmp_path):
+    folder = a_run(tmp_path / "run")
+    for name, right in (("before", 0.25), ("after", 0.5)):
+        one = {"mean": right, "stderr": None, "n": 4}
+        more = {"pass_at": {"1": one, "4": one}, "samples": 4, "majority": one, "categories": {"level": {"hard": one}}}
+        folder.write_evaluation(name, evaluation(right) | more)
+    rows = held_out_rows([gather(folder, "run")])
+    assert [row.label for row in rows] == ["accuracy", "pass@4", "maj@4", "level hard", "reward format"]
+    assert rows[1].change == 0.25 and rows[1].error is None
+
+
 def test_a_long_run_makes_no_large_page(tmp_path):
     folder = a_run(tmp_path / "run", steps=2)
     with folder.metrics_file.open("a") as file:
