@@ -35,6 +35,7 @@ class During(TrainerCallback):  # type: ignore[misc]
 
         tasks = list(islice(self.run.environment.tasks(self.run.recipe.evaluation.split), self.count))
         sampling = replace(held_out_sampling(self.run.recipe), samples=1)
-        generator = HFModel(model, self.tokenizer)
+        # An adapter lies inside the layers of the model that it wraps.
+        generator = HFModel(model.get_base_model() if self.run.recipe.lora else model, self.tokenizer)
         for rollouts, scores in attempts(tasks, self.run.environment, self.run.rewards, generator, sampling):
             self.folder.append_evaluation("during", rollouts, scores, step=state.global_step)
