@@ -45,4 +45,4 @@ class During(TrainerCallback):  # type: ignore[misc]
 def _has_whole_model(args: Any) -> bool:
     """Whether this process is alone and holds the model as it is, not a share of it."""
     sharing = [os.environ.get(f"ACCELERATE_USE_{library}") for library in ("DEEPSPEED", "FSDP")]
-    return args.world_size == 1 and "true" not in sharing
+    return bool(args.world_size == 1) and "true" not in sharing
