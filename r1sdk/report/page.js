@@ -211,7 +211,7 @@
       const options = {
         series: [{}, bar("wrong", "--wrong", whole, counts[part + "_wrong"]), bar("right", "--right", right, right)],
         axes: axes(chart), legend: { show: false }, padding: [8, 10, 0, 0],
-        scales: { x: { time: false }, y: { range: [0, high * 1.06 || 1] } },
+        scales: { x: { time: false, range: [0, counts.edges.at(-1) + counts.edges[0]] }, y: { range: [0, high * 1.06 || 1] } },
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
         plugins: [tip(chart, (x) => "about " + Math.round(x) + " tokens")],
       };
