@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -137,7 +137,8 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
     manager.add_hookspecs(hookspecs)
     entries: dict[tuple[str, str], tuple[Entry, ...]] = {}
     failures: list[str] = []
-    for source, load in (_installed() if points is None else points).items():
+    loaders = {source: point.load for source, point in installed().items()} if points is None else points
+    for source, load in loaders.items():
         try:
             found = _entries_of(manager, load(), source)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - someone else's code: it may fail in any way
@@ -148,12 +149,13 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
     return Registry(entries, tuple(failures))
 
 
-def _installed() -> dict[str, Callable[[], Any]]:
+def installed() -> dict[str, EntryPoint]:
+    """The installed entry points by their source, "r1-shout 0.1.0 (shout)", less those of disabled distributions."""
     disabled = {_canonical(name) for name in os.environ.get(DISABLE, "").split(",") if name.strip()}
-    found = [(p.dist.name, p.dist.version, p.name, p.load) for p in entry_points(group=GROUP) if p.dist]
+    found = [(p.dist.name, p.dist.version, p.name, p) for p in entry_points(group=GROUP) if p.dist]
     return {
-        f"{dist} {version} ({name})": load
-        for dist, version, name, load in sorted(found, key=lambda f: f[:3])
+        f"{dist} {version} ({name})": point
+        for dist, version, name, point in sorted(found, key=lambda f: f[:3])
         if _canonical(dist) not in disabled
     }
 

@@ -30,7 +30,7 @@ ORDER = [
     *("contracts", "workers", "isolation", "adapters", "hookspecs"),
     *("plugins", "recipe", "trl_fields"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
-    *("generation", "evaluate", "rescore", "generate", "testing", "train", "report"),
+    *("generation", "evaluate", "rescore", "generate", "conformance", "testing", "train", "report"),
     "launch",
 ]
 

@@ -4,8 +4,10 @@ import sys
 
 import typer
 
+from .check import check
 from .eval import evaluate
 from .generate import generate
+from .new import new
 from .plugins import plugins
 from .sandbox import sandbox
 from .score import score
@@ -24,6 +26,8 @@ app.command("eval", epilog="Try: r1 eval tiny --env countdown --tasks 200")(eval
 app.command(epilog="Try: r1 generate tiny --env countdown --tasks 20 --keep correct")(generate)
 app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_penalty")(score)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
+app.command(epilog="Try: r1 new reward shout")(new)
+app.command(epilog="Try: r1 check shout --env countdown")(check)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
 
 
