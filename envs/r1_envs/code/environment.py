@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import r1sdk
-from r1_rewards.code.programs import Scoring, check_program
+from r1_rewards.code.programs import check_program
+from r1_rewards.code.reward import Scoring
 from r1_rewards.code.values import show_value
 
 from .problems import OWN, Problem, read_problems

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Literal
 
 import r1sdk
-from r1_rewards import maths
 
-from .judging import judged
 from .problems import read_problems
 
 
@@ -25,7 +24,7 @@ class Maths:
     prompt_column: str | None = None  # None: problem, question or prompt
     answer_column: str | None = None  # None: answer, final_answer or solution; of a GSM8K solution what follows `####`
     test_share: float = 0.1  # of the problems
-    mode: maths.Mode = "r1"  # "trl": as TRL's accuracy_reward judges the whole reply
+    mode: Literal["r1", "trl"] = "r1"  # "trl": as TRL's accuracy_reward judges the whole reply
     timeout_s: float = 5.0  # to check one answer
 
     def __post_init__(self) -> None:
@@ -56,6 +55,8 @@ class Maths:
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """1.0 if the reply's answer equals the gold one, else 0.0. What takes algebra is checked in a worker process."""
+        from .judging import judged  # here, because its many patterns take long to compile
+
         gold = rollout.task.answer
         if gold is None:
             return r1sdk.Verdict(None, "unverifiable", reason="the task has no gold answer")
