@@ -5,6 +5,7 @@ import sys
 import typer
 
 from .check import check
+from .doctor import doctor
 from .eval import evaluate
 from .generate import generate
 from .new import new
@@ -28,6 +29,7 @@ app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_pen
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
 app.command(epilog="Try: r1 new reward shout")(new)
 app.command(epilog="Try: r1 check shout --env countdown")(check)
+app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
 
 
