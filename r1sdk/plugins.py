@@ -4,10 +4,12 @@ A plugin that fails to load never stops the others: its failure is kept, and sho
 beside an unknown name that it might have provided.
 """
 
+import contextlib
 import dataclasses
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
@@ -47,7 +49,13 @@ class Entry:
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring, or of a file's opening comment."""
+        """The first line of its docstring, or of a file's opening comment; where it has none that can be read, why."""
+        try:
+            return self._description().partition("\n")[0]
+        except Exception as error:  # noqa: BLE001 - someone else's: the list of all plugins must not break on one
+            return f"(cannot be read: {type(error).__name__}: {error})"
+
+    def _description(self) -> str:
         if self.kind in FILES:
             text = self.target.read_text(encoding="utf-8").lstrip("# ")
         elif self.kind == "model" and not callable(self.target):
@@ -55,7 +63,7 @@ class Entry:
             text = card.read_text(encoding="utf-8").lstrip("# ") if card.is_file() else str(self.target)
         else:
             text = inspect.getdoc(self.target) or ""
-        return str(text).partition("\n")[0]
+        return str(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,8 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
     loaders = {source: point.load for source, point in installed().items()} if points is None else points
     for source, load in loaders.items():
         try:
-            found = _entries_of(manager, load(), source)
+            with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+                found = _entries_of(manager, load(), source)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - someone else's code: it may fail in any way
             failures.append(f"{source}: {type(error).__name__}: {error}")
             continue

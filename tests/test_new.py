@@ -47,12 +47,16 @@ def test_a_new_package_passes_its_own_tests_and_with_them_the_check(packages, ki
     assert "passed" in said and "failed" not in said
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_new_package_is_strictly_typed_and_tidy(packages, kind):
-    package = packages / f"r1-my-{kind}"
-    cache = packages / ".mypy_cache"  # one for all: what they import is the same
-    assert "no issues found in 2 source files" in run("mypy", "--cache-dir", cache, cwd=package)
-    for file in package.rglob("*.py"):
+def test_new_packages_are_strictly_typed(packages):
+    sources = [f"r1-my-{kind}/{part}" for kind in KINDS for part in (f"r1_my_{kind}.py", "tests")]
+    assert "no issues found in 6 source files" in run("mypy", "--strict", *sources, cwd=packages)
+    for kind in KINDS:
+        settings = tomllib.loads((packages / f"r1-my-{kind}" / "pyproject.toml").read_text())["tool"]["mypy"]
+        assert settings == {"strict": True, "files": [f"r1_my_{kind}.py", "tests"]}
+
+
+def test_nothing_of_the_templates_is_left_over(packages):
+    for file in (file for kind in KINDS for file in (packages / f"r1-my-{kind}").rglob("*.py")):
         text = file.read_text()
         assert "$" not in text and text.endswith("\n") and max(map(len, text.splitlines())) <= 120
 

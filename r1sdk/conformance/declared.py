@@ -56,7 +56,7 @@ def summary(target: Any) -> str:
 
 
 def _docstring(entry: Entry) -> Finding:
-    if entry.kind in ("recipe", "model"):
+    if entry.kind not in ("reward", "environment", "sandbox"):
         said = entry.summary
         return passed("docstring", said) if said else failed("docstring", "nothing says what it is")
     said = summary(entry.target)
