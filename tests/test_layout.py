@@ -29,8 +29,9 @@ ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "isolation", "adapters", "hookspecs"),
     *("plugins", "recipe", "trl_fields"),
+    *("hardware", "parallel", "memory"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
-    *("generation", "evaluate", "rescore", "generate", "conformance", "testing", "train", "report"),
+    *("generation", "evaluate", "rescore", "generate", "conformance", "testing", "train", "doctor", "report"),
     "launch",
 ]
 

@@ -7,6 +7,8 @@ import pytest
 pytest.importorskip("math_verify")
 
 from math_verify import verify
+from mpmath import mpf, mpmathify
+from sympy import lambdify
 
 from r1_rewards.maths.difference import certainly_differ
 from r1_rewards.maths.verify import _parsed, equal
@@ -37,6 +39,14 @@ def written_otherwise(text: str, rng: random.Random) -> str:
             text.replace("x", "y"), text.replace("2", "3"),
         ]
     )  # fmt: skip
+
+
+def apart(ours, theirs) -> bool:
+    """Whether two expressions have other values at some places, computed by mpmath without sympy's simplifications."""
+    variables = sorted(ours.free_symbols | theirs.free_symbols, key=str)
+    left, right = (lambdify(variables, expression, "mpmath") for expression in (ours, theirs))
+    places = [[mpf(17 * (k + 2 * n) + 5) / (7 + n) for n, _ in enumerate(variables)] for k in (1, 2, 3)]
+    return any(abs(mpmathify(left(*place)) - mpmathify(right(*place))) > 1e-6 for place in places)
 
 
 @pytest.mark.parametrize("draws", [150, pytest.param(50_000, marks=pytest.mark.slow)], ids=["some", "many"])
