@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+EXAMPLES = [path.parent for path in Path(__file__).parents[1].glob("docs/examples/*/pyproject.toml")]
 KINDS = ("reward", "environment", "sandbox")
 
 
@@ -47,9 +48,10 @@ def test_a_new_package_passes_its_own_tests_and_with_them_the_check(packages, ki
     assert "passed" in said and "failed" not in said
 
 
-def test_new_packages_are_strictly_typed(packages):
+def test_new_packages_and_the_examples_are_strictly_typed(packages):
     sources = [f"r1-my-{kind}/{part}" for kind in KINDS for part in (f"r1_my_{kind}.py", "tests")]
-    assert "no issues found in 6 source files" in run("mypy", "--strict", *sources, cwd=packages)
+    sources += [example / part for example in EXAMPLES for part in (example.name.replace("-", "_"), "tests")]
+    assert "no issues found in 14 source files" in run("mypy", "--strict", *sources, cwd=packages)
     for kind in KINDS:
         settings = tomllib.loads((packages / f"r1-my-{kind}" / "pyproject.toml").read_text())["tool"]["mypy"]
         assert settings == {"strict": True, "files": [f"r1_my_{kind}.py", "tests"]}
