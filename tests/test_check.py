@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from r1_envs.named import NAMED
+
 REWARDS = """
 import os, random, re, threading
 from dataclasses import dataclass, field
@@ -268,6 +270,7 @@ FAULTS = [  # name, check, what is said
 NEEDS_MORE = {  # of ours: what a check without a service, a model, a key or the right tasks cannot try in full
     *(("reward", name) for name in ("model_judge", "reward_model", "code", "binary_code", "countdown")),
     *(("sandbox", name) for name in ("e2b", "unsafe")),
+    *(("environment", name) for name in ("hub", "reasoning_gym", *NAMED)),
 }
 
 
@@ -375,7 +378,7 @@ def test_every_plugin_of_ours_conforms(run_r1, tmp_path):
         ("Factor x^2 - 1.", "(x-1)(x+1)"),
     ]
     problems.write_text("\n".join(json.dumps({"problem": problem, "answer": answer}) for problem, answer in rows))
-    options = [f"maths.file={problems}", "maths.test_share=0.4", "maths.timeout_s=1", "code.timeout_s=1"]
+    options = [f"file.source={problems}", "file.test_share=0.4", "code.timeout_s=1", "mixture.parts=[countdown, maths]"]
     said = run_r1("check", *(word for option in options for word in ("--set", option)), "--json")
     found = json.loads(said.out)
     amiss = [

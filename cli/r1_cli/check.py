@@ -19,12 +19,12 @@ def check(
         list[str] | None, typer.Option("--set", help="An option to build a plugin with: --set NAME.OPTION=VALUE")
     ] = None,
     env: Annotated[str | None, typer.Option(help="Try rewards on the tasks of this environment.")] = None,
-    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds that one hostile reply may take.")] = 10.0,
+    timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds that one hostile reply may take.")] = 30.0,
     as_json: Json = False,
 ) -> None:
     """Check that installed plugins keep the contract. Exit status 1 where one does not.
 
-    A plugin that cannot be built without options fails if it was named, and is skipped otherwise.
+    A plugin that cannot be built, or has no tasks, without options fails if it was named, and is skipped otherwise.
     """
     from r1sdk.conformance import Subject, check_plugins, choose
     from r1sdk.errors import PluginError, RecipeError, UnknownName

@@ -13,7 +13,8 @@ from .watching import Tried, try_out
 
 __all__ = ["TIMEOUT_S", "Finding", "Report", "Subject", "check_plugins", "choose"]
 
-TIMEOUT_S = 10.0  # for one hostile reply
+TIMEOUT_S = 30.0  # for one hostile reply: a program of its may take its full time on every test
+GATES = ("builds", "draws")  # a plugin that may need options, files or a network fails here if it has none
 TRIED = ("reward", "environment", "sandbox")  # the kinds whose code is called
 
 
@@ -100,13 +101,11 @@ def _summed_up(tried: Sequence[Tried], must_build: bool) -> list[Finding]:
     found = [one.finding for one in tried if not one.part]
     if not must_build:
         found = [
-            replace(f, outcome="skipped", detail=f"{f.detail}\ngive its options: --set NAME.OPTION=VALUE")
-            if f.check == "builds" and f.outcome == "fails"
+            replace(f, outcome="skipped", detail=f"{f.detail}\nif it needs options: --set NAME.OPTION=VALUE")
+            if f.check in GATES and f.outcome == "fails"
             else f
             for f in found
         ]
-    if any(f.check == "builds" and f.outcome != "ok" for f in found):
-        return [f for f in found if f.check == "builds"]
     hostile = sorted((one for one in tried if one.part), key=lambda one: -one.seconds)
     amiss = [f"{one.part}: {one.finding.detail}" for one in hostile if one.finding.outcome == "fails"]
     idle = [one.finding.detail for one in hostile if one.finding.outcome == "skipped"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 from ..adapters import TrlReward
-from ..contracts import SANDBOX
+from ..contracts import ENVIRONMENTS, SANDBOX
 from ..plugins import Entry, Registry, installed
 from .findings import Finding, Subject, failed, passed
 
@@ -110,8 +110,8 @@ def _fault(field: "dataclasses.Field[Any]", kind: Any) -> str | None:
     from pydantic import TypeAdapter, ValidationError
     from pydantic.errors import PydanticSchemaGenerationError
 
-    if SANDBOX in field.metadata:
-        return None
+    if SANDBOX in field.metadata or ENVIRONMENTS in field.metadata:
+        return None  # a recipe names them, and the registry builds them
     if kind is Any:
         return f"{field.name}: Any: say its type, so that a mistyped value is found before a model is loaded"
     try:

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from ..compose import first_task
 from ..contracts import Demonstrator, Environment
 from ..errors import R1Error
 from ..goldcheck import gold_reply
@@ -29,6 +30,7 @@ def steps(candidate: Candidate, timeout_s: float) -> list[Step]:
     trial = _Trial(candidate)
     return [
         build_step(candidate),
+        Step("draws", trial.has_tasks, gate=True),
         pickle_step(candidate),
         Step("tasks", trial.tasks_are_well_formed, observes=True),
         Step("same tasks", trial.draws_the_same_again),
@@ -47,11 +49,26 @@ class _Trial:
         self.candidate = candidate
 
     @cached_property
+    def refused(self) -> dict[str, R1Error]:
+        """The splits that are not there, each with what is said of it."""
+        found = {}
+        for split in SPLITS:
+            try:
+                first_task(self.candidate.built, self.candidate.subject.name, split)
+            except R1Error as error:
+                found[split] = error
+        return found
+
+    @property
+    def splits(self) -> list[str]:
+        return [split for split in SPLITS if split not in self.refused]
+
+    @cached_property
     def drawn(self) -> dict[str, list[Task]]:
         return self._draw(self.candidate.built)
 
     def _draw(self, environment: Environment) -> dict[str, list[Task]]:
-        return {split: list(islice(environment.tasks(split), TASKS)) for split in SPLITS}
+        return {split: list(islice(environment.tasks(split), TASKS)) for split in self.splits}
 
     @cached_property
     def gold(self) -> list[tuple[Task, str]]:
@@ -62,12 +79,12 @@ class _Trial:
         environment = unwrapped(self.candidate.built)
         found = [
             (task, reply)
-            for split in SPLITS
+            for split in self.splits
             for task in self.drawn[split][:GOLD]
             if (reply := gold_reply(environment, task)) is not None
         ]
         if not found and isinstance(environment, Demonstrator):
-            shown = [pair for split in SPLITS for pair in islice(environment.demonstrations(split), GOLD)]
+            shown = [pair for split in self.splits for pair in islice(environment.demonstrations(split), GOLD)]
             pairs = [(task, completion.text) for task, completion in shown]
             found = [pair for pair, verdict in zip(pairs, self._judged(pairs), strict=True) if verdict.value == 1.0]
             if pairs and not found:
@@ -79,17 +96,24 @@ class _Trial:
         judged = run_async(judge(rollouts, self.candidate.built))
         return [rollout.verdict for rollout in judged]
 
+    def has_tasks(self) -> Finding:
+        """A first task can be had, files and data sets included; an environment for evaluation alone has one split."""
+        if not self.splits:
+            raise self.refused[SPLITS[-1]]
+        said = "".join(f"\nnot of {split}: {error}" for split, error in self.refused.items())
+        return passed("draws", f"a first task of {' and of '.join(self.splits)}{said}")
+
     def tasks_are_well_formed(self) -> tuple[Finding, Any]:
         """Both splits have tasks, of plain JSON, with names of their own."""
-        faults = [f"split {split!r} has no tasks" for split in SPLITS if not self.drawn[split]]
-        for split in SPLITS:
+        faults: list[str] = []
+        for split in self.splits:
             faults += [
                 f"{split} task {at}: {fault}" for at, task in enumerate(self.drawn[split]) for fault in _of(task)
             ]
             names = [task.id for task in self.drawn[split] if task.id]
             if len(set(names)) < len(names):
                 faults.append(f"split {split!r}: several tasks have one id: {_twice(names)!r}")
-        said = digest([as_json(task) for split in SPLITS for task in self.drawn[split]])
+        said = digest([as_json(task) for tasks in self.drawn.values() for task in tasks])
         if faults:
             return failed("tasks", listed(faults)), said
         counts = ", ".join(f"{len(tasks)}{'+' * (len(tasks) == TASKS)} {split}" for split, tasks in self.drawn.items())
@@ -99,7 +123,7 @@ class _Trial:
         """A resumed run and two evaluations meet the same tasks."""
         for whose, environment in (("", self.candidate.built), (" from another of its kind", self.candidate.fresh())):
             again = self._draw(environment)
-            for split in SPLITS:
+            for split in self.splits:
                 if again[split] != self.drawn[split]:
                     pairs = zip(self.drawn[split], again[split], strict=False)
                     at = next((n for n, (one, two) in enumerate(pairs) if one != two), "the last")
@@ -108,8 +132,8 @@ class _Trial:
 
     def splits_are_disjoint(self) -> Finding:
         """No prompt in both; a split that is not there is said so."""
-        asked = {split: {json.dumps(task.prompt, default=repr) for task in self.drawn[split]} for split in SPLITS}
-        if shared := sorted(asked["train"] & asked["test"]):
+        asked = {split: {json.dumps(task.prompt, default=repr) for task in self.drawn[split]} for split in self.splits}
+        if shared := sorted(set[str].intersection(*asked.values())) if len(asked) > 1 else []:
             return failed("splits", f"{len(shared)} tasks are in train and in test, as {shared[0][-200:]}")
         try:
             next(iter(self.candidate.built.tasks("no such split")), None)
@@ -172,9 +196,7 @@ class _Trial:
 
     def hostile(self, name: str) -> Finding:
         """A verdict, and not 1.0, for one hostile reply."""
-        task = next((tasks[0] for tasks in self.drawn.values() if tasks), None)
-        if task is None:
-            return skipped("hostile", "there are no tasks")
+        task = self.drawn[self.splits[0]][0]
         started = time.perf_counter()
         (verdict,) = self._judged([(task, HOSTILE[name])])
         if verdict.value == 1.0:

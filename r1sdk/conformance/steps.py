@@ -27,12 +27,16 @@ STEP_S = 60.0  # for a step that reads files, draws tasks or starts a jail
 
 @dataclass(frozen=True)
 class Step:
-    """One check. `run` returns what came of it, or raises; `observes`: its second result must be the same in every process."""
+    """One check. `run` returns what came of it, or raises.
+
+    `observes`: its second result must be the same in every process. `gate`: where it fails, nothing after it is tried.
+    """
 
     check: str
     run: Callable[[], Finding | tuple[Finding, Any]]
     limit_s: float = STEP_S
     observes: bool = False
+    gate: bool = False
     part: str = ""  # of several steps that make up one check, which
 
 
@@ -102,7 +106,7 @@ def build_step(candidate: Candidate) -> Step:
         built = unwrapped(candidate.built)
         return passed("builds", f"{built!r:.100}" if candidate.subject.options else "without options")
 
-    return Step("builds", run)
+    return Step("builds", run, gate=True)
 
 
 def pickle_step(candidate: Candidate) -> Step:

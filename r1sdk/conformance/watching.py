@@ -76,16 +76,18 @@ def try_out(
         "only_observes": only_observes,
     }
     tried: list[Tried] = []
-    first = 0
+    first, stopped = 0, list[int]()
     while True:
-        running = _start({**asked, "first": first}, hash_seed)
+        running = _start({**asked, "first": first, "stopped": stopped}, hash_seed)
         try:
-            broke_at = _follow(running, subjects, tried, progress)
+            broken = _follow(running, subjects, tried, progress)
         finally:
             running.end()
-        if broke_at is None:
+        if broken is None:
             return tried
-        first = broke_at + 1
+        first = broken["begin"] + 1
+        if broken["gate"]:
+            stopped.append(broken["subject"])
 
 
 def _start(asked: dict[str, Any], hash_seed: int) -> _Process:
@@ -118,8 +120,8 @@ def _follow(
     subjects: Sequence[Subject],
     tried: list[Tried],
     progress: Callable[[Subject, str], None] | None,
-) -> int | None:
-    """Collect what the steps find. Returns the number of the step that broke the process; None at the end."""
+) -> dict[str, Any] | None:
+    """Collect what the steps find. Returns the step that broke the process; None at the end."""
     begun: dict[str, Any] | None = None
     while True:
         try:
@@ -133,7 +135,7 @@ def _follow(
                 raise RuntimeError(f"the plugins could not be tried: {how or f'nothing after {START_S:g} s'}")
             finding = Finding(begun["check"], "fails", how)
             tried.append(Tried(begun["subject"], begun["part"], finding, seconds=math.inf))
-            return int(begun["begin"])
+            return begun
         if "begin" in said:
             begun = said
             if progress:
