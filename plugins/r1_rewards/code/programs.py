@@ -8,7 +8,7 @@ import r1sdk
 
 from .blocks import find_program
 from .cases import Tests, read_tests
-from .reward import Scoring as Scoring
+from .reward import Scoring
 
 SHOWN = 512  # characters of a program that a verdict keeps
 MAX_LENGTH = 200_000  # characters of a program
