@@ -31,7 +31,7 @@ ORDER = [
     *("plugins", "recipe", "trl_fields", "tracking"),
     *("hardware", "parallel", "memory"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
-    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "testing"),
+    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance", "testing"),
     *("report", "train", "doctor"),
     "launch",
 ]

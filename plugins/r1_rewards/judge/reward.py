@@ -1,7 +1,5 @@
 """The reward `model_judge`: what another model says of an answer that no rule can check."""
 
-import asyncio
-import hashlib
 import json
 import re
 from collections.abc import AsyncIterator
@@ -9,14 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import r1sdk
 
 from .cache import Cache
-from .client import Server, Session, read_key
-from .prompt import Question, ask
+
+if TYPE_CHECKING:  # loaded when a judge is built: asyncio takes longer than all the other rewards
+    from .client import Server, Session
+    from .prompt import Question
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,7 @@ class ModelJudge:
     cache_entries: int = 100_000  # verdicts kept in memory
     cache_file: str | None = None  # where they are kept beyond this run: hashes and scores, no text
     _cache: Cache = field(init=False, repr=False, compare=False)
-    _sessions: dict[asyncio.AbstractEventLoop, Session] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
+    _sessions: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)  # by event loop
 
     def __post_init__(self) -> None:
         self._check_server()
@@ -89,6 +87,8 @@ class ModelJudge:
             raise ValueError("model must be the name that the server knows the judge by")
         if self.api_key_env is None:
             return
+        from .client import read_key
+
         if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.api_key_env):
             raise ValueError(
                 "api_key_env must be the name of an environment variable in capitals, as JUDGE_API_KEY, never the key itself"
@@ -102,6 +102,8 @@ class ModelJudge:
         answer = (r1sdk.extract_answer(text) or "") if self.judged == "answer" else text.strip()
         if not answer:
             return 0.0
+        from .prompt import ask
+
         question = ask(rollout.task, answer, self.rubric, self.points, self.max_chars)
         key = self._key(question)
         known = self._cache.get(key)
@@ -110,7 +112,7 @@ class ModelJudge:
         async with self._session() as session:
             return await session.once(key, lambda: self._judge(session, question, key))
 
-    async def _judge(self, session: Session, question: Question, key: str) -> float:
+    async def _judge(self, session: "Session", question: "Question", key: str) -> float:
         """Raises: Unavailable."""
         reply = ""
         for again in (False, True):
@@ -123,18 +125,24 @@ class ModelJudge:
             f"the judge {self.base_url} gave no verdict twice, at last {session.said(reply[-200:])!r}"
         )
 
-    def _key(self, question: Question) -> str:
+    def _key(self, question: "Question") -> str:
+        import hashlib
+
         asked = [self.base_url, self.model, self.temperature, self.max_tokens, question.messages()]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[Session]:
+    async def _session(self) -> AsyncIterator["Session"]:
         """The session of the running event loop, opened by the first that asks and closed by the last.
 
         A batch is scored in a loop of its own, and connections cannot outlive the loop that they were made in.
         """
+        import asyncio
+
+        from .client import Session
+
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
+        session: Session | None = self._sessions.get(loop)
         if session is None:
             session = self._sessions[loop] = Session(self._server())
         session.users += 1
@@ -146,7 +154,9 @@ class ModelJudge:
                 del self._sessions[loop]
                 await session.close()
 
-    def _server(self) -> Server:
+    def _server(self) -> "Server":
+        from .client import Server
+
         body = {self.token_limit: self.max_tokens, "temperature": self.temperature}
         return Server(
             base_url=self.base_url,

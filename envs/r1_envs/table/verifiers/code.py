@@ -9,7 +9,8 @@ from typing import Any
 
 import r1sdk
 from r1_rewards.code.cases import Case, read_tests
-from r1_rewards.code.programs import Scoring, check_program
+from r1_rewards.code.programs import check_program
+from r1_rewards.code.reward import Scoring
 from r1_rewards.code.values import show_value
 
 from ...rows import Row
