@@ -88,10 +88,13 @@ class ReasoningGym:
             return r1sdk.Verdict(0.0, reason="no answer")
         if len(answer) > 10_000:
             return r1sdk.Verdict(0.0, extracted=answer[:200], reason="longer than 10000 characters")
-        index = int(rollout.task.info["index"])
-        outcome = await r1sdk.call_isolated(
-            score, self.name, self.seed, self._size(), self._settings(), index, answer, timeout_s=self.timeout_s
-        )
+        problem = (int(rollout.task.info["index"]), str(rollout.task.prompt[-1]["content"]))
+        data_set = (self.name, self.seed, self._size(), self._settings())
+        outcome = await r1sdk.call_isolated(score, *data_set, *problem, answer, timeout_s=self.timeout_s)
+        if outcome.status == "ok" and outcome.value is None:
+            raise r1sdk.R1Error(
+                f"reasoning-gym's {self.name} does not draw the same problems twice: it cannot be judged here"
+            )
         if outcome.status == "ok":
             value = min(1.0, max(0.0, float(outcome.value)))
             if not self.partial:
@@ -127,10 +130,11 @@ def task_names() -> list[str]:
     return sorted(name for name in DATASETS if name != "composite")
 
 
-def score(name: str, seed: int, size: int, settings: str, index: int, answer: str) -> float:
-    """The library's score of `answer` to one problem; called in a worker."""
+def score(name: str, seed: int, size: int, settings: str, index: int, question: str, answer: str) -> float | None:
+    """The library's score of `answer` to one problem, None where it is not `question` that it draws here; called in a worker."""
     data = _data_set(name, seed, size, settings)
-    return float(data.score_answer(answer=answer, entry=data[index]))
+    entry = data[index]
+    return float(data.score_answer(answer=answer, entry=entry)) if entry["question"].strip() == question else None
 
 
 @lru_cache(maxsize=16)
