@@ -50,6 +50,8 @@ def test_settings_reach_the_library_and_what_it_refuses_is_said():
     with pytest.raises(ValueError, match="refuses the settings of 'gcd'"):
         ReasoningGym("gcd", {"nosuch": 1})
     assert len(task_names()) > 90
+    with pytest.raises(ValueError, match="list_functions is left out"):
+        ReasoningGym("list_functions")
 
 
 def test_a_problem_that_the_library_draws_another_time_otherwise_is_never_judged():
