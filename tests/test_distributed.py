@@ -296,7 +296,7 @@ def same_model(one, other):
     from safetensors.torch import load_file
 
     left, right = (load_file(folder.model / "model.safetensors") for folder in (one, other))
-    assert left.keys() == right.keys()
+    assert right.keys() - left.keys() <= {"lm_head.weight"}  # DeepSpeed writes a tied one out
     for name, weights in left.items():
         assert (weights - right[name]).abs().max() < 1e-4, name
 
