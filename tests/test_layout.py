@@ -27,11 +27,11 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 # A module imports only from those in front of it.
 ORDER = [
     *("errors", "records", "text"),
-    *("contracts", "workers", "isolation", "adapters", "hookspecs"),
-    *("plugins", "recipe", "trl_fields"),
+    *("contracts", "workers", "isolation", "adapters", "hookspecs", "hardware"),
+    *("plugins", "recipe", "trl_fields", "parallel", "memory"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
     *("generation", "evaluate", "rescore", "generate", "testing", "train", "report"),
-    "launch",
+    *("doctor", "launch"),
 ]
 
 
