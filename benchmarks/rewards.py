@@ -8,6 +8,7 @@ The serial loop is `trl.rewards.accuracy_reward`, which is Open-R1's as well: pa
 
 import argparse
 import asyncio
+import itertools
 import random
 import statistics
 import time
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from countdown_check import by_check, ordinary_answers, rate
 
 import r1sdk
-from r1_envs.maths import Maths
+from r1_envs.table.verifiers.maths import Maths
 from r1_rewards import maths
 from r1_rewards.maths.extract import answer_text
 from r1sdk.scoring import judge
@@ -155,7 +156,7 @@ def ours(some: Sequence[Pair], mode: maths.Mode, timeout_s: float = 30.0) -> lis
         )
         for pair in some
     ]
-    judged = asyncio.run(judge(rollouts, Maths("not read", mode=mode, timeout_s=timeout_s)))
+    judged = asyncio.run(judge(rollouts, Maths(mode=mode, timeout_s=timeout_s)))
     return [rollout.verdict for rollout in judged if rollout.verdict is not None]
 
 
@@ -211,8 +212,11 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=5.0, help="seconds, of the answer that hangs")
     options = parser.parse_args()
 
+    seeds = itertools.count(1, options.rounds)
+
     def rounds(no_fast_path: bool) -> Iterator[list[Pair]]:
-        for seed in range(1, options.rounds + 1):
+        first = next(seeds)  # what was judged is remembered, here and in math-verify: nobody may see a pair twice
+        for seed in range(first, first + options.rounds):
             some = pairs(options.pairs * (3 if no_fast_path else 1), seed)
             if no_fast_path:
                 some = [pair for pair in some if maths.decide(answer_text(pair.reply), pair.gold) is None][

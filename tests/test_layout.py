@@ -27,11 +27,13 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 # A module imports only from those in front of it.
 ORDER = [
     *("errors", "records", "text"),
-    *("contracts", "workers", "isolation", "adapters", "hookspecs", "hardware"),
-    *("plugins", "recipe", "trl_fields", "parallel", "memory"),
+    *("contracts", "workers", "isolation", "adapters", "hookspecs"),
+    *("plugins", "recipe", "trl_fields", "tracking"),
+    *("hardware", "parallel", "memory"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
-    *("generation", "evaluate", "rescore", "generate", "testing", "train", "report"),
-    *("doctor", "launch"),
+    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "testing"),
+    *("report", "train", "doctor"),
+    "launch",
 ]
 
 
