@@ -368,6 +368,7 @@ def test_grpo_under_deepspeed_computes_what_one_process_does(given, stage):
 @pytest.mark.parametrize("stage", ["zero2", "zero3"])
 def test_a_checkpoint_of_deepspeed_resumes_and_the_model_is_exported_whole(run_r1, plugin, tmp_path, stage, method):
     pytest.importorskip("deepspeed")
+    model = {"grpo": "tiny", "sft": "tiny_blank"}[method]
     flags = ["--set", "trainer.save_steps=2", "--set", "trainer.save_total_limit=3", "--set", "evaluation.tasks=4"]
     flags += [
         "--set",
@@ -379,7 +380,7 @@ def test_a_checkpoint_of_deepspeed_resumes_and_the_model_is_exported_whole(run_r
     ]
     flags += ["--set", "trainer.per_device_train_batch_size=4", "--set", "trainer.learning_rate=1e-3"]
     said = run_r1(
-        *("train", "--method", method, "--env", "countdown", "--model", "tiny", "--rewards", "spread", "--steps", "4"),
+        *("train", "--method", method, "--env", "countdown", "--model", model, "--rewards", "spread", "--steps", "4"),
         *("--accelerate", stage, "--processes", "2", *flags, "--out", tmp_path / "whole"),
         path=[plugin],
     )
