@@ -62,7 +62,8 @@ def test_what_differs_is_never_equal_to_math_verify(draws):
         if differ or draws < 1000:
             same = bool(ours and theirs) and verify(list(ours), list(theirs), timeout_seconds=None)
             equal_ones += same
-            assert not (differ and same), f"{gold} and {answer}"
+            # math-verify is wrong now and then: to it sin(pi * pi) is 0, and so equals its opposite.
+            assert not (differ and same) or apart(ours[0], theirs[0]), f"{gold} and {answer}"
     assert told > draws / 10
     assert draws >= 1000 or equal_ones > draws / 20
 
