@@ -42,7 +42,7 @@ ORDER = [
         "manifest",
         "pipeline",
     ),
-    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "testing"),
+    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance", "testing"),
     *("report", "train", "doctor"),
     "launch",
 ]

@@ -31,6 +31,9 @@ def train(
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps (trainer.max_steps).")] = None,
     seed: Seed = None,
+    lora: Annotated[
+        int | None, typer.Option(min=1, help="Train adapters of this rank in place of the whole model.")
+    ] = None,
     accelerate: Annotated[
         str | None,
         typer.Option(help="Train in several processes: ddp, zero2, zero3, fsdp2, or a config file of accelerate."),
@@ -59,6 +62,7 @@ def train(
     from r1sdk.doctor.recipe import before_training
     from r1sdk.errors import RecipeError
     from r1sdk.launch.prepare import RUNS, default_name, prepare
+    from r1sdk.launch.slurm import require_sbatch, script
     from r1sdk.parallel import settled
     from r1sdk.plugins import load_plugins
 
@@ -84,6 +88,7 @@ def train(
             "--method": method,
             "--data": data,
             "--seed": seed,
+            "--lora": lora,
             "--accelerate": accelerate,
             "--processes": processes,
             "--launcher": launcher,
@@ -105,6 +110,7 @@ def train(
         "method": method,
         "data": data,
         "seed": seed,
+        "lora": lora,
     }
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
@@ -114,12 +120,12 @@ def train(
     if dry_run:
         before_training(compose(settled(resolved), registry), registry, resolved.output_dir or RUNS)
         if resolved.launch.launcher == "slurm":
-            from r1sdk.launch.slurm import script
-
             typer.echo(script(settled(resolved), resolved.output_dir or RUNS / default_name(resolved)), nl=False)
         else:
             typer.echo(resolved.to_yaml(), nl=False)
         return
+    if resolved.launch.launcher == "slurm":
+        require_sbatch()
     run, folder, findings = prepare(resolved, registry, overwrite)
     summary = getattr(run.environment, "summary", lambda: resolved.env.name)()
     typer.echo(f"recipe       {origin}", err=True)
@@ -216,7 +222,7 @@ def _elsewhere(folder: "RunFolder", launcher: str) -> None:
         from r1sdk.launch.slurm import submit
 
         typer.echo(submit(folder))
-        typer.echo(f"submitted; its logs are {folder.path / 'slurm'} and {folder.log_file}", err=True)
+        typer.echo(f"submitted; its logs: {folder.path / 'slurm'}", err=True)
         return
     launch = folder.recipe().launch
     module = "r1sdk.train.processes" if launch.accelerate else "r1sdk.train.worker"

@@ -1,10 +1,9 @@
 """A conversation with an OpenAI-compatible server that may be slow, busy, broken or gone; each wait is bounded."""
 
-import asyncio
 import json
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +13,6 @@ from .server import Server, read_key
 
 MAX_WAIT_S = 30.0  # between two attempts, also where the server asks for more
 RETRIED = frozenset({408, 409, 425, 429})  # and every 5xx
-_jitter = random.Random()  # of its own: the training's random numbers stay as they are
 
 
 class Refused(Unavailable):
@@ -41,6 +39,8 @@ class ServerSession:
     """
 
     def __init__(self, server: Server) -> None:
+        import asyncio  # not above: `import r1sdk` is quick
+
         import aiohttp
 
         self.server = server
@@ -62,6 +62,8 @@ class ServerSession:
 
         Raises: Unavailable after the last attempt, Refused at once where the server refuses the request.
         """
+        import asyncio
+
         request = json.dumps({"model": self.server.model, "messages": messages, **dict(self.server.body), **body})
         async with self._slots:
             reason = ""
@@ -76,7 +78,7 @@ class ServerSession:
                     return replace(reply, attempts=attempt + 1) if attempt else reply
                 except _TryAgain as failure:
                     reason = str(failure)
-                    wait_s = min(MAX_WAIT_S, self.server.backoff_s * 2**attempt) * _jitter.uniform(0.75, 1.0)
+                    wait_s = min(MAX_WAIT_S, self.server.backoff_s * 2**attempt) * _jitter().uniform(0.75, 1.0)
                     if failure.wait_s > MAX_WAIT_S:
                         reason += f", and asks to wait {failure.wait_s:.0f} s"
                         break
@@ -88,6 +90,8 @@ class ServerSession:
 
     async def _attempt(self, request: bytes) -> ServerReply:
         """One request. Raises: _TryAgain, Refused."""
+        import asyncio
+
         import aiohttp
 
         try:
@@ -121,6 +125,14 @@ class ServerSession:
     async def close(self) -> None:
         """End the connections."""
         await self._client.close()
+
+
+@cache
+def _jitter() -> Any:
+    """Random numbers of its own: those of the training stay as they are."""
+    import random
+
+    return random.Random()
 
 
 def _message(body: bytes) -> str:

@@ -58,9 +58,11 @@ def load_model(where: str, **options: Any) -> Any:
     """The causal language model, on the GPU where there is one. Raises: R1Error."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    unset_hf_deepspeed_config()  # after a training under ZeRO-3 this process would load the weights in pieces
     cuda = torch.cuda.is_available()
     options.setdefault("dtype", "auto" if cuda else torch.float32)
     model = _from_pretrained(AutoModelForCausalLM, where, **options)

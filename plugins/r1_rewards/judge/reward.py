@@ -1,19 +1,19 @@
 """The reward `model_judge`: what another model says of an answer that no rule can check."""
 
-import asyncio
-import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import r1sdk
 
 from .cache import Cache
-from .client import Session
-from .prompt import Question, ask
+
+if TYPE_CHECKING:  # loaded when a judge is built: asyncio takes longer than all the other rewards
+    from .client import Session
+    from .prompt import Question
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,7 @@ class ModelJudge:
     cache_entries: int = 100_000  # verdicts kept in memory
     cache_file: str | None = None  # where they are kept beyond this run: hashes and scores, no text
     _cache: Cache = field(init=False, repr=False, compare=False)
-    _sessions: dict[asyncio.AbstractEventLoop, Session] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
+    _sessions: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)  # by event loop
 
     def __post_init__(self) -> None:
         self._server()  # refuses what is no server
@@ -73,6 +71,8 @@ class ModelJudge:
         answer = (r1sdk.extract_answer(text) or "") if self.judged == "answer" else text.strip()
         if not answer:
             return 0.0
+        from .prompt import ask
+
         question = ask(rollout.task, answer, self.rubric, self.points, self.max_chars)
         key = self._key(question)
         known = self._cache.get(key)
@@ -81,7 +81,7 @@ class ModelJudge:
         async with self._session() as session:
             return await session.once(key, lambda: self._judge(session, question, key))
 
-    async def _judge(self, session: Session, question: Question, key: str) -> float:
+    async def _judge(self, session: "Session", question: "Question", key: str) -> float:
         """Raises: Unavailable."""
         reply = ""
         for again in (False, True):
@@ -94,18 +94,24 @@ class ModelJudge:
             f"the judge {self.base_url} gave no verdict twice, at last {session.said(reply[-200:])!r}"
         )
 
-    def _key(self, question: Question) -> str:
+    def _key(self, question: "Question") -> str:
+        import hashlib
+
         asked = [self.base_url, self.model, self.temperature, self.max_tokens, question.messages()]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[Session]:
+    async def _session(self) -> AsyncIterator["Session"]:
         """The session of the running event loop, opened by the first that asks and closed by the last.
 
         A batch is scored in a loop of its own, and connections cannot outlive the loop that they were made in.
         """
+        import asyncio
+
+        from .client import Session
+
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
+        session: Session | None = self._sessions.get(loop)
         if session is None:
             session = self._sessions[loop] = Session(self._server())
         session.users += 1
