@@ -1,9 +1,9 @@
 """A conversation with an OpenAI-compatible server that may be slow, busy, broken or gone; each wait is bounded."""
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +13,7 @@ from .server import Server, read_key
 
 MAX_WAIT_S = 30.0  # between two attempts, also where the server asks for more
 RETRIED = frozenset({408, 409, 425, 429})  # and every 5xx
+_jitter = random.Random()  # of its own: the training's random numbers stay as they are
 
 
 class Refused(Unavailable):
@@ -39,7 +40,7 @@ class ServerSession:
     """
 
     def __init__(self, server: Server) -> None:
-        import asyncio  # not above: `import r1sdk` is quick
+        import asyncio
 
         import aiohttp
 
@@ -78,7 +79,7 @@ class ServerSession:
                     return replace(reply, attempts=attempt + 1) if attempt else reply
                 except _TryAgain as failure:
                     reason = str(failure)
-                    wait_s = min(MAX_WAIT_S, self.server.backoff_s * 2**attempt) * _jitter().uniform(0.75, 1.0)
+                    wait_s = min(MAX_WAIT_S, self.server.backoff_s * 2**attempt) * _jitter.uniform(0.75, 1.0)
                     if failure.wait_s > MAX_WAIT_S:
                         reason += f", and asks to wait {failure.wait_s:.0f} s"
                         break
@@ -125,14 +126,6 @@ class ServerSession:
     async def close(self) -> None:
         """End the connections."""
         await self._client.close()
-
-
-@cache
-def _jitter() -> Any:
-    """Random numbers of its own: those of the training stay as they are."""
-    import random
-
-    return random.Random()
 
 
 def _message(body: bytes) -> str:

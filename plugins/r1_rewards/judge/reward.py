@@ -11,7 +11,7 @@ import r1sdk
 
 from .cache import Cache
 
-if TYPE_CHECKING:  # loaded when a judge is built: asyncio takes longer than all the other rewards
+if TYPE_CHECKING:  # loaded when the judge is asked: asyncio takes longer than all the other rewards
     from .client import Session
     from .prompt import Question
 
