@@ -40,6 +40,10 @@ def test_the_help_of_a_command_loads_nothing_of_the_trainer(command):
     assert loaded(COMMAND.format(arguments=[command, "--help"]), [*TRAINING, *MATHS, *LOOKING]) == []
 
 
+def test_asking_a_server_loads_nothing_of_the_trainer():
+    assert loaded("import r1sdk.train.generator, r1sdk.servers.session", [*TRAINING, *MATHS]) == []
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["plugins"], ["train", "--env", "countdown", "--dry-run"]],

@@ -11,6 +11,7 @@ from .eval import evaluate
 from .generate import generate
 from .new import new
 from .plugins import plugins
+from .recipes import app as recipes
 from .report import report
 from .sandbox import sandbox
 from .score import score
@@ -35,6 +36,7 @@ app.command(epilog="Try: r1 view runs/a --filter verdict:wrong")(view)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
 app.command(epilog="Try: r1 new reward shout")(new)
 app.command(epilog="Try: r1 check shout --env countdown")(check)
+app.add_typer(recipes, name="recipes", epilog="Try: r1 recipes show countdown/tiny")
 app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
 

@@ -1,21 +1,18 @@
 """The reward `model_judge`: what another model says of an answer that no rule can check."""
 
 import json
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 import r1sdk
 
 from .cache import Cache
 
-if TYPE_CHECKING:  # loaded when a judge is built: asyncio takes longer than all the other rewards
-    from .client import Server, Session
+if TYPE_CHECKING:  # loaded when the judge is asked: asyncio takes longer than all the other rewards
+    from .client import Session
     from .prompt import Question
 
 
@@ -54,46 +51,18 @@ class ModelJudge:
     _sessions: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)  # by event loop
 
     def __post_init__(self) -> None:
-        self._check_server()
-        for name, least in (("points", 1), ("retries", 0), ("max_concurrent", 1), ("max_chars", 2), ("max_tokens", 1)):
+        self._server()  # refuses what is no server
+        for name, least in (("points", 1), ("max_chars", 2), ("max_tokens", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.points > 1000:
             raise ValueError(f"points must be at most 1000, got {self.points}")
-        if (
-            not 0.0 < self.timeout_s < float("inf")
-            or not 0.0 <= self.backoff_s < float("inf")
-            or self.cache_entries < 0
-        ):
-            raise ValueError("timeout_s must be above 0, backoff_s and cache_entries not below it")
+        if self.cache_entries < 0:
+            raise ValueError(f"cache_entries must not be below 0, got {self.cache_entries}")
         file = Path(self.cache_file).expanduser() if self.cache_file else None
         if file is not None and (file.is_dir() or not file.absolute().parent.is_dir()):
             raise ValueError(f"cache_file {self.cache_file!r} must be a file in a folder that is there")
-        if find_spec("openai") is None:
-            raise r1sdk.R1Error("it needs: pip install 'r1sdk[judge]'")
         object.__setattr__(self, "_cache", Cache(file, self.cache_entries))
-
-    def _check_server(self) -> None:
-        """Raises: ValueError, R1Error where the server, the model or the key is not named, or a key stands where none belongs."""
-        url = urlsplit(self.base_url)
-        if url.username or url.password or url.query or url.fragment:
-            # Not quoted: what stands there may be a secret.
-            raise ValueError("base_url must have no user, password or query: give the key by api_key_env")
-        if url.scheme not in ("http", "https") or not url.hostname:
-            raise ValueError(
-                f"base_url must be the URL of a server, as http://localhost:8000/v1, got {self.base_url!r}"
-            )
-        if not self.model:
-            raise ValueError("model must be the name that the server knows the judge by")
-        if self.api_key_env is None:
-            return
-        from .client import read_key
-
-        if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.api_key_env):
-            raise ValueError(
-                "api_key_env must be the name of an environment variable in capitals, as JUDGE_API_KEY, never the key itself"
-            )
-        read_key(self.api_key_env)
 
     async def __call__(self, rollout: r1sdk.Rollout) -> float | None:
         if not self.rubric and rollout.task.answer is None:
@@ -116,7 +85,7 @@ class ModelJudge:
         """Raises: Unavailable."""
         reply = ""
         for again in (False, True):
-            reply = await session.ask(question.messages(again))
+            reply = (await session.ask(question.messages(again))).text
             score = question.read(reply)
             if score is not None:
                 self._cache.put(key, score)
@@ -154,11 +123,9 @@ class ModelJudge:
                 del self._sessions[loop]
                 await session.close()
 
-    def _server(self) -> "Server":
-        from .client import Server
-
+    def _server(self) -> r1sdk.Server:
         body = {self.token_limit: self.max_tokens, "temperature": self.temperature}
-        return Server(
+        return r1sdk.Server(
             base_url=self.base_url,
             model=self.model,
             api_key_env=self.api_key_env,
