@@ -3,6 +3,10 @@
 import json
 import math
 import statistics
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -215,3 +219,51 @@ def test_a_benchmark_is_taken_whole_and_sampled_as_its_reports_are_unless_told_o
     )
     told = bench(["evaluation.top_p=0.5"], samples=2, temperature=0.0, tasks=3)
     assert (told.sampling.temperature, told.sampling.top_p, told.sampling.samples, len(told.tasks)) == (0.0, 0.5, 2, 3)
+
+
+@pytest.fixture
+def echo():
+    """The server of openai_server.py, a tenth of whose answers fail at first: the far side, faked, over real connections."""
+    command = [sys.executable, str(Path(__file__).with_name("openai_server.py")), "--trouble", "0.1", "--slow", "0.2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_models_on_a_server_are_evaluated_whatever_it_fails_at(r1, echo, tmp_path):
+    command = (
+        *("eval", "one", "two", "--env", "maths", "--tasks", "8", "--samples", "2", "--concurrent", "16"),
+        *("--server", f"{echo}/v1", "--out", tmp_path / "e"),
+    )
+    said = r1(*command)
+    assert said.code == 0 and "one on maths" in said.out and "two less one" in said.out, said.err
+    lines = [json.loads(line) for line in (tmp_path / "e" / "one" / "maths" / "rollouts.jsonl").open()]
+    assert len(lines) == 16
+    for line in lines:
+        assert line["task"]["prompt"][-1]["content"] in line["completion"]["messages"][0]["content"]
+    with urllib.request.urlopen(f"{echo}/stats", timeout=10) as found:
+        answered = json.load(found)["answered"]
+    assert answered == 32
+    assert r1(*command).code == 0  # everything is kept: nobody is asked
+    with urllib.request.urlopen(f"{echo}/stats", timeout=10) as found:
+        assert json.load(found)["answered"] == answered
+
+
+def test_a_server_that_is_gone_stops_the_evaluation_with_what_to_do(r1, tmp_path):
+    command = (
+        "eval",
+        "m",
+        "--env",
+        "maths",
+        "--tasks",
+        "2",
+        "--server",
+        "http://127.0.0.1:9/v1",
+        "--out",
+        tmp_path / "e",
+    )
+    assert "name the model as the server calls it" in r1(*command[:1], *command[2:]).err
+    bad = r1(*command[:-4], "--server", "nowhere", "--api-key-env", "NOSUCH_KEY", "--out", tmp_path / "e")
+    assert bad.code == 1 and "base_url" in bad.err
