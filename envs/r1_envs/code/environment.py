@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import r1sdk
@@ -48,13 +49,11 @@ class CodeProblems:
         """The tasks of "train" or "test", in the order of the file. Raises: R1Error for a language that cannot be run."""
         if split not in ("train", "test"):
             raise r1sdk.R1Error(f"code has the splits train and test, not {split!r}")
-        languages = set()
+        if self.sandbox is not None:
+            _check_languages(self.file or OWN, self.sandbox)
         for problem in read_problems(self.file or OWN):
             if problem.is_test(self.test_share) != (split == "test") or self.level not in (None, problem.level):
                 continue
-            if self.sandbox is not None and problem.tests.language not in languages:
-                self.sandbox.check(problem.tests.language)
-                languages.add(problem.tests.language)
             yield self._task(problem, f"{split}/row {problem.row}")
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
@@ -98,6 +97,27 @@ class CodeProblems:
             info={**problem.info, "language": problem.tests.language},
             id=name,
         )
+
+
+def _check_languages(source: str, sandbox: r1sdk.Sandbox) -> None:
+    """The languages of all problems, before the first task of any split. Raises: R1Error for all that cannot be run."""
+    missing = []
+    for language, row in _languages(source):
+        try:
+            sandbox.check(language)
+        except r1sdk.R1Error as error:
+            missing.append(f"row {row}: {error}")
+    if missing:
+        raise r1sdk.R1Error("\n".join(missing))
+
+
+@cache
+def _languages(source: str) -> tuple[tuple[str, int], ...]:
+    """The languages of the problems, each with the first row that has it."""
+    rows: dict[str, int] = {}
+    for problem in read_problems(source):
+        rows.setdefault(problem.tests.language, problem.row)
+    return tuple(rows.items())
 
 
 def _example(stdin: str, expected: str, is_call: bool) -> str:
