@@ -8,6 +8,7 @@ The serial loop is `trl.rewards.accuracy_reward`, which is Open-R1's as well: pa
 
 import argparse
 import asyncio
+import itertools
 import random
 import statistics
 import time
@@ -211,8 +212,11 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=5.0, help="seconds, of the answer that hangs")
     options = parser.parse_args()
 
+    seeds = itertools.count(1, options.rounds)
+
     def rounds(no_fast_path: bool) -> Iterator[list[Pair]]:
-        for seed in range(1, options.rounds + 1):
+        first = next(seeds)  # what was judged is remembered, here and in math-verify: nobody may see a pair twice
+        for seed in range(first, first + options.rounds):
             some = pairs(options.pairs * (3 if no_fast_path else 1), seed)
             if no_fast_path:
                 some = [pair for pair in some if maths.decide(answer_text(pair.reply), pair.gold) is None][

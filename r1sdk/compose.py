@@ -11,6 +11,7 @@ from .adapters import TrlReward, missing_columns
 from .contracts import FROM_RECIPE, Demonstrator, Environment
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .isolation import bounded, isolation_of, unwrapped
+from .parallel import parallel_errors, world
 from .plugins import Registry
 from .recipe import Recipe, WeightedReward, read_layer
 from .records import Task
@@ -31,6 +32,7 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
     "resume_from_checkpoint": "--resume",
     "eval_strategy": "evaluation.tasks",
     "do_eval": "evaluation.tasks",
+    "model_init_kwargs": "dtype and attention",
     "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
 }
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -71,6 +73,7 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
     rewards = attempt(build_rewards, registry, recipe)
     model = attempt(resolve_model, registry, recipe.model)
     errors += _trainer_errors(recipe)
+    errors += parallel_errors(registry, recipe)
     if environment is not None:
         for split in ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",):
             task = attempt(first_task, environment, recipe.env.name, split)
@@ -220,6 +223,10 @@ def _trainer_errors(recipe: Recipe) -> list[R1Error]:
     if recipe.trainer.get("save_total_limit") == 1:
         # The trainer deletes the old checkpoint before the new one is known to be whole.
         errors.append(RecipeError("recipe key 'trainer.save_total_limit' must be 2 or more, or a kill could lose both"))
+    if recipe.optimizer == "muon" and recipe.lora is not None:
+        errors.append(
+            RecipeError("optimizer muon steps the matrices of the model, and lora trains adapters: choose one")
+        )
     if recipe.method == "grpo":
         errors += _batch_errors(recipe, known)
         if recipe.optimizer != "trainer":
@@ -247,19 +254,22 @@ def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
 
     per_device, accumulation = given("per_device_train_batch_size", 8), given("gradient_accumulation_steps", 1)
     steps = recipe.trainer.get("steps_per_generation") or accumulation
-    batch = recipe.trainer.get("generation_batch_size") or (
-        per_device * steps if isinstance(per_device, int) and isinstance(steps, int) else None
-    )
-    if isinstance(batch, int) and batch % samples:
-        lower, upper = batch - batch % samples, batch - batch % samples + samples
-        return [
-            RecipeError(
-                f"a generation batch of {batch} completions does not divide by the group size {samples}\n"
-                f"  per_device_train_batch_size {per_device} x steps_per_generation {steps}; use "
-                f"{' or '.join(str(n) for n in (lower, upper) if n)}, or another generation.samples"
-            )
-        ]
-    return []
+    whole, processes = recipe.trainer.get("generation_batch_size"), world(recipe.launch)
+    if isinstance(whole, int):
+        batch: Any = whole / processes
+    else:
+        batch = per_device * steps if isinstance(per_device, int) and isinstance(steps, int) else None
+    if batch is None or batch % samples == 0:
+        return []
+    lower = int(batch - batch % samples)
+    several = f" in each of {processes} processes" if processes > 1 else ""
+    return [
+        RecipeError(
+            f"a generation batch of {batch:g} completions{several} does not divide by the group size {samples}\n"
+            f"  per_device_train_batch_size {per_device} x steps_per_generation {steps}; use "
+            f"{' or '.join(str(n) for n in (lower, lower + samples) if n)}, or another generation.samples"
+        )
+    ]
 
 
 def find_recipe(registry: Registry, name: str | None, env: str | None, model: str | None) -> tuple[Path, str]:

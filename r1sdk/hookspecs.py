@@ -37,3 +37,8 @@ def r1_register_recipes(register: Callable[[str, Path], None]) -> None:
 @hookspec
 def r1_register_models(register: Callable[[str, Path | Callable[[Path, int], None]], None]) -> None:
     """Register models: a folder in Hugging Face form, or a function `(folder, seed)` that writes one."""
+
+
+@hookspec
+def r1_register_accelerate(register: Callable[[str, Path], None]) -> None:
+    """Register configs of accelerate, e.g. `register("zero2_offload", here / "zero2_offload.yaml")`, for `--accelerate`."""

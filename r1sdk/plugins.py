@@ -29,7 +29,9 @@ KINDS = {  # kind -> the hook that registers it
     "sandbox": "r1_register_sandboxes",
     "recipe": "r1_register_recipes",
     "model": "r1_register_models",
+    "accelerate": "r1_register_accelerate",
 }
+FILES = ("recipe", "accelerate")  # kinds that are a YAML file each
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 PATH_NAME = re.compile(r"[a-z0-9_.-]+(/[a-z0-9_.-]+)*")  # recipes: a path of names
 
@@ -45,8 +47,8 @@ class Entry:
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring, or of a recipe's opening comment."""
-        if self.kind == "recipe":
+        """The first line of its docstring, or of a file's opening comment."""
+        if self.kind in FILES:
             text = self.target.read_text(encoding="utf-8").lstrip("# ")
         elif self.kind == "model" and not callable(self.target):
             card = self.target / "README.md"
@@ -187,13 +189,16 @@ def _entries_of(manager: pluggy.PluginManager, plugin: Any, source: str) -> list
 
 def _checked_target(kind: str, name: str, target: Any) -> Any:
     """`target`, a path as a `Path`. Raises: PluginError where it is not what its kind needs."""
-    if kind != "recipe" and callable(target):
+    if kind not in FILES and callable(target):
         return target
-    if kind in ("recipe", "model") and isinstance(target, str | os.PathLike):
+    if kind in (*FILES, "model") and isinstance(target, str | os.PathLike):
         path = Path(target)
-        if path.is_file() if kind == "recipe" else path.is_dir():
+        if path.is_file() if kind in FILES else path.is_dir():
             return path
-    needs = {"recipe": "a file that is there", "model": "a folder that is there, or a function that writes one"}
+    needs = {
+        **dict.fromkeys(FILES, "a file that is there"),
+        "model": "a folder that is there, or a function that writes one",
+    }
     raise PluginError(f"{kind} {name!r} must be {needs.get(kind, 'a function or a class')}, got {target!r:.100}")
 
 

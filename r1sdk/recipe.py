@@ -57,9 +57,36 @@ class Limits(Strict):
     unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
 
 
+class Launch(Strict):
+    """The processes that train, and what starts them."""
+
+    accelerate: str | None = None  # ddp, zero2, zero3, fsdp2, or a config file of accelerate's; None: one process
+    processes: Annotated[int | None, Field(ge=1)] = None  # on each machine; None: one for each GPU that is there
+    nodes: Annotated[int, Field(ge=1)] = 1  # machines
+    launcher: Literal["local", "slurm", "none"] = "local"  # "none": you start them, on the prepared run folder
+    template: Path | None = None  # of the Slurm script; None: r1sdk's own
+    sbatch: dict[str, str | int] = Field(default_factory=dict)  # options of sbatch: {partition: gpu, time: "12:00:00"}
+
+
+class Lora(Strict):
+    """Adapters that are trained in place of the model (arXiv 2106.09685). `lora: 16` is `lora: {rank: 16}`."""
+
+    rank: Annotated[int, Field(ge=1)] = 16
+    alpha: Annotated[float, Field(gt=0.0)] = 32.0
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    targets: str | tuple[str, ...] = "all-linear"  # names of modules
+
+
 class Recipe(Strict):
     method: Literal["grpo", "sft"] = "grpo"
     model: str
+    dtype: Literal["auto", "float32", "bfloat16"] = (
+        "auto"  # of the weights; auto: float32, and bfloat16 under LoRA on a GPU
+    )
+    attention: str = (
+        "auto"  # sdpa, eager, flash_attention_2, ...; auto: flash_attention_2 where it is installed, else sdpa
+    )
+    lora: Lora | None = None
     env: Named
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
     generation: Generation = Generation()
@@ -67,6 +94,7 @@ class Recipe(Strict):
     limits: Limits = Limits()
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
+    launch: Launch = Launch()
     seed: Annotated[int, Field(ge=0)] = 0
     output_dir: Path | None = None  # the run folder
 
@@ -74,6 +102,11 @@ class Recipe(Strict):
     @classmethod
     def _env_by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("lora", mode="before")
+    @classmethod
+    def _lora_by_rank(cls, value: Any) -> Any:
+        return {"rank": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
     @field_validator("rewards", mode="before")
     @classmethod
@@ -146,20 +179,23 @@ def dotted(assignment: str) -> dict[str, Any]:
 def _yaml_reader() -> Any:
     import yaml
 
-    return _with_plain_exponents(type("Reader", (yaml.SafeLoader,), {}))
+    return _with_plain_numbers(type("Reader", (yaml.SafeLoader,), {}))
 
 
 @cache
 def _yaml_writer() -> Any:
     import yaml
 
-    return _with_plain_exponents(type("Writer", (yaml.SafeDumper,), {}))
+    return _with_plain_numbers(type("Writer", (yaml.SafeDumper,), {}))
 
 
-def _with_plain_exponents(kind: Any) -> Any:
-    """`1e-6` is a number: YAML 1.1 reads it as text because it has no point."""
+def _with_plain_numbers(kind: Any) -> Any:
+    """`1e-6` is a number: YAML 1.1 reads it as text because it has no point. And `12:00:00` is text, no number of seconds."""
     number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$", re.ASCII)
     kind.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    clock = ("tag:yaml.org,2002:str", re.compile(r"[-+]?\d+(:\d+)+$", re.ASCII))
+    found = kind.yaml_implicit_resolvers
+    kind.yaml_implicit_resolvers = {**found, **{sign: [clock, *found.get(sign, [])] for sign in "-+0123456789"}}
     return kind
 
 

@@ -8,7 +8,9 @@ rollouts.jsonl      every rollout with its verdict and scores
 evaluations/        the held-out evaluations: before.json, after.json
 checkpoints/        checkpoint-N, whole once it holds the file `complete`
 model/              the trained model in Hugging Face form
+adapter/            of LoRA: what was trained, before it was merged into `model/`
 worker.log          what the worker printed
+accelerate.yaml     how several processes share out the work, if they do
 """
 
 import json
@@ -40,7 +42,9 @@ class RunFolder:
         self.evaluations = path / "evaluations"
         self.checkpoints = path / "checkpoints"
         self.model = path / "model"
+        self.adapter = path / "adapter"
         self.log_file = path / "worker.log"
+        self.accelerate_file = path / "accelerate.yaml"
         self._lock: IO[str] | None = None
 
     @classmethod
@@ -235,7 +239,7 @@ def latest_run(root: Path) -> RunFolder:
 
 def _replace(file: Path, text: str) -> None:
     """Write `file` so that a reader sees the old text or the new one, never a part."""
-    new = file.with_name(f".{file.name}.new")
+    new = file.with_name(f".{file.name}.{os.getpid()}.new")  # of several processes, each may say how the run ended
     with new.open("w", encoding="utf-8", errors=_HALF_CHARACTERS) as handle:
         handle.write(text)
         handle.flush()

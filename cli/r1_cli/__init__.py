@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from .doctor import doctor
 from .eval import evaluate
 from .generate import generate
 from .plugins import plugins
@@ -24,6 +25,7 @@ app.command("eval", epilog="Try: r1 eval tiny --env countdown --tasks 200")(eval
 app.command(epilog="Try: r1 generate tiny --env countdown --tasks 20 --keep correct")(generate)
 app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_penalty")(score)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
+app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
 
 

@@ -9,7 +9,9 @@ from .options import Json
 
 
 def plugins(
-    kind: Annotated[str | None, typer.Option(help="Only: reward, environment, model, recipe or sandbox.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only: reward, environment, model, recipe, sandbox or accelerate.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List what the installed plugins provide, and those that failed to load with the reason."""
@@ -31,7 +33,7 @@ def plugins(
     for group in KINDS:
         listed = [entry for entry in entries if entry.kind == group]
         if listed:
-            typer.echo("sandboxes" if group == "sandbox" else f"{group}s")
+            typer.echo({"sandbox": "sandboxes", "accelerate": "configs of accelerate"}.get(group, f"{group}s"))
         for entry in listed:
             typer.echo(f"  {entry.name:{width}}  {entry.summary}  [{entry.source}]")
     for (duplicate, name), found in registry.entries.items():

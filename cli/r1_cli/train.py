@@ -28,6 +28,15 @@ def train(
     method: Annotated[str | None, typer.Option(help="grpo or sft.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps (trainer.max_steps).")] = None,
     seed: Seed = None,
+    accelerate: Annotated[
+        str | None,
+        typer.Option(help="Train in several processes: ddp, zero2, zero3, fsdp2, or a config file of accelerate."),
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes on each machine. Default: one for each GPU.")
+    ] = None,
+    launcher: Annotated[str | None, typer.Option(help="local, slurm, or none: only prepare the run folder.")] = None,
+    nodes: Annotated[int | None, typer.Option(min=1, help="Machines, with launcher slurm or none.")] = None,
     sets: Sets = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/ENV-MODEL-TIME.")] = None,
     resume: Annotated[
@@ -38,13 +47,16 @@ def train(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, print the resolved recipe, and stop.")
+        bool,
+        typer.Option("--dry-run", help="Check everything, print the resolved recipe (or the Slurm script), and stop."),
     ] = False,
 ) -> None:
     """Train a model with GRPO or SFT."""
     from r1sdk.compose import compose
+    from r1sdk.doctor.recipe import before_training
     from r1sdk.errors import RecipeError
-    from r1sdk.launch.prepare import prepare
+    from r1sdk.launch.prepare import RUNS, default_name, prepare
+    from r1sdk.parallel import settled
     from r1sdk.plugins import load_plugins
 
     registry = load_plugins()
@@ -56,6 +68,10 @@ def train(
             "--model": model,
             "--method": method,
             "--seed": seed,
+            "--accelerate": accelerate,
+            "--processes": processes,
+            "--launcher": launcher,
+            "--nodes": nodes,
             "--out": out,
             "--overwrite": overwrite or None,
         }
@@ -69,18 +85,34 @@ def train(
     flags: dict[str, Any] = {"env": env, "rewards": rewards, "model": model, "method": method, "seed": seed}
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
+    launch = {"accelerate": accelerate, "processes": processes, "launcher": launcher, "nodes": nodes}
+    flags["launch"] = {key: value for key, value in launch.items() if value is not None} or None
     resolved, origin = resolve(registry, recipe, sets, flags)
     if dry_run:
-        compose(resolved, registry)
-        typer.echo(resolved.to_yaml(), nl=False)
+        before_training(compose(settled(resolved), registry), registry, resolved.output_dir or RUNS)
+        if resolved.launch.launcher == "slurm":
+            from r1sdk.launch.slurm import script
+
+            typer.echo(script(settled(resolved), resolved.output_dir or RUNS / default_name(resolved)), nl=False)
+        else:
+            typer.echo(resolved.to_yaml(), nl=False)
         return
-    run, folder = prepare(resolved, registry, overwrite)
+    run, folder, findings = prepare(resolved, registry, overwrite)
     summary = getattr(run.environment, "summary", lambda: resolved.env.name)()
     typer.echo(f"recipe       {origin}", err=True)
     typer.echo(f"model        {resolved.model}", err=True)
     typer.echo(f"environment  {summary}", err=True)
     typer.echo(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in resolved.rewards)}", err=True)
+    if folder.accelerate_file.is_file():
+        made = folder.recipe().launch
+        machines = f" on each of {made.nodes} machines" if made.nodes > 1 else ""
+        typer.echo(f"processes    {made.processes}{machines}, {made.accelerate}", err=True)
     typer.echo(f"run folder   {folder.path}", err=True)
+    for finding in findings:
+        if finding.status == "warning":
+            typer.echo(
+                f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else ""), err=True
+            )
     _run(folder, registry)
 
 
@@ -123,7 +155,7 @@ def _extend(folder: "RunFolder", registry: "Registry", steps: int | None, sets: 
 
 
 def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> None:
-    """Start the worker, show it until it ends, and say what came of it."""
+    """Start the worker, show it until it ends, and say what came of it. Where it runs elsewhere, hand it over and say how."""
     from r1sdk.compose import compose
     from r1sdk.launch.local import interrupt, start
 
@@ -133,6 +165,9 @@ def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> No
         compose(folder.recipe(), registry)  # plugins may have changed since
     folder.lock()  # before the worker, so that two commands never start on one folder
     folder.unlock()
+    if (launcher := folder.recipe().launch.launcher) != "local":
+        _elsewhere(folder, launcher)
+        return
     worker = start(folder)
     code = watch(folder, worker.poll, lambda: interrupt(worker))
     if code == 0:
@@ -145,6 +180,22 @@ def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> No
         raise typer.Exit(INTERRUPTED)
     typer.echo(f"error: {_failure(folder, code)}", err=True)
     raise typer.Exit(1)
+
+
+def _elsewhere(folder: "RunFolder", launcher: str) -> None:
+    if launcher == "slurm":
+        from r1sdk.launch.slurm import submit
+
+        typer.echo(submit(folder))
+        typer.echo(f"submitted; its logs are {folder.path / 'slurm'} and {folder.log_file}", err=True)
+        return
+    launch = folder.recipe().launch
+    module = "r1sdk.train.processes" if launch.accelerate else "r1sdk.train.worker"
+    more = " --node-rank RANK --address FIRST_MACHINE:PORT" if launch.nodes > 1 else ""
+    typer.echo(f"{sys.executable} -m {module} {folder.path.resolve()}{more}")
+    typer.echo(
+        "prepared; run this on each machine, RANK from 0" if launch.nodes > 1 else "prepared; run this", err=True
+    )
 
 
 def _failure(folder: "RunFolder", code: int) -> str:

@@ -13,10 +13,13 @@ _KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRES
 
 
 def start(folder: RunFolder) -> "subprocess.Popen[bytes]":
-    """The worker's process. Its output goes to `worker.log`; it stops, saving, when this process dies."""
+    """The worker's process, or the one that starts several and waits. Output goes to `worker.log`; it stops, saving, when this
+    process dies.
+    """
+    module = "r1sdk.train.processes" if folder.accelerate_file.is_file() else "r1sdk.train.worker"
     with folder.log_file.open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "r1sdk.train.worker", str(folder.path), "--parent", str(os.getpid())],
+            [sys.executable, "-m", module, str(folder.path), "--parent", str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

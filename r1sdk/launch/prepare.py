@@ -1,11 +1,15 @@
 """A recipe in, a run folder that is ready to be trained out; nothing is written unless everything checks."""
 
+import shutil
 import sys
 import time
 from pathlib import Path
 
 from ..compose import Run, compose
+from ..doctor import Finding
+from ..doctor.recipe import before_training
 from ..manifest import manifest
+from ..parallel import accelerate_file, settled
 from ..plugins import Registry
 from ..recipe import Recipe
 from ..runs import RunFolder
@@ -13,11 +17,19 @@ from ..runs import RunFolder
 RUNS = Path("runs")
 
 
-def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> tuple[Run, RunFolder]:
-    """The composed run and its folder. Raises: R1Error with every problem that can be known before a model is loaded."""
+def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> tuple[Run, RunFolder, list[Finding]]:
+    """The composed run, its folder, and what the quick checks of `r1 doctor` found.
+
+    Raises: R1Error with every problem that can be known before a model is loaded.
+    """
+    recipe = settled(recipe)
     run = compose(recipe, registry)
     path = recipe.output_dir or RUNS / default_name(recipe)
-    return run, RunFolder.create(path, recipe, manifest(recipe, registry, sys.argv), overwrite)
+    findings = before_training(run, registry, path)
+    folder = RunFolder.create(path, recipe, manifest(recipe, registry, sys.argv), overwrite)
+    if (config := accelerate_file(registry, recipe.launch)) is not None:
+        shutil.copyfile(config, folder.accelerate_file)  # with the run: it goes on elsewhere as it began here
+    return run, folder, findings
 
 
 def default_name(recipe: Recipe) -> str:

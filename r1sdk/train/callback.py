@@ -10,6 +10,7 @@ from transformers import TrainerCallback
 
 from ..runs import RunFolder, checkpoint_step, mark_complete
 from .health import warnings
+from .ranks import ALONE, Ranks
 
 
 class StopRequest:
@@ -30,11 +31,12 @@ class StopRequest:
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]
-    """Writes what the trainer reports."""
+    """Writes what the trainer reports. All processes have one, and the main one writes."""
 
-    def __init__(self, folder: RunFolder, stop: StopRequest) -> None:
+    def __init__(self, folder: RunFolder, stop: StopRequest, ranks: Ranks = ALONE) -> None:
         self.folder = folder
         self.stop = stop
+        self.ranks = ranks
         self._started = 0.0
         self._seconds: list[float] = []  # of each step since the last log
         self._tokens_seen = 0.0  # by the last log
@@ -53,7 +55,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._seconds.append(time.perf_counter() - self._started)
-        if self.stop.asked:
+        if self.ranks.any(self.stop.asked):  # all end after the same step
+            self.stop.asked = True
             control.should_save = True
             control.should_training_stop = True
 
@@ -80,6 +83,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._progress(state)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.ranks.wait()  # each has written its part
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 

@@ -9,10 +9,15 @@ from ..generation.compacting import generate
 from ..generation.hf_model import end_tokens, render
 from ..runs import RunFolder
 from ..text import opened_think
+from .adapters import lora_config
+from .models import holds_whole_model
+from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
 
 
-def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:
+def grpo_trainer(
+    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks = ALONE
+) -> Any:
     """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""
     from datasets import Dataset
     from trl import GRPOConfig
@@ -28,6 +33,7 @@ def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callba
         end_tokens=frozenset(end_tokens(model, tokenizer)),
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
+        ranks=ranks,
     )
     trainer = TrimmedGRPOTrainer(
         model=model,
@@ -38,8 +44,9 @@ def grpo_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callba
         reward_funcs=table.columns(),
         processing_class=tokenizer,
         callbacks=callbacks,
+        peft_config=lora_config(run.recipe.lora),
     )
-    if trainer.accelerator.num_processes == 1:
+    if holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # what TRL calls
     return trainer
 
@@ -79,4 +86,6 @@ def machine_arguments() -> dict[str, Any]:
         "save_total_limit": 2,
         "disable_tqdm": True,
         "dataloader_pin_memory": cuda,
+        "ddp_find_unused_parameters": False,
+        "ddp_broadcast_buffers": False,  # they are constants, and a forward pass that one process makes alone must not wait
     }

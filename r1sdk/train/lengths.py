@@ -49,5 +49,5 @@ class SFTTrainerByLength(SFTTrainer):  # type: ignore[misc]
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         # Not `train_dataset`: the trainer has already taken the columns from it that the model does not read.
-        batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps
+        batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthBatches(list(self.train_dataset["length"]), batch_size, self.args.seed)

@@ -1,6 +1,7 @@
 """A `ModelSource` in, a tokenizer and a model out, with the checks that need the tokenizer only."""
 
 from collections.abc import Iterable
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from ..compose import ModelSource
 from ..errors import R1Error
 from ..generation.hf_model import render
+from ..memory import dtype_of
+from ..recipe import Recipe
 from ..records import Task
 
 
@@ -37,6 +40,17 @@ def load_tokenizer(where: str) -> Any:
     return tokenizer
 
 
+def training_options(recipe: Recipe) -> dict[str, Any]:
+    """How `load_model` loads the weights that `recipe` trains, on this hardware."""
+    import torch
+
+    cuda = torch.cuda.is_available()
+    kernel = recipe.attention
+    if kernel == "auto":
+        kernel = "flash_attention_2" if cuda and find_spec("flash_attn") else "sdpa"
+    return {"dtype": getattr(torch, dtype_of(recipe, cuda)), "attn_implementation": kernel}
+
+
 def load_model(where: str, **options: Any) -> Any:
     """The causal language model, on the GPU where there is one. Raises: R1Error."""
     import torch
@@ -48,6 +62,12 @@ def load_model(where: str, **options: Any) -> Any:
     options.setdefault("dtype", "auto" if cuda else torch.float32)
     model = _from_pretrained(AutoModelForCausalLM, where, **options)
     return model.to("cuda") if cuda else model
+
+
+def holds_whole_model(accelerator: Any) -> bool:
+    """Whether each process has all of the model that is trained, rather than a share of it (ZeRO-3, FSDP)."""
+    plugin = accelerator.state.deepspeed_plugin
+    return getattr(accelerator.state, "fsdp_plugin", None) is None and (plugin is None or plugin.zero_stage < 3)
 
 
 def check_lengths(tasks: Iterable[Task], tokenizer: Any, where: str, max_tokens: int, look_at: int = 4096) -> None:
@@ -70,7 +90,7 @@ def check_lengths(tasks: Iterable[Task], tokenizer: Any, where: str, max_tokens:
 def _from_pretrained(kind: Any, where: str, **options: Any) -> Any:
     try:
         return kind.from_pretrained(where, **options)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise R1Error(f"cannot load model {where!r}: {_first_line(error)}") from error
 
 

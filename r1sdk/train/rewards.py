@@ -1,4 +1,5 @@
-"""Our rewards as TRL's: the whole batch is judged and priced once, and each reward reads its own column.
+"""Our rewards as TRL's: the whole batch is judged and priced once, and each reward reads its own column. Of several processes
+each judges its own completions; the main one logs and keeps them all.
 
 TRL calls `fn(prompts=, completions=, completion_ids=, **dataset_columns) -> list[float | None]` once per reward with the
 same `completions` list object, so that list's identity marks the batch.
@@ -14,10 +15,11 @@ from ..errors import RewardError
 from ..recipe import Limits
 from ..records import Completion, Message, Rollout, Score, Task
 from ..scoring import Rewards, score
+from .ranks import ALONE, Ranks
 from .reward_health import measure
 
 Keep = Callable[[int, list[Rollout], list[Score]], None]
-"""Given (step, rollouts, scores) of every batch."""
+"""Given (step, rollouts, scores) of every batch, on the main process."""
 
 
 def task_row(task: Task) -> dict[str, Any]:
@@ -37,6 +39,7 @@ class RewardTable:
     end_tokens: frozenset[int] = frozenset()  # a completion that ends with none of these was cut
     opened_think: str = ""  # what the chat template has already written of the reply
     keep: Keep | None = None
+    ranks: Ranks = ALONE
     _batch: Any = field(default=None, repr=False)
     _scores: list[Score] = field(default_factory=list, repr=False)
     unjudged: list[bool] = field(default_factory=list, repr=False)  # [B] of the batch in hand: teaches nothing
@@ -58,23 +61,40 @@ class RewardTable:
         if completions is not self._batch:
             rows = zip(task, completions, completion_ids, strict=True)
             rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
-            judged, self._scores = score(rollouts, self.environment, self.rewards, self.group_size)
-            metrics = measure(judged, self._scores, self.rewards, self.group_size)
-            if log_metric:
-                for name, value in metrics.items():
-                    log_metric(name, value)
-            if self.keep:
-                self.keep((trainer_state.global_step if trainer_state else 0) + 1, judged, self._scores)
-            self._check(metrics, judged)
-            self._check_rewards(metrics, judged)
-            # A service failed: without that price the rollout would seem worse than the others of its prompt. A rollout with
-            # no price at all has no part in TRL's baseline, and no advantage.
-            self.unjudged = [
-                "error" in row.statuses.values() or (one.verdict is not None and one.verdict.status == "error")
-                for one, row in zip(judged, self._scores, strict=True)
-            ]
+            shares = self.ranks.gather(lambda: self._score(rollouts))
+            step = (trainer_state.global_step if trainer_state else 0) + 1
+            self.ranks.lead(lambda: self._take(step, shares, log_metric))
             self._batch = completions
         return self._scores
+
+    def _score(self, rollouts: list[Rollout]) -> tuple[list[Rollout], list[Score]]:
+        """Judge and price the completions of this process."""
+        judged, self._scores = score(rollouts, self.environment, self.rewards, self.group_size)
+        # A service failed: without that price the rollout would seem worse than the others of its prompt. A rollout with
+        # no price at all has no part in TRL's baseline, and no advantage.
+        self.unjudged = [
+            "error" in row.statuses.values() or (one.verdict is not None and one.verdict.status == "error")
+            for one, row in zip(judged, self._scores, strict=True)
+        ]
+        return judged, self._scores
+
+    def _take(
+        self,
+        step: int,
+        shares: Sequence[tuple[list[Rollout], list[Score]]],
+        log_metric: Callable[[str, float], None] | None,
+    ) -> None:
+        """Log, keep and check the whole batch, of all processes. Raises: RewardError."""
+        judged = [rollout for some, _ in shares for rollout in some]
+        scores = [row for _, some in shares for row in some]
+        metrics = measure(judged, scores, self.rewards, self.group_size)
+        if log_metric:
+            for name, value in metrics.items():
+                log_metric(name, value)
+        if self.keep:
+            self.keep(step, judged, scores)
+        self._check(metrics, judged)
+        self._check_rewards(metrics, judged, scores)
 
     def _completion(self, messages: list[Message], ids: list[int]) -> Completion:
         if self.opened_think and messages:
@@ -94,12 +114,12 @@ class RewardTable:
                     f"  first: task {first.task.id or first.task.prompt!r:.200}: {reason or 'no reason given'}"
                 )
 
-    def _check_rewards(self, metrics: Mapping[str, float], judged: Sequence[Rollout]) -> None:
+    def _check_rewards(self, metrics: Mapping[str, float], judged: Sequence[Rollout], scores: Sequence[Score]) -> None:
         """Raises: RewardError where a reward could not price more of the batch than the recipe allows."""
         for name in self.rewards:
             share = metrics[f"rewards/{name}/error"]
             if share > self.limits.error:
-                rows = zip(judged, self._scores, strict=True)
+                rows = zip(judged, scores, strict=True)
                 first, score = next((r, s) for r, s in rows if s.statuses.get(name) == "error")
                 raise RewardError(
                     f"reward {name!r} has the status 'error' for {share:.0%} of this batch, more than limits.error = "

@@ -11,6 +11,7 @@ from ..errors import R1Error
 from ..generation.hf_model import render
 from ..records import Completion, Task
 from ..runs import RunFolder
+from .adapters import lora_config
 from .grpo import machine_arguments
 
 IGNORED = -100  # the label of a token that carries no loss
@@ -39,6 +40,7 @@ def sft_trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbac
         train_dataset=Dataset.from_list(rows),
         processing_class=tokenizer,
         callbacks=callbacks,
+        peft_config=lora_config(run.recipe.lora),
         optimizers=(optimizer, None),
     )
 

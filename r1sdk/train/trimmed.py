@@ -11,13 +11,17 @@ from torch import Tensor
 from torch.nn.functional import pad
 from trl import GRPOTrainer
 
+from .models import holds_whole_model
+
 CHUNKS = 4  # per batch: fewer waste more padding, more make smaller matrices
 MIN_ROWS = 8
 WORTHWHILE = 0.9  # of the positions that stay: above it the batch is scored whole
 
 
 class TrimmedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
-    """Overrides the one method that scores tokens, for text on a single process; anything else is TRL's own."""
+    """Overrides the one method that scores tokens, for text where no process needs another to run the model; anything else is
+    TRL's own. Processes that share out a model (ZeRO-3, FSDP) must make the same passes, and chunks are each one's own.
+    """
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -38,7 +42,7 @@ class TrimmedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
             )
             return scored
 
-        plain = not compute_aux_loss and self.accelerator.num_processes == 1
+        plain = not compute_aux_loss and holds_whole_model(self.accelerator)
         if not plain or any(value is not None for value in images.values()):
             return whole(input_ids, attention_mask, logits_to_keep)
         prompts = attention_mask[:, :-logits_to_keep].sum(1)  # [B] tokens

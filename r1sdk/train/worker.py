@@ -1,28 +1,25 @@
 """The process that trains: `python -m r1sdk.train.worker RUN_DIR`, started by `launch` on a prepared run folder.
 
-It finds the recipe in the folder, composes the run anew, and continues from the last whole checkpoint if there is one.
+It finds the recipe in the folder, composes the run anew, and continues from the last whole checkpoint if there is one. Where several
+train together each is one of these; the main one alone writes the folder.
 Exit status: 0 finished, 1 an error that the user can act on, 130 interrupted.
 """
 
 import argparse
 import ctypes
 import os
-import shutil
 import signal
 import sys
-import time
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..compose import Run, compose
 from ..errors import R1Error
-from ..evaluate import evaluate
-from ..generation import Sampling
 from ..goldcheck import GoldCheck, check_gold, enforce
 from ..plugins import load_plugins
 from ..runs import RunFolder
+from .ranks import Ranks, join, lost, number
 
 INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1
@@ -32,69 +29,97 @@ def main(path: Path) -> int:
     """Train the run at `path`. Returns the exit status."""
     folder = RunFolder.open(path)
     try:
-        folder.lock(wait_s=15.0)
+        if number() == 0:
+            folder.lock(wait_s=15.0)
     except R1Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     _quiet()
+    ranks = Ranks(number())
     try:
-        finished = train(folder)
+        ranks = join()
+        finished = train(folder, ranks)
+        ranks.wait()
+        ranks.leave()
     except R1Error as error:
-        folder.set_status("failed", message=str(error))
+        _failed(folder, str(error))
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        folder.set_status("interrupted", message="stopped before a step could end")
+        if ranks.main:
+            folder.set_status("interrupted", message="stopped before a step could end")
         return INTERRUPTED
     except BaseException as error:
-        folder.set_status("failed", message=f"{type(error).__name__}: {error}", traceback=True)
+        if lost(error):
+            _failed(folder, f"another process of the run has gone: see {folder.log_file}", lost=True)
+            print(f"error: another process has gone: {error}", file=sys.stderr)
+            return 1
+        where = f"{ranks.name}: " if ranks.world > 1 else ""
+        _failed(folder, f"{where}{type(error).__name__}: {error}", traceback=True)
         raise
     return 0 if finished else INTERRUPTED
 
 
-def train(folder: RunFolder) -> bool:
+def _failed(folder: RunFolder, message: str, **more: Any) -> None:
+    """Say so, unless another process of this run has: it was first, and the others fail because it did."""
+    if folder.status().get("state") != "failed":
+        folder.set_status("failed", message=message, **more)
+
+
+def train(folder: RunFolder, ranks: Ranks) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from .callback import RunCallback, StopRequest, resume_step
-    from .models import check_lengths, load_model, load_tokenizer, locate
+    from .evaluation import evaluate_model
+    from .models import check_lengths, holds_whole_model, load_model, load_tokenizer, locate, training_options
+    from .saving import save
 
     stop = StopRequest()
     stop.install()
-    folder.set_status("running", phase="loading")
+    report = folder.set_status if ranks.main else _silent
+    report("running", phase="loading")
     run = compose(folder.recipe(), load_plugins())
-    checkpoint = folder.rewind()
-    if checkpoint:
+    checkpoint = ranks.lead(folder.rewind)
+    if checkpoint and ranks.main:
         print(f"resuming at step {resume_step(checkpoint)}", flush=True)
 
-    run = _without_unverifiable(run, folder)
-    where = locate(run.model, folder.path / "base_model", run.recipe.seed)
+    left_out = ranks.lead(lambda: _unverifiable(run, folder))
+    run = replace(run, left_out=left_out)
+    where = ranks.lead(lambda: locate(run.model, folder.path / "base_model", run.recipe.seed))
     tokenizer = load_tokenizer(where)
     check_lengths(run.environment.tasks("train"), tokenizer, where, run.recipe.generation.max_tokens)
     _seed(run.recipe.seed)
-    model = load_model(where)
+    model = load_model(where, **training_options(run.recipe))
     if checkpoint is None:  # resumed runs keep the evaluation of the model they started from
-        _evaluate(run, folder, model, tokenizer, "before")
+        evaluate_model(run, folder, model, tokenizer, "before", ranks)
 
-    folder.set_status("running", phase="preparing")
+    report("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
-    trainer = _trainer(run, model, tokenizer, folder, [RunCallback(folder, stop)])
+    trainer = _trainer(run, model, tokenizer, folder, [RunCallback(folder, stop, ranks)], ranks)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.asked:
-        folder.set_status("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
+        report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
 
-    model.config.use_cache = (
-        caches  # the trainer turns it off, and whoever loads the model would generate without a cache
-    )
-    _save(trainer, tokenizer, folder)
-    _evaluate(run, folder, trainer.accelerator.unwrap_model(trainer.model), tokenizer, "after")
-    folder.set_status("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
+    # The trainer turned it off, and whoever loads the saved model would generate without a cache.
+    model.config.use_cache = caches
+    save(run, trainer, tokenizer, where, folder, ranks)
+    if run.recipe.lora is None and holds_whole_model(trainer.accelerator):
+        model = trainer.accelerator.unwrap_model(trainer.model)
+    else:  # no process has it: what was saved is what is evaluated
+        model = load_model(str(folder.model))
+    evaluate_model(run, folder, model, tokenizer, "after", ranks)
+    report("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
     return True
 
 
-def _without_unverifiable(run: Run, folder: RunFolder) -> Run:
-    """The run without the training tasks whose gold answers do not verify; a resumed run leaves out the same. Raises: R1Error."""
+def _silent(state: str, **more: Any) -> None:
+    pass
+
+
+def _unverifiable(run: Run, folder: RunFolder) -> frozenset[int]:
+    """The places of the training tasks whose gold answers do not verify; a resumed run leaves out the same. Raises: R1Error."""
     if run.recipe.method != "grpo":
-        return run
+        return frozenset()
     saved = folder.gold()
     if saved is not None:
         found = GoldCheck.from_json(saved)
@@ -111,58 +136,17 @@ def _without_unverifiable(run: Run, folder: RunFolder) -> Run:
         if warning:
             print(f"warning: {warning}", flush=True)
             folder.append_metrics({"kind": "warning", "step": 0, "name": "gold", "text": warning})
-    return replace(run, left_out=frozenset(fault.index for fault in found.faults))
+    return frozenset(fault.index for fault in found.faults)
 
 
-def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any]) -> Any:
+def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks) -> Any:
     if run.recipe.method == "sft":
         from .sft import sft_trainer
 
         return sft_trainer(run, model, tokenizer, folder, callbacks)
     from .grpo import grpo_trainer
 
-    return grpo_trainer(run, model, tokenizer, folder, callbacks)
-
-
-def _evaluate(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str) -> None:
-    """The held-out evaluation, written to the folder, unless it is there or the recipe leaves it out."""
-    from ..generation.hf_model import HFModel
-
-    settings = run.recipe.evaluation
-    if not settings.tasks or folder.evaluation(name) is not None:
-        return
-    phase = f"evaluating {name} training"
-    folder.set_status("running", phase=phase)
-    sampling = Sampling(
-        samples=settings.samples,
-        max_tokens=run.recipe.generation.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        seed=run.recipe.seed,
-    )
-    started = time.perf_counter()
-    result = evaluate(
-        islice(run.environment.tasks(settings.split), settings.tasks),
-        run.environment,
-        run.rewards,
-        HFModel(model, tokenizer),
-        sampling,
-        progress=lambda done, total: folder.set_status("running", phase=phase, done=done, total=total),
-    )
-    folder.write_evaluation(name, {**result.to_json(), "seconds": time.perf_counter() - started})
-    print(f"accuracy {name} training: {result.accuracy}", flush=True)
-
-
-def _save(trainer: Any, tokenizer: Any, folder: RunFolder) -> None:
-    """The trained model, in place only when it is whole."""
-    new = folder.path / ".model.new"
-    shutil.rmtree(new, ignore_errors=True)
-    trainer.save_model(str(new))
-    if trainer.is_world_process_zero():
-        tokenizer.save_pretrained(str(new))
-        (new / "training_args.bin").unlink(missing_ok=True)  # a pickle: nobody should have to load one
-        shutil.rmtree(folder.model, ignore_errors=True)
-        new.rename(folder.model)
+    return grpo_trainer(run, model, tokenizer, folder, callbacks, ranks)
 
 
 def _seed(seed: int) -> None:
@@ -177,7 +161,7 @@ def _quiet() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
     """Have the kernel send SIGTERM, which saves and ends, when the process that started this one dies (Linux)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -189,7 +173,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--parent", type=int, help="end, saving, when this process dies")
+    parser.add_argument(
+        "--end-with-parent", action="store_true", help="the same, for the process that started this one"
+    )
     given = parser.parse_args()
-    if given.parent:
-        _end_with(given.parent)
+    if given.parent or given.end_with_parent:
+        end_with(given.parent or os.getppid())
     raise SystemExit(main(given.run_dir))

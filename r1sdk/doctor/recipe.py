@@ -1,0 +1,95 @@
+"""What a recipe asks of this machine: the checks that `r1 doctor RECIPE` makes, and every `r1 train` before it starts."""
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..compose import ModelSource, Run
+from ..errors import R1Error, raise_all
+from ..hardware import bf16, gpus, memory_bytes
+from ..memory import GB, advice, estimate, read_shape
+from ..parallel import accelerate_file
+from ..plugins import Registry
+from ..recipe import read_layer
+from . import Check, Finding, examine
+from .machine import check_disk
+
+FULL = 0.9  # of a device's memory: above it a run is likely to fail
+
+
+def before_training(run: Run, registry: Registry, folder: Path) -> list[Finding]:
+    """Quick checks, without torch. Raises: R1Error with every failure; returns the others."""
+    found = list(examine(recipe_checks(run, registry, folder)))
+    raise_all(
+        [
+            R1Error(f"{f.name}: {f.text}; {f.todo}" if f.todo else f"{f.name}: {f.text}")
+            for f in found
+            if f.status == "failure"
+        ]
+    )
+    return found
+
+
+def recipe_checks(run: Run, registry: Registry, folder: Path) -> Sequence[tuple[str, Check]]:
+    return (
+        ("disk", lambda: check_disk(folder)),
+        ("packages", lambda: check_packages(run)),
+        ("precision", lambda: check_precision(run)),
+        ("memory of the run", lambda: check_memory(run, registry)),
+    )
+
+
+def check_packages(run: Run) -> Iterator[Finding]:
+    if run.recipe.lora is not None and find_spec("peft") is None:
+        yield Finding("lora", "failure", "peft is not installed", "pip install 'r1sdk[lora]'")
+    if "flash" in run.recipe.attention and find_spec("flash_attn") is None and "/" not in run.recipe.attention:
+        yield Finding(
+            "attention", "failure", f"{run.recipe.attention} needs flash-attn, which is not installed", "use sdpa"
+        )
+
+
+def check_precision(run: Run) -> Iterator[Finding]:
+    recipe = run.recipe
+    if recipe.dtype == "bfloat16" and recipe.lora is None:
+        text = "weights in bfloat16, trained as a whole: updates below 1/256 of a weight are lost"
+        yield Finding(
+            "precision", "warning", text, "use dtype float32 (on a GPU it computes in bfloat16 all the same), or --lora"
+        )
+    asked = recipe.dtype == "bfloat16" or recipe.trainer.get("bf16")
+    if asked and recipe.launch.launcher == "local" and not gpus() and not bf16():
+        yield Finding(
+            "precision", "warning", "this CPU has no bf16 instructions, and emulates them slowly", "use float32"
+        )
+
+
+def check_memory(run: Run, registry: Registry) -> Iterator[Finding]:
+    recipe = run.recipe
+    if recipe.launch.launcher != "local":
+        return  # trained elsewhere; the worker looks there
+    folder = model_folder(run.model)
+    shape = read_shape(folder) if folder else None
+    if shape is None:
+        yield Finding(
+            "memory of the run", "ok", "not estimated: the model is not here, or its config does not say its size"
+        )
+        return
+    there = gpus()
+    file = accelerate_file(registry, recipe.launch)
+    found = estimate(shape, recipe, read_layer(file) if file else {}, bool(there))
+    memory = memory_bytes()
+    each = min(gpu.memory_bytes for gpu in there) if there else (memory or 0) // (recipe.launch.processes or 1)
+    text = f"{found}; of {each / GB:.1f} GB" + (" on each GPU" if there else " for each process")
+    if each and found.peak > FULL * each:
+        yield Finding("memory of the run", "warning", text, advice(found, recipe))
+    else:
+        yield Finding("memory of the run", "ok", text)
+
+
+def model_folder(source: ModelSource) -> Path | None:
+    """The model's files, if they are on this machine: its folder, or the newest snapshot in the hub's cache."""
+    if source.folder or not source.hub_id:
+        return source.folder
+    from .services import hub_cache
+
+    stored = hub_cache() / f"models--{source.hub_id.replace('/', '--')}" / "snapshots"
+    return max(stored.glob("*"), key=lambda path: path.stat().st_mtime, default=None)

@@ -1,0 +1,84 @@
+"""What this machine has: GPUs, cores, memory, bf16. Asked of the system, without torch."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_QUERY = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version,uuid", "--format=csv,noheader,nounits"]
+_BF16 = ("amx_bf16", "avx512_bf16")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    name: str
+    memory_bytes: int
+    driver: str
+
+
+@cache
+def gpus() -> tuple[Gpu, ...]:
+    """The NVIDIA GPUs that a process here would see, by `nvidia-smi` and CUDA_VISIBLE_DEVICES."""
+    try:
+        done = subprocess.run(_QUERY, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(_visible(done.stdout.splitlines(), os.environ.get("CUDA_VISIBLE_DEVICES")))
+
+
+def _visible(lines: Iterable[str], chosen: str | None) -> Iterable[Gpu]:
+    found = {}
+    for line in lines:
+        index, name, memory, driver, uuid = (part.strip() for part in line.split(","))
+        found[index] = found[uuid] = Gpu(name, int(float(memory)) << 20, driver)
+        if chosen is None:
+            yield found[index]
+    for name in filter(None, (part.strip() for part in (chosen or "").split(","))):
+        if name not in found:
+            return  # as CUDA does: what stands after an unknown one is not seen
+        yield found[name]
+
+
+def cores() -> int:
+    """Those that this process may run on."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """What can be had of the machine's memory, or of this container's if that is less; None where it cannot be known."""
+    found = [number for number in (_available(), _container()) if number is not None]
+    return min(found) if found else None
+
+
+def bf16() -> tuple[str, ...]:
+    """The instructions for bfloat16 that this CPU has."""
+    try:
+        flags = next(
+            line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("flags")
+        ).split()
+    except (OSError, StopIteration):
+        return ()
+    return tuple(flag for flag in _BF16 if flag in flags)
+
+
+def _available() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
+def _container() -> int | None:
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+    ):
+        try:
+            return max(0, int(Path(limit).read_text()) - int(Path(used).read_text()))
+        except (OSError, ValueError):
+            continue  # "max": no limit
+    return None

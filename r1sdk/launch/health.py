@@ -1,0 +1,57 @@
+"""Is this machine ready for its part of a run? `python -m r1sdk.launch.health RUN_DIR`, on each before the training starts."""
+
+import argparse
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..doctor import Finding, examine
+from ..doctor.machine import check_disk
+from ..doctor.versions import installed
+from ..hardware import gpus
+from ..runs import RunFolder
+
+
+def main(path: Path) -> int:
+    """One line for each thing that is amiss. Returns 1 where one of them is a failure."""
+    folder = RunFolder.open(path)
+    checks = [
+        ("versions", lambda: check_same(folder)),
+        ("gpus", lambda: check_enough(folder)),
+        ("disk", lambda: check_disk(folder.path)),
+        ("run folder", lambda: check_writable(folder)),
+    ]
+    found = [finding for finding in examine(checks) if finding.status != "ok"]
+    for finding in found:
+        print(f"{platform.node()}: {finding.status}: {finding.name}: {finding.text}; {finding.todo}", flush=True)
+    return int(any(finding.status == "failure" for finding in found))
+
+
+def check_same(folder: RunFolder) -> Iterator[Finding]:
+    """The packages are those with which the run was prepared."""
+    for package, version in folder.manifest()["versions"].items():
+        found = platform.python_version() if package == "python" else installed(package)
+        if found != version:
+            text = f"{found or 'not installed'}, and the run was prepared with {version}"
+            yield Finding(package, "failure", text, "use one environment, on a file system that all machines share")
+
+
+def check_enough(folder: RunFolder) -> Iterator[Finding]:
+    wanted, there = folder.recipe().launch.processes or 1, len(gpus())
+    if 0 < there < wanted:
+        text = f"{there} for {wanted} processes"
+        yield Finding("gpus", "failure", text, "ask for more (launch.sbatch.gpus-per-node), or lower --processes")
+
+
+def check_writable(folder: RunFolder) -> Iterator[Finding]:
+    if not os.access(folder.path, os.W_OK):
+        yield Finding(
+            "run folder", "failure", f"{folder.path} cannot be written", "use a file system that all machines share"
+        )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path)
+    raise SystemExit(main(parser.parse_args().run_dir))

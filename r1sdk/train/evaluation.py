@@ -1,0 +1,53 @@
+"""The held-out evaluation of a run, before and after training: each process does its share of the tasks."""
+
+import time
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from ..compose import Run
+from ..evaluate import attempts, summarize
+from ..generation import Sampling
+from ..records import Rollout, Score
+from ..runs import RunFolder
+from .ranks import Ranks
+
+_APART = 7919  # between the seeds of two processes
+
+
+def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str, ranks: Ranks) -> None:
+    """The evaluation, written to the folder, unless it is there or the recipe leaves it out. Raises: R1Error."""
+    from ..generation.hf_model import HFModel
+
+    settings = run.recipe.evaluation
+    if not settings.tasks or not ranks.lead(lambda: folder.evaluation(name) is None):
+        return
+    phase = f"evaluating {name} training"
+    sampling = Sampling(
+        samples=settings.samples,
+        max_tokens=run.recipe.generation.max_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        seed=run.recipe.seed,
+    )
+    tasks = list(islice(run.environment.tasks(settings.split), settings.tasks))
+    start, end = (len(tasks) * at // ranks.world for at in (ranks.rank, ranks.rank + 1))
+
+    def progress(done: int, total: int) -> None:
+        if ranks.main:
+            folder.set_status("running", phase=phase, done=min(done * ranks.world, len(tasks)), total=len(tasks))
+
+    def share() -> list[tuple[list[Rollout], list[Score]]]:
+        own = replace(sampling, seed=sampling.seed + _APART * ranks.rank)
+        generator = HFModel(model, tokenizer)
+        return list(attempts(tasks[start:end], run.environment, run.rewards, generator, own, progress))
+
+    progress(0, 0)
+    started = time.perf_counter()
+    shares = ranks.gather(share)
+    if ranks.main:
+        rollouts = [rollout for share in shares for some, _ in share for rollout in some]
+        scores = [score for share in shares for _, some in share for score in some]
+        result = summarize(rollouts, scores, sampling)
+        folder.write_evaluation(name, {**result.to_json(), "seconds": time.perf_counter() - started})
+        print(f"accuracy {name} training: {result.accuracy}", flush=True)

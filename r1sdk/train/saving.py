@@ -1,0 +1,38 @@
+"""The trained model, written to the run folder in Hugging Face form: whole, or not there."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..compose import Run
+from ..runs import RunFolder
+from .ranks import Ranks
+
+
+def save(run: Run, trainer: Any, tokenizer: Any, base: str, folder: RunFolder, ranks: Ranks) -> None:
+    """`model/`; and for LoRA `adapter/`, merged into the weights of `base` to make `model/`. All processes take part."""
+    new = folder.path / ".model.new"
+    trained = new if run.recipe.lora is None else folder.path / ".adapter.new"
+    if ranks.main:
+        for path in (new, trained):
+            shutil.rmtree(path, ignore_errors=True)
+    ranks.wait()
+    trainer.save_model(str(trained))
+    ranks.wait()
+    ranks.lead(lambda: _finish(trained, new, tokenizer, base, folder, trainer.model.dtype))
+
+
+def _finish(trained: Path, new: Path, tokenizer: Any, base: str, folder: RunFolder, dtype: Any) -> None:
+    if trained != new:
+        from .adapters import merge_adapter
+
+        merge_adapter(trained, base, new, dtype)
+        _put(trained, folder.adapter)
+    tokenizer.save_pretrained(str(new))
+    _put(new, folder.model)
+
+
+def _put(new: Path, place: Path) -> None:
+    (new / "training_args.bin").unlink(missing_ok=True)  # a pickle: nobody should have to load one
+    shutil.rmtree(place, ignore_errors=True)
+    new.rename(place)
