@@ -243,6 +243,10 @@ ENDED = {
         "prints without end": ("yes", {"output", "failed"}),
         "prints without end from the back": ("yes & yes & wait", {"output", "failed"}),
         "fills the disk": ("i=0; while head -c 500000 /dev/zero >f$i; do i=$((i+1)); done; sleep 60", {"output"}),
+        "fills the disk with files that have no names": (
+            "for i in {1..200}; do exec {fd}>x && head -c 1000000 /dev/zero >&$fd; rm x; done; sleep 60",
+            {"output", "failed", "timeout"},
+        ),
         "makes folders without end": ("while :; do mkdir d && cd d || sleep 60; done", {"output"}),
         "makes folders that cannot be removed": (
             "mkdir -p a/b/c; mkdir -m 0 a/b/no; echo x >a/b/c/file; mkdir -m 0 none",

@@ -48,6 +48,7 @@ def test_every_guarantee_holds(sandbox):
     assert {guarantee.name for guarantee in sandbox.check() if guarantee.holds} == {
         *("jail", "files", "environment", "writing", "network", "processes"),
         *("memory", "time", "output", "disk", "next program"),
+        *(("files without names",) if sandbox.mode == "landlock" else ()),
     }
 
 
@@ -161,24 +162,29 @@ def test_each_case_begins_afresh_and_ends_by_itself(sandbox):
     assert done[2].stderr.endswith("ValueError: no\n") and "warm.py" not in done[2].stderr
 
 
-def test_ten_thousand_runs_would_leave_nothing_because_two_hundred_do_not(sandbox):
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_many_runs_leave_no_process_file_descriptor_or_memory(sandbox, count):
     execute(sandbox, "pass")
     before = resources()
-    for start in range(0, 200, 50):
-        assert all(e.stdout == "1\n" for e in execute(sandbox, "print(1)", *[""] * 50)), start
+    for start in range(0, count, 50):
+        programs = ["print(1)", "open('x', 'w').write('y')\nprint(1)", "import threading\nprint(1)"]
+        done = execute(sandbox, programs[start // 50 % 3], *[""] * 50)
+        assert all(e.stdout == "1\n" for e in done), start
     execute(sandbox, "while True: pass", limits=r1sdk.ExecutionLimits(timeout_s=0.05))
+    execute(sandbox, "import os\nos.kill(os.getpid(), 9)")
     after = resources()
-    assert after[0] <= before[0] and after[1] <= before[1] and after[2] - before[2] < 2 << 20, (before, after)
+    assert after[:3] <= before[:3] and after[3] - before[3] < 2 << 20, (before, after)
 
 
 def resources():
-    """Open files and children of this process, and bytes that its jails hold."""
+    """Open files, children, and files in the temporary folder of this process; bytes that its jails hold."""
     from r1_sandboxes import pool
 
     jails = [jail for p in pool._pools.values() for jail in p.jails]
     held = sum(int(Path(f"/proc/{jail.pid}/statm").read_text().split()[1]) for jail in jails) * 4096
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    return len(os.listdir("/proc/self/fd")), len(children), held
+    scratch = [file for jail in jails if jail.scratch for file in jail.scratch.path.iterdir()]
+    return len(os.listdir("/proc/self/fd")), len(children), len(scratch), held
 
 
 def test_a_broken_jail_is_replaced(sandbox):
@@ -222,6 +228,43 @@ def test_nothing_is_left_when_the_trainer_is_killed(sandbox):
             return
         threading.Event().wait(0.02)
     raise AssertionError("the jail is still there")
+
+
+def test_what_a_shell_has_started_ends_with_the_trainer(sandbox):
+    if HERE["bash"].startswith("not here"):
+        pytest.skip(HERE["bash"])
+    program = (
+        "import asyncio\nfrom r1_sandboxes import LocalSandbox\nimport r1sdk\n"
+        f"s = LocalSandbox(mode={sandbox.mode!r}, workers=1)\n"
+        "asyncio.run(s.run('sleep 98765 & sleep 98765 & wait', [''], language='bash', "
+        "limits=r1sdk.ExecutionLimits(timeout_s=60)))"
+    )
+    trainer = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        assert until(lambda: sleeping("98765") == 2), "the shell has not started them"
+    finally:
+        trainer.kill()
+        trainer.wait()
+    assert until(lambda: sleeping("98765") == 0), "they are still there"
+
+
+def sleeping(seconds):
+    """How many processes of this machine sleep for so long."""
+    found = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found += path.read_bytes() == b"sleep\0" + seconds.encode() + b"\0"
+        except OSError:
+            continue
+    return found
+
+
+def until(holds):
+    for _ in range(1000):
+        if holds():
+            return True
+        threading.Event().wait(0.02)
+    return False
 
 
 def test_folders_that_killed_processes_left_are_removed_and_others_are_not(tmp_path, monkeypatch):

@@ -30,15 +30,33 @@ def descendants(pid: int) -> Iterator[int]:
             waiting += children
 
 
-def holds_too_much(pid: int, memory_bytes: int, processes: int) -> bool:
-    """Whether the descendants of `pid` have more pages in memory, or are more, than they may."""
+def memory_of(pids: list[int]) -> int:
+    """Bytes that the processes have in memory together; what they share counts for each."""
     held = 0
-    for count, child in enumerate(descendants(pid), 1):
+    for pid in pids:
         try:
-            with open(f"/proc/{child}/statm", encoding="ascii") as file:
+            with open(f"/proc/{pid}/statm", encoding="ascii") as file:
                 held += int(file.read().split()[1]) * _PAGE
         except (OSError, IndexError):
             continue
-        if held > memory_bytes or count > processes:
-            return True
-    return False
+    return held
+
+
+def unlinked_in(folder: str, pids: list[int], file_bytes: int) -> int:
+    """Bytes of files in `folder` that have no name any more, but are open or mapped; of those mapped, `file_bytes` each."""
+    opened: dict[str, int] = {}
+    for pid in pids:
+        try:
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                file = f"/proc/{pid}/fd/{name}"
+                path = os.readlink(file)
+                if path.startswith(folder) and path.endswith(" (deleted)"):
+                    state = os.stat(file)
+                    opened[str(state.st_ino)] = state.st_blocks * 512
+            with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
+                for line in maps:
+                    if folder in line and line.endswith(" (deleted)\n"):
+                        opened.setdefault(line.split()[4], file_bytes)  # its inode
+        except OSError:  # ended meanwhile
+            continue
+    return sum(opened.values())

@@ -8,8 +8,9 @@ import select
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +27,8 @@ START_S = 60.0  # on a busy machine, with heavy modules
 GRACE_S = 10.0  # beyond a program's own time, before the jail itself counts as hung
 _OUT_OF_MEMORY = 250  # the exit code of jail/program.py
 _KILL, _CPU_TIME, _FILE_SIZE = -9, -24, -25
-_WATCH_S = 0.02  # between two looks at the memory of a family of processes
-_PROCESSES = 64  # of a family
+_WATCH_S = 0.02  # between two looks at what programs hold
+_PROCESSES = 32  # of a family
 _RESERVED = 1 << 30  # what V8 may claim beside what it may hold: the stacks of its threads, above all
 _HELD_BESIDE = 96 << 20  # what an idle V8 or a compiler holds, beside what a program may
 _MFD_EXEC = 0x10
@@ -82,8 +83,7 @@ class Jail:
                 socket.send_fds(self.connection, [json.dumps(request).encode()], sent)
             except OSError as error:
                 raise JailDied(self._last_words() or f"it does not take a program: {error}") from None
-            watched = limits.memory_bytes + _HELD_BESIDE if step and step.watched else None
-            ended = self._answer(limits.timeout_s + GRACE_S, watched)
+            ended = self._answer(limits.timeout_s + GRACE_S, partial(self._excess, step, limits, built is not None))
             if ended["broken"]:
                 raise JailDied(f"no limits could be set: {ended['broken']}")
             stderr = _text(err, limits.output_bytes)
@@ -124,18 +124,30 @@ class Jail:
         if self.scratch is not None:
             self.scratch.remove()
 
-    def _answer(self, timeout_s: float, watched: int | None = None) -> dict[str, Any]:
-        """What the jail says. `watched`: the bytes that the program and what it starts may hold meanwhile."""
+    def _excess(self, step: Step | None, limits: r1sdk.ExecutionLimits, builds: bool) -> str:
+        """What the program and what it has started hold too much of, `memory` or `output`, beyond what the kernel limits."""
+        is_watched = step is not None and step.watched
+        if not is_watched and self.scratch is None:
+            return ""
+        pids = list(held.descendants(self.pid))
+        if is_watched and (len(pids) > _PROCESSES or held.memory_of(pids) > limits.memory_bytes + _HELD_BESIDE):
+            return "memory"
+        largest = limits.disk_bytes if builds else limits.output_bytes
+        unlinked = 0 if self.scratch is None else held.unlinked_in(str(self.scratch.path), pids, largest)
+        return "output" if unlinked > limits.disk_bytes else ""
+
+    def _answer(self, timeout_s: float, excess: Callable[[], str] = lambda: "") -> dict[str, Any]:
+        """What the jail says. The program is ended where it holds an `excess` meanwhile."""
         ready = select.poll()
         ready.register(self.connection, select.POLLIN)
-        end = time.monotonic() + timeout_s
-        while not ready.poll((timeout_s if watched is None else _WATCH_S) * 1000):
-            if time.monotonic() > end or watched is None:
+        end, stopped = time.monotonic() + timeout_s, False
+        while not ready.poll(_WATCH_S * 1000):
+            if time.monotonic() > end:
                 raise JailDied(f"no answer within {timeout_s:.0f} s")
-            if held.holds_too_much(self.pid, watched, _PROCESSES):
+            if not stopped and (what := excess()):
+                stopped = True
                 with contextlib.suppress(OSError):  # then its end is read below
-                    self.connection.send(b"stop")
-                watched = None
+                    self.connection.send(what.encode())
         try:
             packet = self.connection.recv(65536)
         except OSError as error:
@@ -209,9 +221,9 @@ def start_jail(
             jail.close()
             raise JailDied(reason) from None
         jail.baseline_bytes = pages * os.sysconf("SC_PAGE_SIZE")
-        if toolchain is not None and not held.can_be_seen(jail.pid):
+        if (toolchain is not None or scratch is not None) and not held.can_be_seen(jail.pid):
             jail.close()
-            raise JailDied("this kernel does not list the children of a process, so their memory cannot be bounded")
+            raise JailDied("this kernel does not list the children of a process, so what they hold cannot be bounded")
         return jail
     finally:
         os.close(info)

@@ -104,7 +104,8 @@ def _choose(mode: str, preload: tuple[str, ...]) -> Mode:
 
 @cache
 def _guarantees(pool: Pool) -> tuple[r1sdk.Guarantee, ...]:
-    return probe(lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0])
+    own_disk = pool.kind.mode == "bubblewrap"
+    return probe(lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0], own_disk)
 
 
 @cache

@@ -87,9 +87,19 @@ _HUNGRY = (
     ),
 )
 
+# Seen only from outside, where the disk is no file system of its own.
+_UNNAMED = _Hungry(
+    "files without names",
+    "import mmap, os, time\nkept = []\ntry:\n    while True:\n        f = open('x', 'wb+')\n        f.write(bytes(60000))\n"
+    "        f.flush()\n        kept.append(mmap.mmap(f.fileno(), 4096))\n        f.close()\n        os.unlink('x')\n"
+    "except OSError: time.sleep(60)",
+    r1sdk.ExecutionLimits(timeout_s=5.0, memory_bytes=64 << 20, output_bytes=64 << 10, disk_bytes=1 << 20),
+    "output",
+)
 
-def probe(run: Run) -> tuple[r1sdk.Guarantee, ...]:
-    """Every guarantee, tried by `run(code, stdin, limits)`. Raises: whatever `run` raises."""
+
+def probe(run: Run, own_disk: bool) -> tuple[r1sdk.Guarantee, ...]:
+    """Every guarantee, tried by `run(code, stdin, limits)`; `own_disk`: a file system of its own. Raises: whatever `run` raises."""
     found = []
     with _host_file() as stdin:
         for name, code, kept in (
@@ -101,7 +111,7 @@ def probe(run: Run) -> tuple[r1sdk.Guarantee, ...]:
         ):
             reached = _reached(run(_HEAD + code + "\nprint('tried')", stdin, _LIMITS))
             found.append(r1sdk.Guarantee(name, not reached, kept if not reached else "reached " + ", ".join(reached)))
-    for hungry in _HUNGRY:
+    for hungry in _HUNGRY if own_disk else (*_HUNGRY, _UNNAMED):
         execution = run(hungry.code, "", hungry.limits)
         holds = execution.status == hungry.wanted
         how = f"a program that wants too much ends with status {execution.status}"

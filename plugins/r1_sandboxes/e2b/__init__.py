@@ -117,14 +117,12 @@ def _check(settings: Settings, language: str) -> tuple[r1sdk.Guarantee, ...]:
             f"sandbox 'e2b' does not run {language}: {done.status} {done.stdout!r:.100} {done.stderr[-200:]}"
         )
     where = dict(settings.connection).get("api_url") or ("this machine" if dict(settings.connection) else "E2B")
+    shared = (
+        "each solution in its own" if settings.solutions == 1 else f"up to {settings.solutions} solutions share one"
+    )
     return (
-        r1sdk.Guarantee("jail", True, f"E2B's sandboxes at {where}, {settings.concurrency} at a time in this process"),
-        r1sdk.Guarantee("expected outputs", True, "never sent: what was printed is compared here"),
         r1sdk.Guarantee(
-            "other solutions",
-            settings.solutions == 1,
-            "each has a sandbox of its own"
-            if settings.solutions == 1
-            else f"up to {settings.solutions} share a sandbox",
+            "jail", True, f"sandboxes at {where}, {settings.concurrency} at a time in this process; {shared}"
         ),
+        r1sdk.Guarantee("expected outputs", True, "never sent: what was printed is compared here"),
     )

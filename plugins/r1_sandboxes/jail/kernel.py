@@ -41,9 +41,9 @@ def adopt_orphans() -> None:
     _prctl(_SET_SUBREAPER, 1)
 
 
-def hide_memory() -> None:
-    """No other process of the same user may trace this one or read its memory."""
-    _prctl(_SET_DUMPABLE, 0)
+def hide_memory(hidden: bool = True) -> None:
+    """No other process of the same user may trace this one, read its memory or see its files; or they may again."""
+    _prctl(_SET_DUMPABLE, not hidden)
 
 
 def landlock_version() -> int:
@@ -112,8 +112,8 @@ def restrict_resources(cpu_s: int, memory_bytes: int, file_bytes: int, reserves:
         (resource.RLIMIT_DATA if reserves else resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_STACK, stack),
-        (resource.RLIMIT_NOFILE, 256),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 256 if reserves else 64),
+        (resource.RLIMIT_CORE, 1),  # not 0: then a program of the host could still be told to take the core
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):

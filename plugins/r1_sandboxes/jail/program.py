@@ -34,6 +34,7 @@ def run(files: Sequence[int], limits: dict[str, Any], report: int) -> None:
         _close_all_but(report)
         for caught in (signal.SIGINT, signal.SIGTERM, signal.SIGXFSZ, signal.SIGPIPE):
             signal.signal(caught, signal.SIG_DFL if caught in (signal.SIGINT, signal.SIGTERM) else signal.SIG_IGN)
+        kernel.hide_memory(hidden=False)  # from outside, its files are looked at; inside there is nobody else
         kernel.restrict_resources(limits["cpu_s"], limits["memory_bytes"], limits["file_bytes"])
         kernel.restrict_calls()
     except BaseException as error:  # noqa: BLE001 - nothing may get past this point unrestricted

@@ -2,7 +2,7 @@
 
 Allowed is what CPython and common compiled modules need: files (which only the jail bounds), memory, clocks, threads. Not
 allowed, among the rest: fork, exec, sockets, signals to others, changing owners, modes and times of files, mounts,
-namespaces, tracing, keys, BPF, io_uring, and whatever later kernels add. Programs of other languages begin with an exec, and
+namespaces, tracing, keys, BPF, io_uring, fallocate (which no limit on files bounds), and whatever later kernels add. Programs of other languages begin with an exec, and
 compilers and shells start others; none may leave the process group by which all of them are ended.
 """
 
@@ -63,7 +63,7 @@ MACHINES = {
             0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 17 18 19 20 21 22 23 24 25 26 27 28 32 33 34 35 36 37 38 39 40 44
             45 48 60 61 63 74 75 77 78 79 80 81 82 83 84 85 87 88 89 95 96 98 99 100 102 104 107 108 110 111 115 118
             120 121 124 127 128 130 131 137 138 140 143 145 146 147 158 186 201 202 204 213 217 218 219 221 228 229
-            230 231 232 233 239 247 257 258 262 263 264 266 267 269 270 271 273 274 275 281 283 284 285 286 287 290
+            230 231 232 233 239 247 257 258 262 263 264 266 267 269 270 271 273 274 275 281 283 284 286 287 290
             291 292 293 295 296 309 316 318 326 332 334 436 439
             """
         ),
@@ -80,7 +80,7 @@ MACHINES = {
         fork=(),
         allowed=_numbers(
             """
-            17 19 20 21 22 23 24 34 35 36 38 43 44 46 47 48 49 50 56 57 59 61 62 63 64 65 66 67 68 69 70 71 72 73 76
+            17 19 20 21 22 23 24 34 35 36 38 43 44 46 48 49 50 56 57 59 61 62 63 64 65 66 67 68 69 70 71 72 73 76
             78 79 80 82 83 85 86 87 93 94 95 96 98 99 100 101 102 103 113 114 115 120 121 123 124 125 126 128 132
             133 134 135 136 137 139 141 148 150 153 155 156 158 160 165 166 168 169 172 173 174 175 176 177 178 179
             206 207 210 214 215 216 222 223 226 227 232 233 236 260 276 278 285 291 293 436 439

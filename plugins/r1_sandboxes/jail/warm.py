@@ -2,7 +2,7 @@
 
 Started as `python -s -S -P -B warm.py SOCKET_FD SETTINGS`. A request is one packet: JSON limits, with the descriptors of the
 program, its stdin, its stdout and its stderr; for a compiler, of the file for what it builds, too. The answer is one packet: how
-it ended. A packet `stop` while a program runs ends it: it holds too much memory. What programs say never passes through this
+it ended. A packet `memory` or `output` while a program runs ends it: it holds too much. What programs say never passes through this
 process, so a fork of it holds nothing of other programs.
 """
 
@@ -24,6 +24,7 @@ import program
 
 WATCH_S = 0.02  # between two looks at the disk
 MOST_FILES, MOST_DEPTH = 1000, 64
+STOPS = (b"memory", b"output")
 _running = 0  # the program that runs now
 COMMON = (
     "array,base64,bisect,cmath,collections,contextlib,copy,csv,dataclasses,datetime,decimal,enum,fractions,functools,hashlib,"
@@ -54,7 +55,7 @@ def main() -> None:
     connection.send(b'{"ready": true}')
     while True:
         packet, files, _, _ = socket.recv_fds(connection, 65536, 5)
-        if packet == b"stop":  # for a program that has ended meanwhile
+        if packet in STOPS:  # for a program that has ended meanwhile
             continue
         if len(files) < 4:
             os._exit(0)
@@ -102,8 +103,8 @@ def _wait(connection: socket.socket, child: int, deadline: float, disk_bytes: in
             for ready, _ in poll.poll(min(left, WATCH_S) * 1000):
                 if ready == handle:
                     return "exit"
-                if connection.recv(16) == b"stop":
-                    return "memory"
+                if (told := connection.recv(16)) in STOPS:
+                    return told.decode()
                 _end()  # the other end has closed
             if _written(disk_bytes) > disk_bytes:
                 return "output"
