@@ -70,6 +70,12 @@ class CodeProblems:
             memory_bytes=self.memory_bytes,
         )
 
+    def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
+        """The tasks of `split` that have a reference solution, each with it as the reply."""
+        for task in self.tasks(split):
+            if (reply := self.gold_reply(task)) is not None:
+                yield task, r1sdk.Completion([{"role": "assistant", "content": reply}])
+
     def gold_reply(self, task: r1sdk.Task) -> str | None:
         """The reference solution as a reply: it must earn 1.0, or the task cannot be judged. None where there is none."""
         if task.answer is None:
