@@ -18,7 +18,7 @@ from typing import NamedTuple
 from countdown_check import by_check, ordinary_answers, rate
 
 import r1sdk
-from r1_envs.maths import Maths
+from r1_envs.table.verifiers.maths import Maths
 from r1_rewards import maths
 from r1_rewards.maths.extract import answer_text
 from r1sdk.scoring import judge
@@ -156,7 +156,7 @@ def ours(some: Sequence[Pair], mode: maths.Mode, timeout_s: float = 30.0) -> lis
         )
         for pair in some
     ]
-    judged = asyncio.run(judge(rollouts, Maths("not read", mode=mode, timeout_s=timeout_s)))
+    judged = asyncio.run(judge(rollouts, Maths(mode=mode, timeout_s=timeout_s)))
     return [rollout.verdict for rollout in judged if rollout.verdict is not None]
 
 

@@ -7,7 +7,9 @@ With `--check` the page is only compared: exit status 1 where it is out of date.
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import typer
 from typer.testing import CliRunner
@@ -28,9 +30,16 @@ This page is written by `python docs/_generate_cli.py`; a test compares it with 
 
 def page() -> str:
     """The whole page."""
-    commands = typer.main.get_command(app).commands
-    sections = [("r1", []), *((f"r1 {name}", [name]) for name in commands)]
-    return OPENING + "".join(f"\n## {title}\n\n```text\n{usage(words)}\n```\n" for title, words in sections)
+    sections = [[], *paths(typer.main.get_command(app))]
+    return OPENING + "".join(f"\n## {' '.join(['r1', *words])}\n\n```text\n{usage(words)}\n```\n" for words in sections)
+
+
+def paths(group: Any) -> Iterator[list[str]]:
+    """The words of each command, those of a group after it."""
+    for name, command in group.commands.items():
+        yield [name]
+        if hasattr(command, "commands"):
+            yield from ([name, *words] for words in paths(command))
 
 
 def usage(words: list[str]) -> str:

@@ -5,6 +5,7 @@ Everything that a plugin needs is named here; other modules may change without n
 
 from .adapters import from_trl
 from .contracts import (
+    Composite,
     Demonstrator,
     Environment,
     Execution,
@@ -12,9 +13,11 @@ from .contracts import (
     ExecutionStatus,
     GroupReward,
     Guarantee,
+    Part,
     Reward,
     Sandbox,
     Session,
+    environments_option,
     from_recipe,
     group_reward,
     sandbox_option,
@@ -30,6 +33,7 @@ __all__ = [
     "SYSTEM_PROMPT",
     "TAGS",
     "Completion",
+    "Composite",
     "Demonstrator",
     "Environment",
     "Execution",
@@ -39,6 +43,7 @@ __all__ = [
     "Guarantee",
     "Message",
     "Outcome",
+    "Part",
     "PluginError",
     "R1Error",
     "RecipeError",
@@ -56,6 +61,7 @@ __all__ = [
     "UnknownName",
     "Verdict",
     "call_isolated",
+    "environments_option",
     "extract_answer",
     "from_recipe",
     "from_trl",

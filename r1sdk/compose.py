@@ -16,6 +16,7 @@ from .plugins import Registry
 from .recipe import Recipe, WeightedReward, read_layer
 from .records import Task
 from .scoring import Rewards
+from .tracking import tracker_errors
 from .trl_fields import trainer_fields
 
 OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
@@ -220,6 +221,7 @@ def _trainer_errors(recipe: Recipe) -> list[R1Error]:
             errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
         elif isinstance(known[key], (int, float)) and isinstance(value, str):
             errors.append(RecipeError(f"recipe key 'trainer.{key}' takes a number or true or false, got {value!r}"))
+    errors += tracker_errors(recipe.trainer.get("report_to"))
     if recipe.trainer.get("save_total_limit") == 1:
         # The trainer deletes the old checkpoint before the new one is known to be whole.
         errors.append(RecipeError("recipe key 'trainer.save_total_limit' must be 2 or more, or a kill could lose both"))

@@ -1,6 +1,6 @@
 """What a plugin writes against. Protocols only: nothing here has to be inherited."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -61,6 +61,10 @@ class Environment(Protocol):
     start of a run. And `gold_reply(task) -> str | None`, a reply that gives the task's gold answer: before training each one
     must earn 1.0, so that no task is trained on which nobody can judge. Without it the task's `answer` in the reply format
     is tried; None means that there is nothing to check.
+
+    Three more are for those who work with data. `rows(split)`: each task with its problem as it is without what the prompt
+    adds, and the row that it came from. `faults(split)`: what is wrong with each row that makes no task. `sampling`: what reports
+    of this benchmark sample with, as keys of a recipe's `evaluation`; `r1 eval` takes them where nothing else is said.
     """
 
     def tasks(self, split: str) -> Iterable[Task]:
@@ -164,15 +168,51 @@ class Sandbox(Protocol):
 
 
 SANDBOX = "r1sdk.sandbox"  # the key of a field's metadata that `sandbox_option` sets
+SANDBOX_NEEDED = "r1sdk.sandbox.needed"
 
 
-def sandbox_option(name: str = "local") -> Any:
+def sandbox_option(name: str = "local", needed: Callable[[Mapping[str, Any]], bool] | None = None) -> Any:
     """Declare an option that is a sandbox. A recipe names it, with options or without; left out, it is `name`:
 
         sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option()
 
         env: {name: code, options: {sandbox: {name: local, options: {workers: 4}}}}
 
-    It is built and checked before the plugin is. One that is built without a registry gets the sandbox itself.
+    It is built and checked before the plugin is. One that is built without a registry gets the sandbox itself. `needed` is
+    given all the options, defaults included; where it says no, and no sandbox is named, none is built.
     """
-    return field(default=None, metadata={SANDBOX: name})
+    return field(default=None, metadata={SANDBOX: name, SANDBOX_NEEDED: needed})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One environment of several, by the name it goes by among them."""
+
+    name: str
+    weight: float
+    environment: Environment
+
+
+ENVIRONMENTS = "r1sdk.environments"  # the key of a field's metadata that `environments_option` sets
+
+
+def environments_option() -> Any:
+    """Declare an option that is several environments, of the type `tuple[r1sdk.Part, ...]`. A recipe lists them:
+
+        parts: tuple[r1sdk.Part, ...] = r1sdk.environments_option()
+
+        env: {name: mixture, options: {parts: [countdown, {name: maths, weight: 2, options: {level: 1}}]}}
+
+    `as` gives one of them another name. They are built and checked before the plugin is. One that is built without a registry
+    gets the parts themselves.
+    """
+    return field(default=(), metadata={ENVIRONMENTS: True})
+
+
+@runtime_checkable
+class Composite(Protocol):
+    """An environment made of others. The parts judge: scoring asks the composite which part a task is of."""
+
+    def part_of(self, task: Task) -> Environment:
+        """The environment that judges `task`, isolated as that one asks."""
+        ...

@@ -1,4 +1,4 @@
-"""A task set and a Generator in, an `Evaluation` out: accuracy with its uncertainty, rewards, pass@k."""
+"""A task set and a Generator in, an `Evaluation` out: accuracy with its uncertainty, rewards, pass@k, maj@k, categories."""
 
 import math
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 
 from .contracts import Environment
 from .generation import Generator, Sampling
-from .records import Rollout, Score, Task
+from .records import Rollout, Score, Task, Verdict
 from .scoring import Rewards, score
 
 Progress = Callable[[int, int], None]
@@ -43,6 +43,10 @@ class Evaluation:
     tokens: float  # mean completion length
     clipped: float  # share of completions cut by the token limit
     settings: Mapping[str, Any] = field(default_factory=dict)
+    majority: Estimate | None = None  # maj@k over all samples; None where no two answers to one task ever agree
+    categories: Mapping[str, Mapping[str, Estimate]] = field(
+        default_factory=dict
+    )  # accuracy by what a task's info says
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -56,13 +60,15 @@ def attempts(
     sampling: Sampling,
     progress: Progress | None = None,
     chunk: int = 128,
+    done: int = 0,
 ) -> Iterator[tuple[list[Rollout], list[Score]]]:
     """Every task attempted `sampling.samples` times, judged and priced, a chunk of tasks at a time.
 
-    Each yield: the rollouts and scores of some whole tasks, the samples of a task side by side.
+    Each yield: the rollouts and scores of some whole tasks, the samples of a task side by side. The first `done` tasks are left
+    out; where whole chunks are, the rest comes out as it would have.
     """
-    per_chunk = max(1, chunk // sampling.samples)
-    for start in range(0, len(tasks), per_chunk):
+    per_chunk = tasks_per_chunk(sampling.samples, chunk)
+    for start in range(done, len(tasks), per_chunk):
         some = tasks[start : start + per_chunk]
         seeded = Sampling(**{**asdict(sampling), "seed": sampling.seed * 1_000_003 + start})
         groups = generator.generate([task.prompt for task in some], seeded)
@@ -70,6 +76,11 @@ def attempts(
         yield score(rollouts, environment, rewards, sampling.samples)
         if progress:
             progress(start + len(some), len(tasks))
+
+
+def tasks_per_chunk(samples: int, chunk: int = 128) -> int:
+    """How many tasks are attempted together."""
+    return max(1, chunk // samples)
 
 
 def evaluate(
@@ -93,8 +104,10 @@ def evaluate(
     return summarize(rollouts, scores, sampling)
 
 
-def summarize(rollouts: Sequence[Rollout], scores: Sequence[Score], sampling: Sampling) -> Evaluation:
-    """The figures of judged rollouts, `sampling.samples` per task side by side."""
+def summarize(
+    rollouts: Sequence[Rollout], scores: Sequence[Score], sampling: Sampling, by: Sequence[str] = ("env", "category")
+) -> Evaluation:
+    """The figures of judged rollouts, `sampling.samples` per task side by side; `by`: keys of a task's info to part them by."""
     k = sampling.samples
     verdicts = [rollout.verdict for rollout in rollouts]
     values = [verdict.value if verdict else None for verdict in verdicts]
@@ -108,7 +121,44 @@ def summarize(rollouts: Sequence[Rollout], scores: Sequence[Score], sampling: Sa
         tokens=_mean([len(rollout.completion.token_ids) for rollout in rollouts]),
         clipped=_mean([rollout.completion.finish == "length" for rollout in rollouts]),
         settings=asdict(sampling),
+        majority=majority_at_k([rollout.verdict for rollout in rollouts], k),
+        categories={key: found for key in by if (found := _categories(rollouts, values, k, key))},
     )
+
+
+def majority_at_k(verdicts: Sequence[Verdict | None], k: int) -> Estimate | None:
+    """How often the most frequent answer to a task is right, of k answers; equally frequent ones share the vote.
+
+    An attempt without an answer has no vote; a task where none has is wrong. Answers are one where the judge read the same text,
+    case and spaces aside. None for k = 1, and where no two answers to one task ever agree, as with programs: nothing is voted on.
+    """
+    if k < 2:
+        return None
+    shares: list[list[float | None]] = []
+    agree = False
+    for group in _groups(verdicts, k):
+        votes: dict[str, list[float]] = {}
+        for verdict in group:
+            if verdict is not None and verdict.value is not None and verdict.extracted:
+                votes.setdefault(" ".join(verdict.extracted.split()).casefold(), []).append(verdict.value)
+        if all(verdict is None or verdict.value is None for verdict in group):
+            shares.append([None])
+            continue
+        most = max((len(values) for values in votes.values()), default=0)
+        agree = agree or most > 1
+        winners = [_mean(values) for values in votes.values() if len(values) == most]
+        shares.append([_mean(winners)])
+    return estimate(shares) if agree else None
+
+
+def _categories(rollouts: Sequence[Rollout], values: Sequence[float | None], k: int, key: str) -> dict[str, Estimate]:
+    """The accuracy of the tasks of each category, by name; empty where the tasks have none, or one only."""
+    groups: dict[str, list[Sequence[float | None]]] = {}
+    for rollout, group in zip(rollouts[::k], _groups(values, k), strict=True):
+        name = rollout.task.info.get(key)
+        if name is not None:
+            groups.setdefault(str(name), []).append(group)
+    return {name: estimate(groups[name]) for name in sorted(groups)} if len(groups) > 1 else {}
 
 
 def estimate(groups: Sequence[Sequence[float | None]]) -> Estimate:

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
-from .contracts import Environment
+from .contracts import Composite, Environment
 from .errors import R1Error
+from .isolation import unwrapped
 from .records import Completion, Rollout, Task
 from .scoring import judge
 
@@ -92,6 +93,8 @@ def enforce(found: GoldCheck, limit: float, split: str) -> str | None:
 
 def gold_reply(environment: Environment, task: Task) -> str | None:
     """The reply that gives the gold answer of `task`, None where there is nothing to check."""
+    if isinstance(composite := unwrapped(environment), Composite):
+        environment = composite.part_of(task)
     own = getattr(environment, "gold_reply", None)
     if own is not None:
         reply: str | None = own(task)

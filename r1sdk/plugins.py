@@ -18,7 +18,7 @@ import pluggy
 
 from . import hookspecs
 from .adapters import build_imported, import_target
-from .contracts import SANDBOX, Sandbox
+from .contracts import ENVIRONMENTS, SANDBOX, SANDBOX_NEEDED, Environment, Part, Sandbox
 from .errors import PluginError, R1Error, UnknownName, nearest, raise_all
 
 GROUP = "r1sdk"
@@ -97,10 +97,11 @@ class Registry:
             if options:
                 raise PluginError(f"{kind} {name!r} takes no options, got {', '.join(options)}")
             return entry.target
+        parts, options = self._parts(entry, options)
         sandboxes, options = self._sandboxes(entry, options)
         checked = _checked_options(entry, options)
         try:
-            return entry.target(**checked, **sandboxes)
+            return entry.target(**checked, **sandboxes, **parts)
         except R1Error as error:
             raise PluginError(f"{kind} {name!r}: {error}") from None
         except (TypeError, ValueError) as error:
@@ -114,6 +115,9 @@ class Registry:
             if SANDBOX not in option.metadata:
                 continue
             given = rest.pop(option.name, None)
+            needed = option.metadata[SANDBOX_NEEDED]
+            if given is None and needed is not None and not needed(_with_defaults(entry.target, options)):
+                continue
             named = option.metadata[SANDBOX] if given is None else given
             named = {"name": named} if isinstance(named, str) else named
             if not isinstance(named, Mapping) or "name" not in named or set(named) - {"name", "options"}:
@@ -127,6 +131,43 @@ class Registry:
             sandbox.check()
             built[option.name] = sandbox
         return built, rest
+
+    def _parts(self, entry: Entry, options: Mapping[str, Any]) -> tuple[dict[str, tuple[Part, ...]], dict[str, Any]]:
+        """The options of `entry` that are environments, built; the other options. Raises: R1Error with every one at fault."""
+        rest = dict(options)
+        built: dict[str, tuple[Part, ...]] = {}
+        for option in dataclasses.fields(entry.target) if dataclasses.is_dataclass(entry.target) else ():
+            if ENVIRONMENTS not in option.metadata or option.name not in rest:
+                continue
+            given = rest.pop(option.name)
+            errors: list[R1Error] = []
+            found: list[Part] = []
+            for part in given if isinstance(given, list | tuple) else [given]:
+                try:
+                    found.append(self._part(entry, option.name, part))
+                except R1Error as error:
+                    errors.append(error)
+            raise_all(errors, PluginError)
+            built[option.name] = tuple(found)
+        return built, rest
+
+    def _part(self, entry: Entry, option: str, given: Any) -> Part:
+        given = {"name": given} if isinstance(given, str) else given
+        keys = {"name", "as", "weight", "options"}
+        if not isinstance(given, Mapping) or "name" not in given or set(given) - keys:
+            raise PluginError(
+                f"{entry.kind} {entry.name!r}, option {option!r}: a list of names of environments, or of "
+                f"{{name: ..., as: ..., weight: ..., options: ...}}, got {given!r:.100}"
+            )
+        weight = given.get("weight", 1.0)
+        if not isinstance(weight, int | float) or isinstance(weight, bool) or not 0 < weight < float("inf"):
+            raise PluginError(
+                f"{entry.kind} {entry.name!r}: the weight of {given['name']!r} is above 0, got {weight!r}"
+            )
+        environment = self.build("environment", str(given["name"]), dict(given.get("options") or {}))
+        if not isinstance(environment, Environment):
+            raise PluginError(f"environment {given['name']!r} must have tasks(split) and verify(rollout)")
+        return Part(str(given.get("as") or given["name"]), float(weight), environment)
 
 
 def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Registry:
@@ -200,6 +241,16 @@ def _checked_target(kind: str, name: str, target: Any) -> Any:
         "model": "a folder that is there, or a function that writes one",
     }
     raise PluginError(f"{kind} {name!r} must be {needs.get(kind, 'a function or a class')}, got {target!r:.100}")
+
+
+def _with_defaults(target: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    defaults = {}
+    for option in dataclasses.fields(target):
+        if option.default is not dataclasses.MISSING:
+            defaults[option.name] = option.default
+        elif option.default_factory is not dataclasses.MISSING and option.init:
+            defaults[option.name] = option.default_factory()
+    return {**defaults, **options}
 
 
 def _checked_options(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,13 +41,14 @@ class Generation(Strict):
 
 
 class Evaluation(Strict):
-    """The held-out evaluation before and after training. `tasks: 0` leaves it out."""
+    """The held-out evaluation before and after training. `tasks: 0` leaves it out, what is done during training too."""
 
     split: str = "test"
     tasks: Annotated[int, Field(ge=0)] = 200
     samples: Annotated[int, Field(ge=1)] = 1  # completions per task
     temperature: Annotated[float, Field(ge=0.0)] = 1.0
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    during: Annotated[int, Field(ge=0)] = 8  # of those tasks, attempted again at each quarter of the training
 
 
 class Limits(Strict):

@@ -5,8 +5,10 @@ manifest.json       versions, machine, command, seed
 status.json         state, phase and progress, replaced as a whole
 metrics.jsonl       one line per optimizer step, and one per warning
 rollouts.jsonl      every rollout with its verdict and scores
-evaluations/        the held-out evaluations: before.json, after.json
+evaluations/        the held-out evaluations: before.json, after.json, and every rollout of each: before.jsonl, after.jsonl;
+                    during.jsonl: a few of those tasks, attempted again during training
 checkpoints/        checkpoint-N, whole once it holds the file `complete`
+report.html         the page of the run, made at its end
 model/              the trained model in Hugging Face form
 adapter/            of LoRA: what was trained, before it was merged into `model/`
 worker.log          what the worker printed
@@ -85,7 +87,8 @@ class RunFolder:
         """
         self.lock()
         try:
-            (self.evaluations / "after.json").unlink(missing_ok=True)
+            for name in ("after.json", "after.jsonl"):
+                (self.evaluations / name).unlink(missing_ok=True)
             manifest = self.manifest()
             manifest["continued"] = [
                 *manifest.get("continued", []),
@@ -151,9 +154,9 @@ class RunFolder:
     def append_rollouts(self, step: int, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> None:
         _append(self.rollouts_file, [rollout_line(r, s, step=step) for r, s in zip(rollouts, scores, strict=True)])
 
-    def rollouts(self) -> Iterator[dict[str, Any]]:
-        """The rollouts as `rollout_line` wrote them, in order."""
-        return _lines(self.rollouts_file)
+    def rollouts(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """The rollouts as `rollout_line` wrote them, in order; those beyond the first `after` bytes of the file."""
+        return _lines(self.rollouts_file, after)
 
     def write_evaluation(self, name: str, evaluation: Mapping[str, Any]) -> None:
         self.evaluations.mkdir(exist_ok=True)
@@ -162,6 +165,19 @@ class RunFolder:
     def evaluation(self, name: str) -> dict[str, Any] | None:
         file = self.evaluations / f"{name}.json"
         return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+    def evaluation_file(self, name: str) -> Path:
+        """Where the rollouts of an evaluation are kept, as `rollout_line` writes them."""
+        return self.evaluations / f"{name}.jsonl"
+
+    def append_evaluation(self, name: str, rollouts: Sequence[Rollout], scores: Sequence[Score], **more: Any) -> None:
+        self.evaluations.mkdir(exist_ok=True)
+        lines = [rollout_line(r, s, **more) for r, s in zip(rollouts, scores, strict=True)]
+        _append(self.evaluation_file(name), lines)
+
+    def evaluation_rollouts(self, name: str) -> Iterator[dict[str, Any]]:
+        """The rollouts of the evaluation `name`, or of `during`, in order; none where none were kept."""
+        return _lines(self.evaluation_file(name))
 
     def write_gold(self, found: Mapping[str, Any]) -> None:
         _replace(self.path / "gold.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
@@ -186,7 +202,7 @@ class RunFolder:
             if path.is_dir() and path not in complete:
                 shutil.rmtree(path)
         step = checkpoint_step(complete[-1]) if complete else 0
-        for file in (self.metrics_file, self.rollouts_file):
+        for file in (self.metrics_file, self.rollouts_file, self.evaluation_file("during")):
             if file.exists():
                 kept = (json.dumps(line, ensure_ascii=False) for line in _lines(file) if line.get("step", 0) <= step)
                 _replace(file, "".join(line + "\n" for line in kept))
@@ -252,10 +268,11 @@ def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         handle.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
-def _lines(file: Path) -> Iterator[dict[str, Any]]:
+def _lines(file: Path, after: int = 0) -> Iterator[dict[str, Any]]:
     if not file.is_file():
         return
     with file.open(encoding="utf-8", errors="replace") as handle:
+        handle.seek(after)
         for text in handle:
             try:
                 line = json.loads(text)
@@ -263,3 +280,8 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
                 continue  # cut short by a kill: `rewind` drops it
             if isinstance(line, dict):
                 yield line
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Write `file` as the files of a run are: after a kill there is the old text or the new one, never a part."""
+    _replace(file, text)

@@ -77,6 +77,11 @@ def _read_row(
     return (row.get("step"), asked) if asked else object(), rollout
 
 
+def saved_rollout(line: Mapping[str, Any]) -> Rollout:
+    """The rollout of a line that `rollout_line` wrote; of its tokens there is the number only."""
+    return _saved_rollout(line["task"], line["completion"], line.get("verdict"))
+
+
 def _saved_rollout(task: Mapping[str, Any], completion: Mapping[str, Any], verdict: Any) -> Rollout:
     """A line that `rollout_line` wrote."""
     ids = UnsavedTokens([0] * int(completion.get("tokens") or 0))

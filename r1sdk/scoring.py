@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from .calling import Called, call, where
-from .contracts import Environment, takes_group
+from .contracts import Composite, Environment, takes_group
 from .errors import RewardError
 from .isolation import isolation_of, unwrapped
 from .records import Rollout, Score, Verdict
@@ -58,9 +58,12 @@ def _score(prices: Mapping[str, Called], rewards: Rewards) -> Score:
 
 
 async def _verdict(environment: Environment, rollout: Rollout) -> Verdict:
-    judge = unwrapped(environment)
+    judge, limits = unwrapped(environment), isolation_of(environment)
+    if isinstance(judge, Composite):
+        part = judge.part_of(rollout.task)
+        judge, limits = unwrapped(part), limits or isolation_of(part)
     what = f"{type(judge).__name__}.verify"
-    called = await call(judge.verify, rollout, isolation_of(environment), rollout, what)
+    called = await call(judge.verify, rollout, limits, rollout, what)
     if called.status != "ok":
         # Too expensive to check is the model's own fault; a judge that is not there is not.
         value = 0.0 if called.status == "timeout" else None

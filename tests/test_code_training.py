@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from r1_envs.code import CodeProblems
-from r1_envs.code.problems import OWN
+from r1_envs.code.environment import OWN
 
 PROBLEMS = [
     {
@@ -28,7 +28,7 @@ def test_a_model_that_has_seen_two_solutions_is_trained_on_programs_that_are_run
     file.write_text("".join(json.dumps(problem) + "\n" for problem in PROBLEMS))
 
     def sets(*given):
-        common = (f"env.options.file={file}", "env.options.test_share=0", "evaluation.tasks=0")
+        common = (f"env.options.source={file}", "env.options.test_share=0", "evaluation.tasks=0")
         return [argument for setting in (*common, *given) for argument in ("--set", setting)]
 
     how = ("method=sft", "rewards=[]", "trainer.per_device_train_batch_size=4", "trainer.learning_rate=3e-3")

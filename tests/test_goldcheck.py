@@ -117,8 +117,8 @@ def problems(tmp_path):
 
 def train(run_r1, small, problems, out, *more):
     return run_r1(
-        *("train", "--env", "maths", "--model", "tiny_blank", "--steps", "2", *small[2:], "--out", out),
-        *("--set", f"env.options.file={problems}", "--set", "env.options.test_share=0", *more),
+        *("train", "--env", "file", "--model", "tiny_blank", "--steps", "2", *small[2:], "--out", out),
+        *("--set", f"env.options.source={problems}", "--set", "env.options.test_share=0", *more),
     )
 
 
@@ -146,12 +146,12 @@ def test_a_run_stops_before_the_model_is_loaded_where_too_many_cannot_be(run_r1,
     assert RunFolder.open(tmp_path / "run").status()["state"] == "failed"
 
 
-def test_an_evaluation_leaves_nothing_out_and_counts_what_it_could_not_judge(run_r1, problems):
+def test_an_evaluation_leaves_nothing_out_and_counts_what_it_could_not_judge(run_r1, problems, tmp_path):
     said = run_r1(
-        *("eval", "tiny_blank", "--env", "maths", "--split", "train", "--tasks", "20", "--json"),
-        *("--set", f"env.options.file={problems}", "--set", "env.options.test_share=0"),
-        *("--set", "generation.max_tokens=4"),
+        *("eval", "tiny_blank", "--env", "file", "--split", "train", "--tasks", "20", "--json"),
+        *("--set", f"env.options.source={problems}", "--set", "env.options.test_share=0"),
+        *("--set", "generation.max_tokens=4", "--out", tmp_path / "eval"),
     )
     assert said.code == 0, said.err
-    result = json.loads(said.out)
+    result = json.loads(said.out)["results"]["tiny_blank"]["file"]
     assert result["statuses"] == {"ok": 19, "unverifiable": 1} and result["accuracy"]["n"] == 19

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import r1sdk
-from r1_envs.code import CodeProblems
+from r1_envs.table import File
 from r1_rewards.code.blocks import find_program
 from r1_rewards.code.cases import read_tests
 from r1_rewards.code.programs import check_program
@@ -103,12 +103,13 @@ def test_a_missing_toolchain_is_an_error_before_training(tmp_path, monkeypatch, 
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     try:
         with pytest.raises(r1sdk.R1Error) as caught:
-            next(iter(CodeProblems(file=str(file), sandbox=LocalSandbox(workers=1)).tasks("train")))
+            next(iter(File(str(file), verifier="code", test_share=0.0, sandbox=LocalSandbox(workers=1)).tasks("train")))
         assert "row 2: cpp needs g++, which is not installed here: apt-get install g++" in str(caught.value)
         assert "row 3: rust needs rustc" in str(caught.value), "all that is missing is said at once"
         assert LocalSandbox().languages()["bash"].startswith("not here: bash needs bash")
-        options = ("--set", f"env.options.file={file}", "--set", "env.options.test_share=0", "--dry-run")
-        said = r1("train", "--env", "code", "--rewards", "accuracy", "--set", "evaluation.tasks=0", *options)
+        options = ("--set", f"env.options.source={file}", "--set", "env.options.test_share=0", "--dry-run")
+        options = ("--set", "env.options.verifier=code", *options)
+        said = r1("train", "--env", "file", "--rewards", "accuracy", "--set", "evaluation.tasks=0", *options)
         assert said.code == 1 and "cpp needs g++" in said.err and "rust needs rustc" in said.err
     finally:
         for find in languages.LANGUAGES.values():

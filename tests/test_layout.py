@@ -28,9 +28,11 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "isolation", "adapters", "hookspecs"),
-    *("plugins", "recipe", "trl_fields"),
+    *("plugins", "recipe", "trl_fields", "tracking"),
+    *("hardware", "parallel", "memory"),
     *("calling", "scoring", "goldcheck", "compose", "runs", "manifest", "saved"),
-    *("generation", "evaluate", "rescore", "generate", "testing", "train", "report"),
+    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "testing"),
+    *("report", "train", "doctor"),
     "launch",
 ]
 

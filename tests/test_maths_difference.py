@@ -7,6 +7,8 @@ import pytest
 pytest.importorskip("math_verify")
 
 from math_verify import verify
+from mpmath import mpf, mpmathify
+from sympy import lambdify
 
 from r1_rewards.maths.difference import certainly_differ
 from r1_rewards.maths.verify import _parsed, equal
@@ -39,6 +41,14 @@ def written_otherwise(text: str, rng: random.Random) -> str:
     )  # fmt: skip
 
 
+def apart(ours, theirs) -> bool:
+    """Whether two expressions have other values at some places, computed by mpmath without sympy's simplifications."""
+    variables = sorted(ours.free_symbols | theirs.free_symbols, key=str)
+    left, right = (lambdify(variables, expression, "mpmath") for expression in (ours, theirs))
+    places = [[mpf(17 * (k + 2 * n) + 5) / (7 + n) for n, _ in enumerate(variables)] for k in (1, 2, 3)]
+    return any(abs(mpmathify(left(*place)) - mpmathify(right(*place))) > 1e-6 for place in places)
+
+
 @pytest.mark.parametrize("draws", [150, pytest.param(50_000, marks=pytest.mark.slow)], ids=["some", "many"])
 def test_what_differs_is_never_equal_to_math_verify(draws):
     rng = random.Random(draws)
@@ -52,7 +62,8 @@ def test_what_differs_is_never_equal_to_math_verify(draws):
         if differ or draws < 1000:
             same = bool(ours and theirs) and verify(list(ours), list(theirs), timeout_seconds=None)
             equal_ones += same
-            assert not (differ and same), f"{gold} and {answer}"
+            # math-verify is wrong now and then: to it sin(pi * pi) is 0, and so equals its opposite.
+            assert not (differ and same) or apart(ours[0], theirs[0]), f"{gold} and {answer}"
     assert told > draws / 10
     assert draws >= 1000 or equal_ones > draws / 20
 

@@ -59,6 +59,11 @@ def test_texts_of_the_hostile_table_read_the_same():
     assert differing(answers) == []
 
 
+@pytest.mark.parametrize("text", [r"( 3,4 \right)", r"x ( 3 \right)", r"(1,2 \foo)"])
+def test_what_has_a_character_that_is_no_token_is_refused(text):
+    assert tree(text, TwoStageParser) == theirs(text) == "refused"
+
+
 @pytest.mark.parametrize("draws", [600, pytest.param(50_000, marks=pytest.mark.slow)], ids=["some", "many"])
 def test_whatever_is_drawn_reads_the_same_or_is_refused_the_same(draws):
     rng = random.Random(draws)

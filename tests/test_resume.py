@@ -216,10 +216,11 @@ def test_a_finished_run_is_neither_resumed_nor_overwritten_unless_asked(runs, ru
     assert folder.metrics_file.read_bytes() == before
 
 
-def test_a_finished_run_is_evaluated_on_its_own_environment_with_its_own_rewards(runs, run_r1, plugin):
-    said = run_r1("eval", runs["whole"].folder.path, "--tasks", "3", "--samples", "2", "--json", path=[plugin])
+def test_a_finished_run_is_evaluated_on_its_own_environment_with_its_own_rewards(runs, run_r1, plugin, tmp_path):
+    run = runs["whole"].folder.path
+    said = run_r1("eval", run, "--tasks", "3", "--samples", "2", "--json", "--out", tmp_path / "eval", path=[plugin])
     assert said.code == 0, said.err
-    found = json.loads(said.out)
+    found = json.loads(said.out)["results"][str(run)]["countdown"]
     assert {*found["rewards"]} == {"spread", "format"}
     assert (found["accuracy"]["n"], found["samples"], found["settings"]["max_tokens"]) == (3, 2, 16)
     assert 0.0 <= found["rewards"]["spread"]["mean"] <= 1.0

@@ -4,13 +4,16 @@ import sys
 
 import typer
 
+from .data import data
 from .doctor import doctor
 from .eval import evaluate
 from .generate import generate
 from .plugins import plugins
+from .report import report
 from .sandbox import sandbox
 from .score import score
 from .train import train
+from .view import view
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,9 +24,12 @@ app = typer.Typer(
     epilog="Try: r1 train --env countdown --rewards accuracy,format",
 )
 app.command(epilog="Try: r1 train --env countdown --rewards accuracy,format")(train)
+app.add_typer(data, name="data")
 app.command("eval", epilog="Try: r1 eval tiny --env countdown --tasks 200")(evaluate)
 app.command(epilog="Try: r1 generate tiny --env countdown --tasks 20 --keep correct")(generate)
 app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_penalty")(score)
+app.command(epilog="Try: r1 report runs/a runs/b --out both.html")(report)
+app.command(epilog="Try: r1 view runs/a --filter verdict:wrong")(view)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
 app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)

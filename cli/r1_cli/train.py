@@ -223,7 +223,17 @@ def _summary(folder: "RunFolder") -> None:
             f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
         )
     typer.echo(f"model     {folder.model}\nrollouts  {folder.rollouts_file}\nmetrics   {folder.metrics_file}", err=True)
-    typer.echo(f"next: r1 eval {folder.path} --samples 8", err=True)
+    _tell_report(folder)
+    typer.echo(f"next: r1 view {folder.path}, r1 eval {folder.path} --samples 8", err=True)
+
+
+def _tell_report(folder: "RunFolder") -> None:
+    """Where the page of the run is, or how to have one."""
+    from r1sdk.report import PAGE
+
+    page = folder.path / PAGE
+    told = str(page) if page.is_file() else f"none: pip install 'r1sdk[report]' && r1 report {folder.path}"
+    typer.echo(f"report    {told}", err=True)
 
 
 def _estimate(evaluation: dict[str, Any] | None, path: tuple[str, ...]) -> str:

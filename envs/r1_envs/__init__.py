@@ -7,11 +7,21 @@ import r1sdk
 
 from .code import CodeProblems
 from .countdown import Countdown
+from .gym import ReasoningGym
 from .maths import Maths
+from .mixture import Mixture
+from .named import NAMED
+from .table import File, Hub
 
 
 @r1sdk.hookimpl
 def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]) -> None:
     register("code", CodeProblems)
     register("countdown", Countdown)
+    register("file", File)
+    register("hub", Hub)
     register("maths", Maths)
+    register("mixture", Mixture)
+    register("reasoning_gym", ReasoningGym)
+    for name, environment in NAMED.items():
+        register(name, environment)

@@ -7,10 +7,10 @@ from typing import Any
 
 from ..compose import Run
 from ..evaluate import attempts, summarize
-from ..generation import Sampling
 from ..records import Rollout, Score
 from ..runs import RunFolder
 from .ranks import Ranks
+from .sampling import held_out_sampling
 
 _APART = 7919  # between the seeds of two processes
 
@@ -23,13 +23,7 @@ def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name
     if not settings.tasks or not ranks.lead(lambda: folder.evaluation(name) is None):
         return
     phase = f"evaluating {name} training"
-    sampling = Sampling(
-        samples=settings.samples,
-        max_tokens=run.recipe.generation.max_tokens,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        seed=run.recipe.seed,
-    )
+    sampling = held_out_sampling(run.recipe)
     tasks = list(islice(run.environment.tasks(settings.split), settings.tasks))
     start, end = (len(tasks) * at // ranks.world for at in (ranks.rank, ranks.rank + 1))
 
@@ -49,5 +43,7 @@ def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name
         rollouts = [rollout for share in shares for some, _ in share for rollout in some]
         scores = [score for share in shares for _, some in share for score in some]
         result = summarize(rollouts, scores, sampling)
+        folder.evaluation_file(name).unlink(missing_ok=True)  # of an attempt that was cut short
+        folder.append_evaluation(name, rollouts, scores)
         folder.write_evaluation(name, {**result.to_json(), "seconds": time.perf_counter() - started})
         print(f"accuracy {name} training: {result.accuracy}", flush=True)

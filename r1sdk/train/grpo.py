@@ -56,6 +56,7 @@ def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
     recipe, generation = run.recipe, run.recipe.generation
     return {
         **machine_arguments(),
+        **tracked_as(checkpoints),
         **recipe.trainer,
         "output_dir": str(checkpoints),
         "seed": recipe.seed,
@@ -68,6 +69,11 @@ def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
         "use_vllm": False,
         "remove_unused_columns": False,
     }
+
+
+def tracked_as(checkpoints: Path) -> dict[str, Any]:
+    """What a tracker calls the run: the name of its folder."""
+    return {"project": "r1sdk", "run_name": checkpoints.parent.name}
 
 
 def machine_arguments() -> dict[str, Any]:

@@ -87,6 +87,20 @@ def check_lengths(tasks: Iterable[Task], tokenizer: Any, where: str, max_tokens:
         )
 
 
+def context_length(where: str) -> int | None:
+    """How many tokens the model holds, prompt and reply together; None where its config does not say. Raises: R1Error."""
+    from transformers import AutoConfig
+
+    limit = getattr(_from_pretrained(AutoConfig, where), "max_position_embeddings", None)
+    return limit if isinstance(limit, int) else None
+
+
+def prompt_lengths(tasks: Iterable[Task], tokenizer: Any) -> list[int]:
+    """The length of each task's prompt in tokens, as the model reads it."""
+    texts = [render(tokenizer, task.prompt) for task in tasks]
+    return [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
+
+
 def _from_pretrained(kind: Any, where: str, **options: Any) -> Any:
     try:
         return kind.from_pretrained(where, **options)

@@ -21,6 +21,7 @@ def measure(
     rewards/<name>/verdict_correlation    with the verdict over the batch, Pearson, -1 to 1
     rewards/<name>/spread_share           its part of the spread inside groups, which is what GRPO learns from, 0 to 1
     groups/distinct                       share of the completions of a group that differ from one another
+    env/<part>/share, /accuracy, /rewards/<name>    of a mixture: its part of the batch, the mean verdict and reward
     """
     verdicts = [rollout.verdict.value if rollout.verdict else None for rollout in rollouts]
     statuses = [rollout.verdict.status if rollout.verdict else "ok" for rollout in rollouts]
@@ -44,7 +45,7 @@ def measure(
     if whole := sum(spreads.values()):
         metrics |= {f"rewards/{name}/spread_share": spread / whole for name, spread in spreads.items()}
     metrics["groups/distinct"] = _distinct(rollouts, group_size)
-    return metrics
+    return metrics | _by_part(rollouts, scores)
 
 
 def correlation(left: Sequence[float | None], right: Sequence[float | None]) -> float | None:
@@ -56,6 +57,23 @@ def correlation(left: Sequence[float | None], right: Sequence[float | None]) -> 
         return statistics.correlation([a for a, _ in pairs], [b for _, b in pairs])
     except statistics.StatisticsError:
         return None
+
+
+def _by_part(rollouts: Sequence[Rollout], scores: Sequence[Score]) -> dict[str, float]:
+    """The same for each environment of a mixture, which every task of it names."""
+    metrics: dict[str, float] = {}
+    parts = [rollout.task.info.get("env") for rollout in rollouts]
+    for part in sorted({part for part in parts if isinstance(part, str)}):
+        mine = [at for at, name in enumerate(parts) if name == part]
+        metrics[f"env/{part}/share"] = len(mine) / len(rollouts)
+        verdicts = [verdict.value for at in mine if (verdict := rollouts[at].verdict) and verdict.value is not None]
+        if verdicts:
+            metrics[f"env/{part}/accuracy"] = statistics.fmean(verdicts)
+        for name in scores[0].rewards:
+            prices = [price for at in mine if (price := scores[at].rewards[name]) is not None]
+            if prices:
+                metrics[f"env/{part}/rewards/{name}"] = statistics.fmean(prices)
+    return metrics
 
 
 def _milliseconds(key: str, seconds: Sequence[float]) -> Mapping[str, float]:

@@ -12,7 +12,7 @@ from ..generation.hf_model import render
 from ..records import Completion, Task
 from ..runs import RunFolder
 from .adapters import lora_config
-from .grpo import machine_arguments
+from .grpo import machine_arguments, tracked_as
 
 IGNORED = -100  # the label of a token that carries no loss
 
@@ -49,6 +49,7 @@ def sft_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
     """The arguments of SFTConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
     return {
         **machine_arguments(),
+        **tracked_as(checkpoints),
         **run.recipe.trainer,
         "output_dir": str(checkpoints),
         "seed": run.recipe.seed,

@@ -18,6 +18,7 @@ from ..compose import Run, compose
 from ..errors import R1Error
 from ..goldcheck import GoldCheck, check_gold, enforce
 from ..plugins import load_plugins
+from ..report import leave_report
 from ..runs import RunFolder
 from .ranks import Ranks, join, lost, number
 
@@ -35,6 +36,14 @@ def main(path: Path) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     _quiet()
+    try:
+        return _main(folder)
+    finally:
+        if number() == 0:
+            leave_report(folder)
+
+
+def _main(folder: RunFolder) -> int:
     ranks = Ranks(number())
     try:
         ranks = join()
@@ -69,9 +78,11 @@ def _failed(folder: RunFolder, message: str, **more: Any) -> None:
 def train(folder: RunFolder, ranks: Ranks) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from .callback import RunCallback, StopRequest, resume_step
+    from .during import During
     from .evaluation import evaluate_model
     from .models import check_lengths, holds_whole_model, load_model, load_tokenizer, locate, training_options
     from .saving import save
+    from .trackers import Trackers
 
     stop = StopRequest()
     stop.install()
@@ -94,7 +105,9 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
 
     report("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
-    trainer = _trainer(run, model, tokenizer, folder, [RunCallback(folder, stop, ranks)], ranks)
+    trackers = Trackers(folder)
+    callbacks = [RunCallback(folder, stop, ranks), During(run, folder, tokenizer), trackers]
+    trainer = _trainer(run, model, tokenizer, folder, callbacks, ranks)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
@@ -108,6 +121,7 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     else:  # no process has it: what was saved is what is evaluated
         model = load_model(str(folder.model))
     evaluate_model(run, folder, model, tokenizer, "after", ranks)
+    trackers.after(trainer.state.global_step)
     report("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
     return True
 

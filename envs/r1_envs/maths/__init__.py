@@ -1,4 +1,4 @@
-"""Mathematics: problems with known answers, read from a file."""
+"""Mathematics without files: procedural problems of arithmetic, algebra and number theory, with exact answers."""
 
 from .environment import Maths
 

@@ -1,74 +1,78 @@
-"""The environment of mathematical problems: its tasks, and their check in a worker process."""
+"""The environment `maths`: problems drawn without end, each with its exact answer."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, field
+from typing import Literal
 
 import r1sdk
-from r1_rewards import maths
 
-from .judging import judged
-from .problems import read_problems
+from ..table.splits import in_test
+from ..table.verifiers.contract import in_format
+from ..table.verifiers.maths import Maths as Check
+from .problems import KINDS
 
 
 @dataclass(frozen=True)
 class Maths:
-    """Problems with known answers, from a file of JSON lines, CSV or parquet, or a data set on the Hub.
+    """Arithmetic, algebra and number theory, drawn without end and without files, with exact answers. Problems of your own: `file`.
 
-    A problem belongs to one split for ever, whatever the order of the file: no test task is ever trained on. Answers are
-    checked by `r1_rewards.maths`.
+    A problem belongs to one split for ever, by its words: no test task is ever trained on. Tasks are drawn one by one, each
+    from its own random stream; of easy kinds the same one may come again.
     """
 
-    file: str = ""  # must be given
-    prompt_column: str | None = None  # None: problem, question or prompt
-    answer_column: str | None = None  # None: answer, final_answer or solution; of a GSM8K solution what follows `####`
-    test_share: float = 0.1  # of the problems
-    mode: maths.Mode = "r1"  # "trl": as TRL's accuracy_reward judges the whole reply
+    kinds: tuple[str, ...] = tuple(KINDS)  # some of them
+    level: Literal[1, 2, 3] = 2  # 1 is the easiest
+    train_size: int = 20_000
+    test_size: int = 500
+    test_share: float = 0.1  # of all problems
+    seed: int = 0
     timeout_s: float = 5.0  # to check one answer
+    _check: Check = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.file:
-            raise ValueError("file: name a JSON lines, CSV or parquet file with a problem and its answer in each row")
-        if not 0.0 <= self.test_share <= 1.0:
-            raise ValueError(f"test_share is from 0 to 1, got {self.test_share}")
-        if not self.timeout_s > 0:
-            raise ValueError(f"timeout_s must be above 0, got {self.timeout_s}")
-        if self.mode not in ("r1", "trl"):
-            raise ValueError(f"mode is r1 or trl, got {self.mode!r}")
-        if find_spec("math_verify") is None:
-            raise r1sdk.R1Error("environment 'maths' needs: pip install 'r1sdk[maths]'")
+        if not self.kinds or (unknown := [kind for kind in self.kinds if kind not in KINDS]):
+            raise ValueError(
+                f"kinds are some of {', '.join(KINDS)}, got {', '.join(unknown) if self.kinds else 'none'}"
+            )
+        if not 0.0 < self.test_share < 1.0:
+            raise ValueError(f"test_share is between 0 and 1, got {self.test_share}")
+        if self.train_size < 1 or self.test_size < 1:
+            raise ValueError("train_size and test_size are at least 1")
+        object.__setattr__(self, "_check", Check(timeout_s=self.timeout_s))
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
-        """The tasks of "train" or "test", in the order of the file. The id of each ends in its row."""
-        if split not in ("train", "test"):
+        """The tasks of "train" or "test", the kinds in turn."""
+        size = {"train": self.train_size, "test": self.test_size}.get(split)
+        if size is None:
             raise r1sdk.R1Error(f"maths has the splits train and test, not {split!r}")
-        for problem in read_problems(self.file, self.prompt_column, self.answer_column):
-            if problem.is_test(self.test_share) != (split == "test"):
-                continue
-            messages = list(problem.messages)
-            if messages[0]["role"] != "system":
-                messages.insert(0, {"role": "system", "content": r1sdk.SYSTEM_PROMPT})
+        for index in range(size):
+            kind = self.kinds[index % len(self.kinds)]
+            question, answer = self._draw(kind, split, index)
             yield r1sdk.Task(
-                messages, answer=problem.answer, info={"row": problem.row}, id=f"{split}/row {problem.row}"
+                prompt=[{"role": "system", "content": r1sdk.SYSTEM_PROMPT}, {"role": "user", "content": question}],
+                answer=answer,
+                info={"category": kind},
+                id=f"{split}/{index}",
             )
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        """1.0 if the reply's answer equals the gold one, else 0.0. What takes algebra is checked in a worker process."""
-        gold = rollout.task.answer
-        if gold is None:
-            return r1sdk.Verdict(None, "unverifiable", reason="the task has no gold answer")
-        return await judged(rollout.completion.text, gold, self.mode, self.timeout_s)
+        """1.0 if the reply's answer equals the exact one, in whatever notation."""
+        return await self._check.verify(rollout)
 
     def gold_reply(self, task: r1sdk.Task) -> str:
-        """The reply that gives the gold answer: it must earn 1.0, or the task cannot be judged."""
-        gold = task.answer or ""
-        if self.mode == "trl" and r"\boxed" not in gold:
-            gold = rf"\boxed{{{gold.strip().strip('$')}}}"  # elsewhere TRL does not look
-        return f"<think>\nThe answer is known.\n</think>\n<answer>{gold}</answer>"
+        """The reply that gives the exact answer."""
+        return in_format(task.answer or "")
 
     def summary(self) -> str:
-        """Which tasks these are, in one line."""
-        judge = "" if self.mode == "r1" else ", judged as by TRL"
-        return f"Mathematics from {self.file}{judge}"
+        """Which kinds, and how hard."""
+        return f"Mathematics, level {self.level}: {', '.join(self.kinds)}"
+
+    def _draw(self, kind: str, split: str, index: int) -> tuple[str, str]:
+        rng = random.Random(f"maths {self.seed} {kind} {self.level} {split} {index}")
+        while True:
+            question, answer = KINDS[kind](rng, self.level)
+            if in_test(question, self.test_share) == (split == "test"):
+                return question, answer

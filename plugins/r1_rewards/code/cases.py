@@ -5,7 +5,8 @@
     {"tests": ["assert add(1, 2) == 3"]}                              the same, as MBPP has it
     {"verification_info": {"language": "python", "test_cases": [{"input": ..., "output": ..., "fn_name": ...}]}}    Open-R1's
 
-A test may have a `weight`. Beside the tests, info may have `language`, `timeout_s`, `memory_bytes` (of each case) and `tolerance`.
+A test may have a `weight`. Beside the tests, info may have `language`, `timeout_s`, `memory_bytes` (of each case), `tolerance` and
+`prelude`: code that is run before the program, such as imports.
 """
 
 import ast
@@ -86,9 +87,12 @@ class Tests:
     cases: tuple[Case, ...]
     language: str
     limits: r1sdk.ExecutionLimits
+    prelude: str = ""
 
     def program(self, code: str) -> str:
         """What is run for a reply's `code`."""
+        if self.prelude:
+            code = f"{self.prelude}\n{code}"
         return f"{_CALLER}{code!r})\n" if self.cases[0].is_call else code
 
 
@@ -121,7 +125,7 @@ def read_tests(info: Mapping[str, Any], timeout_s: float = 5.0, memory_bytes: in
         timeout_s=float(given.get("timeout_s") or timeout_s),
         memory_bytes=int(given.get("memory_bytes") or memory_bytes),
     )
-    return Tests(tuple(cases), language, limits)
+    return Tests(tuple(cases), language, limits, str(given.get("prelude") or ""))
 
 
 def _read(test: Any, tolerance: float | None) -> Case:

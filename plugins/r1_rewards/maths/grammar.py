@@ -18,6 +18,7 @@ class TwoStageParser(_Parser):  # type: ignore[misc]
 
     def math(self) -> Any:
         """The tree of the whole text. Raises: Exception, from the error listener, where it is no mathematics."""
+        self.getTokenStream().fill()  # a character that is no token is refused here: a second reading would miss it
         self._interp.predictionMode = PredictionMode.SLL
         try:
             return super().math()

@@ -1,4 +1,4 @@
-"""The environment `maths`: which tasks a file gives, and how answers are judged beside a trainer that must not hang."""
+"""The verifier `maths` of a table: which tasks a file gives, and how answers are judged beside a trainer that must not hang."""
 
 import asyncio
 import json
@@ -9,14 +9,18 @@ import time
 import pytest
 
 import r1sdk
-from r1_envs.maths import Maths
-from r1_envs.maths.judging import judged
+from r1_envs.table import File
+from r1_envs.table.verifiers.algebra import judged
 
 HANGS = r"\boxed{\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}}"
 
 
 def rollout(task, text):
     return r1sdk.Rollout(task, r1sdk.Completion([{"role": "assistant", "content": text}]))
+
+
+def maths(**options):
+    return {"name": "maths", "options": options}
 
 
 def lines(path, rows):
@@ -30,7 +34,7 @@ def file(tmp_path):
 
 
 def test_the_tasks_ask_for_the_format_hold_the_gold_answer_and_name_their_row(file):
-    task = next(Maths(file).tasks("train"))
+    task = next(File(file).tasks("train"))
     row = task.info["row"]
     assert task.prompt == [
         {"role": "system", "content": r1sdk.SYSTEM_PROMPT},
@@ -44,20 +48,18 @@ def test_a_problem_is_in_one_split_whatever_the_order_case_and_spaces(tmp_path, 
         tmp_path / "again.jsonl",
         [{"problem": f"what  is {n} + 1? ", "answer": "0"} for n in reversed(range(400))],
     )
-    asked = {
-        split: {t.prompt[1]["content"].casefold() for t in Maths(file).tasks(split)} for split in ("train", "test")
-    }
+    asked = {split: {t.prompt[1]["content"].casefold() for t in File(file).tasks(split)} for split in ("train", "test")}
     assert not asked["train"] & asked["test"] and len(asked["train"] | asked["test"]) == 400
     assert 15 <= len(asked["test"]) <= 75
     for split in ("train", "test"):
-        again = {" ".join(t.prompt[1]["content"].split()).casefold() for t in Maths(shuffled).tasks(split)}
+        again = {" ".join(t.prompt[1]["content"].split()).casefold() for t in File(shuffled).tasks(split)}
         assert again == asked[split]
 
 
 def test_the_test_share_is_the_share_and_a_larger_one_keeps_every_test_task(file):
-    tenth, half = ({t.info["row"] for t in Maths(file, test_share=share).tasks("test")} for share in (0.1, 0.5))
+    tenth, half = ({t.info["row"] for t in File(file, test_share=share).tasks("test")} for share in (0.1, 0.5))
     assert tenth < half and 160 <= len(half) <= 240
-    assert not list(Maths(file, test_share=0.0).tasks("test"))
+    assert not list(File(file, test_share=0.0).tasks("test"))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_the_test_share_is_the_share_and_a_larger_one_keeps_every_test_task(file
     ],
 )
 def test_the_usual_columns_are_found_and_others_are_named(tmp_path, columns, options, answer):
-    (task,) = Maths(lines(tmp_path / "one.jsonl", [columns]), test_share=0.0, **options).tasks("train")
+    (task,) = File(lines(tmp_path / "one.jsonl", [columns]), test_share=0.0, **options).tasks("train")
     assert task.prompt[-1] == {"role": "user", "content": "q"} and task.prompt[0]["role"] == "system"
     assert task.answer == answer
 
@@ -88,7 +90,7 @@ def test_csv_and_parquet_are_read_as_json_lines_are(tmp_path):
     )
     one = lines(tmp_path / "a.jsonl", [{"problem": "What is 1, plus 1?", "answer": 2}])
     tasks = [
-        list(Maths(str(f), test_share=0.0).tasks("train")) for f in (tmp_path / "a.csv", tmp_path / "a.parquet", one)
+        list(File(str(f), test_share=0.0).tasks("train")) for f in (tmp_path / "a.csv", tmp_path / "a.parquet", one)
     ]
     assert tasks[0] == tasks[1] == tasks[2] and tasks[0][0].answer == "2"
 
@@ -96,7 +98,10 @@ def test_csv_and_parquet_are_read_as_json_lines_are(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"text": "q", "answer": "1"}\n', "row 1: no column 'problem' or 'question' or 'prompt'; found text, answer"),
+        (
+            '{"frage": "q", "answer": "1"}\n',
+            "row 1: no column 'problem' or 'question' or 'prompt' or 'description' or 'text'; found frage, answer",
+        ),
         ('{"problem": "q", "answer": "1"}\n{"problem": "q"}\n', "row 2: no column 'answer'"),
         ('{"problem": "", "answer": "1"}\n', "row 1: a problem is a text"),
         ('{"problem": "q", "answer": "1"}\nnonsense\n', "line 2: not JSON"),
@@ -106,13 +111,34 @@ def test_csv_and_parquet_are_read_as_json_lines_are(tmp_path):
 def test_a_row_at_fault_is_named(tmp_path, text, said):
     (tmp_path / "bad.jsonl").write_text(text)
     with pytest.raises(r1sdk.R1Error, match=said):
-        list(Maths(str(tmp_path / "bad.jsonl"), test_share=0.0).tasks("train"))
+        list(File(str(tmp_path / "bad.jsonl"), test_share=0.0).tasks("train"))
 
 
-@pytest.mark.parametrize("options", [{"file": ""}, {"test_share": 1.5}, {"timeout_s": 0}, {"mode": "strict"}])
-def test_settings_that_cannot_be_are_refused(options):
-    with pytest.raises(ValueError):
-        Maths(**{"file": "x.jsonl", **options})
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"source": ""}, "source: name a"),
+        ({"source": "nosuch.jsonl"}, "no file nosuch.jsonl"),
+        ({"source": "openai/gsm8k"}, "is the environment hub"),
+        ({"test_share": 1.5}, "test_share is from 0 to 1"),
+        ({"verifier": {"name": "maths", "options": {"timeout_s": 0}}}, "timeout_s must be above 0"),
+        ({"verifier": {"name": "maths", "options": {"mode": "strict"}}}, "option 'mode'"),
+        ({"verifier": {"name": "maths", "options": {"moed": "r1"}}}, "did you mean 'mode'"),
+        ({"verifier": "math"}, "did you mean 'maths'"),
+        ({"where": ("level",)}, "a condition is COLUMN SIGN VALUE"),
+        ({"template": "Put it in \\boxed{}: {prompt}"}, "a brace that stands for itself"),
+        ({"template": "Hello"}, "shows no column"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(file, options, said):
+    with pytest.raises(ValueError, match=said):
+        File(**{"source": file, **options})
+
+
+def test_every_setting_at_fault_is_named_at_once(file):
+    with pytest.raises(ValueError) as refused:
+        File("nosuch.csv", test_share=2.0, where=("x",), verifier="mahts")
+    assert all(part in str(refused.value) for part in ("nosuch.csv", "test_share", "condition", "did you mean 'maths'"))
 
 
 def verdicts(replies, gold, mode="r1", timeout_s=20.0):
@@ -124,7 +150,7 @@ def verdicts(replies, gold, mode="r1", timeout_s=20.0):
 
 def test_verify_judges_numbers_here_and_algebra_in_a_worker(tmp_path):
     file = lines(tmp_path / "a.jsonl", [{"problem": "a", "answer": "42"}, {"problem": "b", "answer": r"2\sqrt{3}"}])
-    environment = Maths(file, test_share=0.0, timeout_s=20.0)
+    environment = File(file, test_share=0.0, verifier=maths(timeout_s=20.0))
     number, root = environment.tasks("train")
 
     async def judge(task, text):
@@ -182,7 +208,7 @@ def test_the_gold_reply_earns_one_in_both_modes(tmp_path):
     golds = ["42", r"$\frac{1}{2}$", r"\boxed{x+1}", "$(1,2)$"]
     file = lines(tmp_path / "a.jsonl", [{"problem": gold, "answer": gold} for gold in golds])
     for mode in ("r1", "trl"):
-        environment = Maths(file, test_share=0.0, mode=mode, timeout_s=20.0)
+        environment = File(file, test_share=0.0, verifier=maths(mode=mode, timeout_s=20.0))
         for task in environment.tasks("train"):
             assert asyncio.run(environment.verify(rollout(task, environment.gold_reply(task)))).value == 1.0
 
@@ -193,8 +219,8 @@ def test_the_environment_is_loaded_without_math_verify_or_sympy():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_missing_math_verify_is_said_with_the_command_that_brings_it(monkeypatch):
+def test_a_missing_math_verify_is_said_with_the_command_that_brings_it(monkeypatch, file):
     """The far side, a package that is not installed, is faked: the finder of modules is told that it is not there."""
     monkeypatch.setitem(sys.modules, "math_verify", None)
     with pytest.raises(r1sdk.R1Error, match=r"needs: pip install 'r1sdk\[maths\]'"):
-        Maths("x.jsonl")
+        File(file)

@@ -1,0 +1,204 @@
+"""What `r1 eval` sets up: a recipe without training for each environment, checked before any model is loaded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .options import resolve, run_recipe
+
+if TYPE_CHECKING:
+    from r1sdk.compose import ModelSource
+    from r1sdk.generation import Generator, Sampling
+    from r1sdk.plugins import Registry
+    from r1sdk.recipe import Recipe
+    from r1sdk.records import Task
+    from r1sdk.scoring import Rewards
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One environment, with its tasks and how they are sampled."""
+
+    name: str
+    recipe: "Recipe"
+    environment: Any
+    rewards: "Rewards"
+    tasks: "list[Task]"
+    sampling: "Sampling"
+    split: str
+
+    @property
+    def summary(self) -> str:
+        """Which tasks, and how they are sampled, in one line."""
+        said = getattr(self.environment, "summary", lambda: self.name)()
+        s = self.sampling
+        return (
+            f"{self.name}: {said}; {len(self.tasks)} tasks of split {self.split}, {s.samples} samples at temperature "
+            f"{s.temperature:g}, top-p {s.top_p:g}, {s.max_tokens} tokens"
+        )
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that was named, found and checked."""
+
+    models: "dict[str, ModelSource]"
+    benches: list[Bench]
+    seed: int
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What decides the figures, as JSON: a resumed evaluation must have the same."""
+        from dataclasses import asdict
+
+        return {
+            "models": list(self.models),
+            "envs": {
+                bench.name: {
+                    **bench.recipe.env.model_dump(mode="json"),
+                    "split": bench.split,
+                    "tasks": len(bench.tasks),
+                    "sampling": asdict(bench.sampling),
+                    "rewards": [reward.model_dump(mode="json") for reward in bench.recipe.rewards],
+                }
+                for bench in self.benches
+            },
+        }
+
+
+def set_up(
+    models: Sequence[str],
+    envs: Sequence[str],
+    sets: Sequence[str],
+    options: Sequence[str],
+    flags: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> Setup:
+    """Everything checked, nothing loaded. `asked`: split, tasks, samples, temperature and top_p where flags give them.
+
+    A run folder brings its own environment, rewards and limits. Raises: R1Error with everything at fault.
+    """
+    from r1sdk.compose import resolve_model
+    from r1sdk.errors import R1Error, raise_all
+    from r1sdk.plugins import load_plugins
+
+    registry = load_plugins()
+    errors: list[R1Error] = []
+    given = options_by_env(envs, options)
+    if len(envs) > 1 and any(text.startswith(("env.", "env=")) for text in sets):
+        raise R1Error("--set env.… is for one environment; with several: --option ENV.KEY=VALUE")
+    benches: list[Bench] = []
+    names = list(dict.fromkeys(models))
+    wanted: list[str | None] = [*envs] or [None]
+    for env in wanted:
+        try:
+            benches.append(
+                _bench(registry, names[0] if names else None, env, sets, given.get(env or "", []), flags, asked)
+            )
+        except R1Error as error:
+            errors.append(error)
+    sources: dict[str, ModelSource] = {}
+    for model in names or [bench.recipe.model for bench in benches[:1]]:
+        try:
+            sources[model] = resolve_model(registry, model)
+        except R1Error as error:
+            errors.append(error)
+    raise_all(errors)
+    return Setup(sources, benches, benches[0].recipe.seed)
+
+
+def load_generator(source: "ModelSource", setup: Setup) -> "Generator":
+    """The model, after a look whether the tasks and the token limits fit it. Raises: R1Error."""
+    from pathlib import Path
+    from tempfile import mkdtemp
+
+    from r1sdk.generation.hf_model import HFModel
+    from r1sdk.train.models import check_lengths, load_model, load_tokenizer, locate
+
+    where = locate(source, Path(mkdtemp(prefix="r1-")) if source.make else Path(), setup.seed)
+    tokenizer = load_tokenizer(where)
+    for bench in setup.benches:
+        check_lengths(bench.tasks, tokenizer, where, bench.sampling.max_tokens)
+    return HFModel(load_model(where), tokenizer)
+
+
+def _bench(
+    registry: "Registry",
+    model: str | None,
+    env: str | None,
+    sets: Sequence[str],
+    options: Sequence[str],
+    flags: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> Bench:
+    from r1sdk.compose import build_environment, build_rewards
+    from r1sdk.errors import R1Error, raise_all
+    from r1sdk.generation import Sampling
+    from r1sdk.recipe import dotted, load_recipe
+
+    layers = [*sets, *(f"env.options.{option}" for option in options)]
+    named = {key: value for key, value in {**flags, "env": env}.items() if value is not None}
+    trained = run_recipe(model)
+    if trained is not None:
+        before: list[Mapping[str, Any]] = [{"env": env}] if env else []  # --set may give its options
+        recipe = load_recipe(
+            None, trained.model_dump(mode="json"), *before, *map(dotted, layers), named, {"model": model}
+        )
+    else:
+        recipe, _ = resolve(registry, None, list(layers), {**named, **({"model": model} if model else {})})
+    errors: list[R1Error] = []
+    built: list[Any] = []
+    for step in (
+        lambda: build_environment(registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s),
+        lambda: build_rewards(registry, recipe),
+    ):
+        try:
+            built.append(step())
+        except R1Error as error:
+            errors.append(error)
+    raise_all(errors)
+    environment, rewards = built
+    own = {} if trained is not None and env is None else dict(getattr(environment, "sampling", {}))
+    settings = {
+        **recipe.evaluation.model_dump(),
+        **({"tasks": None} if own else {}),  # a benchmark is taken whole
+        **own,
+        **_set_evaluation(sets),
+        **{key: value for key, value in asked.items() if value is not None},
+    }
+    tasks = list(islice(environment.tasks(settings["split"]), settings["tasks"]))
+    if not tasks:
+        raise R1Error(f"environment {recipe.env.name!r} has no tasks in split {settings['split']!r}")
+    sampling = Sampling(
+        samples=settings["samples"],
+        max_tokens=recipe.generation.max_tokens,
+        temperature=settings["temperature"],
+        top_p=settings["top_p"],
+        seed=recipe.seed,
+    )
+    return Bench(recipe.env.name, recipe, environment, rewards, tasks, sampling, settings["split"])
+
+
+def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
+    """What `--set evaluation.…` says, which goes before what an environment suggests."""
+    from r1sdk.recipe import dotted
+
+    found: dict[str, Any] = {}
+    for text in sets:
+        layer = dotted(text).get("evaluation")
+        found |= layer if isinstance(layer, dict) else {}
+    return found
+
+
+def options_by_env(envs: Sequence[str], options: Sequence[str]) -> dict[str, list[str]]:
+    """`gsm8k.source=FOLDER` by environment. Raises: R1Error for one that is not evaluated."""
+    from r1sdk.errors import R1Error, nearest
+
+    found: dict[str, list[str]] = {}
+    for option in options:
+        name, dot, rest = option.partition(".")
+        if not dot or "=" not in rest or name not in envs:
+            raise R1Error(f"--option takes ENV.KEY=VALUE with one of --env, got {option!r}{nearest(name, envs)}")
+        found.setdefault(name, []).append(rest)
+    return found

@@ -1,0 +1,1 @@
+"""The terminal viewer of rollouts: textual is imported in this package only."""

@@ -1,0 +1,236 @@
+"""The viewer: a list of rollouts, the one under the cursor beside it, a filter, and a run that is followed as it grows."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.app import App, ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Footer, Input, Static
+
+from r1sdk.errors import R1Error
+from r1sdk.report.index import RolloutIndex, Row
+from r1sdk.report.query import Query, parse
+from r1sdk.runs import RunFolder
+
+from .paint import DIM, OTHER, plain, rollout
+from .screens import DiffScreen, GroupScreen, HelpScreen
+from .table import RolloutTable
+
+FIRST = 2000  # rows that are read before the first picture; the rest come in behind it
+CHUNK = 20_000  # rows that are read or searched between two looks at what the reader does
+EVERY_S = 0.5
+
+SORTS: Sequence[tuple[str, Callable[[Row], Any]]] = (
+    ("as trained", lambda row: row.order),
+    ("by reward", lambda row: math.inf if row.total is None else -row.total),
+    ("by length", lambda row: -row.tokens),
+)
+
+
+class ViewApp(App[None]):
+    """`r1 view`."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "r1 view"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("slash", "filter", "Filter"),
+        ("g,enter", "group", "Group"),
+        ("d", "diff", "Diff"),
+        ("s", "sort", "Sort"),
+        ("f", "follow", "Follow"),
+        ("question_mark,f1", "help", "Help"),
+        ("q", "quit", "Quit"),
+    ]
+
+    def __init__(self, path: Path, text: str = "") -> None:
+        super().__init__(ansi_color=False)
+        self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+        self.path = path
+        self.folder = RunFolder.open(path) if path.is_dir() else None
+        self.index = RolloutIndex.open(path)
+        self.query_text = text
+        self.filter: Query = parse(text)
+        self.sort = 0
+        self.following = self._state() == "running"
+        self.note = ""
+        self._reading = Lock()
+        self._asked = 0  # how often a list was asked for: only the newest one is shown
+
+        # Kept at hand: a look-up would search the screen on top, and the run goes on under it.
+        self.top = Static(id="status")
+        self.table = RolloutTable(id="table")
+        self.shown = Static(id="rollout")
+        self.detail = VerticalScroll(self.shown, id="detail")
+
+    def compose(self) -> ComposeResult:
+        yield self.top
+        yield Horizontal(self.table, self.detail, id="body")
+        yield Input(
+            self.query_text, placeholder='step:10-20 verdict:wrong reward<0.5 tokens>200 "some text"', id="filter"
+        )
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#filter").display = False
+        self.index.refresh(FIRST)
+        self.table.focus()
+        self.arrange()
+        self.read_on()
+        self.set_interval(EVERY_S, self.read_on)
+
+    @work(thread=True)
+    def read_on(self) -> None:
+        """Read what is new, in parts, so that the list can be used meanwhile."""
+        if not self._reading.acquire(blocking=False):
+            return
+        try:
+            changed = False
+            while (behind := self.index.behind) and self.is_running:
+                changed = self.index.refresh(len(self.index.rows) + CHUNK) or changed
+                if self.index.behind >= behind:
+                    break  # a line that is still being written
+        finally:
+            self._reading.release()
+        if changed:
+            self.call_from_thread(self.arrange)
+
+    @work(thread=True)
+    def arrange(self) -> None:
+        """List the rows that pass the filter, in order, the cursor on the rollout that it was on."""
+        self._asked += 1
+        asked, wanted = self._asked, self.filter
+        found = [row for row in list(self.index.rows) if wanted.row(row)]
+        if wanted.reads_text:
+            kept: list[Row] = []
+            for start in range(0, len(found), CHUNK):
+                kept += [row for row in found[start : start + CHUNK] if wanted.text(self.index.read(row))]
+                if asked != self._asked:
+                    return  # something else is wanted by now
+            found = kept
+        found.sort(key=SORTS[self.sort][1])
+        self.call_from_thread(self.list_rows, found, asked)
+
+    def list_rows(self, found: list[Row], asked: int) -> None:
+        if asked != self._asked:
+            return
+        table = self.table
+        old = table.current
+        if self.following and self.sort == 0:
+            cursor = len(found) - 1
+        else:
+            cursor = next((place for place, row in enumerate(found) if row is old), 0)
+        table.show(found, cursor)
+        self.tell()
+
+    def tell(self) -> None:
+        """The line at the top: what this is, how much of it is shown, what is asked for."""
+        table = self.table
+        parts: list[str | tuple[str, str]] = [
+            (f" {plain(str(self.path), lines=False)} ", "bold reverse"),
+            f"  {self._progress()}  ",
+        ]
+        shown, known = len(table.shown), len(self.index.rows)
+        parts.append(f"{shown:,} of {known:,} rollouts" if shown != known else f"{known:,} rollouts")
+        if self.index.behind and not self.following:
+            parts.append(", reading on")
+        if self.index.unreadable:
+            parts.append((f", {self.index.unreadable} lines are none", OTHER))
+        if self.sort:
+            parts.append(f", {SORTS[self.sort][0]}")
+        if self.query_text:
+            parts.append((f"  {plain(self.query_text, lines=False)}", "cyan"))
+        if self.note:
+            parts.append((f"  {self.note}", OTHER))
+        self.top.update(Text.assemble(*parts))
+
+    def on_rollout_table_moved(self) -> None:
+        row = self.table.current
+        if row is None:
+            self.shown.update(Text("nothing to show" if self.index.rows else "no rollouts yet", DIM))
+            return
+        if (line := self._read(row)) is not None:
+            self.shown.update(rollout(row, line))
+            self.detail.scroll_home(animate=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        try:
+            self.filter = parse(event.value)
+        except R1Error as error:
+            self.note = str(error)
+            self.tell()
+            return
+        self.query_text, self.note = event.value, ""
+        event.input.display = False
+        self.table.focus()
+        self.arrange()
+
+    def on_key(self) -> None:
+        if self.note:
+            self.note = ""
+            self.tell()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What the list offers is not offered while something lies over it."""
+        return len(self.screen_stack) == 1 or action in ("quit", "pop_screen")
+
+    def action_filter(self) -> None:
+        box = self.query_one("#filter", Input)
+        box.display = True
+        box.focus()
+
+    def action_sort(self) -> None:
+        self.sort = (self.sort + 1) % len(SORTS)
+        self.arrange()
+
+    def action_follow(self) -> None:
+        self.following = not self.following
+        self.arrange()
+
+    def action_group(self) -> None:
+        row = self.table.current
+        if row is not None:
+            rows = sorted(
+                (other for other in self.index.rows if other.group == row.group), key=lambda other: other.order
+            )
+            self.push_screen(GroupScreen(self.index, rows if row.task else [row], row))
+
+    def action_diff(self) -> None:
+        row = self.table.current
+        if row is None:
+            return
+        others = [other for other in self.index.rows if other.task == row.task and other.group != row.group]
+        if not row.task or not others:
+            self.note = "this task was attempted at no other step; step:held-out lists those that were"
+            self.tell()
+            return
+        self.push_screen(DiffScreen(self.index, row, sorted(others, key=lambda other: other.order)))
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen())
+
+    def _read(self, row: Row) -> dict[str, object] | None:
+        try:
+            return self.index.read(row)
+        except R1Error as error:
+            self.note = str(error)
+            return None
+
+    def _state(self) -> str:
+        return str(self.folder.status().get("state", "")) if self.folder else ""
+
+    def _progress(self) -> str:
+        status = self.folder.status() if self.folder else {}
+        steps = (
+            f", step {status['done']} of {status['total']}"
+            if status.get("total") and status.get("phase") == "training"
+            else ""
+        )
+        follow = ", following" if self.following else ""
+        return f"{status.get('state', 'a file')}{steps}{follow}"

@@ -1,0 +1,95 @@
+"""A rollout in, what a terminal shows of it out. What a model wrote reaches the terminal as plain text only."""
+
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.text import Text
+
+from r1sdk.report.index import Row
+from r1sdk.report.reply import parts
+from r1sdk.report.samples import asked, said
+
+RIGHT, WRONG, OTHER, DIM = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e"
+
+
+def plain(text: str, lines: bool = True) -> str:
+    """`text` without what a terminal would act on: control and format characters, escape sequences among them, become `·`."""
+    kept = "\n" if lines else ""
+    return "".join(c if c.isprintable() or c in kept else " " if c in "\t\n" else "·" for c in text)
+
+
+def mark(value: float | None, status: str) -> tuple[str, str]:
+    """A verdict in a word, and its colour."""
+    if status and status != "ok":
+        return status, OTHER
+    if value is None:
+        return "not judged", OTHER
+    if value == 1.0:
+        return "✓ right", RIGHT
+    return ("✗ wrong", WRONG) if value == 0.0 else (f"{value:.2f}", OTHER)
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def heading(row: Row, line: Mapping[str, Any]) -> Text:
+    """When, which task, the verdict with its reason, the rewards, the length."""
+    word, colour = mark(row.value, row.status)
+    verdict = line.get("verdict") or {}
+    text = Text.assemble((word, f"bold {colour}"), (f"  {moment(row)}  ", "bold"), (plain(row.task, lines=False), DIM))
+    if reason := verdict.get("reason"):
+        text.append(f"\n{plain(str(reason), lines=False)}", colour)
+    if row.total is not None:
+        prices = "  ".join(f"{plain(name, lines=False)} {figure(value)}" for name, value in row.rewards.items())
+        text.append(f"\nreward {row.total:.3f}  ", "bold").append(prices, DIM)
+    for name, why in (line.get("reasons") or {}).items():
+        text.append(f"\n{plain(str(name), lines=False)}: {plain(str(why), lines=False)}", OTHER)
+    return text.append(f"\n{row.tokens} tokens", DIM).append(", cut by the limit" if row.cut else "", OTHER)
+
+
+def moment(row: Row) -> str:
+    return row.when if row.moment in ("before", "after") else f"step {row.when}" if row.step is not None else ""
+
+
+def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
+    """The think part dim, the answer bold, what stands outside both marked."""
+    shown: list[RenderableType] = []
+    for part in parts(said(line)):
+        style = {"think": DIM, "answer": "bold", "other": OTHER}[part.kind]
+        title = part.kind if part.kind != "other" else "outside the format"
+        shown.append(Rule(Text(title, DIM), align="left", style=DIM))
+        shown.append(Text(plain(part.text) or "(empty)", style))
+        if not part.closed:
+            shown.append(Text("never closed", WRONG))
+    return shown or [Text("(empty)", DIM)]
+
+
+def rollout(row: Row, line: Mapping[str, Any]) -> RenderableType:
+    """All of one rollout."""
+    return Group(
+        heading(row, line), Rule(Text("prompt", DIM), align="left", style=DIM), Text(plain(asked(line))), *reply(line)
+    )
+
+
+def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Text, Text]:
+    """Two replies word by word: what only the old one has in red, what only the new one has in green."""
+    left, right = (_words(plain(said(line))) for line in (old, new))
+    before, after = Text(), Text()
+    for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=len(left) + len(right) > 4000).get_opcodes():
+        same = kind == "equal"
+        before.append("".join(left[a:b]), None if same else f"{WRONG} on #3d1f1c")
+        after.append("".join(right[c:d]), None if same else f"{RIGHT} on #173524")
+    return before, after
+
+
+def _words(text: str) -> list[str]:
+    """Words with the space behind them; a line break stands alone."""
+    words: list[str] = []
+    for at, row in enumerate(text.split("\n")):
+        words += ["\n"] if at else []
+        words += [word + " " for word in row.split(" ") if word]
+    return words

@@ -1,0 +1,138 @@
+"""What opens over the list: the whole group of a prompt side by side, two attempts compared, the help."""
+
+from collections.abc import Sequence
+from statistics import fmean, pstdev
+from typing import ClassVar
+
+from rich.console import Group
+from rich.rule import Rule
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, HorizontalScroll, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from r1sdk.report import query
+from r1sdk.report.index import RolloutIndex, Row
+from r1sdk.report.samples import asked
+
+from .paint import DIM, OTHER, difference, figure, heading, moment, plain, reply
+
+
+class Over(Screen[None]):
+    """A screen that Escape closes."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "app.pop_screen", "Back")]
+
+
+class GroupScreen(Over):
+    """The completions of one prompt at one moment, with what the group makes of them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1)", "Left", key_display="←"),
+        Binding("right,l", "move(1)", "Right", key_display="→"),
+    ]
+
+    def __init__(self, index: RolloutIndex, rows: Sequence[Row], chosen: Row) -> None:
+        super().__init__()
+        self.index = index
+        self.rows = rows
+        self.at = rows.index(chosen)
+
+    def compose(self) -> ComposeResult:
+        lines = [self.index.read(row) for row in self.rows]
+        yield Static(Group(group_figures(self.rows), Text(plain(asked(lines[0])), DIM)), classes="title")
+        with HorizontalScroll(id="columns"):
+            for row, line in zip(self.rows, lines, strict=True):
+                with VerticalScroll(classes=f"column {_kind(row)}"):
+                    yield Static(Group(heading(row, line), *reply(line)))
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self.action_move, 0)
+
+    def action_move(self, by: int) -> None:
+        columns = list(self.query(".column").results(VerticalScroll))
+        self.at = max(0, min(self.at + by, len(columns) - 1))
+        columns[self.at].focus()
+        columns[self.at].scroll_visible(animate=False)
+
+
+class DiffScreen(Over):
+    """An attempt beside another at the same task, word by word."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "move(-1)", "Earlier", key_display="←"),
+        Binding("right,l", "move(1)", "Later", key_display="→"),
+    ]
+
+    def __init__(self, index: RolloutIndex, chosen: Row, others: Sequence[Row]) -> None:
+        super().__init__()
+        self.index = index
+        self.chosen = chosen
+        self.others = others
+        self.at = 0
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="asked", classes="title")
+        with Horizontal(id="columns"):
+            for name in ("old", "new"):
+                with VerticalScroll(classes="half"):
+                    yield Static(id=name)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.action_move(0)
+
+    def action_move(self, by: int) -> None:
+        self.at = max(0, min(self.at + by, len(self.others) - 1))
+        old, new = sorted((self.chosen, self.others[self.at]), key=lambda row: row.order)
+        lines = self.index.read(old), self.index.read(new)
+        count = f"{self.at + 1} of {len(self.others)} other attempts"
+        title = Text.assemble(
+            (f"{moment(old)} → {moment(new)}", "bold"), (f"   {count}\n", DIM), (plain(asked(lines[0])), DIM)
+        )
+        self.query_one("#asked", Static).update(title)
+        for name, row, line, text in zip(("#old", "#new"), (old, new), lines, difference(*lines), strict=True):
+            self.query_one(name, Static).update(Group(heading(row, line), Rule(style=DIM), text))
+
+
+class HelpScreen(Over):
+    """The keys, and the language of the filter."""
+
+    KEYS = """\
+    up down page home end    move through the list
+    /                        filter; empty shows all again
+    g or enter               the whole group of this prompt side by side
+    d                        this task at another step, word by word
+    s                        sort: as trained, by reward, by length
+    f                        follow a run that is being written
+    tab                      into the rollout and back, to scroll it
+    q                        leave
+"""
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Static(Text.assemble(("Keys\n", "bold"), self.KEYS, ("\nFilter\n", "bold"), query.__doc__ or ""))
+        yield Footer()
+
+
+def _kind(row: Row) -> str:
+    return {1.0: "right", 0.0: "wrong"}.get(-1.0 if row.value is None else row.value, "other")
+
+
+def group_figures(rows: Sequence[Row]) -> Text:
+    """`step 12 train/44: 8 completions, 3 right, reward 1.375 ± 0.484`; what GRPO makes of a group is its spread."""
+    right = sum(row.value == 1.0 for row in rows)
+    totals = [row.total for row in rows if row.total is not None]
+    text = Text.assemble(
+        (f"{moment(rows[0])} {plain(rows[0].task, lines=False)}", "bold"),
+        f"  {len(rows)} completion{'s' * (len(rows) > 1)}, {right} right",
+    )
+    if len(totals) > 1:
+        spread = pstdev(totals)
+        text.append(f", reward {figure(fmean(totals))} ± {figure(spread)}")
+        if spread == 0:
+            text.append("  no spread: this group teaches nothing", OTHER)
+    return text

@@ -1,0 +1,66 @@
+"""The pictures of docs/look.md, from a finished run: `python docs/draw_look.py RUN_DIR docs`.
+
+The viewer's is an SVG that textual exports. The page's are PNGs by Chromium, if it is here: one light, one dark.
+"""
+
+import asyncio
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from r1_cli.viewer.app import ViewApp
+from r1sdk.report import write_report
+
+PAGE_WIDTH, PAGE_HEIGHT = 1280, 1500
+
+
+async def draw_viewer(run: Path, folder: Path) -> None:
+    """The list with a rollout beside it, and a group side by side."""
+    app = ViewApp(run, "step>1")
+    async with app.run_test(size=(132, 34)) as pilot:
+        await app.workers.wait_for_complete()
+        await pilot.press("down", "down")
+        await pilot.pause()
+        (folder / "view.svg").write_text(own_fonts(app.export_screenshot(title=f"r1 view {run}")), encoding="utf-8")
+        await pilot.press("g")
+        await pilot.pause(0.5)
+        (folder / "view-group.svg").write_text(
+            own_fonts(app.export_screenshot(title=f"r1 view {run}")), encoding="utf-8"
+        )
+
+
+def own_fonts(svg: str) -> str:
+    """The picture without fonts from a network: those that it names are the reader's own."""
+    svg = re.sub(r"@font-face\s*\{[^}]*\}", "", svg)
+    return svg.replace("Fira Code", "Menlo, Consolas, DejaVu Sans Mono")
+
+
+def draw_page(run: Path, folder: Path) -> None:
+    """The upper part of the page of `run`, light and dark."""
+    browser = next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+    if browser is None:
+        print("no Chromium here: the pictures of the page stay as they are", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        page = write_report([run], Path(scratch) / "report.html")
+        for name, scheme in (("report.png", "1"), ("report-dark.png", "0")):
+            command = [
+                *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+                *("--virtual-time-budget=3000", f"--blink-settings=preferredColorScheme={scheme}"),
+                *(
+                    f"--window-size={PAGE_WIDTH},{PAGE_HEIGHT}",
+                    f"--screenshot={(folder / name).resolve()}",
+                    page.as_uri(),
+                ),
+            ]
+            subprocess.run(command, check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(draw_viewer(Path(sys.argv[1]), Path(sys.argv[2])))
+    draw_page(Path(sys.argv[1]), Path(sys.argv[2]))

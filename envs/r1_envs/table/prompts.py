@@ -1,0 +1,48 @@
+"""What a row asks, as messages, and the template that is laid over it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from string import Formatter
+from typing import Any
+
+import r1sdk
+
+from ..rows import Row
+
+_BRACES = "a brace that stands for itself is written {{ or }}"
+
+
+def as_messages(asked: Any) -> list[r1sdk.Message]:
+    """A text as one message of the user, chat messages as they are. Raises: R1Error."""
+    if isinstance(asked, str) and asked.strip():
+        return [{"role": "user", "content": asked.strip()}]
+    if isinstance(asked, list) and asked and all(isinstance(m, dict) and {"role", "content"} <= set(m) for m in asked):
+        return [{"role": str(m["role"]), "content": str(m["content"])} for m in asked]
+    raise r1sdk.R1Error(f"a problem is a text or a list of chat messages, got {asked!r:.60}")
+
+
+def template_faults(template: str) -> Iterator[str]:
+    """What is wrong with a template, whatever the rows have."""
+    try:
+        names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        yield f"template {template!r}: {error}; {_BRACES}"
+        return
+    if odd := [name for name in names if not re.fullmatch(r"[\w ]+", name)]:
+        yield f"template: {{{odd[0]}}} is no column; {_BRACES}"
+    elif not names:
+        yield "template shows no column, as {prompt}"
+
+
+def filled(template: str, row: Row) -> str:
+    """The template with the cells of `row`. Raises: R1Error for a column that is not there."""
+    if template == "{prompt}":
+        return str(row["prompt"])
+    try:
+        return "".join(
+            text + ("" if name is None else str(row[name])) for text, name, _, _ in Formatter().parse(template)
+        )
+    except KeyError as missing:
+        raise r1sdk.R1Error(f"the template asks for {missing}; found {', '.join(map(str, row))}") from None

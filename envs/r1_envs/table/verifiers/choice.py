@@ -1,0 +1,115 @@
+"""The verifier `choice`: one of several given answers, by its letter."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase as LETTERS
+from typing import Any
+
+import r1sdk
+from r1_rewards.maths.extract import answer_text
+
+from ...rows import Row
+from ..columns import Columns
+from .contract import Posed, gold_answer, in_format
+
+_LETTER = re.compile(
+    r"(?i:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?"
+    r"(?:\\text(?:bf)?\{)?[\s*(\[{]*([A-Za-z])[\s*)\]}.:]*(?:[\s)\].:]\s*(.+?))?\s*",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The options are listed with letters; 1.0 for the right letter, alone or with its own text, or for that text.
+
+    The gold answer in the column is a letter, a number from 0, or the text of an option.
+    """
+
+    shuffle: bool = False  # the options, in an order of each problem's own
+    seed: int = 0  # of that order
+
+    def pose(self, problem: str, row: Row, columns: Columns) -> Posed:
+        options = _options(columns.get("choices", row))
+        right = _place(columns.get("answer", row), options)
+        order = list(range(len(options)))
+        if self.shuffle:
+            # By the words of the problem: another order of the file changes nothing.
+            random.Random(f"choice {self.seed} {problem}").shuffle(order)
+        shown = [options[at] for at in order]
+        listed = "\n".join(f"{letter}) {option}" for letter, option in zip(LETTERS, shown, strict=False))
+        letter = LETTERS[order.index(right)]
+        return Posed(
+            added=f"{listed}\n\nAnswer with the letter of the right option.", answer=letter, info={"choices": shown}
+        )
+
+    async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
+        task = rollout.task
+        options = [_plain(option) for option in task.info["choices"]]
+        written = answer_text(rollout.completion.text)
+        if written is None or not written.strip():
+            return r1sdk.Verdict(0.0, reason="no answer")
+        chosen = _chosen(written[:2048], options)
+        if chosen is None:
+            return r1sdk.Verdict(0.0, extracted=written.strip()[:200], reason="chooses no one option")
+        reason = "" if chosen == task.answer else f"is not {task.answer}"
+        return r1sdk.Verdict(float(not reason), extracted=chosen, reason=reason)
+
+    def gold_reply(self, task: r1sdk.Task) -> str:
+        return in_format(task.answer or "")
+
+
+def _options(value: Any) -> list[str]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise r1sdk.R1Error(f"the options are a list of texts, got {value!r:.60}") from None
+    if isinstance(value, dict) and isinstance(value.get("text"), Sequence):  # {"text": [...], "label": [...]}
+        value = value["text"]
+    if isinstance(value, str) or not isinstance(value, Sequence) or not 2 <= len(value) <= len(LETTERS):
+        raise r1sdk.R1Error(f"the options are a list of 2 to {len(LETTERS)} texts, got {value!r:.60}")
+    options = [gold_answer(option).strip() for option in value]
+    if len({_plain(option) for option in options}) < len(options):
+        raise r1sdk.R1Error(f"two options are the same: {options!r:.100}")
+    return options
+
+
+def _place(value: Any, options: list[str]) -> int:
+    """Which option the gold answer is, from 0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(options):
+        return value
+    if isinstance(value, str):
+        plain = [_plain(option) for option in options]
+        if _plain(value) in plain:
+            return plain.index(_plain(value))
+        letter = value.strip().strip("().").upper()
+        if len(letter) == 1 and letter in LETTERS[: len(options)]:
+            return LETTERS.index(letter)
+        if value.strip().isascii() and value.strip().isdigit() and int(value) < len(options):
+            return int(value)
+    raise r1sdk.R1Error(f"the answer {value!r:.60} is no option: a letter, a number from 0, or the text of one")
+
+
+def _chosen(written: str, options: list[str]) -> str | None:
+    """The letter that an answer chooses, with the text of its own option or none; None where that is not one."""
+    if _plain(written) in options:
+        return LETTERS[options.index(_plain(written))]
+    match = _LETTER.fullmatch(written.strip())
+    if match is None:
+        return None
+    at = LETTERS.find(match[1].upper())
+    if at < 0 or at >= len(options) or (match[2] and _plain(match[2]) != options[at]):
+        return None
+    return LETTERS[at]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).strip("$.*{} ").casefold()

@@ -1,0 +1,19 @@
+"""The care of data: what is wrong with it, what of a benchmark is in it, and how hard it is."""
+
+from .check import DataReport, SplitReport, check_data
+from .difficulty import Rated, rate
+from .items import Item, items, write_rows
+from .overlap import Match, Overlap
+
+__all__ = [
+    "DataReport",
+    "Item",
+    "Match",
+    "Overlap",
+    "Rated",
+    "SplitReport",
+    "check_data",
+    "items",
+    "rate",
+    "write_rows",
+]

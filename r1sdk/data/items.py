@@ -1,0 +1,52 @@
+"""The tasks of an environment with the rows that they came from, and rows written back as a file."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..contracts import Environment
+from ..errors import R1Error
+from ..records import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One task, its problem without what a prompt adds, and its row."""
+
+    task: Task
+    problem: str
+    row: Mapping[str, Any]
+
+
+def items(environment: Environment, split: str) -> Iterator[Item]:
+    """The items of `split`. An environment without `rows(split)` has them made of its tasks: prompt, answer, info, id."""
+    rows = getattr(environment, "rows", None)
+    if rows is not None:
+        yield from (Item(*found) for found in rows(split))
+        return
+    for task in environment.tasks(split):
+        asked = [str(message["content"]) for message in task.prompt if message["role"] != "system"]
+        row = {**task.info, "prompt": task.prompt, "id": task.id}
+        yield Item(task, "\n".join(asked), row if task.answer is None else {**row, "answer": task.answer})
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, overwrite: bool = False) -> int:
+    """Write `rows` as JSON lines, in place only when they are whole; how many. Raises: R1Error where the file is there."""
+    if out.exists() and not overwrite:
+        raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
+    if out.suffix != ".jsonl":
+        raise R1Error(f"{out}: rows are written as JSON lines, name a file .jsonl")
+    new = out.with_name(f".{out.name}.new")
+    count = 0
+    with new.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        for count, row in enumerate(rows, 1):
+            file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+    new.replace(out)
+    return count
+
+
+def plain(problem: str) -> str:
+    """A problem without what case and spaces make of it."""
+    return " ".join(problem.casefold().split())

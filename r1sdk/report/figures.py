@@ -1,0 +1,129 @@
+"""Runs in, the tables of a page out: held-out figures with their uncertainty, rewards' health, what the recipes differ in."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .curves import mean, reward_names
+from .gather import RunData
+
+ACCURACY = "accuracy"
+LAST = 10  # steps that the state at the end is read from
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A held-out figure of one run before and after training."""
+
+    run: int
+    label: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    change: float | None
+    error: float | None  # of the change, one standard error
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One reward of one run over its last steps; None: not measured."""
+
+    run: int
+    reward: str
+    weight: float
+    first: float | None
+    last: float | None
+    spread_share: float | None
+    correlation: float | None
+    none: float | None
+    timeout: float | None
+    error: float | None
+    ms_median: float | None
+    ms_p99: float | None
+
+
+def held_out_rows(runs: Sequence[RunData]) -> Sequence[Row]:
+    """Accuracy first, for every run; then each reward, but for one that is the accuracy itself."""
+    rows = [_row(at, run, ACCURACY, ("accuracy",)) for at, run in enumerate(runs)]
+    evaluations = [e for run in runs for e in (run.before, run.after) if e]
+    names = dict.fromkeys(name for e in evaluations for name in e.get("rewards", {}))
+    told = [name for name in names if any(e["rewards"].get(name) != e["accuracy"] for e in evaluations)]
+    rows += [_row(at, run, f"reward {name}", ("rewards", name)) for name in told for at, run in enumerate(runs)]
+    return [row for row in rows if row.before or row.after]
+
+
+def _row(at: int, run: RunData, label: str, path: Sequence[str]) -> Row:
+    before, after = _at(run.before, path), _at(run.after, path)
+    change = error = None
+    if before and after:
+        change = after["mean"] - before["mean"]
+        flips, samples = run.flips, (run.after or {}).get("samples")
+        n = after.get("n") or 0
+        if label == ACCURACY and flips and samples == 1 and n == flips.gained + flips.lost + flips.kept + flips.missed:
+            # The same tasks before and after: the error of paired differences.
+            error = math.sqrt(max(0.0, (flips.gained + flips.lost) / n - change**2) / n)
+        elif before.get("stderr") is not None and after.get("stderr") is not None:
+            error = math.hypot(before["stderr"], after["stderr"])
+    return Row(at, label, before, after, change, error)
+
+
+def _at(evaluation: Mapping[str, Any] | None, path: Sequence[str]) -> Mapping[str, Any] | None:
+    value: Any = evaluation
+    for key in path:
+        value = (value or {}).get(key)
+    return value if value and value.get("mean") is not None else None
+
+
+def health(runs: Sequence[RunData]) -> Sequence[Health]:
+    """Every reward of every run."""
+    found = []
+    for name in reward_names(runs):
+        for at, run in enumerate(runs):
+            first, last, key = run.steps[:LAST], run.steps[-LAST:], f"rewards/{name}"
+            if mean(run.steps, f"{key}/mean") is None:
+                continue
+            measured = {
+                what: mean(last, f"{key}/{source}")
+                for what, source in (
+                    *(("spread_share", "spread_share"), ("correlation", "verdict_correlation"), ("none", "none")),
+                    *(("timeout", "timeout"), ("error", "error"), ("ms_median", "ms_median"), ("ms_p99", "ms_p99")),
+                )
+            }
+            weight = run.settings.get(f"rewards.{name}.weight", 1.0)
+            found.append(Health(at, name, weight, mean(first, f"{key}/mean"), mean(last, f"{key}/mean"), **measured))
+    return found
+
+
+def differences(runs: Sequence[RunData]) -> Mapping[str, Sequence[str]]:
+    """The recipe keys in which runs differ, with the value of each run; empty for a single one."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings if key != "output_dir")
+    table = {key: [_plain(run.settings.get(key)) for run in runs] for key in keys}
+    return {key: values for key, values in table.items() if len(set(values)) > 1}
+
+
+def estimate(value: Mapping[str, Any] | None) -> str:
+    """`0.658 ± 0.021`."""
+    if not value or value.get("mean") is None:
+        return "–"
+    spread = f" ± {value['stderr']:.3f}" if value.get("stderr") is not None else ""
+    return f"{value['mean']:.3f}{spread}"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """`12.5 %`; a dash for None."""
+    return "–" if value is None else f"{100 * value:.{digits}f} %"
+
+
+def clock(seconds: float | None) -> str:
+    """`5 min 24 s`, `3 h 12 min`; a dash for None."""
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _plain(value: Any) -> str:
+    return "–" if value is None else str(value)

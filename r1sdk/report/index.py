@@ -1,0 +1,195 @@
+"""Files of rollouts in, one small row per rollout out; a rollout itself is read again when it is looked at."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import R1Error
+
+try:
+    import msgspec
+except ImportError:
+    raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
+
+from ..runs import RunFolder
+
+BEFORE, TRAINING, DURING, AFTER = "before", "training", "during", "after"
+_SHOWN = 80  # characters of an answer that a row keeps
+
+
+class _Task(msgspec.Struct, gc=False):
+    id: str | None = None
+
+
+class _Completion(msgspec.Struct, gc=False):
+    tokens: int | None = None
+    finish: str | None = None
+
+
+class _Verdict(msgspec.Struct, gc=False):
+    value: float | None = None
+    status: str | None = None
+    extracted: str | None = None
+
+
+class _Line(msgspec.Struct, gc=False):
+    """What a row needs of a line that `rollout_line` wrote; the texts are skipped, not made."""
+
+    task: _Task
+    completion: _Completion
+    step: int | None = None
+    verdict: _Verdict | None = None
+    rewards: dict[str, float | None] = {}
+    total: float | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+_UNJUDGED = _Verdict()
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):  # the collector would walk through all of them again and again
+    """What a list of rollouts shows and a filter reads."""
+
+    order: tuple[float, int, int]  # of the training: its moment, its source, its place there
+    moment: str  # before, training, during, after
+    step: int | None  # None where the file does not say
+    task: str
+    value: float | None
+    status: str
+    answer: str
+    total: float | None
+    rewards: Mapping[str, float | None]
+    tokens: int
+    cut: bool
+    source: int
+    offset: int  # bytes
+    length: int  # bytes
+
+    @property
+    def when(self) -> str:
+        """`before`, `12`, `12 held out`, `after`."""
+        if self.moment in (BEFORE, AFTER):
+            return self.moment
+        step = "" if self.step is None else str(self.step)
+        return f"{step} held out" if self.moment == DURING else step
+
+    @property
+    def group(self) -> tuple[str, int | None, str]:
+        """What the completions of one prompt at one moment have in common."""
+        return self.moment, self.step, self.task
+
+
+@dataclass
+class Source:
+    """One file, read as far as it goes."""
+
+    file: Path
+    moment: str
+    read: int = 0  # bytes
+
+
+@dataclass
+class RolloutIndex:
+    """The rows of some files, in the order in which they were read. `refresh` reads what is new."""
+
+    sources: Sequence[Source]
+    rows: list[Row] = field(default_factory=list)
+    unreadable: int = 0  # lines that are no rollout
+
+    @classmethod
+    def open(cls, path: Path) -> "RolloutIndex":
+        """Of a run folder, or of a JSON lines file that r1 eval or r1 generate wrote. Raises: R1Error."""
+        if path.is_file():
+            return cls([Source(path, TRAINING)])
+        folder = RunFolder.open(path)
+        return cls(
+            [
+                Source(folder.evaluation_file("before"), BEFORE),
+                Source(folder.rollouts_file, TRAINING),
+                Source(folder.evaluation_file("during"), DURING),
+                Source(folder.evaluation_file("after"), AFTER),
+            ]
+        )
+
+    def refresh(self, limit: int | None = None) -> bool:
+        """Read on, at most `limit` rows. Returns whether there is anything new; a file that became shorter begins anew."""
+        if any(source.read > _size(source.file) for source in self.sources):
+            self.rows.clear()  # rewound by a resume
+            for source in self.sources:
+                source.read = 0
+            self.refresh(limit)
+            return True
+        found = len(self.rows)
+        for at, source in enumerate(self.sources):
+            if source.read < _size(source.file):
+                self._read(at, source, limit)
+        return len(self.rows) > found
+
+    @property
+    def behind(self) -> int:
+        """Bytes that are there and have not been read."""
+        return sum(max(0, _size(source.file) - source.read) for source in self.sources)
+
+    def _read(self, at: int, source: Source, limit: int | None) -> None:
+        with source.file.open("rb") as file:
+            file.seek(source.read)
+            for text in file:
+                if not text.endswith(b"\n") or (limit is not None and len(self.rows) >= limit):
+                    return  # a line that is still being written
+                row = _row(text, at, source)
+                source.read += len(text)
+                if row is None:
+                    self.unreadable += 1
+                else:
+                    self.rows.append(row)
+
+    def read(self, row: Row) -> dict[str, Any]:
+        """The rollout of a row. Raises: R1Error where the file has changed under it."""
+        try:
+            with self.sources[row.source].file.open("rb") as file:
+                file.seek(row.offset)
+                line = json.loads(file.read(row.length))
+        except (OSError, ValueError) as error:
+            raise R1Error(f"{self.sources[row.source].file} has changed: {error}") from None
+        return dict(line)
+
+
+_SPACE = re.compile(r"\s+")
+
+
+def _row(text: bytes, at: int, source: Source) -> Row | None:
+    try:
+        line = _DECODER.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:  # half a character, which Python's reader takes and others do not
+            line = msgspec.convert(json.loads(text), _Line)
+        except (msgspec.ValidationError, ValueError):
+            return None
+    verdict, moment = line.verdict or _UNJUDGED, source.moment
+    return Row(
+        order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, source.read),
+        moment=moment,
+        step=line.step,
+        task=line.task.id or "",
+        value=verdict.value,
+        status=verdict.status or "",
+        answer=_SPACE.sub(" ", (verdict.extracted or "")[:_SHOWN]),
+        total=line.total,
+        rewards=line.rewards,
+        tokens=line.completion.tokens or 0,
+        cut=line.completion.finish == "length",
+        source=at,
+        offset=source.read,
+        length=len(text),
+    )
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,114 @@
+"""Runs in, one self-contained HTML page out: no network, no script but its own, whatever a model wrote."""
+
+import base64
+import hashlib
+import json
+import os
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..errors import R1Error
+from ..runs import RunFolder
+from .curves import charts
+from .failures import failure_table
+from .figures import clock, differences, estimate, health, held_out_rows, share
+from .gather import RunData, age, gather, names
+
+PAGE = "report.html"
+"""The name of the page in a run folder."""
+
+_HERE = Path(__file__).parent
+
+
+def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
+    """Write the page of one run, or of several on shared axes, and return where it is. Without `out`: in the (first) folder.
+
+    Raises: R1Error where a folder is no run, or the extra `report` is not installed.
+    """
+    folders = [RunFolder.open(path) for path in runs]
+    short = names([folder.path for folder in folders])
+    text = render([gather(folder, name) for folder, name in zip(folders, short, strict=True)])
+    target = out or folders[0].path / PAGE
+    new = target.with_name(f".{target.name}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(text, encoding="utf-8", errors="replace")
+        os.replace(new, target)
+    except OSError as error:
+        raise R1Error(f"cannot write the report to {target}: {error.strerror or error}") from None
+    return target
+
+
+def leave_report(folder: RunFolder) -> None:
+    """At the end of a run: its page in its folder. Whatever goes wrong with it is printed, and the run stays what it is."""
+    (folder.path / PAGE).unlink(missing_ok=True)  # of the run before it was resumed
+    try:
+        write_report([folder.path])
+    except R1Error as error:
+        print(f"no report: {error}", flush=True)
+    except Exception:  # noqa: BLE001 - a trained model must not be called a failure for its page
+        print(f"no report, and this is a bug:\n{traceback.format_exc()}", flush=True)
+
+
+def render(runs: Sequence[RunData]) -> str:
+    """The page as text. Raises: R1Error where the extra `report` is not installed."""
+    try:
+        from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+    except ImportError:
+        raise R1Error("a report needs jinja2: pip install 'r1sdk[report]'") from None
+    environment = Environment(
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,  # a completion may hold anything
+        undefined=ChainableUndefined,  # a manifest of another version may lack a key
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(clock=clock, estimate=estimate, share=share, age=age)
+    scripts = [_asset("vendor/uPlot.iife.min.js"), _asset("page.js")]
+    groups = charts(runs)
+    data = {
+        "runs": [run.name for run in runs],
+        "groups": groups,
+        "lengths": [run.lengths.histogram() if run.lengths else None for run in runs],
+    }
+    return environment.get_template("page.html").render(
+        runs=runs,
+        groups=groups,
+        held_out=held_out_rows(runs),
+        health=health(runs),
+        differences=differences(runs),
+        failures=failure_table([run.failures for run in runs]),
+        data=_json(data),
+        styles=[_asset("vendor/uPlot.min.css"), _asset("page.css")],
+        scripts=scripts,
+        policy=_policy(scripts),
+        made=time.strftime("%Y-%m-%d %H:%M"),
+        version=_version(),
+    )
+
+
+def _asset(name: str) -> str:
+    return (_HERE / name).read_text(encoding="utf-8")
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    """JSON that cannot end the element that it stands in."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+
+
+def _policy(scripts: Sequence[str]) -> str:
+    """What the browser holds the page to: nothing is fetched, and no script runs but these."""
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    allowed = " ".join(f"'sha256-{found}'" for found in hashes)
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _version() -> str:
+    try:
+        return version("r1sdk")
+    except PackageNotFoundError:
+        return ""

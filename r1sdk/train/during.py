@@ -1,0 +1,40 @@
+"""A few held-out tasks attempted again at each quarter of the training, so that one prompt can be read all along.
+
+The numbers of the training stay as they are: the generator puts the state of the random numbers back (tests/test_during.py).
+"""
+
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from transformers import TrainerCallback
+
+from ..compose import Run
+from ..evaluate import attempts
+from ..runs import RunFolder
+from .sampling import held_out_sampling
+
+QUARTERS = (1, 2, 3)
+
+
+class During(TrainerCallback):  # type: ignore[misc]
+    """Keeps one attempt at each of the first `evaluation.during` tasks. On a single process: on several it does nothing."""
+
+    def __init__(self, run: Run, folder: RunFolder, tokenizer: Any) -> None:
+        self.run = run
+        self.folder = folder
+        self.tokenizer = tokenizer
+        settings = run.recipe.evaluation
+        self.count = min(settings.tasks, settings.during)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        moments = {state.max_steps * quarter // 4 for quarter in QUARTERS}
+        if not self.count or args.world_size > 1 or state.global_step not in moments:
+            return
+        from ..generation.hf_model import HFModel
+
+        tasks = list(islice(self.run.environment.tasks(self.run.recipe.evaluation.split), self.count))
+        sampling = replace(held_out_sampling(self.run.recipe), samples=1)
+        generator = HFModel(model, self.tokenizer)
+        for rollouts, scores in attempts(tasks, self.run.environment, self.run.rewards, generator, sampling):
+            self.folder.append_evaluation("during", rollouts, scores, step=state.global_step)

@@ -1,0 +1,123 @@
+"""The run that each tracker keeps: where figures and tables go in TensorBoard, Weights & Biases, trackio and MLflow."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Figures = Mapping[str, float]
+Rows = Sequence[Mapping[str, Any]]
+
+
+class TrackerRun:
+    """One tracker's run. `reopen` and `close` are for what comes after the training."""
+
+    def __init__(self, args: Any) -> None:
+        self.args = args
+
+    def figures(self, step: int, values: Figures) -> None:
+        raise NotImplementedError
+
+    def table(self, step: int, rows: Rows) -> None:
+        raise NotImplementedError
+
+    def reopen(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class TensorBoard(TrackerRun):
+    """A writer of its own in the same folder; the table is text, four spaces deep so that it is shown as it stands."""
+
+    def __init__(self, args: Any) -> None:
+        super().__init__(args)
+        self.reopen()
+
+    def reopen(self) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer: Any = SummaryWriter(log_dir=os.environ["TENSORBOARD_LOGGING_DIR"])
+
+    def figures(self, step: int, values: Figures) -> None:
+        for name, value in values.items():
+            self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+
+    def table(self, step: int, rows: Rows) -> None:
+        for at, cells in enumerate(rows):
+            told = [f"    {line}" for name, cell in cells.items() for line in f"{name}: {cell}".splitlines()]
+            self.writer.add_text(f"rollouts/{at:02}", "\n".join(told), step)
+        self.writer.flush()
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class WandB(TrackerRun):
+    """The run that the trainer opened stays open until the process ends."""
+
+    def figures(self, step: int, values: Figures) -> None:
+        import wandb
+
+        wandb.log({**values, "train/global_step": step})
+
+    def table(self, step: int, rows: Rows) -> None:
+        import wandb
+
+        data = [list(cells.values()) for cells in rows]
+        wandb.log({"rollouts": wandb.Table(columns=list(rows[0]), data=data), "train/global_step": step})
+
+
+class Trackio(TrackerRun):
+    """The trainer finishes its run with the training; what comes after goes into it by its name."""
+
+    def figures(self, step: int, values: Figures) -> None:
+        import trackio
+
+        trackio.log({**values, "train/global_step": step})
+
+    def table(self, step: int, rows: Rows) -> None:
+        import trackio
+        from pandas import DataFrame
+
+        trackio.log({"rollouts": trackio.Table(dataframe=DataFrame(rows)), "train/global_step": step})
+
+    def reopen(self) -> None:
+        import trackio
+
+        trackio.init(
+            project=self.args.project, name=self.args.run_name, space_id=self.args.trackio_space_id, resume="allow"
+        )
+
+    def close(self) -> None:
+        import trackio
+
+        trackio.finish()
+
+
+class MLflow(TrackerRun):
+    """The trainer ends its run with the training; what comes after goes into it by its id."""
+
+    def __init__(self, args: Any) -> None:
+        import mlflow
+
+        super().__init__(args)
+        self.run_id = mlflow.active_run().info.run_id
+
+    def figures(self, step: int, values: Figures) -> None:
+        import mlflow
+
+        mlflow.log_metrics(dict(values), step=step, run_id=self.run_id)
+
+    def table(self, step: int, rows: Rows) -> None:
+        import mlflow
+
+        columns = {name: [cells[name] for cells in rows] for name in rows[0]}
+        mlflow.log_table(columns, artifact_file=f"rollouts/step-{step:06}.json", run_id=self.run_id)
+
+
+TRACKER_RUNS: Mapping[str, type[TrackerRun]] = {
+    "tensorboard": TensorBoard,
+    "wandb": WandB,
+    "trackio": Trackio,
+    "mlflow": MLflow,
+}
