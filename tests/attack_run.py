@@ -23,9 +23,9 @@ from r1_sandboxes.jails import JailDied, start_jail
 
 TOKEN = "hf_0123456789abcdefTOKEN"
 SMALL = r1sdk.ExecutionLimits(timeout_s=3.0, memory_bytes=128 << 20, output_bytes=1 << 20, disk_bytes=8 << 20)
-SHORT = r1sdk.ExecutionLimits(timeout_s=1.0, memory_bytes=64 << 20, output_bytes=1 << 20, disk_bytes=8 << 20)
+SHORT = r1sdk.ExecutionLimits(timeout_s=0.5, memory_bytes=64 << 20, output_bytes=1 << 20, disk_bytes=8 << 20)
 LONG = builds.LIMITS
-BUILD = r1sdk.ExecutionLimits(timeout_s=2.0, memory_bytes=192 << 20, output_bytes=64 << 10, disk_bytes=48 << 20)
+BUILD = r1sdk.ExecutionLimits(timeout_s=1.2, memory_bytes=192 << 20, output_bytes=64 << 10, disk_bytes=48 << 20)
 AFTER = {
     "python": "import os\nprint(int(input()) + 1, os.listdir('.'))",
     "cpp": '#include <cstdio>\nint main() { int n; scanf("%d", &n); printf("%d []\\n", n + 1); }',
@@ -93,7 +93,7 @@ def try_attack(sandbox: LocalSandbox, attack: Attack, outside: Outside) -> str:
     limits = SMALL if attack.ends_with is None else SHORT
     if attack.ends_with is not None and "timeout" not in attack.ends_with:
         limits = replace(SHORT, timeout_s=8.0)  # it ends sooner, however busy the machine is
-    builds.LIMITS = LONG if attack.ends_with is None else BUILD
+    builds.LIMITS = BUILD if attack.ends_with and ("compiler" in attack.name or "includes" in attack.name) else LONG
     done = execute(sandbox, outside.place(attack), "the other case", limits=limits, language=attack.language)[0]
     after = execute(sandbox, AFTER[attack.language], "41", language=attack.language)[0]
     left = [
@@ -114,7 +114,8 @@ def try_attack(sandbox: LocalSandbox, attack: Attack, outside: Outside) -> str:
         faults.append("the attack itself is broken")
     if attack.ends_with is not None and done.status not in attack.ends_with:
         faults.append(f"ended with {done.status}")
-    if done.seconds > (limits if attack.ends_with is None else BUILD).timeout_s + 3.0:
+    building = builds.LIMITS.timeout_s if attack.language in ("cpp", "rust") else 0.0
+    if done.seconds > max(limits.timeout_s, building) + 3.0:
         faults.append(f"took {done.seconds:.1f} s")
     if max(len(done.stdout), len(done.stderr)) > limits.output_bytes:
         faults.append("printed too much")
