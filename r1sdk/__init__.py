@@ -26,6 +26,7 @@ from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Un
 from .hookspecs import hookimpl
 from .isolation import isolated
 from .records import Completion, Message, Rollout, Score, Status, Task, Verdict
+from .servers import Refused, Server, ServerReply, ServerSession
 from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
 from .workers import Outcome, call_isolated
 
@@ -47,6 +48,7 @@ __all__ = [
     "PluginError",
     "R1Error",
     "RecipeError",
+    "Refused",
     "Reply",
     "Reward",
     "RewardError",
@@ -54,6 +56,9 @@ __all__ = [
     "RunError",
     "Sandbox",
     "Score",
+    "Server",
+    "ServerReply",
+    "ServerSession",
     "Session",
     "Status",
     "Task",

@@ -9,12 +9,13 @@ from typing import Any
 
 from .adapters import TrlReward, missing_columns
 from .contracts import FROM_RECIPE, Demonstrator, Environment
+from .demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .isolation import bounded, isolation_of, unwrapped
 from .parallel import parallel_errors, world
 from .plugins import Registry
-from .recipe import Recipe, WeightedReward, read_layer
-from .records import Task
+from .recipe import Collect, Data, Recipe, WeightedReward, read_layer
+from .records import Rollout, Task
 from .scoring import Rewards
 from .tracking import tracker_errors
 from .trl_fields import trainer_fields
@@ -57,11 +58,15 @@ class Run:
     environment: Environment
     rewards: Rewards
     model: ModelSource
+    demonstrations: Demonstrations | FromHub | None = None  # method sft
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
 
 
-def compose(recipe: Recipe, registry: Registry) -> Run:
-    """Everything that `recipe` names, built. Raises: R1Error with every problem that can be known now."""
+def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozenset(), draw: bool = True) -> Run:
+    """Everything that `recipe` names, built. Raises: R1Error with every problem that can be known now.
+
+    `awaited`: "model", "data", or both, which an earlier stage will make. `draw`: the first task of each split is drawn.
+    """
     errors: list[R1Error] = []
 
     def attempt(step: Callable[..., Any], *args: Any) -> Any:
@@ -70,20 +75,74 @@ def compose(recipe: Recipe, registry: Registry) -> Run:
         except R1Error as error:
             errors.append(error)
 
-    environment = attempt(build_environment, registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s)
+    env = recipe.env
+    environment: Any = attempt(build_environment, registry, env.name, env.options, env.timeout_s) if env.name else None
+    demonstrations = None
+    if recipe.method == "sft" and "data" not in awaited and (environment is not None or recipe.data is not None):
+        demonstrations = attempt(build_demonstrations, registry, recipe, environment)
+    if not env.name:
+        shown = demonstrations.environment if isinstance(demonstrations, FromEnvironment) else None
+        environment = shown or NoEnvironment()
     rewards = attempt(build_rewards, registry, recipe)
-    model = attempt(resolve_model, registry, recipe.model)
-    errors += _trainer_errors(recipe)
-    errors += parallel_errors(registry, recipe)
-    if environment is not None:
-        for split in ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",):
+    elsewhere = "model" in awaited or (recipe.method == "generate" and recipe.collect.server is not None)
+    model = ModelSource(recipe.model) if elsewhere else attempt(resolve_model, registry, recipe.model)
+    errors += _method_errors(recipe) + _trainer_errors(recipe) + parallel_errors(registry, recipe)
+    if draw and environment is not None and not isinstance(environment, NoEnvironment):
+        for split in _splits(recipe):
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
                 errors += _column_errors(rewards or {}, task)
-    if environment is not None and recipe.method == "sft" and not isinstance(environment, Demonstrator):
-        errors.append(RecipeError(f"environment {recipe.env.name!r} has no demonstrations, and method sft needs them"))
     raise_all(errors)
-    return Run(recipe, environment, rewards, model)
+    return Run(recipe, environment, rewards, model, demonstrations)
+
+
+class NoEnvironment:
+    """In place of an environment where a run learns from data alone: there is nothing to judge."""
+
+    def tasks(self, split: str) -> list[Task]:
+        return []
+
+    def verify(self, rollout: Rollout) -> None:
+        return None
+
+    def summary(self) -> str:
+        return "none, so no accuracy is measured"
+
+
+def build_demonstrations(
+    registry: Registry, recipe: Recipe, environment: Environment | None = None
+) -> Demonstrations | FromHub:
+    """What `recipe` learns from, the first row looked at; without `data` that is `environment`. Raises: R1Error."""
+    data = recipe.data or Data(name=recipe.env.name)
+    if recipe.data is None or ("environment", data.name) in registry.entries:
+        shows = environment if recipe.data is None else build_environment(registry, data.name, data.options)
+        if not isinstance(shows, Demonstrator):
+            raise RecipeError(
+                f"environment {data.name!r} has no demonstrations, and method sft needs them: name a file with --data"
+            )
+        return FromEnvironment(shows, recipe.evaluation.split, data.held_out)
+    if data.options:
+        raise RecipeError(f"recipe key 'data.options' is for an environment, and {data.name!r} is none")
+    path = Path(data.name).expanduser()
+    if path.is_file():
+        rows = FromFile(path, data.held_out, recipe.seed)
+        rows.check()
+        return rows
+    if _HUB_ID.fullmatch(data.name) and not path.suffix:
+        return FromHub(data.name, data.config, data.split, data.held_out, recipe.seed)
+    raise R1Error(
+        f"no data {data.name!r}{nearest(data.name, registry.names('environment'))}\n"
+        f"  tried: the file {path}, the environments, a data set on the hub (owner/name)"
+    )
+
+
+def _splits(recipe: Recipe) -> tuple[str, ...]:
+    """The splits that a run of `recipe` draws tasks from."""
+    if recipe.method == "generate":
+        return (recipe.collect.split,)
+    if recipe.method == "sft" and recipe.data is not None:
+        return (recipe.evaluation.split,) if recipe.evaluation.tasks else ()
+    return ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",)
 
 
 def build_environment(
@@ -207,8 +266,23 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
     )
 
 
+def _method_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each key that the method does not read."""
+    keys = {"data": (recipe.data, None, "sft"), "collect": (recipe.collect, Collect(), "generate")}
+    errors: list[R1Error] = [
+        RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
+        for key, (value, unset, method) in keys.items()
+        if recipe.method != method and value != unset
+    ]
+    if recipe.method == "generate" and recipe.launch.accelerate:
+        errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
+    return errors
+
+
 def _trainer_errors(recipe: Recipe) -> list[R1Error]:
     errors: list[R1Error] = []
+    if recipe.method == "generate":
+        return errors
     try:
         known = trainer_fields(recipe.method)
     except R1Error as error:
@@ -274,11 +348,13 @@ def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
     ]
 
 
-def find_recipe(registry: Registry, name: str | None, env: str | None, model: str | None) -> tuple[Path, str]:
+def find_recipe(
+    registry: Registry, name: str | None, env: str | None, model: str | None, method: str | None = None
+) -> tuple[Path, str]:
     """The recipe file to start from, and why it is that one.
 
     A given `name` is a file, or a registered recipe. Without one it is the registered recipe `ENV/MODEL`, which holds
-    settings that were measured for that pair, or else `default`. Raises: R1Error.
+    settings that were measured for that pair and one method, or else `default`. Raises: R1Error.
     """
     if name is not None:
         file = Path(name).expanduser()
@@ -291,6 +367,11 @@ def find_recipe(registry: Registry, name: str | None, env: str | None, model: st
         return Path(registry.get("recipe", name).target), "given"
     default = Path(registry.get("recipe", "default").target)
     pair = f"{env}/{model or read_layer(default).get('model')}"
-    if pair in registry.names("recipe"):
+    if pair in registry.names("recipe") and _is_for(Path(registry.get("recipe", pair).target), method):
         return Path(registry.get("recipe", pair).target), f"{pair}, measured for this environment and model"
     return default, "default"
+
+
+def _is_for(path: Path, method: str | None) -> bool:
+    layer = read_layer(path)
+    return "stages" not in layer and method in (None, layer.get("method", "grpo"))

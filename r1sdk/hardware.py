@@ -17,6 +17,7 @@ class Gpu:
     name: str
     memory_bytes: int
     driver: str
+    uuid: str  # by which CUDA_VISIBLE_DEVICES may name it
 
 
 @cache
@@ -33,7 +34,7 @@ def _visible(lines: Iterable[str], chosen: str | None) -> Iterable[Gpu]:
     found = {}
     for line in lines:
         index, name, memory, driver, uuid = (part.strip() for part in line.split(","))
-        found[index] = found[uuid] = Gpu(name, int(float(memory)) << 20, driver)
+        found[index] = found[uuid] = Gpu(name, int(float(memory)) << 20, driver, uuid)
         if chosen is None:
             yield found[index]
     for name in filter(None, (part.strip() for part in (chosen or "").split(","))):

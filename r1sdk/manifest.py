@@ -16,7 +16,10 @@ PACKAGES = ("r1sdk", "torch", "transformers", "trl", "accelerate", "datasets", "
 
 def manifest(recipe: Recipe, registry: Registry, command: list[str]) -> dict[str, Any]:
     """The manifest of a run of `recipe` that `command` started."""
-    used = [("environment", recipe.env.name), *(("reward", reward.name) for reward in recipe.rewards)]
+    used = [
+        *([("environment", recipe.env.name)] if recipe.env.name else []),
+        *(("reward", reward.name) for reward in recipe.rewards),
+    ]
     return {
         "command": command,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

@@ -4,13 +4,15 @@ A plugin that fails to load never stops the others: its failure is kept, and sho
 beside an unknown name that it might have provided.
 """
 
+import contextlib
 import dataclasses
 import inspect
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -47,7 +49,13 @@ class Entry:
 
     @property
     def summary(self) -> str:
-        """The first line of its docstring, or of a file's opening comment."""
+        """The first line of its docstring, or of a file's opening comment; where it has none that can be read, why."""
+        try:
+            return self._description().partition("\n")[0]
+        except Exception as error:  # noqa: BLE001 - someone else's: the list of all plugins must not break on one
+            return f"(cannot be read: {type(error).__name__}: {error})"
+
+    def _description(self) -> str:
         if self.kind in FILES:
             text = self.target.read_text(encoding="utf-8").lstrip("# ")
         elif self.kind == "model" and not callable(self.target):
@@ -55,7 +63,7 @@ class Entry:
             text = card.read_text(encoding="utf-8").lstrip("# ") if card.is_file() else str(self.target)
         else:
             text = inspect.getdoc(self.target) or ""
-        return str(text).partition("\n")[0]
+        return str(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +188,11 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
     manager.add_hookspecs(hookspecs)
     entries: dict[tuple[str, str], tuple[Entry, ...]] = {}
     failures: list[str] = []
-    for source, load in (_installed() if points is None else points).items():
+    loaders = {source: point.load for source, point in installed().items()} if points is None else points
+    for source, load in loaders.items():
         try:
-            found = _entries_of(manager, load(), source)
+            with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
+                found = _entries_of(manager, load(), source)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - someone else's code: it may fail in any way
             failures.append(f"{source}: {type(error).__name__}: {error}")
             continue
@@ -191,12 +201,13 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
     return Registry(entries, tuple(failures))
 
 
-def _installed() -> dict[str, Callable[[], Any]]:
+def installed() -> dict[str, EntryPoint]:
+    """The installed entry points by their source, "r1-shout 0.1.0 (shout)", less those of disabled distributions."""
     disabled = {_canonical(name) for name in os.environ.get(DISABLE, "").split(",") if name.strip()}
-    found = [(p.dist.name, p.dist.version, p.name, p.load) for p in entry_points(group=GROUP) if p.dist]
+    found = [(p.dist.name, p.dist.version, p.name, p) for p in entry_points(group=GROUP) if p.dist]
     return {
-        f"{dist} {version} ({name})": load
-        for dist, version, name, load in sorted(found, key=lambda f: f[:3])
+        f"{dist} {version} ({name})": point
+        for dist, version, name, point in sorted(found, key=lambda f: f[:3])
         if _canonical(dist) not in disabled
     }
 

@@ -1,12 +1,12 @@
 """`Recipe`: everything that one run needs, in one strict record. Defaults < recipe file < `--set` < flags."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .errors import R1Error, RecipeError, nearest, raise_all
 
@@ -51,6 +51,47 @@ class Evaluation(Strict):
     during: Annotated[int, Field(ge=0)] = 8  # of those tasks, attempted again at each quarter of the training
 
 
+class Data(Strict):
+    """What SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
+
+    name: str  # rows.jsonl, rows.parquet; countdown; owner/name
+    options: dict[str, Any] = Field(default_factory=dict)  # of the environment
+    config: str | None = None  # of the data set on the hub
+    split: str = "train"  # of the data set on the hub
+    held_out: Annotated[int, Field(ge=0)] = 0  # rows that are not trained on; their loss is measured before and after
+
+
+class ServerSettings(Strict):
+    """An OpenAI-compatible server that `generate` asks; `model` is then the name that it knows the model by."""
+
+    url: str  # http://localhost:8000/v1
+    api_key_env: str | None = None  # the NAME of the environment variable that holds the key
+    concurrent: Annotated[int, Field(ge=1)] = 256  # requests at a time
+    timeout_s: Annotated[float, Field(gt=0.0)] = 1800.0  # of one request
+    retries: Annotated[int, Field(ge=0)] = 8  # after a failure that may pass
+    backoff_s: Annotated[float, Field(ge=0.0)] = (
+        1.0  # before the first retry, then twice as long each time, at most 30 s
+    )
+    body: dict[str, Any] = Field(default_factory=dict)  # what a request says besides, e.g. {seed: 1}
+    price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
+
+
+class Collect(Strict):
+    """Method generate: which tasks are answered, and which answers are kept. `generation` says how they are sampled."""
+
+    split: str = "train"
+    tasks: Annotated[int, Field(ge=1)] = 1000
+    keep: str = "all"  # e.g. correct,shortest=1,pass_rate=0.2:0.8
+    duplicates: bool = False  # keep answers that are the same
+    format: Literal["jsonl", "parquet"] = "jsonl"
+    server: ServerSettings | None = None  # None: a model in this process
+
+    @field_validator("server", mode="before")
+    @classmethod
+    def _server_by_url(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+
 class Limits(Strict):
     """Shares of a batch above which the run stops and says why, instead of training on what nobody judged."""
 
@@ -78,8 +119,11 @@ class Lora(Strict):
     targets: str | tuple[str, ...] = "all-linear"  # names of modules
 
 
+NO_ENV = ""  # the name of the environment of a run that has none
+
+
 class Recipe(Strict):
-    method: Literal["grpo", "sft"] = "grpo"
+    method: Literal["grpo", "sft", "generate"] = "grpo"
     model: str
     dtype: Literal["auto", "float32", "bfloat16"] = (
         "auto"  # of the weights; auto: float32, and bfloat16 under LoRA on a GPU
@@ -88,16 +132,29 @@ class Recipe(Strict):
         "auto"  # sdpa, eager, flash_attention_2, ...; auto: flash_attention_2 where it is installed, else sdpa
     )
     lora: Lora | None = None
-    env: Named
+    data: Data | None = None  # method sft; None: the demonstrations of `env`
+    env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
     generation: Generation = Generation()
     evaluation: Evaluation = Evaluation()
+    collect: Collect = Collect()
     limits: Limits = Limits()
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()
     seed: Annotated[int, Field(ge=0)] = 0
     output_dir: Path | None = None  # the run folder
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_env(cls, value: Any) -> Any:
+        learns_from_data = isinstance(value, dict) and value.get("method") == "sft" and value.get("data")
+        return {"env": NO_ENV, **value} if learns_from_data else value
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _data_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
 
     @field_validator("env", mode="before")
     @classmethod
@@ -127,16 +184,22 @@ class Recipe(Strict):
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as a file that reads back as itself."""
-        import yaml
+        keys = self.model_dump(mode="json")
+        if self.method != "generate":
+            del keys["collect"]
+        if self.method != "sft":
+            del keys["data"]
+        return write_yaml(keys)
 
-        return yaml.dump(self.model_dump(mode="json"), Dumper=_yaml_writer(), sort_keys=False, allow_unicode=True)
+
+NAMED_KEYS = ("env", "data")  # may be a bare name
 
 
 def load_recipe(path: Path | None, *layers: Mapping[str, Any]) -> Recipe:
     """Read `path` and lay `layers` over it, the last one on top. Raises: RecipeError naming every key at fault."""
     merged: dict[str, Any] = read_layer(path) if path else {}
     for layer in layers:
-        merged = _overlay(merged, layer)
+        merged = overlay(merged, layer)
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
@@ -158,6 +221,20 @@ def read_layer(path: Path) -> dict[str, Any]:
     if layer is not None and not isinstance(layer, dict):
         raise RecipeError(f"recipe {path} must be a mapping of keys, got {type(layer).__name__}")
     return layer or {}
+
+
+def read_yaml(text: str) -> Any:
+    """YAML as recipes have it."""
+    import yaml
+
+    return yaml.load(text, _yaml_reader())
+
+
+def write_yaml(value: Any) -> str:
+    """`value` as text that `read_yaml` reads back as it is."""
+    import yaml
+
+    return str(yaml.dump(value, Dumper=_yaml_writer(), sort_keys=False, allow_unicode=True))
 
 
 def dotted(assignment: str) -> dict[str, Any]:
@@ -206,17 +283,17 @@ def _reward(text: str) -> dict[str, Any]:
     return {"name": name, "weight": weight} if equals else {"name": name}
 
 
-def _overlay(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[str] = NAMED_KEYS) -> dict[str, Any]:
     """`over` laid on `under`: mappings merge, anything else replaces. A bare name is read as `{name: ...}` first."""
     merged = dict(under)
     for key, value in over.items():
         below = merged.get(key)
-        if key == "env":
+        if key in names:
             below, value = _named(below), _named(value)
             both = isinstance(below, Mapping) and isinstance(value, Mapping)
             if both and below.get("name") not in (None, value.get("name", below.get("name"))):
                 below = None  # another environment: the options of the old one are not its own
-        merged[key] = _overlay(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        merged[key] = overlay(below, value, ()) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
 
 
@@ -242,5 +319,7 @@ def _model_at(path: tuple[Any, ...]) -> type[BaseModel]:
             model = WeightedReward
         elif part in model.model_fields:
             annotation = model.model_fields[part].annotation
-            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else model
+            for kind in (annotation, *get_args(annotation)):  # `Server | None` is a server
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    model = kind
     return model

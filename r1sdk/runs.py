@@ -11,6 +11,7 @@ checkpoints/        checkpoint-N, whole once it holds the file `complete`
 report.html         the page of the run, made at its end
 model/              the trained model in Hugging Face form
 adapter/            of LoRA: what was trained, before it was merged into `model/`
+data.jsonl          method generate: the kept answers (or data.parquet), data.md their card, data.jsonl.work/ all of them
 worker.log          what the worker printed
 accelerate.yaml     how several processes share out the work, if they do
 """
@@ -48,6 +49,11 @@ class RunFolder:
         self.log_file = path / "worker.log"
         self.accelerate_file = path / "accelerate.yaml"
         self._lock: IO[str] | None = None
+
+    @property
+    def data(self) -> Path:
+        """Where a run of method generate writes its rows."""
+        return self.path / f"data.{self.recipe().collect.format}"
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, manifest: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":

@@ -51,7 +51,7 @@ def read_groups(
     A rollout that r1sdk saved keeps its verdict; of its tokens there is the number, unless `tokenize` makes them again.
     Other columns than those named go into the task's `info`. Rows without a prompt are groups of one.
     """
-    keyed = (_read_row(row, where, columns or Columns(), tokenize) for where, row in _rows(path))
+    keyed = (_read_row(row, where, columns or Columns(), tokenize) for where, row in read_rows(path))
     for _, group in groupby(keyed, key=lambda pair: pair[0]):
         yield [rollout for _, rollout in group]
 
@@ -110,12 +110,23 @@ def _columns_rollout(row: Mapping[str, Any], columns: Columns) -> Rollout:
     prompt = column(columns.prompt, "prompt")
     answer = column(columns.answer, "answer")
     info = {key: value for key, value in row.items() if key not in used}
+    if isinstance(info.get("info"), str):  # parquet has it as JSON
+        info["info"] = _object(info["info"])
     if isinstance(info.get("info"), Mapping):
         info |= info.pop("info")
     return Rollout(
         Task(_messages(prompt, "user"), None if answer is None else str(answer), info),
         Completion(_messages(completion, "assistant")),
     )
+
+
+def _object(text: str) -> Any:
+    """The JSON object that `text` is, or `text`."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, dict) else text
 
 
 def _messages(value: Any, role: str) -> list[Message]:
@@ -129,8 +140,8 @@ def _messages(value: Any, role: str) -> list[Message]:
     raise R1Error(f"a text or a list of messages is needed, got {value!r:.100}")
 
 
-def _rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each row, and where it stands."""
+def read_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each row, and where it stands. Raises: R1Error."""
     if not path.is_file():
         raise R1Error(f"no file {path}")
     if path.suffix == ".parquet":

@@ -33,7 +33,7 @@ def refused(said):
         (["--set", "trainer.learning_rat=1e-4"], "no key 'trainer.learning_rat'; did you mean 'learning_rate'?"),
         (["--set", "trainer.num_generations=4"], "'trainer.num_generations' is set by r1sdk: use generation.samples"),
         (["--set", "nonsense"], "--set takes key=value"),
-        (["--method", "ppo"], "recipe key 'method': input should be 'grpo' or 'sft', got 'ppo'"),
+        (["--method", "ppo"], "recipe key 'method': input should be 'grpo', 'sft' or 'generate', got 'ppo'"),
         (["--model", "./no/such/model"], "no model './no/such/model'"),
         (["--model", "tinny"], "no model 'tinny'; did you mean 'tiny'?"),
         (["--rewards", "format,format"], "a reward is listed once"),
@@ -252,5 +252,6 @@ def test_rollouts_are_generated_judged_kept_and_written(run_r1, tmp_path):
     assert said.code == 0, said.err
     assert said.out == "kept 6 of 6 rollouts (wrong)\n"
     lines = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [line["task"]["id"] for line in lines] == [f"train/{i}" for i in (0, 0, 1, 1, 2, 2)]
-    assert all(line["verdict"]["value"] == 0.0 and set(line["rewards"]) == {"accuracy", "format"} for line in lines)
+    assert [line["id"] for line in lines] == [f"train/{i}" for i in (0, 0, 1, 1, 2, 2)]
+    assert all(line["correct"] == 0.0 and set(line["rewards"]) == {"accuracy", "format"} for line in lines)
+    assert f"r1 train --method sft --model MODEL --data {file}" in said.err

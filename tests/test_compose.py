@@ -252,6 +252,7 @@ def test_a_model_that_is_nowhere_is_an_error_that_says_what_was_tried(registry, 
 def test_without_a_name_the_recipe_is_the_one_for_the_environment_and_model_or_else_the_default(registry, tmp_path):
     assert find_recipe(registry, None, "sums", "made")[0] == tmp_path / "tuned.yaml"
     assert find_recipe(registry, None, "sums", None)[0] == tmp_path / "tuned.yaml"  # the default's model
+    assert find_recipe(registry, None, "sums", "made", "sft")[1] == "default"  # that one is for GRPO
     assert find_recipe(registry, None, "sums", "owner/name") == (tmp_path / "default.yaml", "default")
     assert find_recipe(registry, None, None, None) == (tmp_path / "default.yaml", "default")
 
@@ -263,10 +264,3 @@ def test_a_given_recipe_is_a_file_or_a_registered_name(registry, tmp_path):
         find_recipe(registry, "sums/maed", None, None)
     with pytest.raises(RecipeError, match="no recipe file 'none.yaml'; registered recipes: default, sums/made"):
         find_recipe(registry, "none.yaml", None, None)
-
-
-def test_the_recipes_that_are_shipped_all_compose():
-    registry = load_plugins()
-    for name in registry.names("recipe"):
-        if name != "default":  # it leaves the environment to the user
-            compose(load_recipe(registry.get("recipe", name).target), registry)

@@ -26,7 +26,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "benchmarks" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / folder / "README.md" for folder in (".", "benchmarks", "docs/examples")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INFO = re.compile(r'\s*(?:title="([^"]+)"|no-test: *(\S.*))?\s*')
@@ -96,7 +99,7 @@ class Reader:
     def __post_init__(self) -> None:
         self.site = self.folder / ".site"
         self.site.mkdir()
-        for name in ("benchmarks", "pyproject.toml", ".ci"):
+        for name in ("benchmarks", "docs", "pyproject.toml", ".ci"):
             (self.folder / name).symlink_to(ROOT / name)
 
     def read(self, fence: Fence) -> None:

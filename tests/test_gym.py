@@ -1,6 +1,7 @@
 """The environment `reasoning_gym`, on the library itself."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -49,3 +50,13 @@ def test_settings_reach_the_library_and_what_it_refuses_is_said():
     with pytest.raises(ValueError, match="refuses the settings of 'gcd'"):
         ReasoningGym("gcd", {"nosuch": 1})
     assert len(task_names()) > 90
+    with pytest.raises(ValueError, match="list_functions is left out"):
+        ReasoningGym("list_functions")
+
+
+def test_a_problem_that_the_library_draws_another_time_otherwise_is_never_judged():
+    gym = ReasoningGym("gcd", train_size=3, test_size=2)
+    task = next(gym.tasks("train"))
+    other = replace(task, prompt=[{"role": "user", "content": "What is the greatest common divisor of 1 and 1?"}])
+    with pytest.raises(r1sdk.R1Error, match="does not draw the same problems twice"):
+        value(gym, other, task.answer)

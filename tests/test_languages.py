@@ -104,8 +104,8 @@ def test_a_missing_toolchain_is_an_error_before_training(tmp_path, monkeypatch, 
     try:
         with pytest.raises(r1sdk.R1Error) as caught:
             next(iter(File(str(file), verifier="code", test_share=0.0, sandbox=LocalSandbox(workers=1)).tasks("train")))
-        assert "row 2: cpp needs g++, which is not installed here: apt-get install g++" in str(caught.value)
-        assert "row 3: rust needs rustc" in str(caught.value), "all that is missing is said at once"
+        assert "cpp needs g++, which is not installed here: apt-get install g++" in str(caught.value)
+        assert "rust needs rustc" in str(caught.value), "all that is missing is said at once"
         assert LocalSandbox().languages()["bash"].startswith("not here: bash needs bash")
         options = ("--set", f"env.options.source={file}", "--set", "env.options.test_share=0", "--dry-run")
         options = ("--set", "env.options.verifier=code", *options)

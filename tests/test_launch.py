@@ -115,9 +115,6 @@ def test_the_job_is_handed_to_sbatch_with_its_script_in_the_run_folder(r1, tmp_p
     fake.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/given\necho "17;cluster"\n')
     fake.chmod(fake.stat().st_mode | stat.S_IEXEC)
     flags = ["--env", "countdown", "--accelerate", "ddp", "--processes", "2", "--launcher", "slurm"]
-    said = r1("train", *flags, "--out", str(tmp_path / "none"))
-    if said.code:  # a machine with Slurm would take it
-        assert "no sbatch here" in said.err
     monkeypatch.setenv("PATH", str(fake.parent), prepend=os.pathsep)
     said = r1("train", *flags, "--out", str(tmp_path / "run"))
     assert (said.code, said.out) == (0, "17\n"), said.err
@@ -125,6 +122,14 @@ def test_the_job_is_handed_to_sbatch_with_its_script_in_the_run_folder(r1, tmp_p
     assert (tmp_path / "given").read_text().split() == ["--parsable", str(file)]
     assert str(tmp_path / "run") in file.read_text()
     assert (tmp_path / "run" / "accelerate.yaml").is_file()
+
+
+def test_without_slurm_nothing_is_written(r1, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    flags = ["--env", "countdown", "--accelerate", "ddp", "--processes", "2", "--launcher", "slurm"]
+    said = r1("train", *flags, "--out", str(tmp_path / "run"))
+    assert said.code == 1 and "no sbatch here" in said.err
+    assert not (tmp_path / "run").exists()
 
 
 def test_launcher_none_prepares_the_folder_and_prints_what_each_machine_runs(r1, tmp_path):

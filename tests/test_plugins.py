@@ -219,6 +219,33 @@ def test_recipes_and_models_are_registered_by_paths_as_text_too(tmp_path):
     assert registry.get("model", "mine").summary == "A model of mine"
 
 
+def test_a_description_that_cannot_be_read_is_shown_as_such_and_the_others_are_listed(tmp_path):
+    (tmp_path / "mine.yaml").write_bytes(b"# \xff\xfe\n")
+
+    class Files:
+        @hookimpl
+        def r1_register_recipes(self, register):
+            register("mine", tmp_path / "mine.yaml")
+            register("gone", tmp_path / "gone.yaml")
+
+    (tmp_path / "gone.yaml").write_text("# here for now\n")
+    registry = load_plugins({"files": Files, "mine": Mine})
+    (tmp_path / "gone.yaml").unlink()
+    assert registry.get("recipe", "mine").summary.startswith("(cannot be read: UnicodeDecodeError")
+    assert registry.get("recipe", "gone").summary.startswith("(cannot be read: FileNotFoundError")
+    assert registry.get("reward", "half").summary == "Always 0.5."
+
+
+def test_what_a_plugin_prints_while_it_loads_is_no_part_of_a_result(capsys):
+    def chatty():
+        print("hello from the plugin")
+        return Mine
+
+    load_plugins({"chatty": chatty})
+    said = capsys.readouterr()
+    assert said.out == "" and "hello from the plugin" in said.err
+
+
 def test_the_first_party_plugins_load_without_a_failure_or_a_conflict():
     registry = load_plugins()
     assert [failure for failure in registry.failures if failure.startswith("r1sdk ")] == []

@@ -3,14 +3,16 @@
 import hashlib
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from r1_cli.train import _tell_report
 from r1sdk import Completion, R1Error, Rollout, Score, Task, Verdict
 from r1sdk.recipe import load_recipe
-from r1sdk.report import PAGE, write_report
+from r1sdk.report import PAGE, leave_report, write_report
 from r1sdk.report.curves import POINTS, charts
 from r1sdk.report.failures import failure_kind
 from r1sdk.report.figures import differences, held_out_rows
@@ -179,6 +181,17 @@ def test_the_change_on_the_same_tasks_has_the_error_of_paired_differences(folder
     assert row.error == pytest.approx(((0.75 - 0.25**2) / 4) ** 0.5)
 
 
+def test_several_samples_and_categories_have_rows_of_their_own(tmp_path):
+    folder = a_run(tmp_path / "run")
+    for name, right in (("before", 0.25), ("after", 0.5)):
+        one = {"mean": right, "stderr": None, "n": 4}
+        more = {"pass_at": {"1": one, "4": one}, "samples": 4, "majority": one, "categories": {"level": {"hard": one}}}
+        folder.write_evaluation(name, evaluation(right) | more)
+    rows = held_out_rows([gather(folder, "run")])
+    assert [row.label for row in rows] == ["accuracy", "pass@4", "maj@4", "level hard", "reward format"]
+    assert rows[1].change == 0.25 and rows[1].error is None
+
+
 def test_a_long_run_makes_no_large_page(tmp_path):
     folder = a_run(tmp_path / "run", steps=2)
     with folder.metrics_file.open("a") as file:
@@ -215,6 +228,26 @@ def test_what_is_no_run_is_an_error(tmp_path, r1):
         write_report([tmp_path])
     said = r1("report", tmp_path / "none")
     assert said.code == 1 and "is no run folder" in said.err
+
+
+def test_without_the_extra_a_run_ends_well_and_says_how_to_have_its_page(tmp_path, monkeypatch, capsys):
+    folder = a_run(tmp_path / "run")
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(R1Error, match=r"pip install 'r1sdk\[report\]'"):
+        write_report([folder.path])
+    leave_report(folder)
+    assert not (folder.path / PAGE).exists()
+    _tell_report(folder)
+    said = capsys.readouterr()
+    assert "no report: a report needs jinja2" in said.out
+    assert f"pip install 'r1sdk[report]' && r1 report {folder.path}" in said.err
+
+
+def test_a_page_that_cannot_be_made_does_not_fail_the_run(tmp_path, capsys):
+    folder = a_run(tmp_path / "run")
+    folder.manifest_file.write_text("no JSON")
+    leave_report(folder)
+    assert "no report, and this is a bug" in capsys.readouterr().out
 
 
 def test_the_command_writes_the_page_and_says_where(folder, r1, tmp_path):

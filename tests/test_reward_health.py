@@ -75,3 +75,18 @@ def test_a_reward_has_its_part_of_the_spread_inside_groups_by_weight():
 def test_completions_that_repeat_inside_a_group_are_counted_once():
     batch = [rollout(0.0, text) for text in ("a", "a", "a", "b", "c", "d", "e", "f")]
     assert measure(batch, [score(mine=0.0)] * 8, REWARDS, 4)["groups/distinct"] == pytest.approx((0.5 + 1.0) / 2)
+
+
+def test_the_parts_of_a_mixture_have_figures_of_their_own():
+    def of(part, value):
+        return Rollout(
+            Task([], info={"env": part}, id=part),
+            Completion([]),
+            Verdict(value, "unverifiable" if value is None else "ok"),
+        )
+
+    batch = [of("a", 1.0), of("a", 0.0), of("a", None), of("b", 1.0)]
+    metrics = measure(batch, [score(mine=p) for p in (2.0, 0.0, None, None)], REWARDS, 1)
+    assert (metrics["env/a/share"], metrics["env/a/accuracy"], metrics["env/a/rewards/mine"]) == (0.75, 0.5, 1.0)
+    assert (metrics["env/b/share"], metrics["env/b/accuracy"]) == (0.25, 1.0) and "env/b/rewards/mine" not in metrics
+    assert not any(name.startswith("env/") for name in measure([rollout(1.0)], [score(mine=1.0)], REWARDS, 1))

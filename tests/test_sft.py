@@ -58,7 +58,7 @@ def test_demonstrations_over_the_length_limit_are_left_out(blank):
     task = r1sdk.Task([{"role": "user", "content": "?"}])
     short, long = _told("1"), _told("+".join(["1"] * 200))
     rows = list(demonstration_rows([(task, short), (task, long)], load_tokenizer(blank), 100))
-    assert len(rows) == 1 and rows[0]["length"] <= 100
+    assert rows[0]["length"] <= 100 and rows[1] is None
 
 
 @pytest.mark.parametrize("shape", [(3, 40, 16), (3, 16, 40), (2, 24, 24)])

@@ -8,6 +8,7 @@ import pytest
 
 TRAINING = ["torch", "transformers", "trl", "accelerate", "datasets", "vllm", "numpy"]
 MATHS = ["sympy", "math_verify"]
+LOOKING = ["textual", "jinja2", "msgspec"]
 RECIPES = ["pydantic", "yaml"]
 
 COMMAND = """
@@ -31,12 +32,16 @@ def loaded(program: str, modules: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("program", ["import r1sdk", "import r1_cli", COMMAND.format(arguments=["--help"])])
 def test_importing_and_asking_for_help_load_no_heavy_library(program):
-    assert loaded(program, [*TRAINING, *MATHS, *RECIPES]) == []
+    assert loaded(program, [*TRAINING, *MATHS, *RECIPES, *LOOKING]) == []
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "generate", "score", "plugins"])
+@pytest.mark.parametrize("command", ["train", "eval", "generate", "score", "plugins", "report", "view"])
 def test_the_help_of_a_command_loads_nothing_of_the_trainer(command):
-    assert loaded(COMMAND.format(arguments=[command, "--help"]), [*TRAINING, *MATHS]) == []
+    assert loaded(COMMAND.format(arguments=[command, "--help"]), [*TRAINING, *MATHS, *LOOKING]) == []
+
+
+def test_asking_a_server_loads_nothing_of_the_trainer():
+    assert loaded("import r1sdk.train.generator, r1sdk.servers.session", [*TRAINING, *MATHS]) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import subprocess
+import sys
 import time
 
 import pytest
@@ -126,6 +128,19 @@ def test_an_attempt_is_compared_with_the_same_task_at_another_step(folder):
     drive(folder, steps)
 
 
+def test_the_help_names_the_keys_and_the_filters(folder):
+    async def steps(app, pilot):
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        shown = screen(app)
+        assert "word by word" in shown and "reward.format<1" in shown.replace("&lt;", "<")
+        await pilot.press("escape", "s")
+        await settle(app, pilot)
+        assert "by reward" in screen(app) and app.table.current.total == 1.0
+
+    drive(folder, steps)
+
+
 def test_a_difference_marks_the_words_that_differ_and_loses_none():
     lines = [{"completion": {"messages": [{"content": text}]}} for text in ("one two\nthree", "one 2\nthree four")]
     old, new = difference(*lines)
@@ -204,3 +219,10 @@ def test_a_viewer_without_a_terminal_or_a_run_says_what_to_do(folder, r1):
     assert said.code == 1 and "is no run folder" in said.err
     said = r1("view", folder.path, "--filter", "verdit:wrong")
     assert said.code == 1 and "did you mean 'verdict'" in said.err
+
+
+@pytest.mark.parametrize("library", ["textual", "msgspec"])
+def test_without_the_extra_the_command_says_how_to_have_it(library, folder):
+    program = f"import sys; sys.modules[{library!r}] = None; sys.argv = ['r1', 'view', {str(folder.path)!r}]; import r1_cli; r1_cli.main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "pip install 'r1sdk[view]'" in done.stderr and "Traceback" not in done.stderr

@@ -4,11 +4,14 @@ import sys
 
 import typer
 
+from .check import check
 from .data import data
 from .doctor import doctor
 from .eval import evaluate
 from .generate import generate
+from .new import new
 from .plugins import plugins
+from .recipes import app as recipes
 from .report import report
 from .sandbox import sandbox
 from .score import score
@@ -31,6 +34,9 @@ app.command(epilog="Try: r1 score rollouts.jsonl --rewards format,repetition_pen
 app.command(epilog="Try: r1 report runs/a runs/b --out both.html")(report)
 app.command(epilog="Try: r1 view runs/a --filter verdict:wrong")(view)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
+app.command(epilog="Try: r1 new reward shout")(new)
+app.command(epilog="Try: r1 check shout --env countdown")(check)
+app.add_typer(recipes, name="recipes", epilog="Try: r1 recipes show countdown/tiny")
 app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
 

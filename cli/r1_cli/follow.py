@@ -72,9 +72,10 @@ def reward_names(steps: list[dict[str, Any]]) -> list[str]:
 
 
 def held_out(evaluation: dict[str, Any]) -> str:
-    """`0.248 ± 0.019 (n=500)`: the accuracy of a saved evaluation."""
-    accuracy = evaluation["accuracy"]
-    if accuracy["mean"] is None:
-        return "not measured"
-    spread = "" if accuracy["stderr"] is None else f" ± {accuracy['stderr']:.3f}"
-    return f"{accuracy['mean']:.3f}{spread} (n={accuracy['n']})"
+    """`accuracy before training: 0.248 ± 0.019 (n=500)`, of a saved evaluation; the loss where no accuracy was measured."""
+    name = "loss" if evaluation["accuracy"]["mean"] is None and "loss" in evaluation else "accuracy"
+    value = evaluation[name]
+    if value["mean"] is None:
+        return f"{name} before training: not measured"
+    spread = "" if value["stderr"] is None else f" ± {value['stderr']:.3f}"
+    return f"{name} before training: {value['mean']:.3f}{spread} (n={value['n']})"

@@ -1,63 +1,155 @@
-"""`r1 generate`: rollouts to JSON lines, kept by their verdict."""
+"""`r1 generate`: many answers to each task, judged, chosen from, and written as a data set to train on."""
 
-import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Env, Rewards, Seed, Sets
+from .options import Env, Rewards, Seed, Sets, first_name, run_recipe
 
+if TYPE_CHECKING:
+    from r1sdk.generate import Collected
+    from r1sdk.recipe import Recipe
 
-class Keep(StrEnum):
-    """Which rollouts are written: verdict 1.0, verdict below 1.0, or all."""
-
-    correct = "correct"
-    wrong = "wrong"
-    all = "all"
+INTERRUPTED = 130
 
 
 def generate(
-    model: Annotated[str | None, typer.Argument(help="A run folder, a model's name, its folder, or a hub id.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A run folder, a model's name, its folder, a hub id; with --server: its name there."),
+    ] = None,
     env: Env = None,
     rewards: Rewards = None,
-    split: Annotated[str, typer.Option(help="Split of the environment: train or test.")] = "train",
-    tasks: Annotated[int, typer.Option(min=1, help="How many tasks.")] = 100,
-    samples: Annotated[int, typer.Option(min=1, help="Completions per task.")] = 1,
+    split: Annotated[str | None, typer.Option(help="Split of the environment: train or test.")] = None,
+    tasks: Annotated[int | None, typer.Option(min=1, help="How many tasks.  [default: 100]")] = None,
+    samples: Annotated[int | None, typer.Option(min=1, help="Answers to each task.  [default: 1]")] = None,
     temperature: Annotated[float | None, typer.Option(min=0.0, help="0 is greedy.")] = None,
-    keep: Annotated[Keep, typer.Option(help="Which rollouts to write, by their verdict.")] = Keep.all,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Of one answer.")] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            help="Which answers to keep, parts with commas: correct, wrong or all; best=N, shortest=N or first=N "
+            "of each task; pass_rate=A:B.  [default: all]"
+        ),
+    ] = None,
+    duplicates: Annotated[bool | None, typer.Option("--duplicates", help="Keep answers that are the same.")] = None,
+    server: Annotated[str | None, typer.Option(help="Ask the OpenAI-compatible server at this URL.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="The NAME of the environment variable that holds the server's key.")
+    ] = None,
+    concurrent: Annotated[
+        int | None, typer.Option(min=1, help="Requests to the server at a time.  [default: 256]")
+    ] = None,
+    price: Annotated[
+        str | None, typer.Option(help="What a million tokens cost, asked and answered, for the total: 0.5,1.5")
+    ] = None,
     seed: Seed = None,
-    out: Annotated[Path, typer.Option(help="The JSON lines file to write.")] = Path("rollouts.jsonl"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
+    out: Annotated[Path, typer.Option(help="The file to write, .jsonl or .parquet.")] = Path("rollouts.jsonl"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, without what is there.")] = False,
+    push: Annotated[str | None, typer.Option(help="Upload the data set as OWNER/NAME to the hub, private.")] = None,
+    public: Annotated[bool, typer.Option("--public", help="With --push: for everyone to see.")] = False,
     sets: Sets = None,
 ) -> None:
-    """Generate completions, judge them, and write the kept ones as JSON lines."""
+    """Generate answers, judge them, and write the kept ones. Stopped or killed, the same command goes on."""
+    from r1sdk.compose import compose
     from r1sdk.errors import R1Error
-    from r1sdk.evaluate import attempts
-    from r1sdk.runs import rollout_line
+    from r1sdk.generate import collect, plan_of
+    from r1sdk.generate.work import discard
+    from r1sdk.plugins import load_plugins
 
-    from .inference import set_up
-    from .progress import progress
+    from .progress import metered
 
-    if out.exists() and not overwrite:
+    server_keys = {"url": server, "api_key_env": api_key_env, "concurrent": concurrent, "price": _price(price)}
+    flags: dict[str, Any] = {
+        "method": "generate",
+        "model": model,
+        "env": env,
+        "rewards": rewards,
+        "seed": seed,
+        "generation": {"samples": samples, "temperature": temperature, "max_tokens": max_tokens},
+        "collect": {"split": split, "tasks": tasks, "keep": keep, "duplicates": duplicates, "server": server_keys},
+    }
+    registry = load_plugins()
+    run = compose(_recipe(registry, model, sets, flags), registry)
+    plan = plan_of(run, out)
+    if overwrite:
+        discard(plan)
+    elif out.exists() and not plan.work.is_dir():
         raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
-    setup = set_up(model, sets, {"env": env, "rewards": rewards, "seed": seed}, split, tasks, samples, temperature)
-    made = kept = 0
-    with out.open("w", encoding="utf-8", errors="backslashreplace") as file, progress("generating") as show:
-        for rollouts, scores in attempts(
-            setup.tasks, setup.environment, setup.rewards, setup.generator, setup.sampling, progress=show
-        ):
-            for rollout, score in zip(rollouts, scores, strict=True):
-                made += 1
-                if _wanted(rollout.verdict.value if rollout.verdict else None, keep):
-                    kept += 1
-                    file.write(json.dumps(rollout_line(rollout, score), ensure_ascii=False) + "\n")
-            file.flush()
-    typer.echo(f"kept {kept} of {made} rollouts ({keep.value})")
-    typer.echo(f"written to {out}", err=True)
+    summary = getattr(run.environment, "summary", lambda: run.recipe.env.name)()
+    typer.echo(f"{plan.model} on {summary}; {len(plan.tasks)} tasks of split {run.recipe.collect.split}", err=True)
+    from r1sdk.train.generator import source_of
+
+    source = source_of(run, plan)
+    try:
+        with metered("generating") as show:
+            collected = collect(plan, source, show)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; what came is in {plan.work}, and the same command goes on from there", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    report(collected)
+    if push:
+        from r1sdk.generate.push import push as upload
+
+        typer.echo(f"pushed to {upload(plan, push, public)}", err=True)
+    typer.echo(f"next: r1 train --method sft --model MODEL --data {out}", err=True)
 
 
-def _wanted(value: float | None, keep: Keep) -> bool:
-    """What could not be judged is neither right nor wrong."""
-    return keep is Keep.all or (value is not None and (value == 1.0) == (keep is Keep.correct))
+def report(collected: "Collected") -> None:
+    """What was kept on stdout, the rest on stderr. Raises: R1Error where answers or verdicts are missing."""
+    from r1sdk.errors import R1Error
+
+    plan, meter, chosen = collected.plan, collected.meter, collected.chosen
+    typer.echo(f"kept {len(chosen.kept)} of {meter.done} rollouts ({plan.rule})")
+    left_out = [(chosen.duplicates, "duplicates"), (collected.empty, "empty answers")]
+    said = "".join(f", {number} {what} left out" for number, what in left_out if number)
+    typer.echo(f"accuracy {collected.accuracy} before choosing{said}", err=True)
+    cost = "" if collected.cost is None else f"; cost {collected.cost:.4f}"
+    unmetered = f" ({meter.unmetered} answers without a count)" if meter.unmetered and meter.prompt_tokens else ""
+    typer.echo(
+        f"tokens {meter.prompt_tokens:,} asked, {meter.completion_tokens:,} answered{unmetered}{cost}; "
+        f"{meter.retried} requests asked again",
+        err=True,
+    )
+    typer.echo(f"written to {plan.out}, card {plan.card}, every answer in {plan.work}", err=True)
+    missing = meter.total - meter.done
+    if missing:
+        reasons = "\n".join(f"  {number} x {reason}" for reason, number in collected.failures.most_common(5))
+        raise R1Error(
+            f"{missing} of {meter.total} answers did not come; the same command asks for them again\n{reasons}"
+        )
+    if collected.unjudged:
+        raise R1Error(f"{collected.unjudged} answers could not be judged; the same command judges them again")
+
+
+def _recipe(registry: Any, model: str | None, sets: list[str] | None, flags: dict[str, Any]) -> "Recipe":
+    """A run folder's recipe, or that of the environment and the model, under `--set` and the flags. Raises: R1Error."""
+    from r1sdk.compose import find_recipe
+    from r1sdk.recipe import dotted, load_recipe
+
+    layers = [*map(dotted, sets or []), _given(flags)]
+    defaults = {"method": "generate", "generation": {"samples": 1}, "collect": {"tasks": 100}}
+    trained = None if flags["collect"]["server"]["url"] else run_recipe(model)
+    if trained is not None:
+        return load_recipe(None, trained.model_dump(mode="json"), defaults, *layers)
+    path, _ = find_recipe(registry, None, first_name(layers, "env"), first_name(layers, "model"))
+    return load_recipe(path, defaults, *layers)
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    """Those that were given."""
+    found = {key: _given(value) if isinstance(value, dict) else value for key, value in flags.items()}
+    return {key: value for key, value in found.items() if value is not None and value != {}}
+
+
+def _price(text: str | None) -> list[float] | None:
+    from r1sdk.errors import RecipeError
+
+    if text is None:
+        return None
+    try:
+        prompt, completion = map(float, text.split(","))
+    except ValueError:
+        raise RecipeError(f"--price takes two numbers, as 0.5,1.5; got {text!r}") from None
+    return [prompt, completion]

@@ -58,7 +58,7 @@ class _Lines:
 
     def show(self, follower: Follower, new: list[dict[str, Any]]) -> None:
         if follower.before and not self._before:
-            print(f"held-out accuracy before training: {held_out(follower.before)}", file=sys.stderr, flush=True)
+            print(f"held-out {held_out(follower.before)}", file=sys.stderr, flush=True)
             self._before = True
         for line in new:
             if line.get("time", self._since) < self._since:
@@ -139,7 +139,7 @@ def render(follower: Follower, note: str = "") -> "RenderableType":
     )
     parts: list[Any] = [head]
     if follower.before:
-        parts.append(Text(f"held-out accuracy before training: {held_out(follower.before)}", style="dim"))
+        parts.append(Text(f"held-out {held_out(follower.before)}", style="dim"))
     if steps:
         parts.append(_table(steps))
     parts += [Text(f"! {warning['text']}", style="yellow") for warning in follower.warnings[-3:]]

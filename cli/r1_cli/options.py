@@ -21,16 +21,20 @@ def resolve(
 ) -> tuple["Recipe", str]:
     """The recipe of a command, and where it began. Flags that were not given are left out."""
     from r1sdk.compose import find_recipe
+    from r1sdk.errors import RecipeError
+    from r1sdk.pipeline import is_pipeline
     from r1sdk.recipe import dotted, load_recipe
 
     given = {key: value for key, value in flags.items() if value is not None}
     layers = [*map(dotted, sets or []), given]
-    env = _first_name(layers, "env")
-    path, why = find_recipe(registry, name, env, _first_name(layers, "model"))
+    env = first_name(layers, "env")
+    path, why = find_recipe(registry, name, env, first_name(layers, "model"), first_name(layers, "method"))
+    if is_pipeline(path):
+        raise RecipeError(f"recipe {name!r} has stages, and this takes one run: r1 train {name} --dry-run shows them")
     return load_recipe(path, *layers), f"{path.name if why == 'given' else why}"
 
 
-def _first_name(layers: list[dict[str, Any]], key: str) -> str | None:
+def first_name(layers: list[dict[str, Any]], key: str) -> str | None:
     """What the last layer that speaks of `key` names."""
     for layer in reversed(layers):
         value = layer.get(key)

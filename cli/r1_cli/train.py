@@ -26,8 +26,14 @@ def train(
         str | None, typer.Option(help="Model: a registered name (tiny), a folder, a run folder, a hub id.")
     ] = None,
     method: Annotated[str | None, typer.Option(help="grpo or sft.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="What SFT learns from: a file, an environment, a data set on the hub.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps (trainer.max_steps).")] = None,
     seed: Seed = None,
+    lora: Annotated[
+        int | None, typer.Option(min=1, help="Train adapters of this rank in place of the whole model.")
+    ] = None,
     accelerate: Annotated[
         str | None,
         typer.Option(help="Train in several processes: ddp, zero2, zero3, fsdp2, or a config file of accelerate."),
@@ -51,15 +57,28 @@ def train(
         typer.Option("--dry-run", help="Check everything, print the resolved recipe (or the Slurm script), and stop."),
     ] = False,
 ) -> None:
-    """Train a model with GRPO or SFT."""
+    """Train a model with GRPO or SFT, or run the stages of a pipeline."""
     from r1sdk.compose import compose
     from r1sdk.doctor.recipe import before_training
     from r1sdk.errors import RecipeError
     from r1sdk.launch.prepare import RUNS, default_name, prepare
+    from r1sdk.launch.slurm import require_sbatch, script
     from r1sdk.parallel import settled
     from r1sdk.plugins import load_plugins
 
+    from .pipeline import is_pipeline_folder, pipeline_file, resume_pipeline, start_pipeline
+
     registry = load_plugins()
+    one: dict[str, Any] = {"--env": env, "--rewards": rewards, "--model": model, "--method": method, "--data": data}
+    one |= {"--steps": steps, "--seed": seed, "--accelerate": accelerate, "--processes": processes}
+    one |= {"--launcher": launcher, "--nodes": nodes}
+    if resume is not None and is_pipeline_folder(resume):
+        given_beside = {**one, "recipe": recipe, "--set": sets, "--out": out, "--overwrite": overwrite or None}
+        resume_pipeline(resume, registry, [name for name, value in given_beside.items() if value is not None])
+        return
+    if resume is None and recipe is not None and (stages := pipeline_file(recipe, registry)) is not None:
+        start_pipeline(stages, registry, sets, one, out, overwrite, dry_run)
+        return
     if resume is not None:
         given = {
             "recipe": recipe,
@@ -67,7 +86,9 @@ def train(
             "--rewards": rewards,
             "--model": model,
             "--method": method,
+            "--data": data,
             "--seed": seed,
+            "--lora": lora,
             "--accelerate": accelerate,
             "--processes": processes,
             "--launcher": launcher,
@@ -80,9 +101,17 @@ def train(
         folder = _to_resume(resume, longer=steps is not None)
         if steps is not None or sets:
             _extend(folder, registry, steps, sets or [])
-        _run(folder, registry, resumed=True)
+        run_folder(folder, registry, resumed=True)
         return
-    flags: dict[str, Any] = {"env": env, "rewards": rewards, "model": model, "method": method, "seed": seed}
+    flags: dict[str, Any] = {
+        "env": env,
+        "rewards": rewards,
+        "model": model,
+        "method": method,
+        "data": data,
+        "seed": seed,
+        "lora": lora,
+    }
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
     launch = {"accelerate": accelerate, "processes": processes, "launcher": launcher, "nodes": nodes}
@@ -91,17 +120,19 @@ def train(
     if dry_run:
         before_training(compose(settled(resolved), registry), registry, resolved.output_dir or RUNS)
         if resolved.launch.launcher == "slurm":
-            from r1sdk.launch.slurm import script
-
             typer.echo(script(settled(resolved), resolved.output_dir or RUNS / default_name(resolved)), nl=False)
         else:
             typer.echo(resolved.to_yaml(), nl=False)
         return
+    if resolved.launch.launcher == "slurm":
+        require_sbatch()
     run, folder, findings = prepare(resolved, registry, overwrite)
     summary = getattr(run.environment, "summary", lambda: resolved.env.name)()
     typer.echo(f"recipe       {origin}", err=True)
     typer.echo(f"model        {resolved.model}", err=True)
     typer.echo(f"environment  {summary}", err=True)
+    if resolved.data is not None:
+        typer.echo(f"data         {resolved.data.name}", err=True)
     typer.echo(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in resolved.rewards)}", err=True)
     if folder.accelerate_file.is_file():
         made = folder.recipe().launch
@@ -113,7 +144,7 @@ def train(
             typer.echo(
                 f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else ""), err=True
             )
-    _run(folder, registry)
+    run_folder(folder, registry)
 
 
 def _to_resume(path: Path, longer: bool) -> "RunFolder":
@@ -154,8 +185,11 @@ def _extend(folder: "RunFolder", registry: "Registry", steps: int | None, sets: 
     folder.extend(recipe, sys.argv)
 
 
-def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> None:
-    """Start the worker, show it until it ends, and say what came of it. Where it runs elsewhere, hand it over and say how."""
+def run_folder(folder: "RunFolder", registry: "Registry", resumed: bool = False, quiet: bool = False) -> None:
+    """Start the worker, show it until it ends, and say what came of it, `quiet` only where it did not finish.
+
+    Where it runs elsewhere, hand it over and say how.
+    """
     from r1sdk.compose import compose
     from r1sdk.launch.local import interrupt, start
 
@@ -171,7 +205,8 @@ def _run(folder: "RunFolder", registry: "Registry", resumed: bool = False) -> No
     worker = start(folder)
     code = watch(folder, worker.poll, lambda: interrupt(worker))
     if code == 0:
-        _summary(folder)
+        if not quiet:
+            _summary(folder)
         return
     status = folder.status()
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
@@ -187,7 +222,7 @@ def _elsewhere(folder: "RunFolder", launcher: str) -> None:
         from r1sdk.launch.slurm import submit
 
         typer.echo(submit(folder))
-        typer.echo(f"submitted; its logs are {folder.path / 'slurm'} and {folder.log_file}", err=True)
+        typer.echo(f"submitted; its logs: {folder.path / 'slurm'}", err=True)
         return
     launch = folder.recipe().launch
     module = "r1sdk.train.processes" if launch.accelerate else "r1sdk.train.worker"
@@ -213,18 +248,30 @@ def _summary(folder: "RunFolder") -> None:
     before, after = folder.evaluation("before"), folder.evaluation("after")
     if after:
         rows = {"accuracy": ("accuracy",), **{f"reward {name}": ("rewards", name) for name in after["rewards"]}}
-        width = max([14, *map(len, rows)])
+        generated = after["accuracy"]["n"]
+        shown = (rows if generated else {}) | ({"loss": ("loss",)} if "loss" in after else {})
+        width = max([14, *map(len, shown)])
         typer.echo(f"{'held out':{width}}{'before':>18}{'after':>18}")
-        for label, path in rows.items():
+        for label, path in shown.items():
             typer.echo(f"{label:{width}}{_estimate(before, path):>18}{_estimate(after, path):>18}")
-        typer.echo(f"{'tokens':{width}}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
-        typer.echo(
-            f"n = {after['accuracy']['n']} tasks that were never trained on, "
-            f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
-        )
+        if generated:
+            typer.echo(f"{'tokens':{width}}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
+            typer.echo(
+                f"n = {generated} tasks that were never trained on, "
+                f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
+            )
+        if "loss" in after:
+            typer.echo(
+                f"loss per token of {after['loss']['n']} replies that were never trained on; ± one standard error"
+            )
+    if made := folder.evaluation("collected"):
+        typer.echo(f"kept {made['kept']} of {made['answers']} answers ({made['rule']})")
+        typer.echo(f"data      {folder.data}", err=True)
+        return
     typer.echo(f"model     {folder.model}\nrollouts  {folder.rollouts_file}\nmetrics   {folder.metrics_file}", err=True)
     _tell_report(folder)
-    typer.echo(f"next: r1 view {folder.path}, r1 eval {folder.path} --samples 8", err=True)
+    env = "" if folder.recipe().env.name else " --env ENV"
+    typer.echo(f"next: r1 view {folder.path}, r1 eval {folder.path}{env} --samples 8", err=True)
 
 
 def _tell_report(folder: "RunFolder") -> None:

@@ -14,6 +14,10 @@ import r1sdk
 
 from .table.splits import in_test
 
+LEFT_OUT = {
+    "composite": "it is made of others: use the environment mixture",
+    "list_functions": "the library draws another problem each time, for one in ten",
+}
 SPAN = 1_000_000  # problems from one seed to the next
 
 
@@ -44,6 +48,8 @@ class ReasoningGym:
             )
         if not 0.0 < self.test_share < 1.0 or self.train_size < 1 or self.test_size < 1 or not self.timeout_s > 0:
             raise ValueError("test_share is between 0 and 1; train_size, test_size and timeout_s are above 0")
+        if self.name in LEFT_OUT:
+            raise ValueError(f"{self.name} is left out: {LEFT_OUT[self.name]}")
         names = task_names()
         if self.name not in names:
             from difflib import get_close_matches
@@ -88,10 +94,13 @@ class ReasoningGym:
             return r1sdk.Verdict(0.0, reason="no answer")
         if len(answer) > 10_000:
             return r1sdk.Verdict(0.0, extracted=answer[:200], reason="longer than 10000 characters")
-        index = int(rollout.task.info["index"])
-        outcome = await r1sdk.call_isolated(
-            score, self.name, self.seed, self._size(), self._settings(), index, answer, timeout_s=self.timeout_s
-        )
+        problem = (int(rollout.task.info["index"]), str(rollout.task.prompt[-1]["content"]))
+        data_set = (self.name, self.seed, self._size(), self._settings())
+        outcome = await r1sdk.call_isolated(score, *data_set, *problem, answer, timeout_s=self.timeout_s)
+        if outcome.status == "ok" and outcome.value is None:
+            raise r1sdk.R1Error(
+                f"reasoning-gym's {self.name} does not draw the same problems twice: it cannot be judged here"
+            )
         if outcome.status == "ok":
             value = min(1.0, max(0.0, float(outcome.value)))
             if not self.partial:
@@ -121,16 +130,17 @@ class ReasoningGym:
 
 
 def task_names() -> list[str]:
-    """The names of the library's tasks, but for those that are made of others."""
+    """The names of the library's tasks that can be had here."""
     from reasoning_gym.factory import DATASETS
 
-    return sorted(name for name in DATASETS if name != "composite")
+    return sorted(name for name in DATASETS if name not in LEFT_OUT)
 
 
-def score(name: str, seed: int, size: int, settings: str, index: int, answer: str) -> float:
-    """The library's score of `answer` to one problem; called in a worker."""
+def score(name: str, seed: int, size: int, settings: str, index: int, question: str, answer: str) -> float | None:
+    """The library's score of `answer` to one problem, None where it is not `question` that it draws here; called in a worker."""
     data = _data_set(name, seed, size, settings)
-    return float(data.score_answer(answer=answer, entry=data[index]))
+    entry = data[index]
+    return float(data.score_answer(answer=answer, entry=entry)) if entry["question"].strip() == question else None
 
 
 @lru_cache(maxsize=16)

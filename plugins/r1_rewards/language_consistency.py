@@ -19,7 +19,7 @@ SCRIPTS = {  # language -> the scripts that its words are written in
 }
 
 # A character of Han or kana is a word; elsewhere a run of two letters and more is. A single letter is a variable.
-_WORD = re.compile(
+_WORD = (  # compiled when it is first used: that takes as long as loading all the other rewards
     r"\\[A-Za-z]+"  # a LaTeX command is no word
     r"|(?P<han>[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003134f]+)"
     r"|(?P<kana>[\u3041-\u3096\u30a1-\u30fa\u31f0-\u31ff]+)"
@@ -48,7 +48,7 @@ class LanguageConsistency:
 
     def __call__(self, rollout: r1sdk.Rollout) -> float | None:
         words: Counter[str] = Counter()
-        for found in _WORD.finditer(reasoning(rollout.completion.text)):
+        for found in re.finditer(_WORD, reasoning(rollout.completion.text)):
             if script := found.lastgroup:
                 words[script] += found.end() - found.start() if script in ("han", "kana") else 1
         if not words:

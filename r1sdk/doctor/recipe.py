@@ -34,6 +34,7 @@ def recipe_checks(run: Run, registry: Registry, folder: Path) -> Sequence[tuple[
     return (
         ("disk", lambda: check_disk(folder)),
         ("packages", lambda: check_packages(run)),
+        ("gpus of the run", lambda: check_used(run)),
         ("precision", lambda: check_precision(run)),
         ("memory of the run", lambda: check_memory(run, registry)),
     )
@@ -45,6 +46,15 @@ def check_packages(run: Run) -> Iterator[Finding]:
     if "flash" in run.recipe.attention and find_spec("flash_attn") is None and "/" not in run.recipe.attention:
         yield Finding(
             "attention", "failure", f"{run.recipe.attention} needs flash-attn, which is not installed", "use sdpa"
+        )
+
+
+def check_used(run: Run) -> Iterator[Finding]:
+    launch, there = run.recipe.launch, len(gpus())
+    used = launch.processes or 1
+    if launch.launcher == "local" and used < there:
+        yield Finding(
+            "gpus of the run", "warning", f"{used} of {there} is used", "add --accelerate ddp to use all of them"
         )
 
 

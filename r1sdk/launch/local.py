@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+from ..hardware import gpus
 from ..runs import RunFolder
 
 # glibc hands freed tensors back to the kernel and faults them in again at every step; kept, a small model on a CPU
@@ -24,8 +25,14 @@ def start(folder: RunFolder) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it through us, once
-            env={**_KEEP_FREED_MEMORY, **os.environ},
+            env={**_KEEP_FREED_MEMORY, **os.environ, **_one_gpu(folder)},
         )
+
+
+def _one_gpu(folder: RunFolder) -> dict[str, str]:
+    """A process on its own gets one GPU: torch would take all, by a way (DataParallel) that the trainer refuses."""
+    alone = not folder.accelerate_file.is_file() and len(gpus()) > 1
+    return {"CUDA_VISIBLE_DEVICES": gpus()[0].uuid} if alone else {}
 
 
 def interrupt(worker: "subprocess.Popen[bytes]") -> None:

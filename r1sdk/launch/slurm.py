@@ -43,10 +43,14 @@ def script(recipe: Recipe, path: Path) -> str:
     return _NAME.sub(lambda match: values[match[1]], text)
 
 
-def submit(folder: RunFolder) -> str:
-    """Write the script into the run folder and hand it to sbatch. Returns the job's number. Raises: R1Error."""
+def require_sbatch() -> None:
+    """Raises: R1Error where this machine cannot submit a job."""
     if shutil.which("sbatch") is None:
         raise R1Error("no sbatch here: run this on a login node of the cluster, or use --launcher none")
+
+
+def submit(folder: RunFolder) -> str:
+    """Write the script into the run folder and hand it to sbatch. Returns the job's number. Raises: R1Error."""
     logs = folder.path / "slurm"
     logs.mkdir(exist_ok=True)
     file = logs / "job.sbatch"

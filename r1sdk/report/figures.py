@@ -43,10 +43,22 @@ class Health:
 
 
 def held_out_rows(runs: Sequence[RunData]) -> Sequence[Row]:
-    """Accuracy first, for every run; then each reward, but for one that is the accuracy itself."""
+    """Accuracy first, for every run; pass@k, maj@k and categories where there are any; rewards, but for what is the accuracy."""
     rows = [_row(at, run, ACCURACY, ("accuracy",)) for at, run in enumerate(runs)]
     evaluations = [e for run in runs for e in (run.before, run.after) if e]
     names = dict.fromkeys(name for e in evaluations for name in e.get("rewards", {}))
+    for k in sorted({k for e in evaluations for k in e.get("pass_at", {}) if int(k) > 1}, key=int):
+        rows += [_row(at, run, f"pass@{k}", ("pass_at", k)) for at, run in enumerate(runs)]
+    for k in sorted({e["samples"] for e in evaluations if e.get("samples", 1) > 1}):
+        rows += [
+            _row(at, run, f"maj@{k}", ("majority",))
+            for at, run in enumerate(runs)
+            if (run.after or run.before or {}).get("samples") == k
+        ]
+    for key, value in dict.fromkeys(
+        (k, v) for e in evaluations for k, by in e.get("categories", {}).items() for v in by
+    ):
+        rows += [_row(at, run, f"{key} {value}", ("categories", key, value)) for at, run in enumerate(runs)]
     told = [name for name in names if any(e["rewards"].get(name) != e["accuracy"] for e in evaluations)]
     rows += [_row(at, run, f"reward {name}", ("rewards", name)) for name in told for at, run in enumerate(runs)]
     return [row for row in rows if row.before or row.after]

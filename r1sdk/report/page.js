@@ -169,7 +169,9 @@
 
   function draw(parent, chart) {
     const faint = chart.lines.length <= 3; // more would be a thicket
-    const tables = chart.lines.map((line) => [line.x, faint ? line.y : line.y.map(() => null), smooth(line.y)]);
+    const tables = chart.lines.map((line) => [
+      line.x, faint ? line.y : line.y.map(() => null), chart.form === "small" ? line.y : smooth(line.y), // a schedule is as it is
+    ]);
     const points = chart.points || [];
     if (points.length) {
       const xs = [...new Set(points.map((p) => p.x))].sort((a, b) => a - b);
@@ -209,7 +211,7 @@
       const options = {
         series: [{}, bar("wrong", "--wrong", whole, counts[part + "_wrong"]), bar("right", "--right", right, right)],
         axes: axes(chart), legend: { show: false }, padding: [8, 10, 0, 0],
-        scales: { x: { time: false }, y: { range: [0, high * 1.06 || 1] } },
+        scales: { x: { time: false, range: [0, counts.edges.at(-1) + counts.edges[0]] }, y: { range: [0, high * 1.06 || 1] } },
         cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
         plugins: [tip(chart, (x) => "about " + Math.round(x) + " tokens")],
       };

@@ -85,6 +85,7 @@ def render(runs: Sequence[RunData]) -> str:
         data=_json(data),
         styles=[_asset("vendor/uPlot.min.css"), _asset("page.css")],
         scripts=scripts,
+        licence=_asset("vendor/uPlot.LICENSE"),
         policy=_policy(scripts),
         made=time.strftime("%Y-%m-%d %H:%M"),
         version=_version(),

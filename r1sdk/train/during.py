@@ -3,6 +3,7 @@
 The numbers of the training stay as they are: the generator puts the state of the random numbers back (tests/test_during.py).
 """
 
+import os
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -29,12 +30,19 @@ class During(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         moments = {state.max_steps * quarter // 4 for quarter in QUARTERS}
-        if not self.count or args.world_size > 1 or state.global_step not in moments:
+        if not self.count or not _has_whole_model(args) or state.global_step not in moments:
             return
         from ..generation.hf_model import HFModel
 
         tasks = list(islice(self.run.environment.tasks(self.run.recipe.evaluation.split), self.count))
         sampling = replace(held_out_sampling(self.run.recipe), samples=1)
-        generator = HFModel(model, self.tokenizer)
+        # An adapter lies inside the layers of the model that it wraps.
+        generator = HFModel(model.get_base_model() if self.run.recipe.lora else model, self.tokenizer)
         for rollouts, scores in attempts(tasks, self.run.environment, self.run.rewards, generator, sampling):
             self.folder.append_evaluation("during", rollouts, scores, step=state.global_step)
+
+
+def _has_whole_model(args: Any) -> bool:
+    """Whether this process is alone and holds the model as it is, not a share of it."""
+    sharing = [os.environ.get(f"ACCELERATE_USE_{library}") for library in ("DEEPSPEED", "FSDP")]
+    return bool(args.world_size == 1) and "true" not in sharing

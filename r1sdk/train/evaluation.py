@@ -5,10 +5,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ..compose import Run
+from ..compose import NoEnvironment, Run
 from ..evaluate import attempts, summarize
 from ..records import Rollout, Score
 from ..runs import RunFolder
+from .learning import held_out_part, measures_loss
 from .ranks import Ranks
 from .sampling import held_out_sampling
 
@@ -20,11 +21,12 @@ def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name
     from ..generation.hf_model import HFModel
 
     settings = run.recipe.evaluation
-    if not settings.tasks or not ranks.lead(lambda: folder.evaluation(name) is None):
+    count = 0 if isinstance(run.environment, NoEnvironment) else settings.tasks
+    if not (count or measures_loss(run)) or not ranks.lead(lambda: folder.evaluation(name) is None):
         return
     phase = f"evaluating {name} training"
     sampling = held_out_sampling(run.recipe)
-    tasks = list(islice(run.environment.tasks(settings.split), settings.tasks))
+    tasks = list(islice(run.environment.tasks(settings.split), count))
     start, end = (len(tasks) * at // ranks.world for at in (ranks.rank, ranks.rank + 1))
 
     def progress(done: int, total: int) -> None:
@@ -39,11 +41,16 @@ def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name
     progress(0, 0)
     started = time.perf_counter()
     shares = ranks.gather(share)
+    loss = held_out_part(run, model, tokenizer, ranks)
     if ranks.main:
         rollouts = [rollout for share in shares for some, _ in share for rollout in some]
         scores = [score for share in shares for _, some in share for score in some]
         result = summarize(rollouts, scores, sampling)
-        folder.evaluation_file(name).unlink(missing_ok=True)  # of an attempt that was cut short
-        folder.append_evaluation(name, rollouts, scores)
-        folder.write_evaluation(name, {**result.to_json(), "seconds": time.perf_counter() - started})
-        print(f"accuracy {name} training: {result.accuracy}", flush=True)
+        if count:
+            folder.evaluation_file(name).unlink(missing_ok=True)  # of an attempt that was cut short
+            folder.append_evaluation(name, rollouts, scores)
+        folder.write_evaluation(name, {**result.to_json(), **loss, "seconds": time.perf_counter() - started})
+        if count:
+            print(f"accuracy {name} training: {result.accuracy}", flush=True)
+        if loss:
+            print(f"held-out loss {name} training: {loss['loss']['mean']:.3f}", flush=True)

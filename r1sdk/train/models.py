@@ -24,14 +24,17 @@ def locate(source: ModelSource, folder: Path, seed: int) -> str:
     return str(source.folder or source.hub_id)
 
 
-def load_tokenizer(where: str) -> Any:
-    """The tokenizer, with a chat template and a pad token. Raises: R1Error."""
+def load_tokenizer(where: str, template: str | None = None) -> Any:
+    """The tokenizer, with a chat template (`template`, where it has none) and a pad token. Raises: R1Error."""
     from transformers import AutoTokenizer
 
     tokenizer = _from_pretrained(AutoTokenizer, where)
+    if not tokenizer.chat_template and template is not None:
+        tokenizer.chat_template = template
     if not tokenizer.chat_template:
         raise R1Error(
-            f"model {where!r} has no chat template, so a prompt cannot be put to it: use its instruct version"
+            f"model {where!r} has no chat template, so a prompt cannot be put to it: use its instruct version, "
+            "or train it first by method sft, which gives it one"
         )
     if tokenizer.eos_token_id is None:
         raise R1Error(f"model {where!r} has no end-of-sequence token, so a reply would never end")
@@ -55,9 +58,11 @@ def load_model(where: str, **options: Any) -> Any:
     """The causal language model, on the GPU where there is one. Raises: R1Error."""
     import torch
     from transformers import AutoModelForCausalLM
+    from transformers.integrations.deepspeed import unset_hf_deepspeed_config
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
+    unset_hf_deepspeed_config()  # after a training under ZeRO-3 this process would load the weights in pieces
     cuda = torch.cuda.is_available()
     options.setdefault("dtype", "auto" if cuda else torch.float32)
     model = _from_pretrained(AutoModelForCausalLM, where, **options)

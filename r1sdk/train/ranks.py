@@ -104,7 +104,10 @@ def join() -> Ranks:
     import torch.distributed as dist
     from accelerate import PartialState
 
-    state = PartialState(cpu=not torch.cuda.is_available())
+    cpu = not torch.cuda.is_available()
+    if cpu:  # accelerate would say "cpu:0", a place to which torch cannot load the optimizer of a checkpoint
+        os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
+    state = PartialState(cpu=cpu)
     if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
         import deepspeed
 

@@ -19,14 +19,15 @@ def save(run: Run, trainer: Any, tokenizer: Any, base: str, folder: RunFolder, r
     ranks.wait()
     trainer.save_model(str(trained))
     ranks.wait()
-    ranks.lead(lambda: _finish(trained, new, tokenizer, base, folder, trainer.model.dtype))
+    ranks.lead(lambda: _finish(trained, new, tokenizer, base, folder, trainer.model))
 
 
-def _finish(trained: Path, new: Path, tokenizer: Any, base: str, folder: RunFolder, dtype: Any) -> None:
+def _finish(trained: Path, new: Path, tokenizer: Any, base: str, folder: RunFolder, model: Any) -> None:
     if trained != new:
         from .adapters import merge_adapter
 
-        merge_adapter(trained, base, new, dtype)
+        merge_adapter(trained, base, new, model.dtype)
+        model.generation_config.save_pretrained(str(new))  # where replies end may have changed
         _put(trained, folder.adapter)
     tokenizer.save_pretrained(str(new))
     _put(new, folder.model)

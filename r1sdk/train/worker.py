@@ -80,7 +80,8 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     from .callback import RunCallback, StopRequest, resume_step
     from .during import During
     from .evaluation import evaluate_model
-    from .models import check_lengths, holds_whole_model, load_model, load_tokenizer, locate, training_options
+    from .learning import check_run_lengths, tokenizer_for
+    from .models import holds_whole_model, load_model, locate, training_options
     from .saving import save
     from .trackers import Trackers
 
@@ -89,6 +90,11 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     report = folder.set_status if ranks.main else _silent
     report("running", phase="loading")
     run = compose(folder.recipe(), load_plugins())
+    if run.recipe.method == "generate":
+        from .collecting import collect_into
+
+        collect_into(run, folder)
+        return True
     checkpoint = ranks.lead(folder.rewind)
     if checkpoint and ranks.main:
         print(f"resuming at step {resume_step(checkpoint)}", flush=True)
@@ -96,8 +102,8 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     left_out = ranks.lead(lambda: _unverifiable(run, folder))
     run = replace(run, left_out=left_out)
     where = ranks.lead(lambda: locate(run.model, folder.path / "base_model", run.recipe.seed))
-    tokenizer = load_tokenizer(where)
-    check_lengths(run.environment.tasks("train"), tokenizer, where, run.recipe.generation.max_tokens)
+    tokenizer = tokenizer_for(run, where)
+    check_run_lengths(run, tokenizer, where)
     _seed(run.recipe.seed)
     model = load_model(where, **training_options(run.recipe))
     if checkpoint is None:  # resumed runs keep the evaluation of the model they started from
@@ -157,7 +163,7 @@ def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks:
     if run.recipe.method == "sft":
         from .sft import sft_trainer
 
-        return sft_trainer(run, model, tokenizer, folder, callbacks)
+        return sft_trainer(run, model, tokenizer, folder, callbacks, ranks)
     from .grpo import grpo_trainer
 
     return grpo_trainer(run, model, tokenizer, folder, callbacks, ranks)

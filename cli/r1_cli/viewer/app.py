@@ -102,8 +102,8 @@ class ViewApp(App[None]):
             self.call_from_thread(self.arrange)
 
     @work(thread=True)
-    def arrange(self) -> None:
-        """List the rows that pass the filter, in order, the cursor on the rollout that it was on."""
+    def arrange(self, from_top: bool = False) -> None:
+        """List the rows that pass the filter, in order, the cursor on the rollout that it was on or at the top."""
         self._asked += 1
         asked, wanted = self._asked, self.filter
         found = [row for row in list(self.index.rows) if wanted.row(row)]
@@ -115,13 +115,13 @@ class ViewApp(App[None]):
                     return  # something else is wanted by now
             found = kept
         found.sort(key=SORTS[self.sort][1])
-        self.call_from_thread(self.list_rows, found, asked)
+        self.call_from_thread(self.list_rows, found, asked, from_top)
 
-    def list_rows(self, found: list[Row], asked: int) -> None:
+    def list_rows(self, found: list[Row], asked: int, from_top: bool) -> None:
         if asked != self._asked:
             return
         table = self.table
-        old = table.current
+        old = None if from_top else table.current
         if self.following and self.sort == 0:
             cursor = len(found) - 1
         else:
@@ -187,7 +187,7 @@ class ViewApp(App[None]):
 
     def action_sort(self) -> None:
         self.sort = (self.sort + 1) % len(SORTS)
-        self.arrange()
+        self.arrange(from_top=True)
 
     def action_follow(self) -> None:
         self.following = not self.following

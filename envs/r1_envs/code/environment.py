@@ -28,6 +28,7 @@ class CodeProblems(Table):
     category_column: str | None = "level"
     level: Literal[1, 2, 3] | None = None  # 1 is the easiest; None: all
 
+    is_python: ClassVar[bool] = True
     heavy: ClassVar[tuple[str, ...]] = ("wrong",)  # programs that the tests must reject: for our own tests
 
     def adapt(self, row: Row) -> Row | None:

@@ -41,6 +41,7 @@ class MBPP(Table):
         default_factory=partial(_every_test, shown=3)
     )  # as is usual, the prompt shows all of them
 
+    is_python: ClassVar[bool] = True
     leaves_out_unreadable: ClassVar[bool] = True
 
     def adapt(self, row: Row) -> Row | None:
@@ -59,6 +60,7 @@ class HumanEval(Table):
     verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0))
     template: str = "Complete this function:\n\n```python\n{prompt}\n```"
 
+    is_python: ClassVar[bool] = True
     leaves_out_unreadable: ClassVar[bool] = True
 
     def adapt(self, row: Row) -> Row | None:
@@ -88,6 +90,7 @@ class LiveCodeBench(Table):
     category_column: str | None = "difficulty"
     verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0, timeout_s=6.0))
 
+    is_python: ClassVar[bool] = True
     sampling: ClassVar[Mapping[str, Any]] = {**REPORTED, "samples": 16}
 
     def adapt(self, row: Row) -> Row | None:
@@ -120,6 +123,7 @@ class Codeforces(Table):
     category_column: str | None = "rating"
     verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0))
 
+    is_python: ClassVar[bool] = True
     heavy: ClassVar[tuple[str, ...]] = ("editorial",)
 
     def adapt(self, row: Row) -> Row | None:

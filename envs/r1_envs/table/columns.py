@@ -52,3 +52,13 @@ class Columns:
     def find(self, what: str, row: Row) -> Any:
         """The value that `row` has of `what`; None where it has none and no column is named for it."""
         return self.get(what, row) if getattr(self, what) or self.name(what, row) else None
+
+    def describe(self, row: Row, verifier: str) -> str:
+        """Which columns of `row` are used by that verifier, and which of them were found by their usual names."""
+        needed = {"choice": ("prompt", "choices", "answer"), "code": ("prompt", "tests")}
+        said, found = [], []
+        for what in (*needed.get(verifier, ("prompt", "answer")), "category"):
+            if (name := self.name(what, row)) is not None:
+                said.append(f"{what} from {name!r}")
+                found += [] if getattr(self, what) else [f"{what}_column"]
+        return ", ".join(said) + (f" (found by name; else set {', '.join(found)})" if found else "")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import r1sdk
 
-from ..rows import Origin, Row, is_file, read_rows
+from ..rows import Origin, Row, read_rows
 from .columns import Columns
 from .conditions import Condition, read_condition
 from .prompts import as_messages, filled, template_faults
 from .splits import Splits
 from .verifiers import Verifier, build_verifier, verifier_name
-
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+from .verifiers.code import check_languages, languages
 
 
 class Read(NamedTuple):
@@ -58,10 +54,13 @@ class Table:
     )
     _verifier: Verifier = field(init=False, repr=False, compare=False)
     _conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
-    _checked: set[Origin] = field(init=False, repr=False, compare=False, default_factory=set)
+    _checked: set[str] = field(
+        init=False, repr=False, compare=False, default_factory=set
+    )  # splits whose languages are there
 
     sampling: ClassVar[Mapping[str, Any]] = {}  # as `evaluation` of a recipe: what its reports sample with
     heavy: ClassVar[tuple[str, ...]] = ()  # columns that are never needed
+    is_python: ClassVar[bool] = False  # no row has programs in another language
     leaves_out_unreadable: ClassVar[bool] = False  # rows that make no task, instead of stopping at the first
 
     def __post_init__(self) -> None:
@@ -117,7 +116,9 @@ class Table:
     def summary(self) -> str:
         """Which tasks these are, which columns were taken for what, how they are judged, and what is left out."""
         name = verifier_name(self.verifier)
-        parts = [f"{self.source}: {self._taken(name)}; judged by {name}"]
+        first = next((row for raw in read_rows(self._splits().first()) if (row := self.adapt(raw)) is not None), None)
+        taken = "no rows" if first is None else self._columns().describe(first, name)
+        parts = [f"{self.source}: {taken}; judged by {name}"]
         if self.sandbox is not None and name == "code":
             parts.append(next((f"run in {g.how}" for g in self.sandbox.check() if g.name == "jail"), ""))
         if self.where:
@@ -135,8 +136,11 @@ class Table:
     def _all(self, split: str) -> Iterator[Read | r1sdk.R1Error]:
         """Every row of `split`, as a task or as the error that it makes."""
         origin, is_wanted = self._splits().of(split)
-        if self.sandbox is not None:
-            self._check_languages(origin)
+        if self.sandbox is not None and split not in self._checked:
+            check_languages(
+                ("python",) if self.is_python else languages(read_rows(origin), self._columns()), self.sandbox
+            )
+            self._checked.add(split)
         for number, row in enumerate(read_rows(origin), 1):
             try:
                 found = self._read(row, number, split)
@@ -146,25 +150,6 @@ class Table:
             if found is None or not is_wanted(found.problem):
                 continue
             yield found
-
-    def _check_languages(self, origin: Origin) -> None:
-        """That the sandbox runs the languages of all rows; tried once. Raises: R1Error for every one that it does not."""
-        if self.sandbox is None or origin in self._checked:
-            return
-        rows: dict[str, int] = {}
-        for number, row in enumerate(read_rows(origin), 1):
-            with contextlib.suppress(r1sdk.R1Error):  # said where the row is drawn
-                if (found := self._read(row, number, "")) is not None:
-                    rows.setdefault(found.task.info.get("language") or "python", number)
-        missing = []
-        for language, number in rows.items():
-            try:
-                self.sandbox.check(language)
-            except r1sdk.R1Error as error:
-                missing.append(f"{origin}, row {number}: {error}")
-        if missing:
-            raise r1sdk.R1Error("\n".join(missing))
-        self._checked.add(origin)
 
     def _read(self, raw: Row, number: int, split: str) -> Read | None:
         row = self.adapt(raw)
@@ -211,48 +196,6 @@ class Table:
             except r1sdk.R1Error as error:
                 yield f"row {number}: {str(error).partition(chr(10))[0]}"
 
-    def _taken(self, verifier: str) -> str:
-        """Which columns of the first row are used, and which of those were found by their usual names."""
-        row = next((row for raw in read_rows(self._splits().first()) if (row := self.adapt(raw)) is not None), None)
-        if row is None:
-            return "no rows"
-        columns = self._columns()
-        needed = {"choice": ("prompt", "choices", "answer"), "code": ("prompt", "tests")}.get(
-            verifier, ("prompt", "answer")
-        )
-        said, found = [], []
-        for what in (*needed, "category"):
-            if (name := columns.name(what, row)) is not None:
-                said.append(f"{what} from {name!r}")
-                found += [] if getattr(columns, what) else [f"{what}_column"]
-        return ", ".join(said) + (f" (found by name; else set {', '.join(found)})" if found else "")
-
     def _source_faults(self) -> Iterator[str]:
         if not self.source:
             yield "source: name a JSON lines, CSV or parquet file, a folder, or a data set on the Hub"
-
-
-@dataclass(frozen=True)
-class File(Table):
-    """Tasks from a JSON lines, CSV or parquet file, or a folder of them: a problem in each row, a verifier by name."""
-
-    def _source_faults(self) -> Iterator[str]:
-        for source in filter(None, (self.source, self.test_source)):
-            path = Path(source).expanduser()
-            if not path.is_dir() and not path.is_file():
-                yield f"no file {source}" + (
-                    "" if is_file(source) else " (a data set on the Hub is the environment hub)"
-                )
-            elif path.is_file() and not is_file(source):
-                yield f"{source}: a file is .jsonl, .csv or .parquet"
-        if not self.source:
-            yield "source: name a JSON lines, CSV or parquet file, or a folder in the layout of a data set"
-
-
-@dataclass(frozen=True)
-class Hub(Table):
-    """Tasks from a data set on the Hugging Face Hub, OWNER/NAME: a problem in each row, a verifier by name."""
-
-    def _source_faults(self) -> Iterator[str]:
-        if not _HUB_NAME.fullmatch(self.source):
-            yield f"source is the name of a data set on the Hub, OWNER/NAME, got {self.source!r}"

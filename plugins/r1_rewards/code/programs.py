@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 
 import r1sdk
 
 from .blocks import find_program
 from .cases import Tests, read_tests
+from .reward import Scoring
 
-Scoring = Literal["fraction", "all", "weighted"]
 SHOWN = 512  # characters of a program that a verdict keeps
 MAX_LENGTH = 200_000  # characters of a program
 

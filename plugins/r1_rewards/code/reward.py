@@ -1,10 +1,11 @@
 """The rewards `code` and `binary_code`: the reply's program, run on the tests of its task in a sandbox."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import r1sdk
 
-from .programs import Scoring, check_program
+Scoring = Literal["fraction", "all", "weighted"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Code:
     async def __call__(self, rollout: r1sdk.Rollout) -> float | None:
         if self.sandbox is None:
             raise r1sdk.R1Error("reward 'code' needs a sandbox: Code(sandbox=...)")
+        from .programs import check_program
+
         verdict = await check_program(
             rollout.completion.text,
             rollout.task.info,

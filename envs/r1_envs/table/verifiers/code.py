@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import r1sdk
 from r1_rewards.code.cases import Case, read_tests
-from r1_rewards.code.programs import Scoring, check_program
+from r1_rewards.code.programs import check_program
+from r1_rewards.code.reward import Scoring
 from r1_rewards.code.values import show_value
+from r1_rewards.fences import language_name
 
 from ...rows import Row
 from ..columns import Columns
@@ -77,6 +79,37 @@ class Code:
         language = task.info.get("language") or "python"
         block = f"```{language}\n{task.answer.rstrip()}\n```"
         return f"<think>\nThe program is known.\n</think>\n<answer>\n{block}\n</answer>"
+
+
+def languages(rows: Iterable[Row], columns: Columns) -> Iterator[str]:
+    """The languages of the programs that `rows` ask for, each once."""
+    seen = set()
+    for row in rows:
+        language = row.get("language")
+        tests = columns.find("tests", row) if language is None else None
+        if isinstance(tests, str) and "language" in tests:
+            try:
+                tests = json.loads(tests)
+            except ValueError:
+                continue  # said with its row, where that is read
+        if isinstance(tests, Mapping):
+            language = tests.get("language")
+        name = language_name(str(language or "python"))
+        if name not in seen:
+            seen.add(name)
+            yield name
+
+
+def check_languages(wanted: Iterable[str], sandbox: r1sdk.Sandbox) -> None:
+    """Raises: R1Error for all the languages that `sandbox` cannot run, before the first task."""
+    missing = []
+    for language in wanted:
+        try:
+            sandbox.check(language)
+        except r1sdk.R1Error as error:
+            missing.append(str(error))
+    if missing:
+        raise r1sdk.R1Error("\n".join(missing))
 
 
 def _parsed(tests: Any) -> Any:

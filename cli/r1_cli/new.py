@@ -1,0 +1,88 @@
+"""`r1 new`: a package with one plugin in it, which passes its own tests, mypy and `r1 check` as it stands."""
+
+import keyword
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+TEMPLATES = Path(__file__).parent / "templates"
+NEXT = {
+    "reward": "r1 train --env countdown --rewards accuracy,{name}=0.2",
+    "environment": "r1 train --env {name} --rewards accuracy,format",
+    "sandbox": "r1 train --env code --set env.options.sandbox={name}",
+}
+
+TAKEN = {"Any", "Callable", "CheckPlugin", "Iterator", "Judge", "MakeRollout", "Sequence"}  # names in the templates
+
+Kind = Literal["reward", "environment", "sandbox"]
+License = Literal["Apache-2.0", "MIT", "BSD-3-Clause", "none"]
+
+
+def new(
+    kind: Annotated[Kind, typer.Argument(help="reward, environment or sandbox.")],
+    name: Annotated[str, typer.Argument(help="The name that recipes will use, in lower_snake_case.")],
+    license: Annotated[License, typer.Option(help="Apache-2.0, MIT, BSD-3-Clause or none.")] = "Apache-2.0",
+    author: Annotated[str | None, typer.Option(help="Who holds the copyright, for the licence.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to make. Default: r1-NAME.")] = None,
+) -> None:
+    """Write a package for a reward, an environment or a sandbox, complete with tests."""
+    from r1sdk.errors import PluginError
+    from r1sdk.plugins import NAME, load_plugins
+
+    if not NAME.fullmatch(name):
+        plain = re.sub(r"\W+", "_", name.removeprefix("r1-").lower()).strip("_")
+        hint = f", e.g. {plain}" if NAME.fullmatch(plain) else ""
+        raise PluginError(f"the name of a {kind} is lower_snake_case{hint}; got {name!r}")
+    if taken := load_plugins().entries.get((kind, name)):
+        raise PluginError(f"{kind} {name!r} is already provided by {taken[0].source}: choose another name")
+    distribution = f"r1-{name.replace('_', '-')}"
+    folder = Path(distribution) if out is None else out
+    if folder.exists():
+        raise PluginError(f"{folder} is there already, and nothing is overwritten: move it, or choose --out")
+    files = package(kind, name, distribution, license, author or f"the authors of {distribution}")
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {folder}: {', '.join(files)}")
+    typer.echo(
+        f"next:\n  pip install -e ./{folder}" if not folder.is_absolute() else f"next:\n  pip install -e {folder}"
+    )
+    typer.echo(f"  pytest {folder} && r1 check {name}\n  {NEXT[kind].format(name=name)}")
+
+
+def package(kind: Kind, name: str, distribution: str, license: License, author: str) -> dict[str, str]:
+    """The files of the package by their paths."""
+    from datetime import date
+    from importlib.metadata import version
+    from string import Template
+
+    module = distribution.replace("-", "_")
+    class_name = "".join(part.capitalize() for part in name.split("_"))
+    if keyword.iskeyword(class_name) or class_name in TAKEN:
+        class_name += kind.capitalize()
+    words = {
+        "kind": kind,
+        "name": name,
+        "distribution": distribution,
+        "module": module,
+        "class_name": class_name,
+        "version": ".".join(version("r1sdk").split(".")[:2]),
+        "license_lines": "" if license == "none" else f'license = "{license}"\nlicense-files = ["LICENSE"]\n',
+        "year": str(date.today().year),
+        "author": author,
+    }
+    sources = {
+        "pyproject.toml": "common/pyproject.toml",
+        f"{module}.py": f"{kind}/module.py",
+        f"tests/test_{name}.py": f"{kind}/test.py",
+        "README.md": f"{kind}/README.md",
+        ".gitignore": "common/gitignore",
+    }
+    if license != "none":
+        sources["LICENSE"] = f"licenses/{license}"
+    return {
+        path: Template((TEMPLATES / f"{source}.txt").read_text(encoding="utf-8")).substitute(words)
+        for path, source in sources.items()
+    }

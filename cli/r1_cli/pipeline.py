@@ -1,0 +1,138 @@
+"""`r1 train` on a recipe with stages: one after another, each a run folder; what is done is not done again."""
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from .tables import stage_table
+
+if TYPE_CHECKING:
+    from r1sdk.pipeline import Stage
+    from r1sdk.plugins import Registry
+    from r1sdk.runs import RunFolder
+
+FILE = "pipeline.yaml"
+
+
+def is_pipeline_folder(path: Path) -> bool:
+    return (path / FILE).is_file()
+
+
+def pipeline_file(name: str, registry: "Registry") -> Path | None:
+    """The recipe of that name, where it has stages. Raises: R1Error."""
+    from r1sdk.compose import find_recipe
+    from r1sdk.pipeline import is_pipeline
+
+    path, _ = find_recipe(registry, name, None, None)
+    return path if is_pipeline(path) else None
+
+
+def start_pipeline(
+    path: Path,
+    registry: "Registry",
+    sets: list[str] | None,
+    given: dict[str, Any],
+    out: Path | None,
+    overwrite: bool,
+    dry_run: bool,
+) -> None:
+    """Check every stage, then run them. Raises: R1Error with every problem."""
+    from r1sdk.compose import find_recipe
+    from r1sdk.errors import RecipeError, RunError
+    from r1sdk.launch.prepare import RUNS
+    from r1sdk.pipeline import check_stages, load_stages, to_yaml
+    from r1sdk.recipe import dotted
+
+    if extra := [name for name, value in given.items() if value is not None]:
+        raise RecipeError(
+            f"{path.name} has stages: {', '.join(extra)} would be for one; use --set stages.NAME.KEY=..., or --set KEY=... for all"
+        )
+    stages = load_stages(path, [*map(dotted, sets or [])], lambda name: find_recipe(registry, name, None, None)[0])
+    check_stages(stages, registry)
+    if dry_run:
+        typer.echo(to_yaml(stages), nl=False)
+        return
+    root = out or RUNS / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if not is_pipeline_folder(root):
+            raise RunError(f"{root} exists and is no pipeline: choose another --out")
+        if not overwrite:
+            raise RunError(
+                f"{root} already holds a pipeline: continue it with --resume {root}, or replace it with --overwrite"
+            )
+        shutil.rmtree(root)
+    root.mkdir(parents=True, exist_ok=True)
+    new = root / f".{FILE}.new"
+    new.write_text(to_yaml(stages), encoding="utf-8")
+    new.replace(root / FILE)
+    _run_stages(stages, root, registry)
+
+
+def resume_pipeline(root: Path, registry: "Registry", extra: list[str]) -> None:
+    """Go on with the pipeline in `root`. Raises: R1Error."""
+    from r1sdk.errors import RecipeError
+    from r1sdk.pipeline import check_stages, load_stages
+
+    if extra:
+        raise RecipeError(f"--resume continues the pipeline as it was: leave out {', '.join(extra)}")
+    stages = load_stages(root / FILE, [], Path)
+    check_stages(stages, registry)  # plugins may have changed since
+    _run_stages(stages, root, registry)
+
+
+def _run_stages(stages: "list[Stage]", root: Path, registry: "Registry") -> None:
+    from r1sdk.runs import RunFolder
+
+    from .train import run_folder
+
+    outputs: dict[str, Path] = {}
+    done: list[tuple[str, RunFolder]] = []
+    for number, stage in enumerate(stages, 1):
+        folder = RunFolder(root.resolve() / f"{number:02}-{stage.name}")
+        title = f"stage {number} of {len(stages)}, {stage.name}"
+        state = folder.status().get("state") if folder.recipe_file.is_file() else None
+        if state == "finished":
+            typer.echo(f"{title}: done before", err=True)
+        else:
+            typer.echo(f"{title}: {'going on' if state else stage.recipe.method}; {folder.path}", err=True)
+            if state is None:
+                shutil.rmtree(folder.path, ignore_errors=True)  # what a kill left of a folder that was being made
+                folder = _prepared(stage, outputs, folder.path, registry)
+                _reuse_evaluation(folder, [earlier for _, earlier in done])
+            try:
+                run_folder(folder, registry, resumed=state is not None, quiet=True)
+            except typer.Exit:
+                typer.echo(f"continue the pipeline with: r1 train --resume {root}", err=True)
+                raise
+        outputs[stage.name] = folder.data if stage.recipe.method == "generate" else folder.path
+        done.append((stage.name, folder))
+    table = stage_table(done)
+    (root / "stages.txt").write_text(table + "\n", encoding="utf-8")
+    typer.echo(table)
+    models = [folder.path for _, folder in done if folder.recipe().method != "generate"]
+    typer.echo(f"written to {root / 'stages.txt'}", err=True)
+    typer.echo(f"next: r1 eval {models[-1] if models else root} --samples 8", err=True)
+
+
+def _prepared(stage: "Stage", outputs: dict[str, Path], path: Path, registry: "Registry") -> "RunFolder":
+    from r1sdk.launch.prepare import prepare
+
+    return prepare(stage.ready(outputs, path), registry)[1]
+
+
+def _reuse_evaluation(folder: "RunFolder", earlier: "list[RunFolder]") -> None:
+    """Where the model was evaluated on the same tasks when an earlier stage ended, that is the evaluation before this one."""
+    recipe = folder.recipe()
+    for other in earlier:
+        before = other.recipe()
+        same = all(getattr(recipe, key) == getattr(before, key) for key in ("env", "rewards", "evaluation", "seed"))
+        same = same and recipe.generation.max_tokens == before.generation.max_tokens
+        measures_loss = recipe.data is not None and recipe.data.held_out > 0
+        found = other.evaluation("after")
+        if recipe.model == str(other.path) and same and not measures_loss and found is not None:
+            if other.evaluation_file("after").is_file():
+                shutil.copyfile(other.evaluation_file("after"), folder.evaluation_file("before"))
+            folder.write_evaluation("before", {key: value for key, value in found.items() if key != "loss"})

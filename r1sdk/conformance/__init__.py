@@ -1,0 +1,136 @@
+"""Does an installed plugin keep the contract? Its declarations, what loading it costs, and its code on trial."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..errors import R1Error, RecipeError, UnknownName
+from ..plugins import Entry, Registry, installed
+from .declared import check_declared
+from .findings import Finding, Report, Subject, failed, passed
+from .loading import check_loading
+from .watching import Tried, try_out
+
+__all__ = ["TIMEOUT_S", "Finding", "Report", "Subject", "check_plugins", "choose"]
+
+TIMEOUT_S = 30.0  # for one hostile reply: a program of its may take its full time on every test
+GATES = ("builds", "draws")  # a plugin that may need options, files or a network fails here if it has none
+TRIED = ("reward", "environment", "sandbox")  # the kinds whose code is called
+
+
+def choose(
+    registry: Registry, words: Sequence[str], kind: str | None = None, options: Mapping[str, Any] | None = None
+) -> list[Subject]:
+    """The plugins that `words` name: names, or distributions for all of theirs; without any, all. With their `options`, by name.
+
+    Raises: UnknownName; RecipeError for options of what is not chosen; R1Error where a distribution did not load.
+    """
+    given = dict(options or {})
+    entries = [found[0] for (k, _), found in registry.entries.items() if kind in (None, k)]
+    chosen = {(entry.kind, entry.name): entry for entry in entries} if not words else {}
+    for word in words:
+        if broken := [failure for failure in registry.failures if distribution(failure) == word]:
+            raise R1Error("\n".join(f"not loaded: {failure}" for failure in broken))
+        named = [
+            entry for entry in entries if word == entry.name or word in map(distribution, _sources(registry, entry))
+        ]
+        if not named:
+            known = {entry.name for entry in entries} | {distribution(entry.source) for entry in entries}
+            raise UnknownName(kind or "plugin", word, known, registry.failures)
+        chosen |= {(entry.kind, entry.name): entry for entry in named}
+    if unused := sorted(set(given) - {name for _, name in chosen}):
+        raise RecipeError(f"--set {unused[0]}.OPTION is for a plugin that is not checked: {unused[0]!r}")
+    return [Subject(k, name, given.get(name, {})) for k, name in chosen]
+
+
+def distribution(source: str) -> str:
+    """`r1-shout` of the source `r1-shout 0.1.0 (shout)`."""
+    return source.partition(" ")[0]
+
+
+def _sources(registry: Registry, entry: Entry) -> list[str]:
+    return [other.source for other in registry.entries[entry.kind, entry.name]]
+
+
+def check_plugins(
+    registry: Registry,
+    subjects: Sequence[Subject],
+    task_source: Subject | None = None,
+    timeout_s: float = TIMEOUT_S,
+    must_build: bool = True,
+    progress: Callable[[Subject, str], None] | None = None,
+) -> list[Report]:
+    """A report on each of `subjects`, which are installed plugins.
+
+    `task_source`: the environment that rewards get their tasks from; None: one made-up task. `timeout_s`: what one hostile
+    reply may take. `must_build`: whether a plugin that cannot be built as it is fails. `progress`: called before each step.
+    """
+    findings: dict[int, list[Finding]] = {}
+    costs: dict[str, Finding] = {}
+    points = installed()
+    for at, subject in enumerate(subjects):
+        source = registry.entries[subject.kind, subject.name][0].source
+        if source not in costs:
+            if progress:
+                progress(subject, "loading")
+            costs[source] = check_loading(points.get(source))
+        findings[at] = [*check_declared(registry, subject), costs[source]]
+    places = [at for at, subject in enumerate(subjects) if subject.kind in TRIED and _is_one(registry, subject)]
+    if places:
+        on_trial = [subjects[at] for at in places]
+        # Two processes in which the order of sets and of hashes differs.
+        tried = try_out(on_trial, task_source, timeout_s, 1, progress=progress)
+        again = try_out(on_trial, task_source, timeout_s, 2, only_observes=True, progress=progress)
+        for nth, at in enumerate(places):
+            of_one = [one for one in tried if one.subject == nth]
+            findings[at] += _summed_up(of_one, must_build)
+            findings[at] += _same_everywhere(of_one, [one for one in again if one.subject == nth])
+    return [
+        Report(subject, registry.entries[subject.kind, subject.name][0].source, tuple(findings[at]))
+        for at, subject in enumerate(subjects)
+    ]
+
+
+def _is_one(registry: Registry, subject: Subject) -> bool:
+    """Whether one plugin alone has the name: of two, neither can be built."""
+    return len(registry.entries[subject.kind, subject.name]) == 1
+
+
+def _summed_up(tried: Sequence[Tried], must_build: bool) -> list[Finding]:
+    """The findings of one plugin, those of the many hostile replies as one."""
+    found = [one.finding for one in tried if not one.part]
+    if not must_build:
+        found = [
+            replace(f, outcome="skipped", detail=f"{f.detail}\nif it needs options: --set NAME.OPTION=VALUE")
+            if f.check in GATES and f.outcome == "fails"
+            else f
+            for f in found
+        ]
+    hostile = sorted((one for one in tried if one.part), key=lambda one: -one.seconds)
+    amiss = [f"{one.part}: {one.finding.detail}" for one in hostile if one.finding.outcome == "fails"]
+    idle = [one.finding.detail for one in hostile if one.finding.outcome == "skipped"]
+    if amiss:
+        found.append(failed("hostile", f"{len(amiss)} of {len(hostile)} replies:\n" + "\n".join(amiss[:6])))
+    elif idle:
+        found.append(Finding("hostile", "skipped", idle[0]))
+    elif hostile:
+        slowest = hostile[0]
+        found.append(passed("hostile", f"{len(hostile)} replies, the slowest {slowest.seconds:.2f} s ({slowest.part})"))
+    return found
+
+
+def _same_everywhere(tried: Sequence[Tried], again: Sequence[Tried]) -> list[Finding]:
+    """Whether what was seen in one process was seen in the other."""
+    first = {one.finding.check: one.seen for one in tried if one.seen is not None}
+    second = {one.finding.check: one.seen for one in again if one.seen is not None}
+    if not first:
+        return []
+    for check, seen in first.items():
+        if seen != second.get(check):
+            return [
+                failed(
+                    "processes",
+                    f"{check}: other ones in another process: use no hash() and no order of sets, seed every draw",
+                )
+            ]
+    return [passed("processes", f"the same {' and '.join(first)} in another process")]

@@ -1,0 +1,55 @@
+"""The process in which plugins are tried: `python -m r1sdk.conformance.trial`. Whoever started it ends it if a step hangs.
+
+Reads one JSON object from stdin: `subjects` (kind, name, options), `task_source` or null, `timeout_s`, the number of the
+`first` step, the subjects that are `stopped`, and whether it `only_observes`. Prints JSON lines: `{"begin", "limit_s", "subject", "check", "part", "gate"}` before each step, then
+`{"finding", "seen", "seconds"}`; `{"end": true}` at the end.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from ..plugins import load_plugins
+from . import environments, rewards, sandboxes
+from .findings import Subject
+from .steps import Candidate, Step, guarded
+
+STEPS = {"reward": rewards.steps, "environment": environments.steps, "sandbox": sandboxes.steps}
+
+
+def main() -> None:
+    """Take the steps that were asked for, one after the other."""
+    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what plugins print goes elsewhere
+    asked = json.load(sys.stdin)
+
+    def say(**line: Any) -> None:
+        print(json.dumps(line), file=out, flush=True)
+
+    stopped = set(asked["stopped"])
+    for number, (at, step) in enumerate(_steps(asked)):
+        if number < asked["first"] or (asked["only_observes"] and not step.observes) or at in stopped:
+            continue
+        say(begin=number, limit_s=step.limit_s, subject=at, check=step.check, part=step.part, gate=step.gate)
+        started = time.perf_counter()
+        finding, seen = guarded(step)
+        say(finding=asdict(finding), seen=seen, seconds=time.perf_counter() - started)
+        if step.gate and finding.outcome == "fails":
+            stopped.add(at)
+    say(end=True)
+
+
+def _steps(asked: dict[str, Any]) -> Iterator[tuple[int, Step]]:
+    registry = load_plugins()
+    source = Subject(**asked["task_source"]) if asked["task_source"] else None
+    for at, given in enumerate(asked["subjects"]):
+        candidate = Candidate(registry, Subject(**given), source)
+        yield from ((at, step) for step in STEPS[candidate.subject.kind](candidate, asked["timeout_s"]))
+
+
+if __name__ == "__main__":
+    main()

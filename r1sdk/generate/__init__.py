@@ -1,0 +1,12 @@
+"""Tasks in, kept rows out: many answers to each prompt, judged by the environment, as a data set to train on.
+
+Whatever happens in between, a second call goes on from the last answer that reached the disk.
+"""
+
+from .collect import Collected, collect
+from .keep import Keep
+from .meter import Meter
+from .plan import Plan, plan_of
+from .source import LocalSource, ServerSource, Source
+
+__all__ = ["Collected", "Keep", "LocalSource", "Meter", "Plan", "ServerSource", "Source", "collect", "plan_of"]

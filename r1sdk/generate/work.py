@@ -1,0 +1,156 @@
+"""The folder of one generation: its settings, every answer, every verdict. It outlives a kill at any moment."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict
+from types import TracebackType
+from typing import IO, Any, Self
+
+from ..errors import RunError
+from ..records import Completion, Rollout, Task, Verdict
+from ..saved import UnsavedTokens
+from .journal import Journal, Key
+from .meter import Meter
+from .plan import Plan
+from .source import Answer, Wanted
+
+
+class Work:
+    """Opened with `with`: what is on disk, and where more is added."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.path = plan.work
+        self.answers = Journal(self.path / "answers.jsonl")
+        self.verdicts = Journal(self.path / "verdicts.jsonl")
+        self.meter = Meter(total=len(plan.tasks) * plan.sampling.samples)
+        self._judged: dict[Key, Verdict] = {}
+        self._lock: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        """Raises: RunError where another process works here, or where other settings began."""
+        import fcntl
+
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise RunError(f"{self.path} is in use by another process") from None
+        try:
+            self._settle()
+            for line in self.answers.open():
+                self._check(line)
+                if self._wanted((line["place"], line["sample"])):
+                    self.meter.answered(line.get("prompt_tokens"), line.get("completion_tokens"), before=True)
+            for line in self.verdicts.open():
+                key = (line["place"], line["sample"])
+                self._judged[key] = Verdict(**line["verdict"])
+                self.meter.judged += self._wanted(key)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.answers.close()
+        self.verdicts.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def missing(self) -> list[Wanted]:
+        """The answers that are not there, by task and sample."""
+        samples = range(self.plan.sampling.samples)
+        keys = ((place, sample) for place in range(len(self.plan.tasks)) for sample in samples)
+        return [Wanted(key, self.plan.tasks[key[0]]) for key in keys if key not in self.answers]
+
+    def present(self) -> list[Key]:
+        """The answers that this plan asks for and that are there, by task and sample."""
+        return [key for key in self.answers.sorted_keys() if self._wanted(key)]
+
+    def unjudged(self) -> list[Key]:
+        """Those of them that have no verdict, or one that failed."""
+        return [key for key in self.present() if key not in self._judged or self._judged[key].status == "error"]
+
+    def add_answer(self, answer: Answer) -> None:
+        completion, task = answer.completion, answer.wanted.task
+        self.answers.add(
+            answer.wanted.key,
+            {
+                "task": task.id,
+                "asked": prompt_digest(task).hex(),
+                "messages": completion.messages,
+                "finish": completion.finish,
+                "tokens": len(completion.token_ids),
+                "prompt_tokens": answer.prompt_tokens,
+                "completion_tokens": answer.completion_tokens,
+                "seconds": round(answer.seconds, 3),
+            },
+        )
+        self.meter.answered(answer.prompt_tokens, answer.completion_tokens)
+        self.meter.retried += answer.attempts - 1
+
+    def add_verdict(self, key: Key, verdict: Verdict) -> None:
+        """A verdict that failed is not kept: the next call judges again."""
+        if verdict.status != "error":
+            self.verdicts.add(key, {"verdict": asdict(verdict)})
+            self.meter.judged += 1
+        self._judged[key] = verdict
+
+    def rollout(self, key: Key) -> Rollout:
+        """The answer under `key` with its verdict, if it has one. Of its tokens there is the number."""
+        line = self.answers.read(key)
+        completion = Completion(line["messages"], UnsavedTokens([0] * line["tokens"]), line["finish"])
+        return Rollout(self.plan.tasks[key[0]], completion, self._judged.get(key))
+
+    def _wanted(self, key: Key) -> bool:
+        return key[0] < len(self.plan.tasks) and key[1] < self.plan.sampling.samples
+
+    def _settle(self) -> None:
+        """Raises: RunError where the answers here were made with other settings."""
+        file = self.path / "settings.json"
+        settings = json.loads(json.dumps(self.plan.settings))
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            new = file.with_name(".settings.json.new")
+            new.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+            os.replace(new, file)
+            return
+        except ValueError as error:
+            raise RunError(f"{file} is damaged: {error}") from None
+        if other := _differences(before, settings):
+            raise RunError(
+                f"{self.path} holds answers that were made with {other}: choose another --out, or begin anew with --overwrite"
+            )
+
+    def _check(self, line: Mapping[str, Any]) -> None:
+        """Raises: RunError where the environment gives another task in this place than when this was answered."""
+        place = line["place"]
+        if place < len(self.plan.tasks) and line["asked"] != prompt_digest(self.plan.tasks[place]).hex():
+            raise RunError(
+                f"{self.path}: task {place} was {line['task'] or 'another'}, and the environment now gives another prompt there: "
+                "choose another --out, or begin anew with --overwrite"
+            )
+
+
+def discard(plan: Plan) -> None:
+    """Remove what earlier calls left."""
+    shutil.rmtree(plan.work, ignore_errors=True)
+    for file in (plan.out, plan.card):
+        file.unlink(missing_ok=True)
+
+
+def prompt_digest(task: Task) -> bytes:
+    return hashlib.sha256(json.dumps(task.prompt, sort_keys=True).encode()).digest()[:8]
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return ", ".join(f"{key} {before.get(key)!r}, not {now.get(key)!r}" for key in keys)
