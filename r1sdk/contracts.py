@@ -140,7 +140,8 @@ class Sandbox(Protocol):
     """Somewhere to run code that a model wrote. Register a frozen dataclass whose fields are its options.
 
     The code is hostile. What would tell it the right answer (expected outputs, other cases) is never given to `run`: the
-    caller compares what comes back.
+    caller compares what comes back. A sandbox may also have `languages() -> Mapping[str, str]`, the languages by name with
+    what runs them, or why it is not there; `r1 sandbox` prints it.
     """
 
     async def run(

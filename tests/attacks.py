@@ -97,6 +97,40 @@ GETS_NOTHING = {
         "import os, time\nfor act in (lambda: time.clock_settime(0, 0), lambda: os.setpriority(0, os.getppid(), 19), "
         "lambda: os.sched_setaffinity(os.getppid(), {0})):\n    try: act()\n    except OSError: continue\n    print('GOT')"
     ),
+    "allocates disk that no limit counts": LIBC
+    + "fd = os.open('x', os.O_RDWR | os.O_CREAT)\nif libc.fallocate(fd, 1, ctypes.c_long(0), ctypes.c_long(1 << 34)) == 0: print('GOT')",
+    "follows links to other processes": (
+        "import os\nfor pid in ('self', os.getppid(), 1):\n    for name in ('cwd', 'root', 'fd/0', 'fd/3', 'map_files'):\n"
+        "        try: print('GOT', os.readlink(f'/proc/{pid}/{name}') if pid != 'self' else os.listdir(f'/proc/self/{name}/..'))\n"
+        "        except OSError: pass"
+    ),
+    "takes files of other processes by their descriptors": LIBC
+    + "for call in ((434, os.getppid(), 0), (438, 3, 0, 0), (424, 3, 0, 0, 0), (311, os.getppid(), 0, 0, 0, 0, 0)):\n"
+    "    if libc.syscall(*call) >= 0: print('GOT', call)",
+    "waits for the processes of others": (
+        "import os\nfor act in (lambda: os.wait(), lambda: os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)):\n"
+        "    try: print('GOT', act())\n    except ChildProcessError: pass"
+    ),
+    "unseals its input and its program": (
+        "import fcntl, os\nfor act in (lambda: fcntl.fcntl(1, 1033, 15), lambda: os.ftruncate(0, 0), lambda: os.pwrite(0, b'x', 0), "
+        "lambda: fcntl.fcntl(0, 1033, 0)):\n    try: act()\n    except OSError: continue\n    print('GOT')"
+    ),
+    "makes devices, pipes and sockets with names": (
+        "import os, stat\nfor kind in (stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK):\n"
+        "    try: os.mknod(f'n{kind}', kind | 0o666, os.makedev(1, 1))\n    except OSError: continue\n    print('GOT', kind)"
+    ),
+    "watches files of the host": LIBC
+    + "for number in (253, 294, 300):\n    if libc.syscall(number, 0, 0) >= 0: print('GOT', number)",
+    "changes how memory is laid out or who it is": LIBC
+    + "for call in ((135, 0x0040000), (157, 4, 1), (157, 36, 1), (157, 1, 0), (317, 0, 0, 0), (106, 0), (123, 0), (141, 0, 0, 19)):\n"
+    "    if libc.syscall(*call) == 0: print('GOT', call)",
+    "queues signals to others": LIBC
+    + "info = ctypes.create_string_buffer(128)\nfor pid in (os.getppid(), 1):\n    for call in ((129, pid, 18, info), (297, pid, pid, 18, info), "
+    "(200, pid, 18), (234, pid, pid, 18)):\n        if pid != os.getpid() and libc.syscall(*call) == 0: print('GOT', call)",
+    "has itself asked for by name": (
+        "import os\nfor path in ('/dev/tty', '/dev/mem', '/dev/kmsg', '/sys/kernel', '/run', '/var/log'):\n"
+        "    try: fd = os.open(path, os.O_RDONLY)\n    except OSError: continue\n    print('GOT', path)"
+    ),
     "looks for other cases in memory": (
         "import gc, sys\nframe = sys._getframe()\nseen = []\nwhile frame: seen.append(str(frame.f_locals)); frame = frame.f_back\n"
         "objects = [o for o in gc.get_objects() if isinstance(o, (dict, list, tuple))]\n"
@@ -143,6 +177,34 @@ ENDED = {
         {"failed"},
     ),
     "fills the disk": ("n = 0\nwhile True:\n    open(str(n), 'wb').write(bytes(500000))\n    n += 1", {"output"}),
+    "fills the disk with files that have no names": (
+        (
+            "import os\nkept = []\nwhile True:\n    kept.append(os.open('x', os.O_RDWR | os.O_CREAT))\n"
+            "    os.write(kept[-1], bytes(1000000))\n    os.unlink('x')"
+        ),
+        {"output", "failed"},
+    ),
+    "fills the disk with files that never had names": (
+        (
+            "import mmap, os, time\nkept = []\nwhile True:\n    try: fd = os.open('.', os.O_TMPFILE | os.O_RDWR)\n"
+            "    except OSError: time.sleep(60)\n    os.write(fd, bytes(1000000))\n    kept.append(mmap.mmap(fd, 4096))\n    os.close(fd)"
+        ),
+        {"output", "failed", "timeout"},
+    ),
+    "fills the disk with mapped files that have no names": (
+        (
+            "import mmap, os\nkept = []\nwhile True:\n    with open('x', 'wb+') as f:\n        f.write(bytes(1000000))\n        f.flush()\n"
+            "        kept.append(mmap.mmap(f.fileno(), 4096))\n    os.unlink('x')"
+        ),
+        {"output", "failed"},
+    ),
+    "fills the disk by writing over names": (
+        (
+            "import os\nkept = []\nwhile True:\n    kept.append(os.open('y', os.O_RDWR | os.O_CREAT))\n    os.write(kept[-1], bytes(1000000))\n"
+            "    os.rename('y', 'x')"
+        ),
+        {"output", "failed"},
+    ),
     "makes files without end": ("n = 0\nwhile True:\n    open(str(n), 'w').close()\n    n += 1", {"output"}),
     "makes folders without end": ("import os\nwhile True:\n    os.mkdir('d')\n    os.chdir('d')", {"output", "failed"}),
     "makes 3000 folders, one in another": (

@@ -112,7 +112,7 @@ def test_files_in_the_shapes_of_mbpp_and_open_r1_are_read(tmp_path, sandbox):
         ({"prompt": "x", "tests": [{"input": ""}]}, "row 1: test 1 cannot be read: no 'output'"),
         ({"prompt": "x", "test_list": ["assert f(1) > 2"]}, "row 1: test 1 cannot be read"),
         ({"prompt": "x", "tests": [{"input": "", "output": ""}], "timeout_s": -1}, "row 1: timeout_s must be above 0"),
-        ({"prompt": "x", "tests": [{"input": "", "output": ""}], "language": "rust"}, "runs python, not 'rust'"),
+        ({"prompt": "x", "tests": [{"input": "", "output": ""}], "language": "cobol"}, "not 'cobol'"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_with_its_row(tmp_path, sandbox, row, message):

@@ -11,9 +11,10 @@ from .options import Json
 def sandbox(
     name: Annotated[str, typer.Argument(help="A registered sandbox: r1 plugins --kind sandbox.")] = "local",
     option: Annotated[list[str] | None, typer.Option(help="An option of it, e.g. mode=landlock.")] = None,
+    language: Annotated[str, typer.Option(help="Try programs of this language, too.")] = "python",
     as_json: Json = False,
 ) -> None:
-    """Attack a sandbox from inside, and say what holds. Exit status 1 where it is not safe."""
+    """Attack a sandbox from inside, and say what holds and which languages are there. Exit status 1 where it is not safe."""
     from r1sdk.errors import PluginError
     from r1sdk.plugins import load_plugins
     from r1sdk.recipe import dotted
@@ -22,13 +23,16 @@ def sandbox(
     built = load_plugins().build("sandbox", name, options)
     if not callable(getattr(built, "check", None)):
         raise PluginError(f"sandbox {name!r} has no check()")
-    found = built.check()
+    found = built.check(language)
+    languages = built.languages() if callable(getattr(built, "languages", None)) else {}
     if as_json:
         rows = [{"name": g.name, "holds": g.holds, "how": g.how} for g in found]
-        typer.echo(json.dumps({"sandbox": name, "guarantees": rows}, indent=2))
+        typer.echo(json.dumps({"sandbox": name, "guarantees": rows, "languages": languages}, indent=2))
     else:
         width = max((len(g.name) for g in found), default=0)
         for guarantee in found:
             typer.echo(f"{'holds' if guarantee.holds else 'NO':5}  {guarantee.name:{width}}  {guarantee.how}")
+        for known, how in languages.items():
+            typer.echo(f"{'language':{width + 7}}  {known}: {how}")
     if not all(guarantee.holds for guarantee in found):
         raise typer.Exit(1)

@@ -6,24 +6,8 @@ from dataclasses import dataclass
 
 import r1sdk
 
-_ALIASES = {
-    "py": "python",
-    "python3": "python",
-    "js": "javascript",
-    "node": "javascript",
-    "ts": "typescript",
-    "c++": "cpp",
-    "cc": "cpp",
-    "c#": "csharp",
-    "cs": "csharp",
-    "sh": "bash",
-    "shell": "bash",
-    "rs": "rust",
-    "golang": "go",
-    "rb": "ruby",
-    "kt": "kotlin",
-}
-_LINE_END = re.compile(r"\r\n?|\n")  # Markdown's; `splitlines` knows eight more
+from .fences import LINE_END, language_name
+
 _FENCE = re.compile(r"[ ]{0,3}(?P<fence>`{3,}+)[ \t]*+(?P<language>[^\s`]*+)[^`]*+")
 
 
@@ -55,19 +39,16 @@ class CodeFormat:
         if self.original:
             return float(_original(text, language))
         reply = r1sdk.parse_reply(text)
-        wanted = _plain_name(language)
-        return float(reply is not None and any(_plain_name(name) == wanted for name in _block_languages(reply.answer)))
-
-
-def _plain_name(language: str) -> str:
-    name = language.strip().lower()
-    return _ALIASES.get(name, name)
+        wanted = language_name(language)
+        return float(
+            reply is not None and any(language_name(name) == wanted for name in _block_languages(reply.answer))
+        )
 
 
 def _block_languages(text: str) -> Iterator[str]:
     """The language of each fenced block that is closed and holds something. Linear in the length of `text`."""
     fence, language, filled = "", "", False
-    for line in _LINE_END.split(text):
+    for line in LINE_END.split(text):
         if not fence:
             if opened := _FENCE.fullmatch(line):
                 fence, language, filled = opened["fence"], opened["language"], False

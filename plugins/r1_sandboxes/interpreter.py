@@ -32,15 +32,18 @@ class Interpreter:
         return tuple(sorted({str(path) for root in found for path in _packages_below(root)}))
 
 
-def find_interpreter(preload: Sequence[str]) -> Interpreter:
-    """The interpreter that runs us, without its virtual environment. Raises: R1Error where a module is not installed."""
+def find_interpreter(preload: Sequence[str], more: Sequence[str] = ()) -> Interpreter:
+    """The interpreter that runs us, without its virtual environment; `more`: folders to be seen like those of libraries.
+
+    Raises: R1Error where a module is not installed.
+    """
     standard = sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix, "base": sys.base_prefix})
     own = [os.path.join(sys.base_prefix, name) for name in ("lib", "lib64")]
     packages, search = _locate(preload, standard)
     return Interpreter(
         program=os.path.realpath(sys.executable),
         standard=os.path.realpath(standard),
-        libraries=tuple(dict.fromkeys(path for path in (*own, *_LIBRARIES) if os.path.isdir(path))),
+        libraries=tuple(dict.fromkeys(path for path in (*own, *_LIBRARIES, *more) if os.path.isdir(path))),
         packages=packages,
         search=search,
     )

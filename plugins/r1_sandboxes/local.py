@@ -1,10 +1,10 @@
-"""The sandbox `local`: this machine's own Python, in a jail."""
+"""The sandbox `local`: this machine's own Python and its other languages, in a jail."""
 
 import asyncio
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -12,8 +12,9 @@ from typing import Literal
 import r1sdk
 
 from .jails import JailDied, Mode, start_jail
+from .languages import LANGUAGES, find_toolchain
 from .pool import Kind, Pool, pool_of
-from .probes import probe
+from .probes import probe, probe_language
 
 MODES: tuple[Mode, ...] = ("bubblewrap", "landlock")
 
@@ -24,7 +25,8 @@ class LocalSandbox:
 
     A program has the standard library and the modules of `preload`, a small disk that is emptied after it, and nothing else
     of the machine: no other files, network, processes, environment. Modules of `preload` are imported once, before any
-    program, and cost it nothing.
+    program, and cost it nothing. Other languages run where their toolchain is installed (see `languages`): the compiler is
+    in the jail, too, once for each program.
 
     Where neither kind of jail can be had it refuses to run. It does not defend against faults of the kernel, nor against
     programs that measure how busy the machine is. With Landlock, a program can ask whether a path exists.
@@ -47,13 +49,13 @@ class LocalSandbox:
         language: str = "python",
     ) -> Sequence[r1sdk.Execution]:
         """The execution of `code` on each of `stdins`. Raises: Unavailable, R1Error."""
-        _check_language(language)
-        return await asyncio.wrap_future(self._pool().submit(code, stdins, limits))
+        return await asyncio.wrap_future(self._pool(language).submit(code, stdins, limits))
 
     def check(self, language: str = "python") -> Sequence[r1sdk.Guarantee]:
         """Attacks from inside a jail, each with what came of it. Raises: R1Error where one got through."""
-        _check_language(language)
         found = _guarantees(self._pool())
+        if language != "python":
+            found = (*found, *_language_guarantees(self._pool(language)))
         if broken := [f"  {guarantee.name}: {guarantee.how}" for guarantee in found if not guarantee.holds]:
             raise r1sdk.R1Error(
                 "\n".join(["sandbox 'local' does not hold on this machine, so it is not used:", *broken])
@@ -61,14 +63,22 @@ class LocalSandbox:
         kind = self._pool().kind
         return (r1sdk.Guarantee("jail", True, f"{kind.mode}, {kind.workers} at a time"), *found)
 
-    def _pool(self) -> Pool:
+    def languages(self) -> Mapping[str, str]:
+        """The languages by name, each with its toolchain here, or with why it is not here."""
+        found = {"python": f"Python {platform.python_version()}"}
+        for language in LANGUAGES:
+            try:
+                found[language] = find_toolchain(language).version
+            except r1sdk.R1Error as error:
+                found[language] = f"not here: {error}"
+        return found
+
+    def _pool(self, language: str = "python") -> Pool:
+        if language != "python":
+            find_toolchain(language)
         workers = self.workers or max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-        return pool_of(Kind(_choose(self.mode, self.preload), self.preload, workers))
-
-
-def _check_language(language: str) -> None:
-    if language != "python":
-        raise r1sdk.R1Error(f"sandbox 'local' runs python, not {language!r}")
+        mode = _choose(self.mode, self.preload)
+        return pool_of(Kind(mode, self.preload if language == "python" else (), workers, language))
 
 
 @cache
@@ -77,7 +87,7 @@ def _choose(mode: str, preload: tuple[str, ...]) -> Mode:
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
         raise r1sdk.R1Error(
             f"sandbox 'local' needs Linux on x86_64 or aarch64, this is {sys.platform} on {platform.machine()}\n"
-            "  use another sandbox (r1 plugins --kind sandbox); 'unsafe' runs programs without any protection"
+            "  use another sandbox: 'monty' for a part of Python, 'e2b', 'docker'; 'unsafe' runs programs without any protection"
         )
     reasons = []
     for candidate in MODES if mode == "auto" else (mode,):
@@ -94,4 +104,12 @@ def _choose(mode: str, preload: tuple[str, ...]) -> Mode:
 
 @cache
 def _guarantees(pool: Pool) -> tuple[r1sdk.Guarantee, ...]:
-    return probe(lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0])
+    own_disk = pool.kind.mode == "bubblewrap"
+    return probe(lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0], own_disk)
+
+
+@cache
+def _language_guarantees(pool: Pool) -> tuple[r1sdk.Guarantee, ...]:
+    return probe_language(
+        pool.kind.language, lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0]
+    )

@@ -1,15 +1,22 @@
 """Jails of one kind, as many as there are workers, each in the hands of one thread that lives as long as it."""
 
 import atexit
+import contextlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import r1sdk
 
+from .builds import LIMITS, Builds, build
 from .jails import Jail, JailDied, Mode, sealed, start_jail
+from .languages import find_toolchain
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,7 @@ class Kind:
     mode: Mode
     preload: tuple[str, ...]
     workers: int
+    language: str = "python"
 
 
 class Pool:
@@ -27,6 +35,8 @@ class Pool:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.jails: set[Jail] = set()
+        self.toolchain = None if kind.language == "python" else find_toolchain(kind.language)
+        self._builds = Builds()
         self._threads = ThreadPoolExecutor(kind.workers, thread_name_prefix=f"r1-{kind.mode}")
         self._here = threading.local()
 
@@ -39,18 +49,35 @@ class Pool:
         self._threads.shutdown()
         for jail in list(self.jails):
             self._end(jail)
+        self._builds.close()
 
     def _run(self, code: str, stdins: Sequence[str], limits: r1sdk.ExecutionLimits) -> list[r1sdk.Execution]:
-        with sealed(code) as program:
-            return [self._execute(program, stdin, limits) for stdin in stdins]
+        with contextlib.ExitStack() as files:
+            program = files.enter_context(sealed(code))
+            if self.toolchain is not None and self.toolchain.build is not None:
+                built = self._build(code, program)
+                if isinstance(built, r1sdk.Execution):
+                    return [built] * len(stdins)
+                files.callback(os.close, built)
+                program = built
+            return [self._try(partial(Jail.run, code=program, stdin=stdin, limits=limits), limits) for stdin in stdins]
 
-    def _execute(self, program: int, stdin: str, limits: r1sdk.ExecutionLimits) -> r1sdk.Execution:
-        """Tried in two jails: the first may have died of the program before."""
+    def _build(self, code: str, source: int) -> int | r1sdk.Execution:
+        """A file with what is built of `code`, to be closed; or how its compiler failed."""
+        built: int | r1sdk.Execution | None = self._builds.get(code)
+        if built is None:
+            built = self._try(lambda jail: build(jail, source), LIMITS)
+            if isinstance(built, int):
+                self._builds.keep(code, built)
+        return built
+
+    def _try(self, use: Callable[[Jail], Result], limits: r1sdk.ExecutionLimits) -> Result:
+        """`use` of a jail, tried in two: the first may have died of the program before. Raises: Unavailable."""
         for attempt in (1, 2):
             try:
-                return self._jail(limits).run(program, stdin, limits)
+                return use(self._jail(limits))
             except JailDied as died:
-                self._end(self._here.jail)
+                self._end(getattr(self._here, "jail", None))
                 if attempt == 2:
                     raise r1sdk.Unavailable(f"sandbox local ({self.kind.mode}): {died}") from None
         raise AssertionError("unreachable")
@@ -62,7 +89,7 @@ class Pool:
             jail = None
         if jail is None:
             self._here.jail = None
-            jail = start_jail(self.kind.mode, self.kind.preload, max(limits.disk_bytes, 64 << 20))
+            jail = start_jail(self.kind.mode, self.kind.preload, max(limits.disk_bytes, 64 << 20), self.toolchain)
             self._here.jail = jail
             self.jails.add(jail)
         return jail

@@ -1,11 +1,14 @@
 """What a program in a sandbox can reach, found out by trying from inside. A sandbox is asked before it is trusted."""
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import r1sdk
+
+from .language_probes import PROBES
 
 Run = Callable[[str, str, r1sdk.ExecutionLimits], r1sdk.Execution]
 _LIMITS = r1sdk.ExecutionLimits(timeout_s=5.0, memory_bytes=64 << 20, output_bytes=64 << 10, disk_bytes=1 << 20)
@@ -84,18 +87,21 @@ _HUNGRY = (
     ),
 )
 
+# Seen only from outside, where the disk is no file system of its own.
+_UNNAMED = _Hungry(
+    "files without names",
+    "import mmap, os, time\nkept = []\ntry:\n    while True:\n        f = open('x', 'wb+')\n        f.write(bytes(60000))\n"
+    "        f.flush()\n        kept.append(mmap.mmap(f.fileno(), 4096))\n        f.close()\n        os.unlink('x')\n"
+    "except OSError: time.sleep(60)",
+    r1sdk.ExecutionLimits(timeout_s=5.0, memory_bytes=64 << 20, output_bytes=64 << 10, disk_bytes=1 << 20),
+    "output",
+)
 
-def probe(run: Run) -> tuple[r1sdk.Guarantee, ...]:
-    """Every guarantee, tried by `run(code, stdin, limits)`. Raises: whatever `run` raises."""
+
+def probe(run: Run, own_disk: bool) -> tuple[r1sdk.Guarantee, ...]:
+    """Every guarantee, tried by `run(code, stdin, limits)`; `own_disk`: a file system of its own. Raises: whatever `run` raises."""
     found = []
-    with tempfile.TemporaryDirectory(prefix="r1-probe-") as folder:
-        host = os.path.join(folder, "host.txt")
-        with open(host, "w", encoding="utf-8") as file:
-            file.write("of the host")
-        secret = next(
-            (value for name, value in os.environ.items() if len(value) > 7 and name != "PWD"), "no secret here"
-        )
-        stdin = "\t".join((host, folder, secret.replace("\t", " ").replace("\n", " ")))
+    with _host_file() as stdin:
         for name, code, kept in (
             ("files", _FILES, "files of the host cannot be read"),
             ("environment", _ENVIRONMENT, "environment variables cannot be read, nor through /proc"),
@@ -103,12 +109,9 @@ def probe(run: Run) -> tuple[r1sdk.Guarantee, ...]:
             ("network", _NETWORK, "no sockets, not even to this machine"),
             ("processes", _PROCESSES, "no new processes, no signals to others"),
         ):
-            execution = run(_HEAD + code + "\nprint('tried')", stdin, _LIMITS)
-            *reached, last = execution.stdout.split("\n")[:-1] or [""]
-            if last != "tried":
-                reached.append(f"could not be tried: {execution.status} {execution.stderr[-200:]}")
+            reached = _reached(run(_HEAD + code + "\nprint('tried')", stdin, _LIMITS))
             found.append(r1sdk.Guarantee(name, not reached, kept if not reached else "reached " + ", ".join(reached)))
-    for hungry in _HUNGRY:
+    for hungry in _HUNGRY if own_disk else (*_HUNGRY, _UNNAMED):
         execution = run(hungry.code, "", hungry.limits)
         holds = execution.status == hungry.wanted
         how = f"a program that wants too much ends with status {execution.status}"
@@ -119,3 +122,36 @@ def probe(run: Run) -> tuple[r1sdk.Guarantee, ...]:
         r1sdk.Guarantee("next program", holds, f"the program after these finds nothing of them: {after.status}")
     )
     return tuple(found)
+
+
+def probe_language(language: str, run: Run) -> tuple[r1sdk.Guarantee, ...]:
+    """That programs of another language than Python run, and reach nothing. Raises: whatever `run` raises."""
+    limits = r1sdk.ExecutionLimits(timeout_s=20.0, memory_bytes=256 << 20)
+    with _host_file() as stdin:
+        reached = _reached(run(PROBES[language], stdin, limits))
+    how = (
+        "reached " + ", ".join(reached)
+        if reached
+        else "its programs run, and reach no files, network, processes of others"
+    )
+    return (r1sdk.Guarantee(language, not reached, how),)
+
+
+@contextlib.contextmanager
+def _host_file() -> Iterator[str]:
+    """What a program is told to look for: a file of the host, its folder, a value of the environment."""
+    with tempfile.TemporaryDirectory(prefix="r1-probe-") as folder:
+        host = os.path.join(folder, "host.txt")
+        with open(host, "w", encoding="utf-8") as file:
+            file.write("of the host")
+        secret = next(
+            (value for name, value in os.environ.items() if len(value) > 7 and name != "PWD"), "no secret here"
+        )
+        yield "\t".join((host, folder, secret.replace("\t", " ").replace("\n", " ")))
+
+
+def _reached(execution: r1sdk.Execution) -> list[str]:
+    *reached, last = execution.stdout.split("\n")[:-1] or [""]
+    if last != "tried":
+        reached.append(f"could not be tried: {execution.status} {execution.stderr[-200:]}")
+    return reached

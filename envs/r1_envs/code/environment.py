@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+
+import r1sdk
 
 from ..rows import Row
 from ..table import Table
@@ -31,6 +34,12 @@ class CodeProblems(Table):
     def adapt(self, row: Row) -> Row | None:
         """The row, where it is of the level asked for."""
         return row if self.level in (None, row.get("level")) else None
+
+    def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
+        """The tasks of `split` that have a reference solution, each with it as the reply."""
+        for task in self.tasks(split):
+            if (reply := self.gold_reply(task)) is not None:
+                yield task, r1sdk.Completion([{"role": "assistant", "content": reply}])
 
     def summary(self) -> str:
         """Which problems these are, and where their programs run."""

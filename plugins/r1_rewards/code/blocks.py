@@ -2,8 +2,9 @@
 
 import re
 
+from ..fences import LINE_END, language_name
+
 _FENCE = re.compile(r"[ ]{0,3}(`{3,}+|~{3,}+)[ \t]*+([^\s`]*+)[^`]*+")
-_NAMES = {"": "", "py": "python", "python3": "python", "py3": "python"}
 
 
 def find_program(text: str, language: str = "python") -> str | None:
@@ -17,11 +18,11 @@ def find_program(text: str, language: str = "python") -> str | None:
     program: str | None = None
     fence, wanted = "", False
     lines: list[str] = []
-    for line in rest.splitlines():
+    for line in LINE_END.split(rest):
         if not fence:
             if opened := _FENCE.fullmatch(line):
-                tag = opened[2].strip("{}.").lower()
-                fence, wanted, lines = opened[1], _NAMES.get(tag, tag) in ("", language), []
+                tag = language_name(opened[2].strip("{}."))
+                fence, wanted, lines = opened[1], tag in ("", language), []
         elif len(line.strip()) >= len(fence) and set(line.strip()) == {fence[0]}:
             if wanted and any(kept.strip() for kept in lines):
                 program = "\n".join(lines) + "\n"

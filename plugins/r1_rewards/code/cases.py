@@ -1,7 +1,7 @@
 """The tests of a task, read from its info: what a program is given, and what must come back. Only the first enters a sandbox.
 
     {"tests": [{"input": "1 2\\n", "output": "3\\n"}]}                 a program that reads stdin and prints
-    {"tests": [{"call": "add(1, 2)", "output": 3}]}                   a function; `output` is JSON
+    {"tests": [{"call": "add(1, 2)", "output": 3}]}                   a function, in Python; `output` is JSON
     {"tests": ["assert add(1, 2) == 3"]}                              the same, as MBPP has it
     {"verification_info": {"language": "python", "test_cases": [{"input": ..., "output": ..., "fn_name": ...}]}}    Open-R1's
 
@@ -18,6 +18,7 @@ from typing import Any
 
 import r1sdk
 
+from ..fences import language_name
 from .values import WRITER, same_value, write_value
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?inf", re.ASCII)
@@ -115,11 +116,15 @@ def read_tests(info: Mapping[str, Any], timeout_s: float = 5.0, memory_bytes: in
         raise r1sdk.R1Error("the tests are of two kinds: either all call a function, or none")
     if not sum(case.weight for case in cases) > 0:
         raise r1sdk.R1Error("the tests weigh nothing together")
+    language = language_name(str(given.get("language") or "python"))
+    if cases[0].is_call and language != "python":
+        raise r1sdk.R1Error(
+            f"the tests call a function, which is for python; for {language} they are of input and output"
+        )
     limits = r1sdk.ExecutionLimits(
         timeout_s=float(given.get("timeout_s") or timeout_s),
         memory_bytes=int(given.get("memory_bytes") or memory_bytes),
     )
-    language = str(given.get("language") or "python").lower()
     return Tests(tuple(cases), language, limits, str(given.get("prelude") or ""))
 
 

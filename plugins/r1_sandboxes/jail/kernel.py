@@ -7,9 +7,9 @@ import resource
 import struct
 from collections.abc import Iterable
 
-from syscalls import MACHINES, make_filter
+from syscalls import KINDS, MACHINES, Kind, make_filter
 
-_SET_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _CAPBSET_DROP, _SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
+_SET_PDEATHSIG, _SET_DUMPABLE, _SET_SECCOMP, _CAPBSET_DROP, _SET_SUBREAPER, _SET_NO_NEW_PRIVS = 1, 4, 22, 24, 36, 38
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # the same on every machine
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 
@@ -19,7 +19,7 @@ _OF_FILES = 1 << 0 | 1 << 1 | 1 << 2 | 1 << 14  # the rights that a rule on a fi
 _WRITE = _READ | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 7 | 1 << 8 | 1 << 12 | 1 << 13 | 1 << 14  # no devices, sockets, pipes
 
 _ANY_PID = b"PID?"  # made beforehand with this in place of the process: making it takes as long as running a program
-_FILTER = make_filter(MACHINES[platform.machine()], struct.unpack("I", _ANY_PID)[0])
+_FILTERS = {kind: make_filter(MACHINES[platform.machine()], struct.unpack("I", _ANY_PID)[0], kind) for kind in KINDS}
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -31,14 +31,19 @@ def _prctl(option: int, *values: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl {option}")
 
 
-def die_with_parent() -> None:
-    """This process is killed when the thread that made it ends."""
-    _prctl(_SET_PDEATHSIG, 9)
+def die_with_parent(signal: int = 9) -> None:
+    """This process gets `signal` when the thread that made it ends; 9 kills it."""
+    _prctl(_SET_PDEATHSIG, signal)
 
 
-def hide_memory() -> None:
-    """No other process of the same user may trace this one or read its memory."""
-    _prctl(_SET_DUMPABLE, 0)
+def adopt_orphans() -> None:
+    """Descendants whose parents end become children of this process."""
+    _prctl(_SET_SUBREAPER, 1)
+
+
+def hide_memory(hidden: bool = True) -> None:
+    """No other process of the same user may trace this one, read its memory or see its files; or they may again."""
+    _prctl(_SET_DUMPABLE, not hidden)
 
 
 def landlock_version() -> int:
@@ -82,9 +87,9 @@ def drop_capabilities() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def restrict_calls() -> None:
+def restrict_calls(kind: Kind = "one") -> None:
     """By seccomp, for ever: see `syscalls`."""
-    code = _FILTER.replace(_ANY_PID, struct.pack("I", os.getpid()))
+    code = _FILTERS[kind].replace(_ANY_PID, struct.pack("I", os.getpid()))
     buffer = ctypes.create_string_buffer(code, len(code))
 
     class Program(ctypes.Structure):
@@ -96,16 +101,19 @@ def restrict_calls() -> None:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def restrict_resources(cpu_s: int, memory_bytes: int, file_bytes: int) -> None:
-    """The most that this process may use; it cannot be raised again. Threads count through the memory of their stacks."""
+def restrict_resources(cpu_s: int, memory_bytes: int, file_bytes: int, reserves: bool = False) -> None:
+    """The most that this process may use; it cannot be raised again. Threads count through the memory of their stacks.
+
+    `reserves`: it claims far more address space than it uses, as V8 does; then only memory that it can write counts.
+    """
     stack = min(64 << 20, resource.getrlimit(resource.RLIMIT_STACK)[1] & (1 << 62) - 1)
     for limit, most in (
         (resource.RLIMIT_CPU, cpu_s),
-        (resource.RLIMIT_AS, memory_bytes),
+        (resource.RLIMIT_DATA if reserves else resource.RLIMIT_AS, memory_bytes),
         (resource.RLIMIT_FSIZE, file_bytes),
         (resource.RLIMIT_STACK, stack),
-        (resource.RLIMIT_NOFILE, 64),
-        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, 256 if reserves else 64),
+        (resource.RLIMIT_CORE, 1),  # not 0: then a program of the host could still be told to take the core
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):

@@ -8,26 +8,33 @@ import sys
 import threading
 import traceback
 from _sitebuiltins import Quitter
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+import command
 import kernel
 
 OUT_OF_MEMORY = 250  # the exit code of a program that ran out of memory
 
 
-def run(code: int, stdin: int, stdout: int, stderr: int, limits: dict[str, Any], report: int) -> None:
-    """Run the program in file `code` and end this process with its exit code. To `report` goes why it could not be run."""
+def run(files: Sequence[int], limits: dict[str, Any], report: int) -> None:
+    """Run the program in the first of `files` and end this process with its exit code; the others are its stdin, stdout, stderr.
+
+    With a `command` in `limits` this process becomes that command. To `report` goes why it could not be run.
+    """
     try:
         os.setsid()
         kernel.die_with_parent()
-        source = _read_all(code)
-        for given, here in ((stdin, 0), (stdout, 1), (stderr, 2)):
+        source = _read_all(files[0]) if limits.get("command") != [] else b""
+        for given, here in zip(files[1:4], range(3), strict=True):
             os.dup2(given, here)
-        os.closerange(3, report)
-        os.closerange(report + 1, 4096)
-        for caught in (signal.SIGINT, signal.SIGXFSZ, signal.SIGPIPE):
-            signal.signal(caught, signal.SIG_DFL if caught == signal.SIGINT else signal.SIG_IGN)
+        if "command" in limits:
+            command.become(limits, source, files[0], report)
+        _close_all_but(report)
+        for caught in (signal.SIGINT, signal.SIGTERM, signal.SIGXFSZ, signal.SIGPIPE):
+            signal.signal(caught, signal.SIG_DFL if caught in (signal.SIGINT, signal.SIGTERM) else signal.SIG_IGN)
+        kernel.hide_memory(hidden=False)  # from outside, its files are looked at; inside there is nobody else
         kernel.restrict_resources(limits["cpu_s"], limits["memory_bytes"], limits["file_bytes"])
         kernel.restrict_calls()
     except BaseException as error:  # noqa: BLE001 - nothing may get past this point unrestricted
@@ -46,6 +53,11 @@ def run(code: int, stdin: int, stdout: int, stderr: int, limits: dict[str, Any],
         except BaseException:  # noqa: BLE001 - it may have closed or replaced them
             exit_code = exit_code or 1
     os._exit(exit_code)
+
+
+def _close_all_but(kept: int) -> None:
+    os.closerange(3, kept)
+    os.closerange(kept + 1, 4096)
 
 
 def _execute(source: bytes) -> int:

@@ -1,8 +1,9 @@
 """A warm interpreter inside the jail: forks for each program, ends it at its limits, and clears up after it.
 
 Started as `python -s -S -P -B warm.py SOCKET_FD SETTINGS`. A request is one packet: JSON limits, with the descriptors of the
-program, its stdin, its stdout and its stderr. The answer is one packet: how it ended. What programs say never passes
-through this process, so a fork of it holds nothing of other programs.
+program, its stdin, its stdout and its stderr; for a compiler, of the file for what it builds, too. The answer is one packet: how
+it ended. A packet `memory` or `output` while a program runs ends it: it holds too much. What programs say never passes through this
+process, so a fork of it holds nothing of other programs.
 """
 
 import gc
@@ -17,11 +18,14 @@ import time
 from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import command
 import kernel
 import program
 
 WATCH_S = 0.02  # between two looks at the disk
 MOST_FILES, MOST_DEPTH = 1000, 64
+STOPS = (b"memory", b"output")
+_running = 0  # the program that runs now
 COMMON = (
     "array,base64,bisect,cmath,collections,contextlib,copy,csv,dataclasses,datetime,decimal,enum,fractions,functools,hashlib,"
     "heapq,inspect,io,itertools,json,linecache,math,numbers,operator,queue,random,re,statistics,string,struct,textwrap,"
@@ -39,7 +43,10 @@ def main() -> None:
     for name in (*COMMON.split(","), *settings["preload"]):
         importlib.import_module(name)
     if settings["landlock"]:
-        kernel.die_with_parent()
+        # Not killed at once: what a compiler or a shell has started would be left.
+        signal.signal(signal.SIGTERM, _end)
+        kernel.die_with_parent(signal.SIGTERM)
+        kernel.adopt_orphans()
         kernel.drop_capabilities()
         kernel.restrict_files(settings["read"], settings["listed"], [".", *settings["devices"]])
     sys.path_importer_cache.clear()  # it lists modules that were in sight until now
@@ -47,8 +54,10 @@ def main() -> None:
     gc.freeze()
     connection.send(b'{"ready": true}')
     while True:
-        packet, files, _, _ = socket.recv_fds(connection, 65536, 4)
-        if len(files) != 4:
+        packet, files, _, _ = socket.recv_fds(connection, 65536, 5)
+        if packet in STOPS:  # for a program that has ended meanwhile
+            continue
+        if len(files) < 4:
             os._exit(0)
         connection.send(json.dumps(_serve(connection, files, json.loads(packet))).encode())
         if os.listdir("."):
@@ -56,24 +65,28 @@ def main() -> None:
 
 
 def _serve(connection: socket.socket, files: list[int], limits: dict[str, Any]) -> dict[str, Any]:
-    """Run one program to its end: `ended` (exit, timeout, output), `code` of the process, `seconds`, `broken`."""
+    """Run one program to its end: `ended` (exit, timeout, output, memory), `code` of the process, `seconds`; `broken`, `unkept`: why not."""
+    global _running
     started = time.monotonic()
     report, told = os.pipe()
-    child = os.fork()
+    _running = child = os.fork()
     if not child:
-        program.run(files[0], files[1], files[2], files[3], limits, told)
-    for file in (*files, told):
+        program.run(files, limits, told)
+    for file in (*files[:4], told):
         os.close(file)
     ended = _wait(connection, child, started + limits["timeout_s"], limits["disk_bytes"])
     seconds = time.monotonic() - started
-    if ended != "exit":
-        os.kill(child, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    code = _reap(child, limits.get("family", False))
     if ended == "exit" and _written(limits["disk_bytes"]) > limits["disk_bytes"]:
         ended = "output"
     broken = os.read(report, 500).decode("utf-8", "replace")  # at its end: no process has the other side open
     os.close(report)
-    return {"ended": ended, "code": code, "seconds": seconds, "broken": broken}
+    unkept = ""
+    if len(files) > 4:
+        if ended == "exit" and code == 0 and not broken:
+            unkept = command.keep(limits["built"], files[4], limits["file_bytes"])
+        os.close(files[4])
+    return {"ended": ended, "code": code, "seconds": seconds, "broken": broken, "unkept": unkept}
 
 
 def _wait(connection: socket.socket, child: int, deadline: float, disk_bytes: int) -> str:
@@ -90,14 +103,32 @@ def _wait(connection: socket.socket, child: int, deadline: float, disk_bytes: in
             for ready, _ in poll.poll(min(left, WATCH_S) * 1000):
                 if ready == handle:
                     return "exit"
-                os.kill(child, signal.SIGKILL)  # nothing is sent while a program runs: the other end has closed
-                os.waitpid(child, 0)
-                _clear()
-                os._exit(0)
+                if (told := connection.recv(16)) in STOPS:
+                    return told.decode()
+                _end()  # the other end has closed
             if _written(disk_bytes) > disk_bytes:
                 return "output"
     finally:
         os.close(handle)
+
+
+def _reap(child: int, is_family: bool) -> int:
+    """End `child`, if it has not ended, and what it has started; its exit code."""
+    global _running
+    _running = 0
+    if is_family:
+        ended: int = command.end_family(child)
+        return ended
+    os.kill(child, signal.SIGKILL)  # not waited for yet: the number is still its own
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _end(*_: object) -> None:
+    """Leave nothing behind."""
+    if _running:
+        command.end_family(_running)
+    _clear()
+    os._exit(0)
 
 
 def _written(enough: int) -> int:

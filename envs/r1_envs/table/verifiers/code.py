@@ -12,6 +12,7 @@ from r1_rewards.code.cases import Case, read_tests
 from r1_rewards.code.programs import check_program
 from r1_rewards.code.reward import Scoring
 from r1_rewards.code.values import show_value
+from r1_rewards.fences import language_name
 
 from ...rows import Row
 from ..columns import Columns
@@ -93,7 +94,7 @@ def languages(rows: Iterable[Row], columns: Columns) -> Iterator[str]:
                 continue  # said with its row, where that is read
         if isinstance(tests, Mapping):
             language = tests.get("language")
-        name = str(language or "python").lower()
+        name = language_name(str(language or "python"))
         if name not in seen:
             seen.add(name)
             yield name
