@@ -14,7 +14,7 @@ from .watching import Tried, try_out
 __all__ = ["TIMEOUT_S", "Finding", "Report", "Subject", "check_plugins", "choose"]
 
 TIMEOUT_S = 30.0  # for one hostile reply: a program of its may take its full time on every test
-GATES = ("builds", "draws")  # a plugin that may need options, files or a network fails here if it has none
+GATES = ("builds", "draws", "check()")  # what needs options, files, a key or a network fails here if it has none
 TRIED = ("reward", "environment", "sandbox")  # the kinds whose code is called
 
 
