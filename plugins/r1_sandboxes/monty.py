@@ -75,7 +75,10 @@ def _execute(code: str, stdin: str, limits: r1sdk.ExecutionLimits) -> r1sdk.Exec
     said = ""
     try:
         with _pool().checkout(limits=bounds) as session:
+            started = time.monotonic()
             session.feed_run(code, print_callback=printed, external_lookup={"input": give})
+            if time.monotonic() - started > limits.timeout_s:
+                status = "timeout"  # its time.sleep is not interrupted: it lasts up to 10 s
     except MontyCrashedError as error:  # a program can do that, and its worker is replaced
         status, said = "failed", str(error)
     except MontyRuntimeError as error:
