@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from .options import resolve, run_recipe
 
 if TYPE_CHECKING:
-    from r1sdk.compose import ModelSource
     from r1sdk.generation import Generator, Sampling
+    from r1sdk.model_source import ModelSource
     from r1sdk.plugins import Registry
     from r1sdk.recipe import Recipe
     from r1sdk.records import Task
@@ -84,8 +84,8 @@ def set_up(
     A run folder brings its own environment, rewards and limits. With `server`, the settings of one, the models are what it
     calls them. Raises: R1Error with everything at fault.
     """
-    from r1sdk.compose import resolve_model
     from r1sdk.errors import R1Error, raise_all
+    from r1sdk.model_source import resolve_model
     from r1sdk.plugins import load_plugins
 
     registry = load_plugins()

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
-from ..compose import ModelSource, Run
+from ..compose import Run
 from ..generate import LocalSource, Plan, ServerSource, Source
 from ..generate.plan import server_of
 from ..generation import Generator
+from ..model_source import ModelSource
 from ..records import Task
 
 
