@@ -152,7 +152,7 @@ def _check_language(language: str) -> None:
 @cache
 def _check(sandbox: DockerSandbox) -> tuple[r1sdk.Guarantee, ...]:
     if shutil.which(sandbox.program) is None:
-        raise r1sdk.R1Error(f"sandbox 'docker' needs the command {sandbox.program}, which is not installed here")
+        raise r1sdk.Unavailable(f"sandbox 'docker' needs the command {sandbox.program}, which is not installed here")
     limits = r1sdk.ExecutionLimits(timeout_s=10.0)
     length = len(b"print(input())")
     try:
@@ -164,10 +164,10 @@ def _check(sandbox: DockerSandbox) -> tuple[r1sdk.Guarantee, ...]:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise r1sdk.R1Error(f"sandbox 'docker': {sandbox.program} does not answer") from None
+        raise r1sdk.Unavailable(f"sandbox 'docker': {sandbox.program} does not answer") from None
     if done.stdout != b"answered\n":
         said = done.stderr.decode("utf-8", "replace").strip()[-500:]
-        raise r1sdk.R1Error(
+        raise r1sdk.Unavailable(
             f"sandbox 'docker' does not run programs here: {said or done.returncode}\n"
             f"  it needs its daemon, and the image: {sandbox.program} pull {sandbox.image}"
         )
