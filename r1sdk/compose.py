@@ -1,7 +1,6 @@
 """Recipe and Registry in, `Run` out: every name, option and number is checked before a model is loaded."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,42 +11,13 @@ from .contracts import FROM_RECIPE, Demonstrator, Environment
 from .demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .isolation import bounded, isolation_of, unwrapped
-from .parallel import parallel_errors, world
+from .model_source import HUB_ID, ModelSource, resolve_model
+from .parallel import parallel_errors
 from .plugins import Registry
-from .recipe import Collect, Data, Recipe, WeightedReward, read_layer
+from .recipe import Data, Recipe, WeightedReward, read_layer
 from .records import Rollout, Task
 from .scoring import Rewards
-from .tracking import tracker_errors
-from .trl_fields import trainer_fields
-
-OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
-    "num_generations": "generation.samples",
-    "max_completion_length": "generation.max_tokens",
-    "temperature": "generation.temperature",
-    "top_p": "generation.top_p",
-    "top_k": "generation.top_k",
-    "use_vllm": "generation.backend",
-    "reward_weights": "rewards: [{name: ..., weight: ...}]",
-    "seed": "seed",
-    "data_seed": "seed",
-    "output_dir": "output_dir, or --out",
-    "resume_from_checkpoint": "--resume",
-    "eval_strategy": "evaluation.tasks",
-    "do_eval": "evaluation.tasks",
-    "model_init_kwargs": "dtype and attention",
-    "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
-}
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSource:
-    """Where a model comes from: a folder, a hub id, or a function `(folder, seed)` that writes a folder."""
-
-    name: str
-    folder: Path | None = None
-    hub_id: str | None = None
-    make: Callable[[Path, int], None] | None = None
+from .settings import settings_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +56,7 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
     rewards = attempt(build_rewards, registry, recipe)
     elsewhere = "model" in awaited or (recipe.method == "generate" and recipe.collect.server is not None)
     model = ModelSource(recipe.model) if elsewhere else attempt(resolve_model, registry, recipe.model)
-    errors += _method_errors(recipe) + _trainer_errors(recipe) + parallel_errors(registry, recipe)
+    errors += settings_errors(recipe) + parallel_errors(registry, recipe)
     if draw and environment is not None and not isinstance(environment, NoEnvironment):
         for split in _splits(recipe):
             task = attempt(first_task, environment, recipe.env.name, split)
@@ -128,7 +98,7 @@ def build_demonstrations(
         rows = FromFile(path, data.held_out, recipe.seed)
         rows.check()
         return rows
-    if _HUB_ID.fullmatch(data.name) and not path.suffix:
+    if HUB_ID.fullmatch(data.name) and not path.suffix:
         return FromHub(data.name, data.config, data.split, data.held_out, recipe.seed)
     raise R1Error(
         f"no data {data.name!r}{nearest(data.name, registry.names('environment'))}\n"
@@ -241,111 +211,6 @@ def _recipe_options(registry: Registry, reward: WeightedReward, keys: Mapping[st
             )
         filled[field.name] = value
     return filled
-
-
-def resolve_model(registry: Registry, name: str) -> ModelSource:
-    """Looked up among the registered models, then as a folder (a run folder: the model it trained), then as a hub id.
-
-    Raises: R1Error that says what was tried.
-    """
-    if ("model", name) in registry.entries:
-        target = registry.get("model", name).target
-        return ModelSource(name, make=target) if callable(target) else ModelSource(name, folder=Path(target))
-    path = Path(name).expanduser()
-    if path.is_dir():
-        for folder in (path / "model", path):
-            if (folder / "config.json").is_file():
-                return ModelSource(name, folder=folder.resolve())
-        raise R1Error(f"model {name!r}: the folder has no config.json, nor a model/ of a finished run")
-    if _HUB_ID.fullmatch(name) and not path.exists():
-        return ModelSource(name, hub_id=name)
-    known = registry.names("model")
-    raise R1Error(
-        f"no model {name!r}{nearest(name, known)}\n"
-        f"  tried: registered models ({', '.join(known) or 'none'}), the folder {path}, a hub id (owner/name)"
-    )
-
-
-def _method_errors(recipe: Recipe) -> list[R1Error]:
-    """A problem for each key that the method does not read."""
-    keys = {"data": (recipe.data, None, "sft"), "collect": (recipe.collect, Collect(), "generate")}
-    errors: list[R1Error] = [
-        RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
-        for key, (value, unset, method) in keys.items()
-        if recipe.method != method and value != unset
-    ]
-    if recipe.method == "generate" and recipe.launch.accelerate:
-        errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
-    return errors
-
-
-def _trainer_errors(recipe: Recipe) -> list[R1Error]:
-    errors: list[R1Error] = []
-    if recipe.method == "generate":
-        return errors
-    try:
-        known = trainer_fields(recipe.method)
-    except R1Error as error:
-        return [error]
-    for key, value in recipe.trainer.items():
-        if key in OWNED:
-            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {OWNED[key]}"))
-        elif key not in known:
-            config = {"grpo": "GRPOConfig", "sft": "SFTConfig"}[recipe.method]
-            errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
-        elif isinstance(known[key], (int, float)) and isinstance(value, str):
-            errors.append(RecipeError(f"recipe key 'trainer.{key}' takes a number or true or false, got {value!r}"))
-    errors += tracker_errors(recipe.trainer.get("report_to"))
-    if recipe.trainer.get("save_total_limit") == 1:
-        # The trainer deletes the old checkpoint before the new one is known to be whole.
-        errors.append(RecipeError("recipe key 'trainer.save_total_limit' must be 2 or more, or a kill could lose both"))
-    if recipe.optimizer == "muon" and recipe.lora is not None:
-        errors.append(
-            RecipeError("optimizer muon steps the matrices of the model, and lora trains adapters: choose one")
-        )
-    if recipe.method == "grpo":
-        errors += _batch_errors(recipe, known)
-        if recipe.optimizer != "trainer":
-            errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
-        if not recipe.generation.temperature:
-            errors.append(
-                RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ")
-            )
-    return errors
-
-
-def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
-    """GRPO compares whole groups: the generation batch must be a multiple of the group size."""
-    samples = recipe.generation.samples
-    if samples < 2:
-        return [
-            RecipeError(
-                f"recipe key 'generation.samples' is {samples}: GRPO compares at least 2 completions of a prompt"
-            )
-        ]
-
-    def given(key: str, default: int) -> Any:
-        value = recipe.trainer.get(key)
-        return known.get(key) or default if value is None else value
-
-    per_device, accumulation = given("per_device_train_batch_size", 8), given("gradient_accumulation_steps", 1)
-    steps = recipe.trainer.get("steps_per_generation") or accumulation
-    whole, processes = recipe.trainer.get("generation_batch_size"), world(recipe.launch)
-    if isinstance(whole, int):
-        batch: Any = whole / processes
-    else:
-        batch = per_device * steps if isinstance(per_device, int) and isinstance(steps, int) else None
-    if batch is None or batch % samples == 0:
-        return []
-    lower = int(batch - batch % samples)
-    several = f" in each of {processes} processes" if processes > 1 else ""
-    return [
-        RecipeError(
-            f"a generation batch of {batch:g} completions{several} does not divide by the group size {samples}\n"
-            f"  per_device_train_batch_size {per_device} x steps_per_generation {steps}; use "
-            f"{' or '.join(str(n) for n in (lower, lower + samples) if n)}, or another generation.samples"
-        )
-    ]
 
 
 def find_recipe(

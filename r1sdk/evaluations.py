@@ -72,20 +72,21 @@ class EvaluationFolder:
         sampling: Sampling,
         by: Sequence[str] = ("env", "category"),
         progress: Progress | None = None,
+        chunk: int = 128,
     ) -> Evaluation:
         """The figures of one model on one environment; what is on disk is not attempted again. Raises: RunError, RewardError.
 
-        `generator` is called only if there is something to generate.
+        `generator` is called only if there is something to generate. `chunk`: completions that are made, and kept, together.
         """
         place = self.part(model, env)
         place.mkdir(parents=True, exist_ok=True)
-        rollouts, scores = _kept(place / "rollouts.jsonl", tasks, sampling.samples)
+        rollouts, scores = _kept(place / "rollouts.jsonl", tasks, sampling.samples, chunk)
         done = len(rollouts) // sampling.samples
         if progress:
             progress(done, len(tasks))
         if done < len(tasks):
             with (place / "rollouts.jsonl").open("a", encoding="utf-8", errors="backslashreplace") as file:
-                made = attempts(tasks, environment, rewards, generator(), sampling, progress, done=done)
+                made = attempts(tasks, environment, rewards, generator(), sampling, progress, chunk, done)
                 for some, priced in made:
                     lines = (rollout_line(r, s) for r, s in zip(some, priced, strict=True))
                     file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -139,12 +140,12 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _kept(file: Path, tasks: Sequence[Task], samples: int) -> tuple[list[Rollout], list[Score]]:
+def _kept(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:
     """The attempts on disk: those of whole chunks, since a chunk has one stream of random numbers. Raises: RunError."""
     lines = read_lines(file)
     whole = len(lines) // samples
     if whole < len(tasks):
-        whole -= whole % tasks_per_chunk(samples)
+        whole -= whole % tasks_per_chunk(samples, chunk)
     kept = lines[: min(whole, len(tasks)) * samples]
     for at, line in enumerate(kept):
         task = tasks[at // samples]

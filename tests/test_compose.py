@@ -7,10 +7,12 @@ import isolated_functions as f
 import pytest
 
 from r1sdk import R1Error, RecipeError, Task, UnknownName, hookimpl, isolated
-from r1sdk.compose import OWNED, compose, find_recipe, resolve_model
+from r1sdk.compose import compose, find_recipe
 from r1sdk.isolation import isolation_of
+from r1sdk.model_source import resolve_model
 from r1sdk.plugins import load_plugins
 from r1sdk.recipe import load_recipe
+from r1sdk.settings import OWNED
 
 
 @dataclass(frozen=True)

@@ -47,28 +47,28 @@ def test_whatever_is_not_ok_says_what_to_do(findings):
     assert all(finding["todo"] for finding in findings.values() if finding["status"] != "ok")
 
 
-def test_a_token_is_never_printed(run_r1, monkeypatch):
+def test_a_token_is_never_printed(r1, monkeypatch):
     monkeypatch.setenv("E2B_API_KEY", "e2b_this_is_secret")
     monkeypatch.setenv("HF_TOKEN", "hf_this_is_secret")
-    said = run_r1("doctor")
+    said = r1("doctor")
     assert "secret" not in said.out + said.err
     assert re.search(r"^ok +E2B_API_KEY +set; ", said.out, re.MULTILINE)
 
 
-def test_a_recipe_that_cannot_be_trained_fails_with_its_reason_and_the_rest_is_still_told(run_r1):
-    said = run_r1("doctor", "countdown/tiny", "--rewards", "acuracy")
+def test_a_recipe_that_cannot_be_trained_fails_with_its_reason_and_the_rest_is_still_told(r1):
+    said = r1("doctor", "countdown/tiny", "--rewards", "acuracy")
     assert said.code == 1
     assert re.search(r"^failure +recipe +unknown reward 'acuracy'; did you mean 'accuracy'\?", said.out, re.MULTILINE)
     assert re.search(r"^ok +torch +", said.out, re.MULTILINE)
 
 
-def test_a_model_without_a_chat_template_fails(run_r1, tmp_path):
+def test_a_model_without_a_chat_template_fails(r1, tmp_path):
     from r1sdk.plugins import load_plugins
 
     folder = tmp_path / "model"
     shutil.copytree(load_plugins().get("model", "tiny").target, folder)
     (folder / "chat_template.jinja").unlink()
-    said = run_r1("doctor", "--model", folder)
+    said = r1("doctor", "--model", str(folder))
     assert said.code == 1
     assert "has no chat template" in said.out
 

@@ -3,6 +3,10 @@
 import json
 import math
 import statistics
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -162,7 +166,7 @@ def test_accuracy_is_parted_by_what_the_tasks_say_and_not_where_they_say_one_thi
 
 def test_several_models_on_several_environments_are_printed_kept_and_resumed(r1, tmp_path):
     command = (
-        *("eval", "tiny", "tiny_blank", "--env", "countdown,maths", "--tasks", "4", "--samples", "2", "--top-p", "0.9"),
+        *("eval", "tiny", "tiny_blank", "--env", "countdown,maths", "--tasks", "2", "--samples", "2", "--top-p", "0.9"),
         *(
             "--option",
             "maths.level=1",
@@ -181,8 +185,8 @@ def test_several_models_on_several_environments_are_printed_kept_and_resumed(r1,
     assert "maths: Mathematics, level 1" in said.err and "temperature 1, top-p 0.9, 8 tokens" in said.err
     summary = json.loads((tmp_path / "e" / "summary.json").read_text())
     assert summary["results"]["tiny"]["maths"]["settings"]["top_p"] == 0.9
-    assert summary["differences"]["to"]["tiny_blank"]["maths"]["n"] == 4
-    assert len((tmp_path / "e" / "tiny_blank" / "maths" / "rollouts.jsonl").read_text().splitlines()) == 8
+    assert summary["differences"]["to"]["tiny_blank"]["maths"]["n"] == 2
+    assert len((tmp_path / "e" / "tiny_blank" / "maths" / "rollouts.jsonl").read_text().splitlines()) == 4
     again = r1(*command, "--json")
     assert again.code == 0 and json.loads(again.out) == summary
     other = r1(*command, "--seed", "1")
@@ -215,3 +219,51 @@ def test_a_benchmark_is_taken_whole_and_sampled_as_its_reports_are_unless_told_o
     )
     told = bench(["evaluation.top_p=0.5"], samples=2, temperature=0.0, tasks=3)
     assert (told.sampling.temperature, told.sampling.top_p, told.sampling.samples, len(told.tasks)) == (0.0, 0.5, 2, 3)
+
+
+@pytest.fixture
+def echo():
+    """The server of openai_server.py, a tenth of whose answers fail at first: the far side, faked, over real connections."""
+    command = [sys.executable, str(Path(__file__).with_name("openai_server.py")), "--trouble", "0.1", "--slow", "0.2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_models_on_a_server_are_evaluated_whatever_it_fails_at(r1, echo, tmp_path):
+    command = (
+        *("eval", "one", "two", "--env", "maths", "--tasks", "8", "--samples", "2", "--concurrent", "16"),
+        *("--server", f"{echo}/v1", "--out", tmp_path / "e"),
+    )
+    said = r1(*command)
+    assert said.code == 0 and "one on maths" in said.out and "two less one" in said.out, said.err
+    lines = [json.loads(line) for line in (tmp_path / "e" / "one" / "maths" / "rollouts.jsonl").open()]
+    assert len(lines) == 16
+    for line in lines:
+        assert line["task"]["prompt"][-1]["content"] in line["completion"]["messages"][0]["content"]
+    with urllib.request.urlopen(f"{echo}/stats", timeout=10) as found:
+        answered = json.load(found)["answered"]
+    assert answered == 32
+    assert r1(*command).code == 0  # everything is kept: nobody is asked
+    with urllib.request.urlopen(f"{echo}/stats", timeout=10) as found:
+        assert json.load(found)["answered"] == answered
+
+
+def test_a_server_that_is_gone_stops_the_evaluation_with_what_to_do(r1, tmp_path):
+    command = (
+        "eval",
+        "m",
+        "--env",
+        "maths",
+        "--tasks",
+        "2",
+        "--server",
+        "http://127.0.0.1:9/v1",
+        "--out",
+        tmp_path / "e",
+    )
+    assert "name the model as the server calls it" in r1(*command[:1], *command[2:]).err
+    bad = r1(*command[:-4], "--server", "nowhere", "--api-key-env", "NOSUCH_KEY", "--out", tmp_path / "e")
+    assert bad.code == 1 and "base_url" in bad.err

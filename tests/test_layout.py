@@ -28,8 +28,8 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs"),
-    *("plugins", "recipe", "trl_fields", "tracking"),
-    *("hardware", "parallel", "memory"),
+    *("plugins", "recipe", "trl_fields", "tracking", "model_source"),
+    *("hardware", "parallel", "memory", "settings"),
     *("calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
     *("compose", "runs", "manifest", "pipeline"),
     *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance", "testing"),

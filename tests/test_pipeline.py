@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,22 @@ def test_flags_that_would_be_for_one_stage_are_refused(r1, tmp_path):
     assert said.code == 1 and "--model, --steps would be for one" in said.err
     said = r1("train", file, "--dry-run")
     assert said.code == 0 and said.out.startswith("stages:\n- name: shown\n  method: sft")
+
+
+def test_last_is_the_pipeline_or_the_run_that_was_written_to_last(tmp_path, monkeypatch):
+    from r1_cli.pipeline import resumed_pipeline
+
+    monkeypatch.chdir(tmp_path)
+    assert resumed_pipeline(Path("last")) is None
+    stage, run = (RunFolder(tmp_path / "runs" / name) for name in ("whole/01-shown", "one"))
+    for at, folder in enumerate((stage, run)):
+        folder.path.mkdir(parents=True)
+        folder.set_status("running")
+        os.utime(folder.status_file, (at, at))
+    (stage.path.parent / "pipeline.yaml").write_text("stages: []")
+    assert resumed_pipeline(Path("last")) is None
+    os.utime(stage.status_file, (9, 9))
+    assert resumed_pipeline(Path("last")) == resumed_pipeline(Path("runs/whole")) == Path("runs/whole")
 
 
 def wait(condition, seconds=120.0):

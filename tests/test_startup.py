@@ -30,6 +30,11 @@ def loaded(program: str, modules: list[str]) -> list[str]:
     return json.loads(done.stderr.splitlines()[-1])
 
 
+def test_loading_our_rewards_and_environments_loads_nothing_that_only_judging_needs():
+    judging = ["asyncio", "subprocess", "concurrent.futures", "r1_rewards.maths", "openai", "pydantic", "datasets"]
+    assert loaded("import r1_rewards, r1_envs", [*TRAINING, *MATHS, *judging]) == []
+
+
 @pytest.mark.parametrize("program", ["import r1sdk", "import r1_cli", COMMAND.format(arguments=["--help"])])
 def test_importing_and_asking_for_help_load_no_heavy_library(program):
     assert loaded(program, [*TRAINING, *MATHS, *RECIPES, *LOOKING]) == []

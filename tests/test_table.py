@@ -183,6 +183,14 @@ def test_a_choice_is_one_letter_with_no_other_text_than_its_own(tmp_path, answer
     assert verdict(table, task, answer).value == value
 
 
+def test_options_that_differ_in_case_alone_are_told_apart(tmp_path):
+    row = {"question": "Energy?", "options": ["$e$", "$E$", "$F$"], "answer": "$E$"}
+    table = File(write(tmp_path / "a.jsonl", row), test_share=0.0, verifier="choice")
+    (task,) = table.tasks("train")
+    assert task.answer == "B"
+    assert [verdict(table, task, text).value for text in ("$E$", "B", "$e$", "A", "f")] == [1.0, 1.0, 0.0, 0.0, 0.0]
+
+
 def test_shuffled_options_depend_on_the_question_and_the_seed_alone(tmp_path):
     rows = [{"question": f"q{n}?", "options": list("wxyz"), "answer": 0} for n in range(40)]
     one, other = write(tmp_path / "a.jsonl", *rows), write(tmp_path / "b.jsonl", *reversed(rows))
@@ -199,7 +207,7 @@ def test_shuffled_options_depend_on_the_question_and_the_seed_alone(tmp_path):
     ("row", "said"),
     [
         ({**CAPITALS, "options": ["one"]}, "a list of 2 to 26 texts"),
-        ({**CAPITALS, "options": ["x", "X"]}, "two options are the same"),
+        ({**CAPITALS, "options": ["x  y", "x y"]}, "two options are the same"),
         ({**CAPITALS, "answer": "Rome"}, "is no option"),
         ({**CAPITALS, "answer": 3}, "is no option"),
         ({"question": "q", "answer": "A"}, "no column 'choices' or 'options'"),

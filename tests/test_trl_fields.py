@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from r1sdk.compose import OWNED
+from r1sdk.settings import OWNED
 from r1sdk.trl_fields import trainer_fields
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from .options import resolve, run_recipe
 
 if TYPE_CHECKING:
-    from r1sdk.compose import ModelSource
     from r1sdk.generation import Generator, Sampling
+    from r1sdk.model_source import ModelSource
     from r1sdk.plugins import Registry
     from r1sdk.recipe import Recipe
     from r1sdk.records import Task
     from r1sdk.scoring import Rewards
+    from r1sdk.servers import Server
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class Bench:
 class Setup:
     """Everything that was named, found and checked."""
 
-    models: "dict[str, ModelSource]"
+    models: "dict[str, ModelSource | Server]"
     benches: list[Bench]
     seed: int
+    chunk: int  # completions that are made together
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -54,6 +56,7 @@ class Setup:
 
         return {
             "models": list(self.models),
+            "servers": sorted({model.base_url for model in self.models.values() if hasattr(model, "base_url")}),
             "envs": {
                 bench.name: {
                     **bench.recipe.env.model_dump(mode="json"),
@@ -74,13 +77,15 @@ def set_up(
     options: Sequence[str],
     flags: Mapping[str, Any],
     asked: Mapping[str, Any],
+    server: Mapping[str, Any] | None = None,
 ) -> Setup:
     """Everything checked, nothing loaded. `asked`: split, tasks, samples, temperature and top_p where flags give them.
 
-    A run folder brings its own environment, rewards and limits. Raises: R1Error with everything at fault.
+    A run folder brings its own environment, rewards and limits. With `server`, the settings of one, the models are what it
+    calls them. Raises: R1Error with everything at fault.
     """
-    from r1sdk.compose import resolve_model
     from r1sdk.errors import R1Error, raise_all
+    from r1sdk.model_source import resolve_model
     from r1sdk.plugins import load_plugins
 
     registry = load_plugins()
@@ -98,29 +103,49 @@ def set_up(
             )
         except R1Error as error:
             errors.append(error)
-    sources: dict[str, ModelSource] = {}
+    if server is not None and not names:
+        errors.append(R1Error("--server: name the model as the server calls it"))
+    sources: dict[str, ModelSource | Server] = {}
     for model in names or [bench.recipe.model for bench in benches[:1]]:
         try:
-            sources[model] = resolve_model(registry, model)
+            sources[model] = resolve_model(registry, model) if server is None else _server(model, server)
         except R1Error as error:
             errors.append(error)
     raise_all(errors)
-    return Setup(sources, benches, benches[0].recipe.seed)
+    return Setup(sources, benches, benches[0].recipe.seed, 128 if server is None else 4 * int(server["concurrent"]))
 
 
-def load_generator(source: "ModelSource", setup: Setup) -> "Generator":
-    """The model, after a look whether the tasks and the token limits fit it. Raises: R1Error."""
-    from pathlib import Path
-    from tempfile import mkdtemp
+def load_generator(source: "ModelSource | Server", setup: Setup) -> "Generator":
+    """The model, after a look whether the tasks and the token limits fit it; or its server. Raises: R1Error."""
+    from r1sdk.generate.generator import ServerGenerator
+    from r1sdk.servers import Server
+    from r1sdk.train.generator import load_local
 
-    from r1sdk.generation.hf_model import HFModel
-    from r1sdk.train.models import check_lengths, load_model, load_tokenizer, locate
+    if isinstance(source, Server):
+        return ServerGenerator(source)
+    return load_local(source, setup.seed, [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches])
 
-    where = locate(source, Path(mkdtemp(prefix="r1-")) if source.make else Path(), setup.seed)
-    tokenizer = load_tokenizer(where)
-    for bench in setup.benches:
-        check_lengths(bench.tasks, tokenizer, where, bench.sampling.max_tokens)
-    return HFModel(load_model(where), tokenizer)
+
+def _server(model: str, settings: Mapping[str, Any]) -> "Server":
+    """Raises: R1Error."""
+    from r1sdk.errors import R1Error
+    from r1sdk.recipe import ServerSettings
+    from r1sdk.servers import Server
+
+    given = ServerSettings.model_validate({key: value for key, value in settings.items() if value is not None})
+    try:
+        return Server(
+            base_url=given.url,
+            model=model,
+            api_key_env=given.api_key_env,
+            timeout_s=given.timeout_s,
+            retries=given.retries,
+            backoff_s=given.backoff_s,
+            max_concurrent=given.concurrent,
+            max_body_bytes=64_000_000,
+        )
+    except ValueError as error:
+        raise R1Error(f"--server: {error}") from None
 
 
 def _bench(

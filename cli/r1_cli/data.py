@@ -191,7 +191,7 @@ def _lengths(registry: "Registry", model: str, max_tokens: int) -> tuple[Any, in
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from r1sdk.compose import resolve_model
+    from r1sdk.model_source import resolve_model
     from r1sdk.train.models import context_length, load_tokenizer, locate, prompt_lengths
 
     source = resolve_model(registry, model)

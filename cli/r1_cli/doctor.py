@@ -19,7 +19,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check versions, hardware, services and sandboxes; with a recipe also what it needs. Exit status 1 for a failure."""
-    from r1sdk.compose import compose, resolve_model
+    from r1sdk.compose import compose
     from r1sdk.doctor import Finding, examine
     from r1sdk.doctor.machine import check_disk, check_gpus, check_machine, check_ports
     from r1sdk.doctor.model import check_fit, check_model
@@ -28,6 +28,7 @@ def doctor(
     from r1sdk.doctor.versions import check_versions
     from r1sdk.errors import R1Error
     from r1sdk.launch.prepare import RUNS
+    from r1sdk.model_source import resolve_model
     from r1sdk.parallel import settled
     from r1sdk.plugins import load_plugins
 

@@ -22,7 +22,9 @@ Results = dict[str, dict[str, "Evaluation"]]
 def evaluate(
     models: Annotated[
         list[str] | None,
-        typer.Argument(help="Run folders, models' names, their folders, or hub ids. Several are compared."),
+        typer.Argument(
+            help="Run folders, models' names, their folders, hub ids; with --server names there. Several are compared."
+        ),
     ] = None,
     env: Annotated[str | None, typer.Option(help="Environments, by name with commas (see r1 plugins).")] = None,
     rewards: Rewards = None,
@@ -37,6 +39,11 @@ def evaluate(
     option: Annotated[
         list[str] | None, typer.Option(help="An option of one of several environments: gsm8k.source=FOLDER")
     ] = None,
+    server: Annotated[str | None, typer.Option(help="Ask the OpenAI-compatible server at this URL.")] = None,
+    api_key_env: Annotated[
+        str | None, typer.Option(help="The NAME of the environment variable that holds the server's key.")
+    ] = None,
+    concurrent: Annotated[int, typer.Option(min=1, help="Requests to the server at a time.")] = 256,
     seed: Seed = None,
     out: Annotated[
         Path | None,
@@ -55,7 +62,8 @@ def evaluate(
 
     envs = list(dict.fromkeys(name.strip() for name in (env or "").split(",") if name.strip()))
     asked = {"split": split, "tasks": tasks, "samples": samples, "temperature": temperature, "top_p": top_p}
-    setup = set_up(models or [], envs, sets or [], option or [], {"rewards": rewards, "seed": seed}, asked)
+    at = None if server is None else {"url": server, "api_key_env": api_key_env, "concurrent": concurrent}
+    setup = set_up(models or [], envs, sets or [], option or [], {"rewards": rewards, "seed": seed}, asked, at)
     for bench in setup.benches:
         typer.echo(bench.summary, err=True)
     folder = EvaluationFolder.open(out or _default(setup), setup.plan)
@@ -81,6 +89,7 @@ def evaluate(
                         bench.sampling,
                         keys,
                         show,
+                        setup.chunk,
                     )
         differences = _differences(folder, setup)
         folder.write_summary(_summary(results, differences))

@@ -21,6 +21,20 @@ def is_pipeline_folder(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
+def resumed_pipeline(path: Path) -> Path | None:
+    """The pipeline that `--resume PATH` means, if it means one; `last` is whatever was written to last, a run or a pipeline."""
+    from r1sdk.launch.prepare import RUNS
+
+    if str(path) == "last" and not path.exists():
+        written = [
+            (status.stat().st_mtime, folder)
+            for folder in RUNS.glob("*")
+            for status in (*folder.glob("status.json"), *folder.glob("*/status.json"))
+        ]
+        path = max(written)[1] if written else path
+    return path if is_pipeline_folder(path) else None
+
+
 def pipeline_file(name: str, registry: "Registry") -> Path | None:
     """The recipe of that name, where it has stages. Raises: R1Error."""
     from r1sdk.compose import find_recipe

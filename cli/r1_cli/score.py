@@ -155,8 +155,8 @@ def _one(text: str, prompt: str, answer: str | None, info: str, tokenize: "Token
 
 def _tokenizer(name: str) -> "Tokenize":
     """The tokenizer of a model, without the model. Its counts leave out the end of sequence."""
-    from r1sdk.compose import resolve_model
     from r1sdk.errors import R1Error
+    from r1sdk.model_source import resolve_model
     from r1sdk.plugins import load_plugins
 
     try:

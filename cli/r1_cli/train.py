@@ -66,15 +66,15 @@ def train(
     from r1sdk.parallel import settled
     from r1sdk.plugins import load_plugins
 
-    from .pipeline import is_pipeline_folder, pipeline_file, resume_pipeline, start_pipeline
+    from .pipeline import pipeline_file, resume_pipeline, resumed_pipeline, start_pipeline
 
     registry = load_plugins()
     one: dict[str, Any] = {"--env": env, "--rewards": rewards, "--model": model, "--method": method, "--data": data}
     one |= {"--steps": steps, "--seed": seed, "--accelerate": accelerate, "--processes": processes}
     one |= {"--launcher": launcher, "--nodes": nodes}
-    if resume is not None and is_pipeline_folder(resume):
+    if resume is not None and (pipeline := resumed_pipeline(resume)) is not None:
         given_beside = {**one, "recipe": recipe, "--set": sets, "--out": out, "--overwrite": overwrite or None}
-        resume_pipeline(resume, registry, [name for name, value in given_beside.items() if value is not None])
+        resume_pipeline(pipeline, registry, [name for name, value in given_beside.items() if value is not None])
         return
     if resume is None and recipe is not None and (stages := pipeline_file(recipe, registry)) is not None:
         start_pipeline(stages, registry, sets, one, out, overwrite, dry_run)

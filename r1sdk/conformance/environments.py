@@ -2,8 +2,8 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -15,9 +15,11 @@ from ..goldcheck import gold_reply
 from ..isolation import unwrapped
 from ..records import Task, Verdict
 from ..scoring import judge
+from .answers import alterations
 from .attempts import HOSTILE, attempt
 from .findings import Finding, failed, passed, skipped
 from .steps import Candidate, Step, as_json, build_step, digest, listed, pickle_step, run_async
+from .tasks import faults_of
 
 SPLITS = ("train", "test")
 TASKS = 200  # of each split that are looked at
@@ -108,11 +110,12 @@ class _Trial:
         faults: list[str] = []
         for split in self.splits:
             faults += [
-                f"{split} task {at}: {fault}" for at, task in enumerate(self.drawn[split]) for fault in _of(task)
+                f"{split} task {at}: {fault}" for at, task in enumerate(self.drawn[split]) for fault in faults_of(task)
             ]
-            names = [task.id for task in self.drawn[split] if task.id]
-            if len(set(names)) < len(names):
-                faults.append(f"split {split!r}: several tasks have one id: {_twice(names)!r}")
+            names = Counter(task.id for task in self.drawn[split] if task.id)
+            faults += [f"split {split!r}: several tasks have one id: {name!r}" for name, n in names.items() if n > 1][
+                :1
+            ]
         said = digest([as_json(task) for tasks in self.drawn.values() for task in tasks])
         if faults:
             return failed("tasks", listed(faults)), said
@@ -168,7 +171,7 @@ class _Trial:
         for (task, text), verdict in zip(empty, self._judged(empty), strict=True):
             if verdict.value == 1.0:
                 return failed("altered", f"{task.id!r:.60}: the reply {text!r} is judged right")
-        altered = self._altered()
+        altered = alterations(unwrapped(self.candidate.built), self.gold)
         right = [
             f"{task.id or 'a task'!r:.60}: {reply[-80:]!r}"
             for (task, reply), verdict in zip(altered, self._judged(altered), strict=True)
@@ -182,18 +185,6 @@ class _Trial:
             "altered", f"{len(altered) - len(right)} of {len(altered)} altered answers are wrong, empty ones are"
         )
 
-    def _altered(self) -> list[tuple[Task, str]]:
-        """Each task with the gold reply to the next one, and with its own gold answer changed."""
-        environment = unwrapped(self.candidate.built)
-        found = []
-        for (task, reply), (other, foreign) in zip(self.gold, [*self.gold[1:], self.gold[0]], strict=True):
-            if foreign != reply and (task.answer is None or task.answer != other.answer):
-                found.append((task, foreign))
-            if task.answer is not None:
-                changed = [gold_reply(environment, replace(task, answer=text)) for text in _changes(task.answer)]
-                found += [(task, text) for text in changed if text is not None and text != reply]
-        return found
-
     def hostile(self, name: str) -> Finding:
         """A verdict, and not 1.0, for one hostile reply."""
         task = self.drawn[self.splits[0]][0]
@@ -204,37 +195,6 @@ class _Trial:
         return passed("hostile", f"{(time.perf_counter() - started) * 1000:.0f} ms")
 
 
-def _of(task: Any) -> list[str]:
-    """What is wrong with a task."""
-    if not isinstance(task, Task):
-        return [f"must be an r1sdk.Task, got {type(task).__name__}"]
-    faults = []
-    if not task.prompt or not all({"role", "content"} <= set(message) for message in task.prompt):
-        faults.append(f"its prompt is a list of messages with role and content, got {task.prompt!r:.80}")
-    if task.answer is not None and not isinstance(task.answer, str):
-        faults.append(f"its answer is a text or None, got {task.answer!r:.40}")
-    try:
-        read = json.loads(json.dumps(dict(task.info)))
-    except (TypeError, ValueError) as error:
-        faults.append(f"its info is not JSON: {error}")
-    else:
-        if read != task.info:
-            faults.append(f"its info comes back from JSON as {read!r:.80}: use lists and texts, no tuples")
-    return faults
-
-
-def _changes(answer: str) -> list[str]:
-    """The answer changed, so that it means something else."""
-    changed = [answer.rstrip() + "7"]
-    if answer.strip().lstrip("-").isdecimal():
-        changed.append(str(int(answer) + 1))
-    return changed
-
-
 def _said(verdict: Verdict) -> str:
     value = "" if verdict.value is None else f" {verdict.value:g}"
     return f"{verdict.status}{value}{': ' + verdict.reason if verdict.reason else ''}"
-
-
-def _twice(names: list[str]) -> str:
-    return next(name for name in names if names.count(name) > 1)

@@ -39,15 +39,13 @@ class _Trial:
     def __init__(self, candidate: Candidate) -> None:
         self.candidate = candidate
         self._failed = False
+        self._untouched: list[list[Rollout]] = []  # what the rollouts were before anybody priced them
 
     @cached_property
     def groups(self) -> list[list[Rollout]]:
-        return [ordinary(task) for task in self.candidate.tasks(TASKS)]
-
-    @cached_property
-    def untouched(self) -> list[list[Rollout]]:
-        """What the rollouts were before anybody priced them."""
-        return copy.deepcopy(self.groups)
+        made = [ordinary(task) for task in self.candidate.tasks(TASKS)]
+        self._untouched = copy.deepcopy(made)
+        return made
 
     @cached_property
     def scores(self) -> list[list[Score]]:
@@ -71,7 +69,6 @@ class _Trial:
 
     def prices(self) -> Finding | tuple[Finding, Any]:
         """It returns a number or None for whatever a model may reply."""
-        assert self.untouched == self.groups
         scores = [score for group in self.scores for score in group]
         reasons = [reason for score in scores for reason in score.reasons.values()]
         if reasons:
@@ -103,7 +100,7 @@ class _Trial:
         again = [self._price(self.candidate.built, group) for group in self.groups]
         other = self.candidate.fresh()
         anew = [self._price(other, group) for group in self.groups]
-        if self.untouched != self.groups:
+        if self._untouched != self.groups:
             return failed("repeats", "it changes the rollouts that it is given: other rewards read them too")
         faults = [
             f"{one.rewards}, then {two.rewards}{whose}: {rollout.completion.text!r:.60}"

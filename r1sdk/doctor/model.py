@@ -4,7 +4,8 @@ import contextlib
 import io
 from collections.abc import Iterator
 
-from ..compose import ModelSource, Run
+from ..compose import Run
+from ..model_source import ModelSource
 from ..text import opened_think
 from . import Finding
 

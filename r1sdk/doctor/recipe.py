@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..compose import ModelSource, Run
+from ..compose import Run
 from ..errors import R1Error, raise_all
 from ..hardware import bf16, gpus, memory_bytes
 from ..memory import GB, advice, estimate, read_shape
+from ..model_source import ModelSource
 from ..parallel import accelerate_file
 from ..plugins import Registry
 from ..recipe import read_layer

@@ -8,6 +8,7 @@ from ..compose import Run
 from ..generate import LocalSource, Plan, ServerSource, Source
 from ..generate.plan import server_of
 from ..generation import Generator
+from ..model_source import ModelSource
 from ..records import Task
 
 
@@ -20,11 +21,19 @@ def source_of(run: Run, plan: Plan, folder: Path | None = None) -> Source:
 
 def local_generator(run: Run, tasks: Sequence[Task], folder: Path | None = None) -> Generator:
     """The model, after a look whether `tasks` and the token limit fit it. One that is made is written to `folder`. Raises: R1Error."""
+    return load_local(run.model, run.recipe.seed, [(tasks, run.recipe.generation.max_tokens)], folder)
+
+
+def load_local(
+    model: ModelSource, seed: int, wanted: Sequence[tuple[Sequence[Task], int]], folder: Path | None = None
+) -> Generator:
+    """The model, after a look whether the tasks fit it, each with the tokens that a reply may have. Raises: R1Error."""
     from ..generation.hf_model import HFModel
     from .models import check_lengths, load_model, load_tokenizer, locate
 
-    made = folder or (Path(mkdtemp(prefix="r1-")) if run.model.make else Path())
-    where = locate(run.model, made, run.recipe.seed)
+    made = folder or (Path(mkdtemp(prefix="r1-")) if model.make else Path())
+    where = locate(model, made, seed)
     tokenizer = load_tokenizer(where)
-    check_lengths(tasks, tokenizer, where, run.recipe.generation.max_tokens)
+    for tasks, max_tokens in wanted:
+        check_lengths(tasks, tokenizer, where, max_tokens)
     return HFModel(load_model(where), tokenizer)

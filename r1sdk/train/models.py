@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..compose import ModelSource
 from ..errors import R1Error
 from ..generation.hf_model import render
 from ..memory import dtype_of
+from ..model_source import ModelSource
 from ..recipe import Recipe
 from ..records import Task
 

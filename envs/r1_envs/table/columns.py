@@ -43,7 +43,11 @@ class Columns:
             return row[name]
         named = getattr(self, what)
         looked_for = (named,) if named else USUAL[what]
-        hint = "\n  it has tests: choose the verifier code" if what == "answer" and self.name("tests", row) else ""
+        hint = ""
+        if what == "answer" and self.name("tests", row):
+            hint = "\n  it has tests: choose the verifier code"
+        elif what == "category":
+            hint = ", or with null for none"
         raise r1sdk.R1Error(
             f"no column {' or '.join(map(repr, looked_for))}; found {', '.join(map(str, row))}"
             f"\n  name the column with the option {what}_column{hint}"

@@ -50,11 +50,13 @@ class Choice:
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         task = rollout.task
-        options = [_plain(option) for option in task.info["choices"]]
+        options = list(task.info["choices"])
         written = answer_text(rollout.completion.text)
         if written is None or not written.strip():
             return r1sdk.Verdict(0.0, reason="no answer")
-        chosen = _chosen(written[:2048], options)
+        whole = (r1sdk.extract_answer(rollout.completion.text) or "").strip()
+        # The text of an option, signs included, before what is read of it as mathematics.
+        chosen = LETTERS[options.index(whole)] if whole in options else _chosen(written[:2048], options)
         if chosen is None:
             return r1sdk.Verdict(0.0, extracted=written.strip()[:200], reason="chooses no one option")
         reason = "" if chosen == task.answer else f"is not {task.answer}"
@@ -75,7 +77,7 @@ def _options(value: Any) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Sequence) or not 2 <= len(value) <= len(LETTERS):
         raise r1sdk.R1Error(f"the options are a list of 2 to {len(LETTERS)} texts, got {value!r:.60}")
     options = [gold_answer(option).strip() for option in value]
-    if len({_plain(option) for option in options}) < len(options):
+    if len({" ".join(option.split()) for option in options}) < len(options):
         raise r1sdk.R1Error(f"two options are the same: {options!r:.100}")
     return options
 
@@ -87,9 +89,8 @@ def _place(value: Any, options: list[str]) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(options):
         return value
     if isinstance(value, str):
-        plain = [_plain(option) for option in options]
-        if _plain(value) in plain:
-            return plain.index(_plain(value))
+        if (named := _named(value, options)) is not None:
+            return named
         letter = value.strip().strip("().").upper()
         if len(letter) == 1 and letter in LETTERS[: len(options)]:
             return LETTERS.index(letter)
@@ -100,15 +101,23 @@ def _place(value: Any, options: list[str]) -> int:
 
 def _chosen(written: str, options: list[str]) -> str | None:
     """The letter that an answer chooses, with the text of its own option or none; None where that is not one."""
-    if _plain(written) in options:
-        return LETTERS[options.index(_plain(written))]
+    if (named := _named(written, options)) is not None:
+        return LETTERS[named]
     match = _LETTER.fullmatch(written.strip())
     if match is None:
         return None
     at = LETTERS.find(match[1].upper())
-    if at < 0 or at >= len(options) or (match[2] and _plain(match[2]) != options[at]):
+    if at < 0 or at >= len(options) or (match[2] and _plain(match[2]) != _plain(options[at])):
         return None
     return LETTERS[at]
+
+
+def _named(text: str, options: list[str]) -> int | None:
+    """Which option `text` is, from 0; case and signs around it aside where no other option differs in those alone."""
+    if text.strip() in options:
+        return options.index(text.strip())
+    found = [at for at, option in enumerate(options) if _plain(option) == _plain(text)]
+    return found[0] if len(found) == 1 else None
 
 
 def _plain(text: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Literal
 
 import r1sdk
-from r1_rewards import maths
 
 from ...rows import Row
 from ..columns import Columns
-from .algebra import judged
 from .contract import Posed, gold_answer, in_format
 
 _GSM8K = "####"  # stands before the answer at the end of a solution
@@ -20,7 +19,7 @@ _GSM8K = "####"  # stands before the answer at the end of a solution
 class Maths:
     """Answers checked by `r1_rewards.maths`, those that take algebra in a worker process."""
 
-    mode: maths.Mode = "r1"  # "trl": as TRL's accuracy_reward judges the whole reply
+    mode: Literal["r1", "trl"] = "r1"  # "trl": as TRL's accuracy_reward judges the whole reply
     timeout_s: float = 5.0  # to check one answer
 
     def __post_init__(self) -> None:
@@ -38,6 +37,8 @@ class Maths:
         gold = rollout.task.answer
         if gold is None:
             return r1sdk.Verdict(None, "unverifiable", reason="the task has no gold answer")
+        from .algebra import judged  # here, because its many patterns take long to compile
+
         return await judged(rollout.completion.text, gold, self.mode, self.timeout_s)
 
     def gold_reply(self, task: r1sdk.Task) -> str:

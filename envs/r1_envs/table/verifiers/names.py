@@ -1,22 +1,17 @@
-"""The verifiers by name, built with their options."""
+"""The verifiers by name, built with their options. Each is a module, loaded when an environment asks for it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 import r1sdk
 
-from .choice import Choice
-from .code import Code
 from .contract import Verifier
-from .exact import Exact
-from .judge import Judge
-from .maths import Maths
 
-NAMES: dict[str, type[Any]] = {"maths": Maths, "exact": Exact, "choice": Choice, "code": Code, "judge": Judge}
+NAMES = {"maths": "Maths", "exact": "Exact", "choice": "Choice", "code": "Code", "judge": "Judge"}  # the class in each
 
 
 def verifier_name(named: str | Mapping[str, Any]) -> str:
@@ -32,12 +27,12 @@ def build_verifier(named: str | Mapping[str, Any], sandbox: r1sdk.Sandbox | None
         raise ValueError(f"verifier is a name or {{name: ..., options: ...}}, got {', '.join(sorted(extra))}")
     if name not in NAMES:
         raise ValueError(f"no verifier {name!r}{_nearest(name, list(NAMES))}; there are {', '.join(NAMES)}")
-    kind = NAMES[name]
+    kind: type[Any] = getattr(import_module(f".{name}", __package__), NAMES[name])
     known = [field.name for field in dataclasses.fields(kind) if field.init and field.name != "sandbox"]
     if unknown := [option for option in options if option not in known]:
         hints = "; ".join(f"{option!r}{_nearest(option, known)}" for option in unknown)
         raise ValueError(f"verifier {name!r} has no option {hints}; it takes {', '.join(known)}")
-    built: Verifier = _typed(kind, name, options, {"sandbox": sandbox} if kind is Code else {})
+    built: Verifier = _typed(kind, name, options, {"sandbox": sandbox} if name == "code" else {})
     return built
 
 
@@ -59,5 +54,7 @@ def _typed(kind: type[Any], name: str, options: dict[str, Any], more: dict[str, 
 
 
 def _nearest(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]!r}?" if close else ""

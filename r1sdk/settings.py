@@ -1,0 +1,115 @@
+"""A recipe's settings against each other and against TRL's: what the method does not read, what cannot go together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .errors import R1Error, RecipeError, nearest
+from .parallel import world
+from .recipe import Collect, Recipe
+from .tracking import tracker_errors
+from .trl_fields import trainer_fields
+
+OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
+    "num_generations": "generation.samples",
+    "max_completion_length": "generation.max_tokens",
+    "temperature": "generation.temperature",
+    "top_p": "generation.top_p",
+    "top_k": "generation.top_k",
+    "use_vllm": "generation.backend",
+    "reward_weights": "rewards: [{name: ..., weight: ...}]",
+    "seed": "seed",
+    "data_seed": "seed",
+    "output_dir": "output_dir, or --out",
+    "resume_from_checkpoint": "--resume",
+    "eval_strategy": "evaluation.tasks",
+    "do_eval": "evaluation.tasks",
+    "model_init_kwargs": "dtype and attention",
+    "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
+}
+
+
+def settings_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each setting that cannot be what was meant."""
+    return _method_errors(recipe) + _trainer_errors(recipe)
+
+
+def _method_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each key that the method does not read."""
+    keys = {"data": (recipe.data, None, "sft"), "collect": (recipe.collect, Collect(), "generate")}
+    errors: list[R1Error] = [
+        RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
+        for key, (value, unset, method) in keys.items()
+        if recipe.method != method and value != unset
+    ]
+    if recipe.method == "generate" and recipe.launch.accelerate:
+        errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
+    return errors
+
+
+def _trainer_errors(recipe: Recipe) -> list[R1Error]:
+    errors: list[R1Error] = []
+    if recipe.method == "generate":
+        return errors
+    try:
+        known = trainer_fields(recipe.method)
+    except R1Error as error:
+        return [error]
+    for key, value in recipe.trainer.items():
+        if key in OWNED:
+            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {OWNED[key]}"))
+        elif key not in known:
+            config = {"grpo": "GRPOConfig", "sft": "SFTConfig"}[recipe.method]
+            errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
+        elif isinstance(known[key], (int, float)) and isinstance(value, str):
+            errors.append(RecipeError(f"recipe key 'trainer.{key}' takes a number or true or false, got {value!r}"))
+    errors += tracker_errors(recipe.trainer.get("report_to"))
+    if recipe.trainer.get("save_total_limit") == 1:
+        # The trainer deletes the old checkpoint before the new one is known to be whole.
+        errors.append(RecipeError("recipe key 'trainer.save_total_limit' must be 2 or more, or a kill could lose both"))
+    if recipe.optimizer == "muon" and recipe.lora is not None:
+        errors.append(
+            RecipeError("optimizer muon steps the matrices of the model, and lora trains adapters: choose one")
+        )
+    if recipe.method == "grpo":
+        errors += _batch_errors(recipe, known)
+        if recipe.optimizer != "trainer":
+            errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
+        if not recipe.generation.temperature:
+            errors.append(
+                RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ")
+            )
+    return errors
+
+
+def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
+    """GRPO compares whole groups: the generation batch must be a multiple of the group size."""
+    samples = recipe.generation.samples
+    if samples < 2:
+        return [
+            RecipeError(
+                f"recipe key 'generation.samples' is {samples}: GRPO compares at least 2 completions of a prompt"
+            )
+        ]
+
+    def given(key: str, default: int) -> Any:
+        value = recipe.trainer.get(key)
+        return known.get(key) or default if value is None else value
+
+    per_device, accumulation = given("per_device_train_batch_size", 8), given("gradient_accumulation_steps", 1)
+    steps = recipe.trainer.get("steps_per_generation") or accumulation
+    whole, processes = recipe.trainer.get("generation_batch_size"), world(recipe.launch)
+    if isinstance(whole, int):
+        batch: Any = whole / processes
+    else:
+        batch = per_device * steps if isinstance(per_device, int) and isinstance(steps, int) else None
+    if batch is None or batch % samples == 0:
+        return []
+    lower = int(batch - batch % samples)
+    several = f" in each of {processes} processes" if processes > 1 else ""
+    return [
+        RecipeError(
+            f"a generation batch of {batch:g} completions{several} does not divide by the group size {samples}\n"
+            f"  per_device_train_batch_size {per_device} x steps_per_generation {steps}; use "
+            f"{' or '.join(str(n) for n in (lower, lower + samples) if n)}, or another generation.samples"
+        )
+    ]
