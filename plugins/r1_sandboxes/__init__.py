@@ -5,20 +5,16 @@ from typing import Any
 
 import r1sdk
 
-from .docker import DockerSandbox
 from .e2b import E2BSandbox
 from .local import LocalSandbox
-from .monty import MontySandbox
 from .pool import close_pools
 from .unsafe import UnsafeSandbox
 
-__all__ = ["DockerSandbox", "E2BSandbox", "LocalSandbox", "MontySandbox", "UnsafeSandbox", "close_pools"]
+__all__ = ["E2BSandbox", "LocalSandbox", "UnsafeSandbox", "close_pools"]
 
 
 @r1sdk.hookimpl
 def r1_register_sandboxes(register: Callable[[str, Callable[..., Any]], None]) -> None:
     register("local", LocalSandbox)
     register("e2b", E2BSandbox)
-    register("docker", DockerSandbox)
-    register("monty", MontySandbox)
     register("unsafe", UnsafeSandbox)

@@ -87,7 +87,7 @@ def _choose(mode: str, preload: tuple[str, ...]) -> Mode:
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
         raise r1sdk.R1Error(
             f"sandbox 'local' needs Linux on x86_64 or aarch64, this is {sys.platform} on {platform.machine()}\n"
-            "  use another sandbox: 'monty' for a part of Python, 'e2b', 'docker'; 'unsafe' runs programs without any protection"
+            "  use another sandbox, e.g. 'e2b'; 'unsafe' runs programs without any protection"
         )
     reasons = []
     for candidate in MODES if mode == "auto" else (mode,):

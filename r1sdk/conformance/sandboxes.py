@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 
 from ..contracts import Execution, ExecutionLimits, Guarantee, Sandbox
-from ..errors import R1Error
+from ..errors import R1Error, Unavailable
 from .findings import Finding, failed, passed, skipped
-from .steps import Candidate, Step, build_step, listed, pickle_step, run_async
+from .steps import Candidate, NotTried, Step, build_step, listed, pickle_step, run_async
 
 START_S = 30.0  # beyond a program's own limit: a container may have to start
 _LIMITS = ExecutionLimits(timeout_s=10.0)
@@ -46,9 +46,13 @@ class _Trial:
 
     @cached_property
     def guarantees(self) -> Sequence[Guarantee]:
-        return self.sandbox.check()
+        try:
+            return self.sandbox.check()
+        except Unavailable as error:  # a key, a daemon or a server that this machine does not have
+            raise NotTried(str(error)) from None
 
     def _run(self, code: str, *stdins: str, limits: ExecutionLimits = _LIMITS) -> list[Execution]:
+        assert self.guarantees is not None  # nothing is run in one that cannot be had
         return list(run_async(self.sandbox.run(code, list(stdins), limits=limits)))
 
     def says_what_holds(self) -> Finding:
@@ -113,6 +117,7 @@ class _Trial:
     def runs_in_threads_and_loops(self) -> Finding:
         """A batch is judged in an event loop of its own, and training may judge from several threads."""
         said: list[str] = []
+        assert self.guarantees is not None
 
         def run() -> None:
             try:

@@ -62,10 +62,10 @@ class E2BSandbox:
         try:
             import e2b_code_interpreter
         except ImportError:
-            raise r1sdk.R1Error("sandbox 'e2b' needs: pip install 'r1sdk[e2b]'") from None
+            raise r1sdk.Unavailable("sandbox 'e2b' needs: pip install 'r1sdk[e2b]'") from None
         del e2b_code_interpreter
         if not self.debug and not os.environ.get("E2B_API_KEY"):
-            raise r1sdk.R1Error(
+            raise r1sdk.Unavailable(
                 "sandbox 'e2b' needs a key in the environment variable E2B_API_KEY: https://e2b.dev/dashboard\n"
                 "  a server of your own: options api_url and sandbox_url, with its key, or debug"
             )
@@ -111,7 +111,7 @@ def _check(settings: Settings, language: str) -> tuple[r1sdk.Guarantee, ...]:
     try:
         (done,) = submit(settings, make_cell(_TRIED[language], ["answered\n"], limits, language), 5.0).result()
     except r1sdk.Unavailable as error:
-        raise r1sdk.R1Error(f"sandbox 'e2b' cannot be had: {error}") from None
+        raise r1sdk.Unavailable(f"sandbox 'e2b' cannot be had: {error}") from None
     if done.stdout != "answered\n":
         raise r1sdk.R1Error(
             f"sandbox 'e2b' does not run {language}: {done.status} {done.stdout!r:.100} {done.stderr[-200:]}"
