@@ -17,8 +17,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from r1_sandboxes import LocalSandbox, close_pools, pool
+from r1_sandboxes import LocalSandbox, pool
 from r1_sandboxes.bubblewrap import find_bwrap
+from r1_sandboxes.pool import close_pools
 from r1sdk import ExecutionLimits
 
 SMALL = "print(sum(map(int, input().split())))"

@@ -11,7 +11,8 @@ from r1_rewards.code.blocks import find_program
 from r1_rewards.code.cases import read_tests
 from r1_rewards.code.programs import check_program
 from r1_rewards.code.values import same_value, write_value
-from r1_sandboxes import LocalSandbox, close_pools
+from r1_sandboxes import LocalSandbox
+from r1_sandboxes.pool import close_pools
 from r1sdk.plugins import load_plugins
 from r1sdk.scoring import score
 

@@ -10,7 +10,8 @@ from r1_envs.table import File
 from r1_rewards.code.blocks import find_program
 from r1_rewards.code.cases import read_tests
 from r1_rewards.code.programs import check_program
-from r1_sandboxes import LocalSandbox, close_pools, languages, pool
+from r1_sandboxes import LocalSandbox, languages, pool
+from r1_sandboxes.pool import close_pools
 
 HERE = LocalSandbox().languages()
 ADD = {"tests": [{"input": f"{a} {b}\n", "output": f"{a + b}\n"} for a, b in ((1, 2), (-5, 5), (10, 20))]}

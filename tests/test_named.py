@@ -15,7 +15,8 @@ import r1sdk
 from r1_envs.named import NAMED
 from r1_envs.named.asserts import read_check
 from r1_envs.named.packed import unpacked
-from r1_sandboxes import LocalSandbox, close_pools
+from r1_sandboxes import LocalSandbox
+from r1_sandboxes.pool import close_pools
 from r1sdk.goldcheck import check_gold
 from r1sdk.plugins import load_plugins
 

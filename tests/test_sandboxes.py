@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import r1sdk
-from r1_sandboxes import LocalSandbox, UnsafeSandbox, close_pools
+from r1_sandboxes import LocalSandbox, UnsafeSandbox
+from r1_sandboxes.pool import close_pools
 from r1sdk.plugins import load_plugins
 
 sys.path.insert(0, str(Path(__file__).parent))

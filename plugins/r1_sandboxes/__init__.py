@@ -7,10 +7,9 @@ import r1sdk
 
 from .e2b import E2BSandbox
 from .local import LocalSandbox
-from .pool import close_pools
 from .unsafe import UnsafeSandbox
 
-__all__ = ["E2BSandbox", "LocalSandbox", "UnsafeSandbox", "close_pools"]
+__all__ = ["E2BSandbox", "LocalSandbox", "UnsafeSandbox"]
 
 
 @r1sdk.hookimpl

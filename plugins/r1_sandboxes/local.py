@@ -1,22 +1,19 @@
 """The sandbox `local`: this machine's own Python and its other languages, in a jail."""
 
-import asyncio
 import os
-import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import r1sdk
 
-from .jails import JailDied, Mode, start_jail
-from .languages import LANGUAGES, find_toolchain
-from .pool import Kind, Pool, pool_of
-from .probes import probe, probe_language
+if TYPE_CHECKING:  # imported where a program is run: listing plugins stays quick
+    from .jails import Mode
+    from .pool import Pool
 
-MODES: tuple[Mode, ...] = ("bubblewrap", "landlock")
+MODES: tuple["Mode", ...] = ("bubblewrap", "landlock")
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,8 @@ class LocalSandbox:
         language: str = "python",
     ) -> Sequence[r1sdk.Execution]:
         """The execution of `code` on each of `stdins`. Raises: Unavailable, R1Error."""
+        import asyncio
+
         return await asyncio.wrap_future(self._pool(language).submit(code, stdins, limits))
 
     def check(self, language: str = "python") -> Sequence[r1sdk.Guarantee]:
@@ -65,6 +64,10 @@ class LocalSandbox:
 
     def languages(self) -> Mapping[str, str]:
         """The languages by name, each with its toolchain here, or with why it is not here."""
+        import platform
+
+        from .languages import LANGUAGES, find_toolchain
+
         found = {"python": f"Python {platform.python_version()}"}
         for language in LANGUAGES:
             try:
@@ -73,7 +76,10 @@ class LocalSandbox:
                 found[language] = f"not here: {error}"
         return found
 
-    def _pool(self, language: str = "python") -> Pool:
+    def _pool(self, language: str = "python") -> "Pool":
+        from .languages import find_toolchain
+        from .pool import Kind, pool_of
+
         if language != "python":
             find_toolchain(language)
         workers = self.workers or max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
@@ -82,8 +88,12 @@ class LocalSandbox:
 
 
 @cache
-def _choose(mode: str, preload: tuple[str, ...]) -> Mode:
+def _choose(mode: str, preload: tuple[str, ...]) -> "Mode":
     """The first kind of jail that starts here. Raises: R1Error that says why none does."""
+    import platform
+
+    from .jails import JailDied, start_jail
+
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
         raise r1sdk.R1Error(
             f"sandbox 'local' needs Linux on x86_64 or aarch64, this is {sys.platform} on {platform.machine()}\n"
@@ -103,13 +113,17 @@ def _choose(mode: str, preload: tuple[str, ...]) -> Mode:
 
 
 @cache
-def _guarantees(pool: Pool) -> tuple[r1sdk.Guarantee, ...]:
+def _guarantees(pool: "Pool") -> tuple[r1sdk.Guarantee, ...]:
+    from .probes import probe
+
     own_disk = pool.kind.mode == "bubblewrap"
     return probe(lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0], own_disk)
 
 
 @cache
-def _language_guarantees(pool: Pool) -> tuple[r1sdk.Guarantee, ...]:
+def _language_guarantees(pool: "Pool") -> tuple[r1sdk.Guarantee, ...]:
+    from .probes import probe_language
+
     return probe_language(
         pool.kind.language, lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0]
     )

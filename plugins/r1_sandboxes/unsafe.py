@@ -1,6 +1,5 @@
 """The sandbox `unsafe`: no protection at all, for programs that are trusted. Never chosen unless it is named."""
 
-import asyncio
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,8 @@ class UnsafeSandbox:
         language: str = "python",
     ) -> Sequence[r1sdk.Execution]:
         """The execution of `code` on each of `stdins`. Raises: R1Error."""
+        import asyncio
+
         self.check(language)
         return [await asyncio.to_thread(_execute, code, stdin, limits) for stdin in stdins]
 

@@ -1,19 +1,15 @@
 """The sandbox `e2b`: programs run in sandboxes on E2B, or on a server of one's own that speaks its protocol."""
 
-import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import r1sdk
 
-from .cell import make_cell
-from .fleet import Settings
-from .inside import LANGUAGES
-from .loop import close_fleets, submit
-
-__all__ = ["E2BSandbox", "close_fleets"]
+if TYPE_CHECKING:  # imported where a program is run: listing plugins stays quick
+    from .fleet import Settings
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,11 @@ class E2BSandbox:
         language: str = "python",
     ) -> Sequence[r1sdk.Execution]:
         """The execution of `code` on each of `stdins`, in one request. Raises: Unavailable, R1Error."""
+        import asyncio
+
+        from .cell import make_cell
+        from .loop import submit
+
         _check_language(language)
         return await asyncio.wrap_future(submit(self._settings(), make_cell(code, stdins, limits, language)))
 
@@ -57,8 +58,10 @@ class E2BSandbox:
         _check_language(language)
         return _check(self._settings(), language)
 
-    def _settings(self) -> Settings:
+    def _settings(self) -> "Settings":
         """What its sandboxes are made with. Raises: R1Error where the package or the key is missing."""
+        from .fleet import Settings
+
         try:
             import e2b_code_interpreter
         except ImportError:
@@ -92,6 +95,8 @@ class E2BSandbox:
 
 
 def _check_language(language: str) -> None:
+    from .inside import LANGUAGES
+
     if language not in LANGUAGES:
         raise r1sdk.R1Error(f"sandbox 'e2b' runs {', '.join(LANGUAGES)}, not {language!r}")
 
@@ -106,7 +111,10 @@ _TRIED = {
 
 
 @cache
-def _check(settings: Settings, language: str) -> tuple[r1sdk.Guarantee, ...]:
+def _check(settings: "Settings", language: str) -> tuple[r1sdk.Guarantee, ...]:
+    from .cell import make_cell
+    from .loop import submit
+
     limits = r1sdk.ExecutionLimits(timeout_s=20.0)
     try:
         (done,) = submit(settings, make_cell(_TRIED[language], ["answered\n"], limits, language), 5.0).result()
