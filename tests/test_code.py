@@ -45,6 +45,49 @@ def test_a_right_program_is_worth_one_and_the_share_that_passes_is_worth_its_sha
     assert check(sandbox, reply("print(3)"), ADD, scoring="all").value == 0.0
 
 
+FACTORS = {  # any two factors are right
+    "tests": [{"input": "12\n", "output": "3 4"}, {"input": "35\n", "output": "5 7"}],
+    "checker": "def check(given, expected, printed):\n    a, b = map(int, printed.split())\n    return a * b == int(given) and a > 1 and b > 1",
+    "timeout_s": 1,
+}
+
+
+def test_a_checker_accepts_every_right_output_and_no_other(sandbox):
+    factors = "n = int(input())\na = next(d for d in range(2, n) if n % d == 0)\nprint({})"
+    assert check(sandbox, reply(factors.format("n // a, a")), FACTORS).value == 1.0
+    assert check(sandbox, reply(factors.format("a, n // a")), FACTORS).value == 1.0
+    wrong = check(sandbox, reply(factors.format("1, n")), FACTORS)
+    assert wrong.value == 0.0 and wrong.reason.endswith("wrong x2 (checker: not accepted)")
+    assert check(sandbox, reply("print('3 4')"), FACTORS).value == 0.5
+
+
+def test_an_output_that_breaks_the_checker_is_not_accepted(sandbox):
+    verdict = check(sandbox, reply("print('three four')"), FACTORS)
+    assert verdict.value == 0.0 and "checker: failed: ValueError" in verdict.reason
+    slow = {**FACTORS, "checker": "def check(given, expected, printed):\n    while True: pass", "timeout_s": 0.3}
+    assert "checker: timeout" in check(sandbox, reply("print('3 4')"), slow).reason
+
+
+def test_a_program_cannot_speak_for_the_checker(sandbox):
+    shouts = "import atexit, os\natexit.register(lambda: os.write(1, b'passed'))\nprint('passed')"
+    assert check(sandbox, reply(shouts), FACTORS).value == 0.0
+    changes = "import builtins\nbuiltins.int = lambda text: 12\nprint('1 1')"
+    assert check(sandbox, reply(changes), FACTORS).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("info", "said"),
+    [
+        ({**FACTORS, "checker": "def check(a): return True"}, r"must define check\(given, expected, printed\)"),
+        ({**FACTORS, "checker": "def check(:"}, "no Python"),
+        ({**FACT, "checker": FACTORS["checker"]}, "for tests of input and output"),
+    ],
+)
+def test_a_checker_that_cannot_be_used_is_an_error(info, said):
+    with pytest.raises(r1sdk.R1Error, match=said):
+        read_tests(info)
+
+
 def test_the_last_line_of_an_exception_is_the_reason(sandbox):
     verdict = check(sandbox, reply("raise ValueError('no idea')"), ADD)
     assert verdict.value == 0.0 and verdict.reason.endswith("failed x4 (ValueError: no idea)")

@@ -5,8 +5,9 @@
     {"tests": ["assert add(1, 2) == 3"]}                              the same, as MBPP has it
     {"verification_info": {"language": "python", "test_cases": [{"input": ..., "output": ..., "fn_name": ...}]}}    Open-R1's
 
-A test may have a `weight`. Beside the tests, info may have `language`, `timeout_s`, `memory_bytes` (of each case), `tolerance` and
-`prelude`: code that is run before the program, such as imports.
+A test may have a `weight`. Beside the tests, info may have `language`, `timeout_s`, `memory_bytes` (of each case), `tolerance`,
+`prelude`: code that is run before the program, such as imports, and `checker`: Python that defines `check(given, expected, printed)`, for
+problems with several right outputs.
 """
 
 import ast
@@ -19,6 +20,7 @@ from typing import Any
 import r1sdk
 
 from ..fences import language_name
+from .checker import check_checker
 from .values import WRITER, same_value, write_value
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?inf", re.ASCII)
@@ -88,6 +90,7 @@ class Tests:
     language: str
     limits: r1sdk.ExecutionLimits
     prelude: str = ""
+    checker: str = ""  # Python that defines check(given, expected, printed); "": what is printed is compared
 
     def program(self, code: str) -> str:
         """What is run for a reply's `code`."""
@@ -125,7 +128,12 @@ def read_tests(info: Mapping[str, Any], timeout_s: float = 5.0, memory_bytes: in
         timeout_s=float(given.get("timeout_s") or timeout_s),
         memory_bytes=int(given.get("memory_bytes") or memory_bytes),
     )
-    return Tests(tuple(cases), language, limits, str(given.get("prelude") or ""))
+    checker = str(given.get("checker") or "")
+    if checker and cases[0].is_call:
+        raise r1sdk.R1Error("a checker is for tests of input and output, and these call a function")
+    if checker:
+        check_checker(checker)
+    return Tests(tuple(cases), language, limits, str(given.get("prelude") or ""), checker)
 
 
 def _read(test: Any, tolerance: float | None) -> Case:

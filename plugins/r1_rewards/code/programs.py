@@ -1,6 +1,6 @@
 """The code check: a reply's program run on the tests of its task in a sandbox, compared outside of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -8,6 +8,7 @@ import r1sdk
 
 from .blocks import find_program
 from .cases import Tests, read_tests
+from .checker import run_checker
 from .reward import Scoring
 
 SHOWN = 512  # characters of a program that a verdict keeps
@@ -69,8 +70,13 @@ async def _run(
         executions = await sandbox.run(program, stdins, limits=tests.limits, language=tests.language)
         if len(executions) != len(stdins):
             raise r1sdk.Unavailable(f"the sandbox ran {len(executions)} of {len(stdins)} cases")
+        refused = await _refused(tests, chunk, executions, sandbox)
         for at, execution in zip(chunk, executions, strict=True):
-            met = tests.cases[at].is_met_by(execution, exact)
+            if tests.checker:
+                met = execution.status == "ok" and not refused[at]
+                complaint = complaint or refused.get(at, "")
+            else:
+                met = tests.cases[at].is_met_by(execution, exact)
             endings[at] = "passed" if met else "wrong" if execution.status == "ok" else execution.status
             seconds += execution.seconds
             if execution.status == "failed" and not complaint:
@@ -78,6 +84,18 @@ async def _run(
         if stop_early and any(endings[at] != "passed" for at in chunk):
             break
     return endings, seconds, complaint
+
+
+async def _refused(
+    tests: Tests, chunk: range, executions: Sequence[r1sdk.Execution], sandbox: r1sdk.Sandbox
+) -> dict[int, str]:
+    """Of the cases in `chunk` that ended well, what the task's checker says against each; "" where nothing."""
+    ended = [(at, done) for at, done in zip(chunk, executions, strict=True) if done.status == "ok"]
+    if not tests.checker or not ended:
+        return {}
+    cases = [(tests.cases[at].stdin, tests.cases[at].expected, done.stdout) for at, done in ended]
+    said = await run_checker(tests.checker, cases, sandbox, tests.limits)
+    return {at: complaint for (at, _), complaint in zip(ended, said, strict=True)}
 
 
 def _chunks(count: int, stop_early: bool) -> Iterator[range]:

@@ -18,7 +18,7 @@ from ...rows import Row
 from ..columns import Columns
 from .contract import Posed
 
-_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude")  # columns that belong to the tests
+_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker")  # columns that belong to the tests
 
 
 @dataclass(frozen=True)

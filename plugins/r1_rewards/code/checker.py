@@ -1,0 +1,52 @@
+"""Outputs judged by a checker that comes with the task, run in the sandbox: in executions of its own, without the program."""
+
+import ast
+import json
+from collections.abc import Sequence
+
+import r1sdk
+
+_RUN = """
+def main(source):
+    import json, os, sys
+    asked = json.loads(sys.stdin.read())
+    out = os.dup(1)
+    os.dup2(2, 1)
+    names = {"__name__": "checker"}
+    exec(compile(source, "checker.py", "exec", dont_inherit=True), names)
+    value = names["check"](asked["given"], asked["expected"], asked["printed"])
+    os.write(out, b"passed" if float(value) >= 1 else b"wrong")
+main("""
+
+
+def check_checker(source: str) -> None:
+    """Raises: R1Error where `source` is no Python that defines `check` with three arguments."""
+    try:
+        defined = [
+            node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "check"
+        ]
+    except (SyntaxError, ValueError, RecursionError) as error:
+        raise r1sdk.R1Error(f"the checker is no Python: {error}") from None
+    if not defined or len(defined[-1].args.args) != 3:
+        raise r1sdk.R1Error("the checker must define check(given, expected, printed)")
+
+
+async def run_checker(
+    source: str, cases: Sequence[tuple[str, str, str]], sandbox: r1sdk.Sandbox, limits: r1sdk.ExecutionLimits
+) -> list[str]:
+    """For each `(given, expected, printed)` "" where the checker returns 1 or True, else why not. Raises: Unavailable.
+
+    A checker that fails, or does not end, on what a program printed has not accepted it.
+    """
+    stdins = [json.dumps({"given": g, "expected": e, "printed": p}) for g, e, p in cases]
+    executions = await sandbox.run(f"{_RUN}{source!r})\n", stdins, limits=limits, language="python")
+    if len(executions) != len(stdins):
+        raise r1sdk.Unavailable(f"the sandbox ran {len(executions)} of {len(stdins)} checks")
+    return [_complaint(execution) for execution in executions]
+
+
+def _complaint(execution: r1sdk.Execution) -> str:
+    if execution.status != "ok":
+        last = execution.stderr.strip().rpartition("\n")[2][:120]
+        return f"checker: {execution.status}" + (f": {last}" if last else "")
+    return "" if execution.stdout == "passed" else "checker: not accepted"
