@@ -255,3 +255,10 @@ def test_rollouts_are_generated_judged_kept_and_written(run_r1, tmp_path):
     assert [line["id"] for line in lines] == [f"train/{i}" for i in (0, 0, 1, 1, 2, 2)]
     assert all(line["correct"] == 0.0 and set(line["rewards"]) == {"accuracy", "format"} for line in lines)
     assert f"r1 train --method sft --model MODEL --data {file}" in said.err
+
+
+def test_the_version_is_printed(run_r1):
+    from importlib.metadata import version
+
+    said = run_r1("--version")
+    assert (said.code, said.out) == (0, f"r1sdk {version('r1sdk')}\n")

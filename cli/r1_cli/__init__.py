@@ -1,6 +1,7 @@
 """The `r1` command. Each sub-command imports what it runs when it runs, so that `r1 --help` is instant."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -23,9 +24,27 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
-    help="R1-style training of language models: rewards and environments are plugins, a trainer runs them.",
     epilog="Try: r1 train --env countdown --rewards accuracy,format",
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"r1sdk {version('r1sdk')}")
+        raise typer.Exit
+
+
+@app.callback()
+def r1(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """R1-style training of language models: rewards and environments are plugins, a trainer runs them."""
+
+
 app.command(epilog="Try: r1 train --env countdown --rewards accuracy,format")(train)
 app.add_typer(data, name="data")
 app.command("eval", epilog="Try: r1 eval tiny --env countdown --tasks 200")(evaluate)
