@@ -56,7 +56,8 @@ def test_the_model_is_the_base_with_the_adapter_merged_in(trained):
 def test_it_is_evaluated_as_any_other_run(trained, run_r1):
     said = run_r1("eval", trained.path, "--tasks", "2", "--json")
     assert said.code == 0, said.err
-    assert json.loads(said.out)["accuracy"]["n"] == 2
+    ((found,),) = (by_environment.values() for by_environment in json.loads(said.out)["results"].values())
+    assert found["accuracy"]["n"] == 2
 
 
 def test_muon_and_adapters_are_refused_together(r1):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import R1Error
+from ..errors import R1Error, Unavailable
 from ..plugins import Registry
 from . import Finding
 from .versions import VLLM, compared, installed
@@ -46,8 +46,13 @@ def check_sandboxes(registry: Registry) -> Iterator[Finding]:
         what = f"sandbox {name}"
         try:
             found = registry.build("sandbox", name).check()
+        except Unavailable as error:  # a service that nobody has set up
+            text, _, todo = str(error).partition("\n")
+            yield Finding(what, "ok", f"not to be had here: {text}", todo.strip())
+            continue
         except R1Error as error:
-            yield Finding(what, "warning", str(error))
+            text, _, todo = str(error).partition("\n")
+            yield Finding(what, "warning", text, todo.strip() or "use another sandbox")
             continue
         if amiss := [guarantee for guarantee in found if not guarantee.holds]:
             text = "; ".join(f"{guarantee.name}: {guarantee.how}" for guarantee in amiss)
