@@ -1,13 +1,12 @@
 """The packages of docs/examples, as strangers have them: built as wheels, installed from those alone, trained with by name."""
 
-import os
-import subprocess
 import sys
 import threading
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from programs_of_python import run_module
 
 from r1sdk.runs import RunFolder
 
@@ -19,28 +18,14 @@ SHORT = (
 )
 
 
-def run(*arguments, cwd, path=()):
-    search = [*map(str, path), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The folder that the three were installed into, from wheels."""
     folder = tmp_path_factory.mktemp("examples")
     quiet = ("--no-deps", "--no-index", "--disable-pip-version-check", "--quiet")
     sources = [EXAMPLES / name for name in NAMES]
-    run("pip", "wheel", *quiet, "--no-build-isolation", "--wheel-dir", "wheels", *sources, cwd=folder)
-    run("pip", "install", *quiet, "--find-links", "wheels", "--target", "site", *NAMES, cwd=folder)
+    run_module("pip", "wheel", *quiet, "--no-build-isolation", "--wheel-dir", "wheels", *sources, cwd=folder)
+    run_module("pip", "install", *quiet, "--find-links", "wheels", "--target", "site", *NAMES, cwd=folder)
     return folder / "site"
 
 
@@ -60,7 +45,9 @@ def service(site):
 
 
 def test_the_tests_of_the_examples_pass_and_with_them_the_check(site):
-    said = run("pytest", "-q", "-p", "r1sdk.testing", "-p", "no:cacheprovider", *NAMES, cwd=EXAMPLES, path=[site])
+    said = run_module(
+        "pytest", "-q", "-p", "r1sdk.testing", "-p", "no:cacheprovider", *NAMES, cwd=EXAMPLES, path=[site]
+    )
     assert "passed" in said and "failed" not in said
 
 

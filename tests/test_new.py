@@ -1,30 +1,13 @@
 """`r1 new`: what it writes passes its own tests, mypy in strict mode, the linter and `r1 check` as it stands."""
 
-import os
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from programs_of_python import run_module
 
 EXAMPLES = [path.parent for path in Path(__file__).parents[1].glob("docs/examples/*/pyproject.toml")]
 KINDS = ("reward", "environment", "sandbox")
-
-
-def run(*arguments, cwd, path=()):
-    """A program of this interpreter's environment, with `path` in front of the modules that it finds."""
-    search = [*map(str, path), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(search)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +19,7 @@ def packages(tmp_path_factory, run_r1):
         assert said.code == 0 and f"r1 check my_{kind}" in said.out, said.err
     sources = [f"./r1-my-{kind}" for kind in KINDS]
     offline = ("--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check", "--quiet")
-    run("pip", "install", *offline, "--target", "site", *sources, cwd=folder)
+    run_module("pip", "install", *offline, "--target", "site", *sources, cwd=folder)
     return folder
 
 
@@ -44,14 +27,14 @@ def packages(tmp_path_factory, run_r1):
 def test_a_new_package_passes_its_own_tests_and_with_them_the_check(packages, kind):
     package = packages / f"r1-my-{kind}"
     assert f'check_plugin("{kind}", "my_{kind}")' in (package / "tests" / f"test_my_{kind}.py").read_text()
-    said = run("pytest", "-q", cwd=package, path=[packages / "site"])
+    said = run_module("pytest", "-q", cwd=package, path=[packages / "site"])
     assert "passed" in said and "failed" not in said
 
 
 def test_new_packages_and_the_examples_are_strictly_typed(packages):
     sources = [f"r1-my-{kind}/{part}" for kind in KINDS for part in (f"r1_my_{kind}.py", "tests")]
     sources += [example / part for example in EXAMPLES for part in (example.name.replace("-", "_"), "tests")]
-    assert "no issues found in 14 source files" in run("mypy", "--strict", *sources, cwd=packages)
+    assert "no issues found in 14 source files" in run_module("mypy", "--strict", *sources, cwd=packages)
     for kind in KINDS:
         settings = tomllib.loads((packages / f"r1-my-{kind}" / "pyproject.toml").read_text())["tool"]["mypy"]
         assert settings == {"strict": True, "files": [f"r1_my_{kind}.py", "tests"]}
