@@ -135,7 +135,9 @@ def test_a_worker_that_holds_on_to_memory_is_replaced_before_it_costs_a_later_ca
 
 def test_recursion_without_end_is_ended_one_way_or_another(pool):
     outcome = pool.call(f.recurse_without_end, timeout_s=3, memory_bytes=200 << 20)
-    noticed = outcome.status == "raised" and isinstance(outcome.value, RecursionError | SystemError)  # by the interpreter
+    noticed = outcome.status == "raised" and isinstance(
+        outcome.value, RecursionError | SystemError
+    )  # by the interpreter
     assert noticed or outcome.status in ("memory", "died", "timeout")
     assert pool.call(f.add, 1, 1, timeout_s=30).value == 2
 
