@@ -2,8 +2,12 @@
 
 import importlib.machinery
 import importlib.util
+import json
 import os
+import queue
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -288,3 +292,70 @@ def test_a_part_of_a_server_knows_its_copies_of_the_model():
     shared = "--data-parallel-size-local 2 --data-parallel-address a --data-parallel-rpc-port 8001"
     assert " ".join(Part(0, 2, "a").arguments(settings, 8000)) == shared
     assert " ".join(Part(1, 2, "a").arguments(settings, 8000)) == f"{shared} --headless --data-parallel-start-rank 2"
+
+
+def test_a_server_that_no_longer_answers_is_noticed_wherever_the_trainer_waits(tmp_path):
+    from r1sdk.train.vllm_server import VllmServer
+
+    told = queue.Queue()
+    server = VllmServer("http://127.0.0.1:9", VllmSettings(mode="server", lost_after_s=1), tmp_path / "vllm.log", None)
+    server.watch(told.put)
+    reason = told.get(timeout=60)
+    assert "http://127.0.0.1:9 failed: it has not answered for 1 s" in reason
+    assert "--resume goes on from the last checkpoint" in reason
+    server.stop()
+
+
+@pytest.fixture
+def said_by_a_server():
+    """A server that plays vLLM's /server_info, where the real one would have to be started wrongly on a GPU: its URL."""
+    running = []
+
+    def start(config):
+        class Reply(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(404 if config is None else 200)
+                self.end_headers()
+                self.wfile.write(json.dumps({"vllm_config": config}).encode())
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Reply)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        running.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in running:
+        server.shutdown()
+        server.server_close()
+
+
+RIGHT = {"model_config": {"logprobs_mode": "processed_logprobs"}, "weight_transfer_config": {"backend": "nccl"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "todo"),
+    [
+        (None, "start it with VLLM_SERVER_DEV_MODE=1"),
+        ({**RIGHT, "model_config": {"logprobs_mode": "raw_logprobs"}}, "--logprobs-mode processed_logprobs"),
+        ({**RIGHT, "weight_transfer_config": None}, """--weight-transfer-config '{"backend": "nccl"}'"""),
+        ({}, "does not say how it is set"),
+    ],
+)
+def test_a_server_that_cannot_be_trained_with_is_refused_with_the_option_to_start_it_with(
+    said_by_a_server, tmp_path, config, todo
+):
+    from r1sdk.train.vllm_server import VllmServer
+
+    server = VllmServer(said_by_a_server(config), VllmSettings(mode="server"), tmp_path / "vllm.log", None)
+    with pytest.raises(R1Error) as raised:
+        server.check(cuda=True)
+    assert todo in str(raised.value)
+
+
+def test_a_server_that_is_set_right_is_taken(said_by_a_server, tmp_path):
+    from r1sdk.train.vllm_server import VllmServer
+
+    VllmServer(said_by_a_server(RIGHT), VllmSettings(mode="server"), tmp_path / "vllm.log", None).check(cuda=True)

@@ -83,14 +83,17 @@ class VllmServer:
         """Raises: R1Error where it cannot take weights, or says other log-probabilities than those it sampled from."""
         try:
             status, body = _get(f"{self.url}/server_info?config_format=json", 12 * _ASK_S)
-            config = json.loads(body)["vllm_config"] if status == 200 else None
-        except (OSError, HTTPException, ValueError, KeyError) as error:
-            raise R1Error(f"the vLLM server at {self.url} does not say how it is set: {error}") from error
-        if config is None:
-            raise R1Error(f"the vLLM server at {self.url} takes no weights: start it with VLLM_SERVER_DEV_MODE=1")
-        if config["model_config"]["logprobs_mode"] != "processed_logprobs":
+            if status == 404:
+                raise R1Error(f"the vLLM server at {self.url} takes no weights: start it with VLLM_SERVER_DEV_MODE=1")
+            config = json.loads(body)["vllm_config"]
+            logprobs, transfer = config["model_config"]["logprobs_mode"], config["weight_transfer_config"]
+        except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
+            raise R1Error(
+                f"the vLLM server at {self.url} does not say how it is set: {type(error).__name__}: {error}"
+            ) from error
+        if logprobs != "processed_logprobs":
             raise R1Error(f"the vLLM server at {self.url}: start it with --logprobs-mode processed_logprobs")
-        if cuda and config["weight_transfer_config"] is None:
+        if cuda and transfer is None:
             raise R1Error(
                 f"""the vLLM server at {self.url}: start it with --weight-transfer-config '{{"backend": "nccl"}}'"""
             )
