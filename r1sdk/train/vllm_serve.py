@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
-from ..hardware import gpus
 from ..recipe import Recipe
 from ..runs import RunFolder
 from ..vllm_settings import VllmSettings
@@ -74,7 +73,9 @@ class Part:
 
 def serve(folder: RunFolder, model: str | None, host: str, port: int, part: Part, more: list[str]) -> None:
     """Become the server, or its part on this machine. Raises: R1Error."""
-    recipe, cuda = folder.recipe(), bool(gpus())
+    import torch
+
+    recipe, cuda = folder.recipe(), torch.cuda.is_available()
     if model is None:
         from ..compose import compose
         from ..plugins import load_plugins
@@ -95,7 +96,7 @@ def serve(folder: RunFolder, model: str | None, host: str, port: int, part: Part
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
