@@ -63,6 +63,7 @@ def load_engine(where: str, settings: VllmSettings, **more: Any) -> Any:
     options: dict[str, Any] = {"tensor_parallel_size": settings.tensor_parallel_size}
     memory = settings.gpu_memory_utilization
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # stdout is for results
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     if torch.cuda.is_available():
         options["gpu_memory_utilization"] = memory or MEMORY
