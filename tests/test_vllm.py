@@ -147,6 +147,10 @@ def test_a_completion_ends_where_the_model_ends_it(colocated):
     assert not any("<|im_end|>" in completion["messages"][0]["content"] for completion in completions)
 
 
+def test_adapters_are_part_of_what_vllm_generates_with(train):
+    has_learnt(*train("lora", "--lora", "8", "--set", "trainer.learning_rate=1e-2"))
+
+
 def test_a_server_that_dies_ends_the_run_with_its_name_and_the_run_goes_on(run, train, tmp_path, monkeypatch):
     monkeypatch.setenv("R1_CALLS", str(tmp_path / "calls"))
     more = ("--vllm-mode", "server")
