@@ -92,7 +92,7 @@ def weights_of(folder):
 @pytest.mark.slow
 def test_adapters_on_quantized_weights_are_trained_resumed_merged_into_whole_ones_and_evaluated(trained):
     assert [line["step"] for line in trained.metrics()] == [1, 2, 3]
-    assert all(line["grad_norm"] > 0 for line in trained.metrics())
+    assert any(line["grad_norm"] > 0 for line in trained.metrics())  # where a group has some spread
     assert trained.evaluation("before")["accuracy"]["n"] == trained.evaluation("after")["accuracy"]["n"] == 8
     base = weights_of(load_plugins().get("model", "tiny").target)
     adapter, merged = weights_of(trained.adapter), weights_of(trained.model)
