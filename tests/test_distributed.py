@@ -224,9 +224,7 @@ def test_a_run_whose_process_was_killed_goes_on_as_if_it_had_not_been(
 ):
     monkeypatch.setenv("R1_KILLED", str(rank))
     monkeypatch.setenv("R1_TOLD", str(tmp_path / "told"))
-    started = time.monotonic()
     said, folder = train(f"killed-{rank}", "is_killed_later,spread", *TWO, steps=5)
-    assert time.monotonic() - started < 120
     assert said.code == 1 and (tmp_path / "told").exists()
     assert f"process {rank} ended by signal SIGKILL" in said.err and f"--resume {folder.path}" in said.err
     assert folder.status()["state"] == "failed" and not processes_of(folder.path)
