@@ -32,6 +32,7 @@ def main() -> None:
         "--tokens", type=int, default=128, help="of each: as many are trained on, and half as many generated"
     )
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--one-thread", action="store_true", help="compare numbers only")
     options = parser.parse_args()
 
     from transformers.utils import logging
@@ -39,7 +40,7 @@ def main() -> None:
     from r1sdk.hardware import bf16, cores
 
     logging.disable_progress_bar()
-    threads = sorted({1, cores()})
+    threads = [1] if options.one_thread else sorted({1, cores()})
     ways = [(precision, count) for precision in PRECISIONS for count in threads]
     with tempfile.TemporaryDirectory() as scratch:
         models = load(options, Path(scratch))

@@ -74,8 +74,11 @@ def main(path: Path) -> None:
     from r1sdk.plugins import load_plugins
     from r1sdk.runs import RunFolder
     from r1sdk.train.callback import RunCallback, StopRequest
+    from r1sdk.train.evaluation import evaluate_model
     from r1sdk.train.models import load_model, load_tokenizer, locate
     from r1sdk.train.overlapped import async_trainer
+    from r1sdk.train.ranks import ALONE
+    from r1sdk.train.saving import save
 
     async_grpo_trainer.get_peak_flops_per_device = lambda *_: None  # by the name of the GPU
     async_rollout_worker.is_vllm_available = lambda *_, **__: (
@@ -95,6 +98,8 @@ def main(path: Path) -> None:
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     sums = {name: float(weight.double().sum()) for name, weight in trainer.model.named_parameters()}
     (folder.path / "sums.json").write_text(json.dumps(sums))
+    save(run, trainer, tokenizer, where, folder, ALONE)
+    evaluate_model(run, folder, load_model(str(folder.model)), tokenizer, "after", ALONE)
 
 
 if __name__ == "__main__":

@@ -136,6 +136,7 @@ def trained(tmp_path_factory):
             "env": {"name": "countdown", "options": {"train_size": 64}},
             "rewards": ["accuracy", {"name": "format", "weight": 0.5}, {"name": "length", "weight": 0.1}],
             "generation": {"samples": 4, "max_tokens": 48},
+            "evaluation": {"tasks": 4},
             "experimental_async": {"max_staleness": 2, "url": url},
             "trainer": {
                 "per_device_train_batch_size": 8,
@@ -207,6 +208,19 @@ def test_the_server_has_the_trained_weights_at_the_end(trained):
     sums = json.loads((folder.path / "sums.json").read_text())
     assert state["updates"] == 5  # before the first step, and after each
     assert state["sums"] == pytest.approx({name: sums[name] for name in state["sums"]})
+
+
+@pytest.mark.slow
+def test_what_was_trained_is_saved_as_any_other_model_and_evaluated(trained):
+    from safetensors.torch import load_file
+
+    folder, _ = trained
+    sums = json.loads((folder.path / "sums.json").read_text())
+    saved = load_file(folder.model / "model.safetensors")
+    assert {name: float(weight.double().sum()) for name, weight in saved.items()} == pytest.approx(
+        {name: sums[name] for name in saved}
+    )
+    assert folder.evaluation("after")["accuracy"]["n"] == 4
 
 
 @pytest.mark.slow
