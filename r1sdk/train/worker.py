@@ -102,6 +102,7 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     from .evaluation import evaluate_model
     from .learning import check_run_lengths, tokenizer_for
     from .models import holds_whole_model, load_model, locate, training_options
+    from .sampler import announce, sampler
     from .saving import save
     from .trackers import Trackers
 
@@ -110,6 +111,7 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     report = folder.set_status if ranks.main else _silent
     report("running", phase="loading")
     run = compose(folder.recipe(), load_plugins())
+    announce(run, folder, ranks)
     if run.recipe.method == "generate":
         from .collecting import collect_into
 
@@ -133,6 +135,7 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     callbacks = [RunCallback(folder, stop, ranks), During(run, folder, tokenizer), trackers]
+    resumed = str(checkpoint) if checkpoint else None
     if run.recipe.experimental_async is not None:
         from .overlapped import async_trainer
 
@@ -141,9 +144,11 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
         del model  # the trainer loads its own
         trainer = async_trainer(run, where, tokenizer, ends, folder, callbacks)
         model = trainer.model
+        trainer.train(resume_from_checkpoint=resumed)
     else:
-        trainer = _trainer(run, model, tokenizer, folder, callbacks, ranks)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        with sampler(run, where, folder, ranks) as engine:
+            trainer = _trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
+            trainer.train(resume_from_checkpoint=resumed)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
@@ -189,14 +194,16 @@ def _unverifiable(run: Run, folder: RunFolder) -> frozenset[int]:
     return frozenset(fault.index for fault in found.faults)
 
 
-def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks) -> Any:
+def _trainer(
+    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks, engine: Any
+) -> Any:
     if run.recipe.method == "sft":
         from .sft import sft_trainer
 
         return sft_trainer(run, model, tokenizer, folder, callbacks, ranks)
     from .grpo import grpo_trainer
 
-    return grpo_trainer(run, model, tokenizer, folder, callbacks, ranks)
+    return grpo_trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
 
 
 def _seed(seed: int) -> None:
