@@ -13,10 +13,12 @@ from .contracts import (
     ExecutionStatus,
     GroupReward,
     Guarantee,
+    Interactive,
     Part,
     Reward,
     Sandbox,
     Session,
+    ToolSession,
     environments_option,
     from_recipe,
     group_reward,
@@ -25,9 +27,10 @@ from .contracts import (
 from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
 from .hookspecs import hookimpl
 from .isolation import isolated
-from .records import Completion, Message, Rollout, Score, Status, Task, Verdict
+from .records import Completion, Message, Rollout, Score, SessionLog, Status, Task, Verdict
 from .servers import Refused, Server, ServerReply, ServerSession
 from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
+from .tools import describe_tools, with_tools
 from .workers import Outcome, call_isolated
 
 __all__ = [
@@ -42,6 +45,7 @@ __all__ = [
     "ExecutionStatus",
     "GroupReward",
     "Guarantee",
+    "Interactive",
     "Message",
     "Outcome",
     "Part",
@@ -60,12 +64,15 @@ __all__ = [
     "ServerReply",
     "ServerSession",
     "Session",
+    "SessionLog",
     "Status",
     "Task",
+    "ToolSession",
     "Unavailable",
     "UnknownName",
     "Verdict",
     "call_isolated",
+    "describe_tools",
     "environments_option",
     "extract_answer",
     "from_recipe",
@@ -76,4 +83,5 @@ __all__ = [
     "opened_think",
     "parse_reply",
     "sandbox_option",
+    "with_tools",
 ]

@@ -17,7 +17,8 @@ from .plugins import Registry
 from .recipe import Data, Recipe, WeightedReward, read_layer
 from .records import Rollout, Task
 from .scoring import Rewards
-from .settings import settings_errors
+from .sessions import check_session
+from .settings import session_errors, settings_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
                 errors += _column_errors(rewards or {}, task)
+            if task is not None and attempt(check_session, environment, task):
+                errors += session_errors(recipe)
     raise_all(errors)
     return Run(recipe, environment, rewards, model, demonstrations)
 

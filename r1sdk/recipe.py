@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .errors import R1Error, RecipeError, nearest, raise_all
+from .session_limits import SessionLimits
 
 
 class Strict(BaseModel):
@@ -139,6 +140,7 @@ class Recipe(Strict):
     evaluation: Evaluation = Evaluation()
     collect: Collect = Collect()
     limits: Limits = Limits()
+    sessions: SessionLimits = SessionLimits()  # of attempts of several turns
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()

@@ -24,13 +24,37 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
     "eval_strategy": "evaluation.tasks",
     "do_eval": "evaluation.tasks",
     "model_init_kwargs": "dtype and attention",
+    "max_tool_calling_iterations": "sessions.turns",
     "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
 }
+
+SHARES_THE_MODEL = ("zero3", "fsdp2")
 
 
 def settings_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each setting that cannot be what was meant."""
     return _method_errors(recipe) + _trainer_errors(recipe)
+
+
+def session_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each setting that attempts of several turns cannot be trained with."""
+    if recipe.method != "grpo":
+        return []
+    errors: list[R1Error] = []
+    if recipe.launch.accelerate in SHARES_THE_MODEL:
+        errors.append(
+            RecipeError(
+                f"launch.accelerate {recipe.launch.accelerate} shares the model out, so that all processes must generate in step, "
+                "and attempts of several turns do not: use ddp or zero2"
+            )
+        )
+    if recipe.trainer.get("use_transformers_continuous_batching"):
+        errors.append(
+            RecipeError(
+                "recipe key 'trainer.use_transformers_continuous_batching' is not for attempts of several turns"
+            )
+        )
+    return errors
 
 
 def _method_errors(recipe: Recipe) -> list[R1Error]:

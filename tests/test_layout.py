@@ -27,12 +27,23 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 # A module imports only from those in front of it.
 ORDER = [
     *("errors", "records", "text"),
-    *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs"),
+    *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs", "tools", "calls", "session_limits"),
     *("plugins", "recipe", "trl_fields", "tracking", "model_source"),
     *("hardware", "parallel", "memory", "settings"),
-    *("calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
+    *("sessions", "calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
     *("compose", "runs", "manifest", "pipeline"),
-    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance", "testing"),
+    *(
+        "generation",
+        "dialogues",
+        "evaluate",
+        "paired",
+        "evaluations",
+        "data",
+        "rescore",
+        "generate",
+        "conformance",
+        "testing",
+    ),
     *("report", "train", "doctor"),
     "launch",
 ]

@@ -15,8 +15,10 @@ from ..records import Task
 def source_of(run: Run, plan: Plan, folder: Path | None = None) -> Source:
     """Loads the model, if it is one of this process. Raises: R1Error."""
     if run.recipe.collect.server is not None:
-        return ServerSource(server_of(run.recipe))
-    return LocalSource(local_generator(run, plan.tasks, folder), plan.sampling)
+        return ServerSource(server_of(run.recipe), plan.environment, plan.limits, plan.sampling.max_tokens)
+    return LocalSource(
+        local_generator(run, plan.tasks, folder), plan.sampling, environment=plan.environment, limits=plan.limits
+    )
 
 
 def local_generator(run: Run, tasks: Sequence[Task], folder: Path | None = None) -> Generator:

@@ -8,11 +8,13 @@ from ..compose import Run
 from ..generation.compacting import generate
 from ..generation.hf_model import end_tokens, render
 from ..runs import RunFolder
+from ..sessions import has_sessions
 from ..text import opened_think
 from .adapters import lora_config
 from .models import holds_whole_model
 from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
+from .sessions import SessionRollouts, session_row
 
 
 def grpo_trainer(
@@ -25,12 +27,15 @@ def grpo_trainer(
     from .trimmed import TrimmedGRPOTrainer
 
     recipe = run.recipe
+    ends = frozenset(end_tokens(model, tokenizer))
+    tasks = [task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+    sessions = has_sessions(run.environment, tasks)
     table = RewardTable(
         run.environment,
         run.rewards,
         recipe.generation.samples,
         limits=recipe.limits,
-        end_tokens=frozenset(end_tokens(model, tokenizer)),
+        end_tokens=ends,
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
         ranks=ranks,
@@ -38,13 +43,12 @@ def grpo_trainer(
     trainer = TrimmedGRPOTrainer(
         model=model,
         args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
-        train_dataset=Dataset.from_list(
-            [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
-        ),
+        train_dataset=Dataset.from_list([session_row(task) if sessions else task_row(task) for task in tasks]),
         reward_funcs=table.columns(),
         processing_class=tokenizer,
         callbacks=callbacks,
         peft_config=lora_config(run.recipe.lora),
+        rollout_func=SessionRollouts(run.environment, recipe.sessions, tokenizer, ends) if sessions else None,
     )
     if holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # what TRL calls

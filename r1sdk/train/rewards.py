@@ -55,12 +55,15 @@ class RewardTable:
         task: Sequence[str],  # [B], the column of `task_row`
         trainer_state: Any = None,
         log_metric: Callable[[str, float], None] | None = None,
+        rollout: Sequence[Rollout] | None = None,  # [B], of environments with sessions: see `train.sessions`
         **_: Any,
     ) -> list[Score]:
         """The scores of the batch, [B], judged at the first call that brings it. Raises: RewardError."""
         if completions is not self._batch:
             rows = zip(task, completions, completion_ids, strict=True)
-            rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
+            rollouts = list(rollout or ()) or [
+                Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows
+            ]
             shares = self.ranks.gather(lambda: self._score(rollouts))
             step = (trainer_state.global_step if trainer_state else 0) + 1
             self.ranks.lead(lambda: self._take(step, shares, log_metric))

@@ -1,0 +1,130 @@
+"""The game of guessing a number: its tasks, its sessions, its judge, and what is shown of it."""
+
+import asyncio
+import random
+from itertools import islice
+
+import pytest
+
+import r1sdk
+from r1sdk.dialogues import Dialogue
+from r1sdk.plugins import load_plugins
+from r1sdk.scoring import score
+from r1sdk.session_limits import SessionLimits
+
+
+def env(**options):
+    return load_plugins().build("environment", "guess", options)
+
+
+def reply(guess):
+    return f"<think>\nso\n</think>\n<answer>{guess}</answer>"
+
+
+def game(environment, task, guesses):
+    """The attempt that guesses so, and what was said to each guess."""
+    dialogue = Dialogue(task, environment.session(task), SessionLimits())
+    said = []
+    for guess in guesses:
+        if dialogue.ended is None:
+            messages = asyncio.run(dialogue.take(guess if isinstance(guess, str) else reply(guess)))
+            dialogue.heard(messages)
+            said += [message["content"] for message in messages]
+    return dialogue.rollout(), said
+
+
+def judged(environment, rollout):
+    ((one,), _) = score([rollout], environment, {})
+    return one.verdict
+
+
+def halving(task):
+    low, high, secret = task.info["low"], task.info["high"], int(task.answer)
+    while True:
+        guess = (low + high) // 2
+        yield guess
+        if guess == secret:
+            return
+        low, high = (guess + 1, high) if secret > guess else (low, guess - 1)
+
+
+def test_whoever_halves_what_is_left_always_wins():
+    environment = env()
+    for task in islice(environment.tasks("train"), 200):
+        rollout, said = game(environment, task, halving(task))
+        verdict = judged(environment, rollout)
+        assert verdict.value == 1.0 and verdict.extracted == task.answer
+        assert set(said) <= {"higher", "lower"} and rollout.session.turns == len(said) + 1 <= 5
+        assert rollout.session.outcome == {"guesses_left": 4 - len(said)}
+
+
+def test_a_number_that_is_not_found_in_time_is_wrong_and_the_reason_says_what_was_guessed():
+    environment = env(guesses=2)
+    task = next(iter(environment.tasks("train")))
+    other = int(task.answer) + 1
+    rollout, said = game(environment, task, [other, other, int(task.answer)])
+    verdict = judged(environment, rollout)
+    assert verdict.value == 0.0 and said == ["lower"] and rollout.session.ended == "done"
+    assert f"it was {task.answer}; guessed {other}, {other}" in verdict.reason
+    late = [{"role": "assistant", "content": reply(guess)} for guess in (other, other, task.answer)]
+    assert judged(environment, r1sdk.Rollout(task, r1sdk.Completion(late))).value == 0.0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "17", "<answer>17", reply("17 or 18"), reply("-17"), reply("1" * 10_000), reply("１７"), reply("1e9")]
+)
+def test_what_is_no_guess_is_told_and_counts_as_one(text):
+    environment = env(guesses=2, lowest=(17, 30), numbers=3)
+    task = next(task for task in environment.tasks("train") if task.info["low"] == 17)
+    rollout, said = game(environment, task, [text, text])
+    assert said == ["Give one whole number inside <answer> and </answer>."] and rollout.session.turns == 2
+    assert judged(environment, rollout).value == 0.0
+
+
+def test_no_range_of_the_test_split_is_trained_on():
+    environment = env()
+    prompts = {
+        split: {t.prompt[1]["content"] for t in islice(environment.tasks(split), 500)} for split in ("train", "test")
+    }
+    assert len(prompts["train"]) == 36 and len(prompts["test"]) == 4 and not prompts["train"] & prompts["test"]
+
+
+def test_demonstrations_keep_the_rules_and_have_a_poor_plan():
+    environment = env()
+    shown = list(islice(environment.demonstrations("train"), 1000))
+    wins = [judged(environment, r1sdk.Rollout(*pair)).value for pair in shown]
+    assert 0.5 < sum(wins) / len(wins) < 0.6
+    for task, completion in shown[:100]:
+        guesses = [m["content"] for m in completion.messages if m["role"] == "assistant"]
+        _, said = game(environment, task, guesses)
+        assert said == [m["content"] for m in completion.messages if m["role"] == "user"]
+    again = list(islice(env().demonstrations("train"), 5))
+    assert again == shown[:5]
+
+
+def test_options_that_leave_nothing_to_play_are_refused():
+    for options, said in [
+        ({"numbers": 1}, "at least 2 numbers"),
+        ({"lowest": (3, 1)}, "rise"),
+        ({"lowest": (1, 1)}, "no range"),
+    ]:
+        with pytest.raises(r1sdk.R1Error, match=said):
+            env(**options)
+    with pytest.raises(r1sdk.R1Error, match="splits train and test"):
+        next(iter(env().tasks("dev")))
+
+
+def test_a_random_player_wins_about_half_of_the_games():
+    """What training starts from, and what the recipe's header says of it."""
+    environment, rng = env(), random.Random(0)
+    wins = 0
+    for task in islice(environment.tasks("test"), 500):
+        low, high, left = task.info["low"], task.info["high"], 5
+        secret = int(task.answer)
+        while left and low <= high:
+            guess, left = rng.randint(low, high), left - 1
+            if guess == secret:
+                wins += 1
+                break
+            low, high = (guess + 1, high) if secret > guess else (low, guess - 1)
+    assert 240 < wins < 300
