@@ -298,3 +298,49 @@ def test_a_model_that_is_shared_out_is_refused_with_the_reason(shared):
     recipe = load_recipe(None, {"model": "tiny", "env": ENV, "launch": {"accelerate": shared, "processes": 2}})
     (error,) = session_errors(recipe)
     assert f"launch.accelerate {shared} shares the model out" in str(error) and "ddp or zero2" in str(error)
+
+
+@pytest.mark.distributed
+def test_two_processes_play_their_own_games_and_train_together(run_r1, tmp_path):
+    out = tmp_path / "two"
+    sets = [
+        "env.options.guesses=2",
+        "env.options.train_size=16",
+        "trainer.per_device_train_batch_size=4",
+        "generation.samples=2",
+    ]
+    sets += ["generation.max_tokens=160", "evaluation.tasks=4", "trainer.learning_rate=1e-4"]
+    flags = [argument for setting in sets for argument in ("--set", setting)]
+    said = run_r1(
+        *("train", "--env", "guess", "--model", "tiny", "--rewards", "accuracy", "--steps", "3", "--out", out, *flags),
+        *("--accelerate", "ddp", "--processes", "2"),
+    )
+    assert said.code == 0, said.err + said.out
+    folder = RunFolder(out)
+    lines = list(folder.rollouts())
+    assert len(lines) == 3 * 8 and all(line["session"]["turns"] >= 1 for line in lines)
+    for step in range(1, 4):
+        ids = [line["task"]["id"] for line in lines if line["step"] == step]
+        assert len(set(ids)) == 4 and all(ids.count(name) == 2 for name in ids)
+    assert len(list(folder.evaluation_rollouts("after"))) == 4
+
+
+@pytest.mark.slow
+def test_the_shipped_recipe_learns_the_game(run_r1, tmp_path):
+    """All of `r1 train guess/tiny`, as docs/tools.md reports it: some minutes."""
+    import subprocess
+    import sys
+
+    out = tmp_path / "guess"
+    done = subprocess.run(
+        [sys.executable, "-m", "r1_cli", "train", "guess/tiny", "--out", str(out)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=7200,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    plan = RunFolder(out / "02-plan")
+    before, after = (plan.evaluation(name)["accuracy"] for name in ("before", "after"))
+    assert before["mean"] < 0.7, "the demonstrations' plan is poor"
+    assert after["mean"] - before["mean"] > 5 * (before["stderr"] ** 2 + after["stderr"] ** 2) ** 0.5
