@@ -45,7 +45,7 @@ def halving(task):
         yield guess
         if guess == secret:
             return
-        low, high = (guess + 1, high) if secret > guess else (low, guess - 1)
+        low, high = (guess, high) if secret > guess else (low, guess)
 
 
 def test_whoever_halves_what_is_left_always_wins():
@@ -74,8 +74,8 @@ def test_a_number_that_is_not_found_in_time_is_wrong_and_the_reason_says_what_wa
     "text", ["", "17", "<answer>17", reply("17 or 18"), reply("-17"), reply("1" * 10_000), reply("１７"), reply("1e9")]
 )
 def test_what_is_no_guess_is_told_and_counts_as_one(text):
-    environment = env(guesses=2, lowest=(17, 30), numbers=3)
-    task = next(task for task in environment.tasks("train") if task.info["low"] == 17)
+    environment = env(guesses=2, lowest=(16, 30), numbers=3)
+    task = next(task for task in environment.tasks("train") if task.info["low"] == 16)
     rollout, said = game(environment, task, [text, text])
     assert said == ["Give one whole number inside <answer> and </answer>."] and rollout.session.turns == 2
     assert judged(environment, rollout).value == 0.0
@@ -86,7 +86,7 @@ def test_no_range_of_the_test_split_is_trained_on():
     prompts = {
         split: {t.prompt[1]["content"] for t in islice(environment.tasks(split), 500)} for split in ("train", "test")
     }
-    assert len(prompts["train"]) == 36 and len(prompts["test"]) == 4 and not prompts["train"] & prompts["test"]
+    assert len(prompts["train"]) == 37 and len(prompts["test"]) == 4 and not prompts["train"] & prompts["test"]
 
 
 def test_demonstrations_keep_the_rules_and_have_a_poor_plan():
@@ -121,10 +121,10 @@ def test_a_random_player_wins_about_half_of_the_games():
     for task in islice(environment.tasks("test"), 500):
         low, high, left = task.info["low"], task.info["high"], 5
         secret = int(task.answer)
-        while left and low <= high:
-            guess, left = rng.randint(low, high), left - 1
+        while left:
+            guess, left = rng.randint(low + 1, high - 1), left - 1
             if guess == secret:
                 wins += 1
                 break
-            low, high = (guess + 1, high) if secret > guess else (low, guess - 1)
+            low, high = (guess, high) if secret > guess else (low, guess)
     assert 240 < wins < 300

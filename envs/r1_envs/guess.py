@@ -20,12 +20,12 @@ class Guess:
     """Find a number in a range, a guess a turn; the answer to a wrong one is "higher" or "lower". 1.0 if it is found in time.
 
     With `numbers` 31 and `guesses` 5, whoever halves what is left always wins. A range belongs to one split for ever, by its
-    lowest number: no test range is ever trained on.
+    first number: no test range is ever trained on.
     """
 
     numbers: int = 31  # in a range
     guesses: int = 5
-    lowest: tuple[int, int] = (1, 40)  # the lowest number of a range: least and most
+    lowest: tuple[int, int] = (0, 40)  # what the numbers of a range are above: least and most
     train_size: int = 20_000
     test_size: int = 500
     seed: int = 0
@@ -50,14 +50,11 @@ class Guess:
         for index in range(size):
             rng = random.Random(f"guess {self.seed} {split} {index}")
             low = rng.choice(starts)
-            high = low + self.numbers - 1
-            question = (
-                f"Guess my number from {low} to {high}. You have {self.guesses} guesses, one in each turn; "
-                "I say higher or lower."
-            )
+            high = low + self.numbers + 1
+            question = f"Guess my number in {self.guesses} turns. It is above {low} and below {high}."
             yield r1sdk.Task(
                 prompt=[{"role": "system", "content": r1sdk.SYSTEM_PROMPT}, {"role": "user", "content": question}],
-                answer=str(rng.randint(low, high)),
+                answer=str(rng.randint(low + 1, high - 1)),
                 info={"low": low, "high": high, "guesses": self.guesses},
                 id=f"{split}/{index}",
             )
@@ -124,14 +121,14 @@ def play(task: r1sdk.Task, rng: random.Random) -> list[r1sdk.Message]:
     session = GuessSession(_secret(task), task.info["guesses"])
     messages: list[r1sdk.Message] = []
     while True:
-        guess = rng.randint(low, high)
+        guess = rng.randint(low + 1, high - 1)
         reply = f"<think>\n{low}-{high}\n</think>\n<answer>{guess}</answer>"
         messages.append({"role": "assistant", "content": reply})
         said = session.answer(reply)
         if said is None:
             return messages
         messages.append({"role": "user", "content": said})
-        low, high = (guess + 1, high) if said == "higher" else (low, guess - 1)
+        low, high = (guess, high) if said == "higher" else (low, guess)
 
 
 def _secret(task: r1sdk.Task) -> int:

@@ -18,7 +18,7 @@ from ..sessions import check_session, session_of
 from ..tools import CALL, CALL_END, Tool, tools_of
 from .attempts import HOSTILE, in_format
 from .findings import Finding, failed, passed, skipped
-from .steps import Candidate, NotTried, Step, as_json, listed
+from .steps import Candidate, NotTried, Step, as_json
 
 TURNS = 40
 _LIMITS = SessionLimits(turns=TURNS, calls=2 * TURNS)
@@ -124,18 +124,17 @@ class _Trial:
             if fault := _fault(said):
                 return failed("calls", f"after {reply[:60]!r}: {fault}")
         limits = SessionLimits(timeout_s=self.timeout_s, output_chars=2000)
-        made, late = 0, []
+        made = 0
         for tool in tools.values():
             for text in HOSTILE.values():
                 result = asyncio.run(perform(Call(tool.name, _filled(tool, text)), tools, limits))
                 made += 1
                 if result.status == "timeout":
-                    late.append(f"{tool.name}: {text[:60]!r}")
+                    return failed("calls", f"{tool.name}({text[:60]!r}...) gave no result in {self.timeout_s:g} s")
                 if len(result.text) > limits.output_chars + 100:
                     return failed("calls", f"{tool.name} returned {len(result.text)} characters")
-        if late:
-            return failed("calls", f"{len(late)} hostile calls gave no result in {self.timeout_s:g} s:\n{listed(late)}")
-        return passed("calls", f"{made} hostile calls of tools answered in {time.perf_counter() - started:.1f} s")
+        said = f"{made} hostile calls of tools" if tools else f"{len(_BROKEN) + len(HOSTILE)} hostile turns"
+        return passed("calls", f"{said} answered in {time.perf_counter() - started:.1f} s")
 
     def _dialogue(self, task: Task) -> Dialogue:
         session = session_of(self.candidate.built, task)
