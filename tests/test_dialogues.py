@@ -325,6 +325,28 @@ def test_each_attempt_has_a_session_of_its_own_and_the_samples_of_a_task_lie_sid
     ]
 
 
+def test_attempts_that_end_alike_are_no_duplicates_where_their_turns_differ(tmp_path):
+    from r1sdk.generate import Keep, LocalSource, Plan, collect
+
+    class Says:
+        count = 0
+
+        def ask(self, chats, sampling):
+            replies = []
+            for chat, _ in chats:
+                self.count += 1
+                text = "the end" if chat[-1]["content"] == "again 1" else f"{self.count} and so on"
+                replies.append(r1sdk.Completion([{"role": "assistant", "content": text}], [1]))
+            return replies
+
+    environment, sampling = Talkative(), Sampling(samples=2, max_tokens=50)
+    plan = Plan([TASK], environment, {}, sampling, Keep(), tmp_path / "kept.jsonl", "none", {})
+    found = collect(plan, LocalSource(Says(), sampling, environment=environment))
+    rows = [json.loads(line) for line in plan.out.read_text().splitlines()]
+    assert [row["completion"][-1]["content"] for row in rows] == ["the end"] * 2 and found.chosen.duplicates == 0
+    assert len(rows[0]["completion"]) == 5
+
+
 def test_a_generator_that_answers_single_prompts_only_is_refused():
     class Single:
         def generate(self, prompts, sampling):
