@@ -340,7 +340,9 @@ def test_attempts_that_end_alike_are_no_duplicates_where_their_turns_differ(tmp_
             return replies
 
     environment, sampling = Talkative(), Sampling(samples=2, max_tokens=50)
-    plan = Plan([TASK], environment, {}, sampling, Keep(), tmp_path / "kept.jsonl", "none", {})
+    made = {"model": "none", "env": "talkative", "env.options": {}, "split": "train", "max_tokens": 50, "seed": 0}
+    made |= {"temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    plan = Plan([TASK], environment, {}, sampling, Keep(), tmp_path / "kept.jsonl", "none", made)
     found = collect(plan, LocalSource(Says(), sampling, environment=environment))
     rows = [json.loads(line) for line in plan.out.read_text().splitlines()]
     assert [row["completion"][-1]["content"] for row in rows] == ["the end"] * 2 and found.chosen.duplicates == 0
