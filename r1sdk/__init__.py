@@ -3,6 +3,8 @@
 Everything that a plugin needs is named here; other modules may change without notice.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .adapters import from_trl
 from .contracts import (
     Composite,
@@ -32,6 +34,15 @@ from .servers import Refused, Server, ServerReply, ServerSession
 from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
 from .tools import describe_tools, with_tools
 from .workers import Outcome, call_isolated
+
+if TYPE_CHECKING:
+    from .interop import environment
+    from .train.plain import for_trl
+
+LAZY = {
+    "environment": "r1sdk.interop",
+    "for_trl": "r1sdk.train.plain",
+}  # for programs, not for plugins; loaded when asked for
 
 __all__ = [
     "SYSTEM_PROMPT",
@@ -73,8 +84,10 @@ __all__ = [
     "Verdict",
     "call_isolated",
     "describe_tools",
+    "environment",
     "environments_option",
     "extract_answer",
+    "for_trl",
     "from_recipe",
     "from_trl",
     "group_reward",
@@ -85,3 +98,11 @@ __all__ = [
     "sandbox_option",
     "with_tools",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(LAZY[name]), name)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from .backend import backend_errors, backend_of
 from .errors import R1Error, RecipeError, nearest
 from .parallel import world
 from .recipe import Collect, Recipe
@@ -16,6 +17,14 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
     "top_p": "generation.top_p",
     "top_k": "generation.top_k",
     "use_vllm": "generation.backend",
+    "vllm_mode": "generation.vllm.mode",
+    "vllm_server_base_url": "generation.vllm.url",
+    "vllm_server_host": "generation.vllm.url",
+    "vllm_server_port": "generation.vllm.url",
+    "vllm_server_timeout": "generation.vllm.start_timeout_s",
+    "vllm_tensor_parallel_size": "generation.vllm.tensor_parallel_size",
+    "vllm_gpu_memory_utilization": "generation.vllm.gpu_memory_utilization",
+    "vllm_max_model_length": "generation.vllm.max_model_len",
     "reward_weights": "rewards: [{name: ..., weight: ...}]",
     "seed": "seed",
     "data_seed": "seed",
@@ -33,7 +42,7 @@ SHARES_THE_MODEL = ("zero3", "fsdp2")
 
 def settings_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each setting that cannot be what was meant."""
-    return _method_errors(recipe) + _trainer_errors(recipe)
+    return _method_errors(recipe) + backend_errors(recipe) + _trainer_errors(recipe)
 
 
 def session_errors(recipe: Recipe) -> list[R1Error]:
@@ -46,6 +55,13 @@ def session_errors(recipe: Recipe) -> list[R1Error]:
             RecipeError(
                 f"launch.accelerate {recipe.launch.accelerate} shares the model out, so that all processes must generate in step, "
                 "and attempts of several turns do not: use ddp or zero2"
+            )
+        )
+    if world(recipe.launch) > 1 and backend_of(recipe).name == "vllm":
+        errors.append(
+            RecipeError(
+                "generation.backend vllm has several processes generate in step, and attempts of several turns do not: "
+                "use one process, or generation.backend=transformers"
             )
         )
     if recipe.trainer.get("use_transformers_continuous_batching"):

@@ -13,7 +13,9 @@ from .maths import Maths
 from .maths_tools import MathsTools
 from .mixture import Mixture
 from .named import NAMED
+from .openenv import OpenEnv
 from .table import File, Hub
+from .verifiers_hub import Verifiers
 
 
 @r1sdk.hookimpl
@@ -26,6 +28,8 @@ def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]
     register("maths", Maths)
     register("maths_tools", MathsTools)
     register("mixture", Mixture)
+    register("openenv", OpenEnv)
     register("reasoning_gym", ReasoningGym)
+    register("verifiers", Verifiers)
     for name, environment in NAMED.items():
         register(name, environment)

@@ -1,5 +1,6 @@
 """A `Run` in, a trained policy out: GRPO on TRL's trainer (DeepSeekMath, arXiv 2402.03300, Eq. 3)."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,31 @@ from .adapters import lora_config
 from .models import holds_whole_model
 from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
+from .sampler import TRANSFORMERS, Sampler
 from .sessions import SessionRollouts, session_row
 
 
 def grpo_trainer(
-    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks = ALONE
+    run: Run,
+    model: Any,
+    tokenizer: Any,
+    folder: RunFolder,
+    callbacks: list[Any],
+    ranks: Ranks = ALONE,
+    sampler: Sampler = TRANSFORMERS,
 ) -> Any:
     """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""
     from datasets import Dataset
     from trl import GRPOConfig
 
-    from .trimmed import TrimmedGRPOTrainer
+    from .watched import WatchedGRPOTrainer
 
-    recipe = run.recipe
-    ends = frozenset(end_tokens(model, tokenizer))
+    recipe, ends = run.recipe, frozenset(end_tokens(model, tokenizer))
+    arguments = {**grpo_arguments(run, folder.checkpoints), **sampler.arguments}
+    if sampler.vllm:  # it knows those of the model's files only
+        given = arguments.get("generation_kwargs") or {}
+        given = json.loads(given) if isinstance(given, str) else given
+        arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
     tasks = [task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
     sessions = has_sessions(run.environment, tasks)
     table = RewardTable(
@@ -40,17 +52,21 @@ def grpo_trainer(
         keep=folder.append_rollouts,
         ranks=ranks,
     )
-    trainer = TrimmedGRPOTrainer(
-        model=model,
-        args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
-        train_dataset=Dataset.from_list([session_row(task) if sessions else task_row(task) for task in tasks]),
-        reward_funcs=table.columns(),
-        processing_class=tokenizer,
-        callbacks=callbacks,
-        peft_config=lora_config(run.recipe.lora),
-        rollout_func=SessionRollouts(run.environment, recipe.sessions, tokenizer, ends) if sessions else None,
-    )
-    if holds_whole_model(trainer.accelerator):
+    with sampler.making():
+        trainer = WatchedGRPOTrainer(
+            model=model,
+            args=GRPOConfig(**arguments),
+            train_dataset=Dataset.from_list([session_row(task) if sessions else task_row(task) for task in tasks]),
+            reward_funcs=table.columns(),
+            processing_class=tokenizer,
+            callbacks=callbacks,
+            peft_config=lora_config(run.recipe.lora),
+            rollout_func=SessionRollouts(run.environment, recipe.sessions, tokenizer, ends) if sessions else None,
+        )
+    trainer.sampler_limit = recipe.limits.sampler_difference
+    if sampler.vllm:
+        sampler.made(trainer, recipe.seed)
+    elif holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # what TRL calls
     return trainer
 
@@ -70,7 +86,6 @@ def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
         "top_p": generation.top_p,
         "top_k": generation.top_k,
         "reward_weights": [weight for _, weight in run.rewards.values()],
-        "use_vllm": False,
         "remove_unused_columns": False,
     }
 
