@@ -133,8 +133,8 @@ class _Trial:
                     return failed("calls", f"{tool.name}({text[:60]!r}...) gave no result in {self.timeout_s:g} s")
                 if len(result.text) > limits.output_chars + 100:
                     return failed("calls", f"{tool.name} returned {len(result.text)} characters")
-        said = f"{made} hostile calls of tools" if tools else f"{len(_BROKEN) + len(HOSTILE)} hostile turns"
-        return passed("calls", f"{said} answered in {time.perf_counter() - started:.1f} s")
+        what = f"{made} hostile calls of tools" if tools else f"{len(_BROKEN) + len(HOSTILE)} hostile turns"
+        return passed("calls", f"{what} answered in {time.perf_counter() - started:.1f} s")
 
     def _dialogue(self, task: Task) -> Dialogue:
         session = session_of(self.candidate.built, task)
