@@ -1,6 +1,7 @@
 """The game of guessing a number: its tasks, its sessions, its judge, and what is shown of it."""
 
 import asyncio
+import math
 import random
 from itertools import islice
 
@@ -55,7 +56,7 @@ def test_whoever_halves_what_is_left_always_wins():
         verdict = judged(environment, rollout)
         assert verdict.value == 1.0 and verdict.extracted == task.answer
         assert set(said) <= {"higher", "lower"} and rollout.session.turns == len(said) + 1 <= 5
-        assert rollout.session.outcome == {"guesses_left": 4 - len(said)}
+        assert rollout.session.outcome == {"guesses_left": 4 - len(said), "possible": 1, "of": 31}
 
 
 def test_a_number_that_is_not_found_in_time_is_wrong_and_the_reason_says_what_was_guessed():
@@ -128,3 +129,39 @@ def test_a_random_player_wins_about_half_of_the_games():
                 break
             low, high = (guess, high) if secret > guess else (low, guess)
     assert 240 < wins < 300
+
+
+def narrowed(environment, task, guesses):
+    """What the reward `narrowing` pays for a game, and what was left of it."""
+    rollout, _ = game(environment, task, guesses)
+    reward = load_plugins().build("reward", "narrowing", {})
+    _, (paid,) = score([rollout], environment, {"narrowing": (reward, 1.0)})
+    return paid.rewards["narrowing"], rollout.session.outcome["possible"]
+
+
+def test_narrowing_pays_for_what_was_ruled_out():
+    environment = env(lowest=(16, 30))
+    task = next(task for task in environment.tasks("train") if task.answer == "20" and task.info["low"] == 16)
+    assert narrowed(environment, task, [20]) == (1.0, 1)
+    assert narrowed(environment, task, [48, 16, 99, "what?", 48]) == (0.0, 31)
+    halved, left = narrowed(environment, task, [32, 32, 32, 32, 32])
+    assert left == 15 and halved == pytest.approx(1 - math.log(15) / math.log(31))
+    better, left = narrowed(environment, task, [32, 24, 18, 22, 19])
+    assert left == 2 and halved < better < 1.0
+    assert narrowed(environment, task, [19, 21, 19, 21, 19]) == (1.0, 1), "it is known, if not said"
+
+
+def test_narrowing_does_not_apply_where_nothing_was_left_by_a_session():
+    reward = load_plugins().build("reward", "narrowing", {})
+    task = r1sdk.Task([{"role": "user", "content": "?"}])
+    completion = r1sdk.Completion([{"role": "assistant", "content": "so"}])
+    for outcome in (
+        None,
+        {},
+        {"possible": 3},
+        {"possible": "3", "of": 31},
+        {"possible": 0, "of": 31},
+        {"possible": 40, "of": 31},
+    ):
+        log = None if outcome is None else r1sdk.SessionLog(turns=1, outcome=outcome)
+        assert reward(r1sdk.Rollout(task, completion, r1sdk.Verdict(1.0), log)) is None

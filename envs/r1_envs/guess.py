@@ -61,7 +61,7 @@ class Guess:
 
     def session(self, task: r1sdk.Task) -> GuessSession:
         """One game."""
-        return GuessSession(_secret(task), task.info["guesses"])
+        return GuessSession(task)
 
     def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """1.0 if one of the guesses that were allowed is the number, else 0.0."""
@@ -90,23 +90,33 @@ class Guess:
 class GuessSession:
     """The one who knows the number."""
 
-    def __init__(self, secret: int, guesses: int) -> None:
-        self.secret = secret
-        self.left = guesses
+    def __init__(self, task: r1sdk.Task) -> None:
+        self.secret = _secret(task)
+        self.left: int = task.info["guesses"]
+        self.low: int = task.info["low"]  # what has been said: it is above this, and below that
+        self.high: int = task.info["high"]
+        self.numbers = self.high - self.low - 1
 
     def answer(self, reply: str) -> str | None:
         """ "higher" or "lower"; nothing once the number is found, or the last guess made."""
         guess = read_guess(reply)
         self.left -= 1
-        if guess == self.secret or self.left <= 0:
+        if guess == self.secret:
+            self.low, self.high = guess - 1, guess + 1
+            return None
+        if guess is not None and guess < self.secret:
+            self.low = max(self.low, guess)
+        elif guess is not None:
+            self.high = min(self.high, guess)
+        if self.left <= 0:
             return None
         if guess is None:
             return "Give one whole number inside <answer> and </answer>."
         return "higher" if self.secret > guess else "lower"
 
     def outcome(self) -> Mapping[str, Any]:
-        """How many guesses were left."""
-        return {"guesses_left": max(0, self.left)}
+        """How many guesses were left, and how many numbers were still possible, of how many."""
+        return {"guesses_left": max(0, self.left), "possible": self.high - self.low - 1, "of": self.numbers}
 
 
 def read_guess(reply: str) -> int | None:
@@ -118,7 +128,7 @@ def read_guess(reply: str) -> int | None:
 def play(task: r1sdk.Task, rng: random.Random) -> list[r1sdk.Message]:
     """A game in which each guess is drawn from the numbers that are left."""
     low, high = task.info["low"], task.info["high"]
-    session = GuessSession(_secret(task), task.info["guesses"])
+    session = GuessSession(task)
     messages: list[r1sdk.Message] = []
     while True:
         guess = rng.randint(low + 1, high - 1)
