@@ -19,7 +19,8 @@ from .plugins import Registry
 from .recipe import Data, Recipe, WeightedReward, read_layer
 from .records import Rollout, Task
 from .scoring import Rewards
-from .settings import settings_errors
+from .sessions import check_session
+from .settings import session_errors, settings_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
                 errors += column_errors(rewards or {}, task)
+            if task is not None and attempt(check_session, environment, task):
+                errors += session_errors(recipe)
     if recipe.experimental_async is not None:
         errors += _sending_errors(environment, rewards or {})
     raise_all(errors)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from .asynchronous import AsyncSettings, async_settings
 from .errors import R1Error, RecipeError, nearest, raise_all
+from .session_limits import SessionLimits
 from .vllm_settings import VllmSettings
 
 
@@ -147,6 +148,7 @@ class Recipe(Strict):
     evaluation: Evaluation = Evaluation()
     collect: Collect = Collect()
     limits: Limits = Limits()
+    sessions: SessionLimits = SessionLimits()  # of attempts of several turns
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
     experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/scaling.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged

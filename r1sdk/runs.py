@@ -244,7 +244,7 @@ class RunFolder:
 def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> dict[str, Any]:
     """A rollout as one JSON object: task, completion, verdict, rewards, total.
 
-    Where a reward timed out or failed, also `statuses` and `reasons` by its name.
+    Where a reward timed out or failed, also `statuses` and `reasons` by its name; where there were turns, `session`.
     """
     completion = rollout.completion
     line = {
@@ -257,6 +257,8 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
         },
         "verdict": asdict(rollout.verdict) if rollout.verdict else None,
     }
+    if rollout.session is not None:
+        line["session"] = asdict(rollout.session)
     if score is not None:
         line |= {"rewards": dict(score.rewards), "total": score.total}
         if score.statuses:

@@ -9,12 +9,14 @@ from ..compose import Run
 from ..generation.compacting import generate
 from ..generation.hf_model import end_tokens, render
 from ..runs import RunFolder
+from ..sessions import has_sessions
 from ..text import opened_think
 from .adapters import lora_config
 from .models import holds_whole_model
 from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
 from .sampler import TRANSFORMERS, Sampler
+from .sessions import SessionRollouts, session_row
 
 
 def grpo_trainer(
@@ -32,18 +34,20 @@ def grpo_trainer(
 
     from .watched import WatchedGRPOTrainer
 
-    recipe, ends = run.recipe, end_tokens(model, tokenizer)
+    recipe, ends = run.recipe, frozenset(end_tokens(model, tokenizer))
     arguments = {**grpo_arguments(run, folder.checkpoints), **sampler.arguments}
     if sampler.vllm:  # it knows those of the model's files only
         given = arguments.get("generation_kwargs") or {}
         given = json.loads(given) if isinstance(given, str) else given
         arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
+    tasks = [task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+    sessions = has_sessions(run.environment, tasks)
     table = RewardTable(
         run.environment,
         run.rewards,
         recipe.generation.samples,
         limits=recipe.limits,
-        end_tokens=frozenset(ends),
+        end_tokens=ends,
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
         ranks=ranks,
@@ -52,13 +56,12 @@ def grpo_trainer(
         trainer = WatchedGRPOTrainer(
             model=model,
             args=GRPOConfig(**arguments),
-            train_dataset=Dataset.from_list(
-                [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
-            ),
+            train_dataset=Dataset.from_list([session_row(task) if sessions else task_row(task) for task in tasks]),
             reward_funcs=table.columns(),
             processing_class=tokenizer,
             callbacks=callbacks,
             peft_config=lora_config(run.recipe.lora),
+            rollout_func=SessionRollouts(run.environment, recipe.sessions, tokenizer, ends) if sessions else None,
         )
     trainer.sampler_limit = recipe.limits.sampler_difference
     if sampler.vllm:
