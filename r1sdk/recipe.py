@@ -6,13 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from .drawing import CurriculumSettings, DynamicSampling, on_or_off
 from .errors import R1Error, RecipeError, nearest, raise_all
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from .strict import Strict
 
 
 class Named(Strict):
@@ -136,6 +134,8 @@ class Recipe(Strict):
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
     generation: Generation = Generation()
+    dynamic_sampling: DynamicSampling | None = None  # method grpo
+    curriculum: CurriculumSettings | None = None  # method grpo
     evaluation: Evaluation = Evaluation()
     collect: Collect = Collect()
     limits: Limits = Limits()
@@ -166,6 +166,11 @@ class Recipe(Strict):
     def _lora_by_rank(cls, value: Any) -> Any:
         return {"rank": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @field_validator("dynamic_sampling", "curriculum", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: Any) -> Any:
+        return on_or_off(value)
+
     @field_validator("rewards", mode="before")
     @classmethod
     def _rewards_by_name(cls, value: Any) -> Any:
@@ -189,6 +194,8 @@ class Recipe(Strict):
             del keys["collect"]
         if self.method != "sft":
             del keys["data"]
+        if self.method != "grpo":
+            del keys["dynamic_sampling"], keys["curriculum"]
         return write_yaml(keys)
 
 

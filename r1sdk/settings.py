@@ -35,7 +35,12 @@ def settings_errors(recipe: Recipe) -> list[R1Error]:
 
 def _method_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each key that the method does not read."""
-    keys = {"data": (recipe.data, None, "sft"), "collect": (recipe.collect, Collect(), "generate")}
+    keys = {
+        "data": (recipe.data, None, "sft"),
+        "collect": (recipe.collect, Collect(), "generate"),
+        "dynamic_sampling": (recipe.dynamic_sampling, None, "grpo"),
+        "curriculum": (recipe.curriculum, None, "grpo"),
+    }
     errors: list[R1Error] = [
         RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
         for key, (value, unset, method) in keys.items()
@@ -43,6 +48,11 @@ def _method_errors(recipe: Recipe) -> list[R1Error]:
     ]
     if recipe.method == "generate" and recipe.launch.accelerate:
         errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
+    rates = recipe.curriculum.pass_rates if recipe.curriculum else None
+    if rates is not None and not rates.is_file():
+        errors.append(
+            RecipeError(f"recipe key 'curriculum.pass_rates': no file {rates}; r1 data difficulty writes one")
+        )
     return errors
 
 

@@ -28,7 +28,7 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs"),
-    *("plugins", "recipe", "trl_fields", "tracking", "model_source"),
+    *("plugins", "strict", "drawing", "recipe", "trl_fields", "tracking", "model_source"),
     *("hardware", "parallel", "memory", "settings"),
     *("calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
     *("compose", "runs", "manifest", "pipeline"),

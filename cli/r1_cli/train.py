@@ -34,6 +34,12 @@ def train(
     lora: Annotated[
         int | None, typer.Option(min=1, help="Train adapters of this rank in place of the whole model.")
     ] = None,
+    dynamic_sampling: Annotated[
+        bool | None,
+        typer.Option(
+            "--dynamic-sampling", help="Draw fresh prompts for groups that are all right or all wrong (DAPO)."
+        ),
+    ] = None,
     accelerate: Annotated[
         str | None,
         typer.Option(help="Train in several processes: ddp, zero2, zero3, fsdp2, or a config file of accelerate."),
@@ -71,7 +77,7 @@ def train(
     registry = load_plugins()
     one: dict[str, Any] = {"--env": env, "--rewards": rewards, "--model": model, "--method": method, "--data": data}
     one |= {"--steps": steps, "--seed": seed, "--accelerate": accelerate, "--processes": processes}
-    one |= {"--launcher": launcher, "--nodes": nodes}
+    one |= {"--launcher": launcher, "--nodes": nodes, "--dynamic-sampling": dynamic_sampling}
     if resume is not None and (pipeline := resumed_pipeline(resume)) is not None:
         given_beside = {**one, "recipe": recipe, "--set": sets, "--out": out, "--overwrite": overwrite or None}
         resume_pipeline(pipeline, registry, [name for name, value in given_beside.items() if value is not None])
@@ -89,6 +95,7 @@ def train(
             "--data": data,
             "--seed": seed,
             "--lora": lora,
+            "--dynamic-sampling": dynamic_sampling,
             "--accelerate": accelerate,
             "--processes": processes,
             "--launcher": launcher,
@@ -112,6 +119,7 @@ def train(
         "seed": seed,
         "lora": lora,
     }
+    flags["dynamic_sampling"] = {} if dynamic_sampling else None  # what the recipe says of it stays
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
     launch = {"accelerate": accelerate, "processes": processes, "launcher": launcher, "nodes": nodes}

@@ -10,9 +10,11 @@ from ..generation.hf_model import end_tokens, render
 from ..runs import RunFolder
 from ..text import opened_think
 from .adapters import lora_config
+from .draws import draws_of
 from .models import holds_whole_model
 from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
+from .rounds import RoundTable
 
 
 def grpo_trainer(
@@ -25,7 +27,8 @@ def grpo_trainer(
     from .trimmed import TrimmedGRPOTrainer
 
     recipe = run.recipe
-    table = RewardTable(
+    draws_tasks = recipe.dynamic_sampling is not None or recipe.curriculum is not None
+    table = (RoundTable if draws_tasks else RewardTable)(
         run.environment,
         run.rewards,
         recipe.generation.samples,
@@ -35,17 +38,29 @@ def grpo_trainer(
         keep=folder.append_rollouts,
         ranks=ranks,
     )
-    trainer = TrimmedGRPOTrainer(
-        model=model,
-        args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
-        train_dataset=Dataset.from_list(
-            [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
-        ),
-        reward_funcs=table.columns(),
-        processing_class=tokenizer,
-        callbacks=callbacks,
-        peft_config=lora_config(run.recipe.lora),
-    )
+    tasks = (task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out)
+    rows = [task_row(task) for task in tasks]
+    given: dict[str, Any] = {
+        "model": model,
+        "args": GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
+        "reward_funcs": table.columns(),
+        "processing_class": tokenizer,
+        "callbacks": callbacks,
+        "peft_config": lora_config(run.recipe.lora),
+    }
+    if isinstance(table, RoundTable):
+        from .drawing import PLACE, DrawingGRPOTrainer
+
+        trainer: Any = DrawingGRPOTrainer(
+            train_dataset=Dataset.from_list([{**row, PLACE: at} for at, row in enumerate(rows)]),
+            table=table,
+            draws=draws_of(run, rows),
+            dynamic=recipe.dynamic_sampling,
+            ranks=ranks,
+            **given,
+        )
+    else:
+        trainer = TrimmedGRPOTrainer(train_dataset=Dataset.from_list(rows), **given)
     if holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # what TRL calls
     return trainer
