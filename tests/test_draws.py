@@ -1,14 +1,19 @@
 """Which tasks are drawn: a stream that meets every task, a curriculum that finds those at its target, and both gone on with."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 
 from r1sdk import R1Error, Task
-from r1sdk.data import items, read_rates
+from r1sdk.compose import compose
+from r1sdk.data import Rated, items, read_rates
 from r1sdk.drawing import CurriculumSettings
-from r1sdk.train.draws import Curriculum, Outcome, Stream
+from r1sdk.plugins import load_plugins
+from r1sdk.recipe import load_recipe
+from r1sdk.train.draws import Curriculum, Outcome, Stream, draws_of, known_rates
+from r1sdk.train.rewards import task_row
 
 
 def drawn(draws, times=6, count=4, learn=lambda tasks: None):
@@ -162,3 +167,16 @@ def test_the_rates_that_r1_data_difficulty_wrote_are_found_by_their_rows(tmp_pat
 def test_a_file_that_holds_no_pass_rates_of_these_tasks_is_refused(tmp_path, line, said):
     with pytest.raises(R1Error, match=said):
         read_rates(written(tmp_path, line), items(Numbers(), "train"))
+
+
+def test_a_run_begins_with_the_rates_of_its_own_tasks_whatever_was_left_out_of_them(tmp_path):
+    keys = {"model": "tiny", "env": {"name": "countdown", "options": {"train_size": 6}}, "evaluation": {"tasks": 0}}
+    run = compose(load_recipe(None, keys), load_plugins())
+    rated = [Rated(item.row, 0.25, 8).line for item in items(run.environment, "train") if item.task.id != "train/2"]
+    keys["curriculum"] = {"pass_rates": str(written(tmp_path, *rated))}
+    run = compose(load_recipe(None, keys), load_plugins())
+    known = known_rates(run)
+    assert known == {f"train/{at}": (2.0, 6.0) for at in (0, 1, 3, 4, 5)}
+    tasks = [task for task in run.environment.tasks("train") if task.id != "train/0"]  # its gold answer was at fault
+    draws = draws_of(replace(run, pass_rates=known), [task_row(task) for task in tasks])
+    assert draws.counts.T.tolist() == [[2, 6], [0, 0], [2, 6], [2, 6], [2, 6]]

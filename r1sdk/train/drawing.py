@@ -3,7 +3,7 @@ curriculum.
 
 Every round goes through TRL's own generation and scoring, whatever generates, in all processes alike: the same number of rounds
 with the same number of whole groups for each. Then TRL is given the batch that came of it as if it had just been generated, so
-what follows (advantages, log-probabilities, metrics, buffers) is its own too.
+what follows (advantages, log-probabilities, metrics, buffers) is its own too. Held-out evaluations do not come through here.
 """
 
 import inspect
@@ -75,8 +75,6 @@ class DrawingGRPOTrainer(TrimmedGRPOTrainer):
         self._settled: Settled | None = None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        if not self.model.training:
-            return dict(super()._generate_and_score_completions(inputs))
         figures = {name: list(values) for name, values in self._metrics["train"].items()}
         rounds = [self._make(self._first(inputs))]
         batch = Batch.of(self._spread(rounds[0]))
