@@ -1,10 +1,10 @@
 """Which tasks are trained on: plain GRPO, dynamic sampling and a curriculum at about equal numbers of generated completions.
 
     python benchmarks/drawing.py                                   # countdown, level easy: minutes a run, on one core
-    python benchmarks/drawing.py --arms plain:80,dynamic:62 --seeds 0,1
+    python benchmarks/drawing.py --arms plain:60,dynamic:44 --seeds 0,1
 
 An arm is NAME:STEPS. A step of dynamic sampling generates more, so it gets fewer steps; the table counts what was generated. Runs
-that are there are not made again. A quarter of the recipe's batch, 4 prompts of 8 completions; the learning rate falls over two thirds.
+that are there are not made again. A quarter of the recipe's batch, 8 prompts of 4 completions; the learning rate falls over two thirds.
 """
 
 import argparse
@@ -26,24 +26,25 @@ ARMS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--arms", default="plain:80,dynamic:62")
+    parser.add_argument("--arms", default="plain:60,dynamic:44")
     parser.add_argument("--seeds", default="0,1")
     parser.add_argument(
         "--tasks", type=int, default=4000, help="training tasks; a curriculum needs few, that come again"
     )
+    parser.add_argument("--samples", type=int, default=4, help="completions of a prompt; 32 in a batch")
     parser.add_argument("--runs", type=Path, default=Path("runs/drawing"))
     given = parser.parse_args()
     print("| arm | seed | steps | completions | seconds | without spread | replaced | left | accuracy before | after |")
     print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
     for seed in given.seeds.split(","):
         for arm, _, steps in (each.partition(":") for each in given.arms.split(",")):
-            path = given.runs / f"{arm}-{steps}-{given.tasks}-{seed}"
+            path = given.runs / f"{arm}-{steps}-{given.tasks}-{given.samples}-{seed}"
             if not (path / "wall_seconds.json").is_file():
-                train(path, arm, int(steps), seed, given.tasks)
+                train(path, arm, int(steps), seed, given.tasks, given.samples)
             print(row(path, arm, seed), flush=True)
 
 
-def train(path: Path, arm: str, steps: int, seed: str, tasks: int) -> None:
+def train(path: Path, arm: str, steps: int, seed: str, tasks: int, samples: int) -> None:
     command = ["r1", "train", "--env", "countdown", "--rewards", "accuracy,format", "--seed", seed, *ARMS[arm]]
     command += ["--steps", str(steps), "--out", str(path), "--overwrite"]
     decay = f"trainer.lr_scheduler_kwargs.num_decay_steps={steps * 2 // 3}"
@@ -51,6 +52,7 @@ def train(path: Path, arm: str, steps: int, seed: str, tasks: int) -> None:
         "env.options.level=easy",
         f"env.options.train_size={tasks}",
         "trainer.per_device_train_batch_size=32",
+        f"generation.samples={samples}",
         decay,
     ):
         command += ["--set", key]

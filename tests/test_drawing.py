@@ -17,11 +17,12 @@ from r1sdk.plugins import installed, load_plugins
 from r1sdk.recipe import Limits, load_recipe
 from r1sdk.runs import RunFolder
 from r1sdk.train.callback import RunCallback, StopRequest
-from r1sdk.train.drawing import DrawingGRPOTrainer, have_spread, hook_faults
+from r1sdk.train.drawing import DrawingGRPOTrainer, hook_faults
 from r1sdk.train.draws import Curriculum, Outcome
 from r1sdk.train.grpo import grpo_trainer
 from r1sdk.train.models import load_model, load_tokenizer
 from r1sdk.train.rounds import NO_SPREAD, SURPLUS, Batch, Group, RoundTable
+from r1sdk.train.spread import have_spread
 
 SIZE, SAMPLES, PROMPTS = 36, 4, 4
 
@@ -318,9 +319,9 @@ def test_another_trl_is_refused_with_what_is_different():
         def _calculate_rewards(self, inputs, prompts, completions, completion_ids_list): ...
 
     assert hook_faults(Other) == [
+        "GRPOTrainer takes no rollout_func",
         "GRPOTrainer has no _generate_and_score_completions",
         "GRPOTrainer._generate takes self, prompts, images, not self, prompts",
-        "GRPOTrainer has no _generate_single_turn",
     ]
 
 

@@ -22,6 +22,7 @@ from ..errors import R1Error
 from .draws import Draws
 from .ranks import Ranks
 from .rounds import Batch, Group, RoundTable
+from .spread import have_spread
 from .trimmed import TrimmedGRPOTrainer
 
 PLACE = "place"  # the column of the training data that holds a task's place in it
@@ -29,15 +30,12 @@ STATE = "draws.json"  # in a checkpoint
 HOOKS = {  # of GRPOTrainer: what is overridden or called here, with its parameters
     "_generate_and_score_completions": ("self", "inputs"),
     "_generate": ("self", "prompts"),
-    "_generate_single_turn": (
-        *("self", "prompt_ids", "images", "multimodal_fields", "num_generations", "has_tool_images"),
-    ),
     "_calculate_rewards": ("self", "inputs", "prompts", "completions", "completion_ids_list"),
 }
 
-Sample = tuple[
-    list[int], list[float] | None
-]  # the tokens of a completion, and their log-probabilities where sampling gave them
+Sample = dict[str, Any]
+"""What TRL's `rollout_func` returns, of one completion: its tokens and its prompt's, their log-probabilities or None, `env_mask`
+where some tokens are not the model's, and whatever else the rewards are given."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,10 @@ class Made:
 
 @dataclass
 class Settled:
-    """The batch that TRL takes over, in place of generating and scoring."""
+    """The batch while TRL takes it over."""
 
-    samples: list[Sample]  # [B] of this process
     rewards: Tensor  # [N x G, K], of all processes
-    taken: int = 0  # how often TRL asked for either
+    taken: int = 0  # how often TRL asked for the completions, and for these
 
 
 class DrawingGRPOTrainer(TrimmedGRPOTrainer):
@@ -69,8 +66,6 @@ class DrawingGRPOTrainer(TrimmedGRPOTrainer):
                 "dynamic_sampling and curriculum cannot be bound to this version of TRL:\n  " + "\n  ".join(faults)
             )
         super().__init__(*args, **more)
-        if self.tools or self.rollout_func is not None:
-            raise R1Error("dynamic_sampling and curriculum are not for tools over several turns: leave them out")
         self.table, self.draws, self.dynamic, self.ranks = table, draws, dynamic, ranks
         self._settled: Settled | None = None
 
@@ -113,7 +108,7 @@ class DrawingGRPOTrainer(TrimmedGRPOTrainer):
 
     def _rows(self, tasks: Sequence[int]) -> list[dict[str, Any]]:
         """The inputs of a batch as TRL's sampler makes them: each task as often as it is attempted."""
-        return [row for task in tasks for row in [self.train_dataset[task]] * self.num_generations]
+        return [dict(row) for task in tasks for row in [self.train_dataset[task]] * self.num_generations]
 
     def _make(self, tasks: Sequence[int]) -> Made:
         """Generate a group for each task, this process its share, and score them all."""
@@ -121,9 +116,12 @@ class DrawingGRPOTrainer(TrimmedGRPOTrainer):
         rows = self._rows([tasks[at] for at in own])
         prompts = [row["prompt"] for row in rows]
         self.table.tasks = tasks
-        _, ids, _, completions, logprobs, *_ = self._generate(prompts)
+        prompt_ids, ids, mask, completions, logprobs, extra, *_ = self._generate(prompts)
+        for at, row in enumerate(rows):
+            row.update({name: values[at] for name, values in extra.items()})
         rewards = super()._calculate_rewards(rows, prompts, completions, ids)
-        samples = list(zip(ids, logprobs or [None] * len(ids), strict=True))
+        columns = {"prompt_ids": prompt_ids, "completion_ids": ids, "logprobs": logprobs, "env_mask": mask, **extra}
+        samples = [{name: values and values[at] for name, values in columns.items()} for at in range(len(rows))]
         size = self.num_generations
         return Made(tasks, {at: samples[i * size : (i + 1) * size] for i, at in enumerate(own)}, rewards)
 
@@ -162,26 +160,23 @@ class DrawingGRPOTrainer(TrimmedGRPOTrainer):
             return rounds[group.round].rewards[group.at * self.num_generations : (group.at + 1) * self.num_generations]
 
         own = [batch.groups[at] for at in self._own(len(batch.groups))]
-        self._settled = settled = Settled(
-            [sample for group in own for sample in rounds[group.round].samples[group.at]],
-            torch.cat([rewards(group) for group in batch.groups]),
-        )
+        samples = [sample for group in own for sample in rounds[group.round].samples[group.at]]
+        self._settled = settled = Settled(torch.cat([rewards(group) for group in batch.groups]))
+
+        def generated(prompts: Any, trainer: Any) -> Sample:
+            settled.taken += 1
+            columns = {name: [sample[name] for sample in samples] for name in samples[0]}
+            return {name: None if all(v is None for v in values) else values for name, values in columns.items()}
+
+        generates, self.rollout_func = self.rollout_func, generated
         try:
             rows = self._rows([rounds[group.round].tasks[group.at] for group in own])
             found: dict[str, Any] = super()._generate_and_score_completions(rows)
         finally:
-            self._settled = None
+            self.rollout_func, self._settled = generates, None
         if settled.taken != 2:
             raise R1Error("TRL did not take over the batch that was drawn: this version of it cannot be bound")
         return found
-
-    def _generate_single_turn(self, *args: Any, **more: Any) -> Any:
-        if self._settled is None:
-            return super()._generate_single_turn(*args, **more)
-        self._settled.taken += 1
-        ids = [ids for ids, _ in self._settled.samples]
-        logprobs = [known for _, known in self._settled.samples if known is not None]
-        return ids, logprobs or None
 
     def _calculate_rewards(self, *args: Any, **more: Any) -> Any:
         if self._settled is None:
@@ -208,29 +203,9 @@ class DrawingGRPOTrainer(TrimmedGRPOTrainer):
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **more)
 
 
-def have_spread(
-    rewards: Tensor, weights: Tensor, group_size: int, aggregation: str = "sum_then_normalize"
-) -> list[bool]:
-    """Of each group, whether its completions differ in what GRPO compares: the weighted total, or, where TRL normalizes each
-    reward by itself, any reward. Shapes: [N x G, K], [K] -> [N]. A completion that has no price (NaN) at all is left out.
-    """
-    weights = weights.to(rewards.device)
-    priced = ~torch.isnan(rewards).all(dim=1, keepdim=True)  # [N x G, 1]
-    if aggregation == "sum_then_normalize":
-        compared = torch.where(priced, (rewards * weights).nansum(dim=1, keepdim=True), torch.nan)
-    else:
-        compared = rewards[:, weights != 0]
-    groups = compared.view(-1, group_size, compared.size(1))
-    highest = groups.nan_to_num(nan=-torch.inf).amax(dim=1)
-    lowest = groups.nan_to_num(nan=torch.inf).amin(dim=1)
-    differs = (highest > lowest) & ~torch.isclose(highest, lowest, rtol=0.0, atol=1e-8)
-    found: list[bool] = differs.any(dim=1).tolist()
-    return found
-
-
 def hook_faults(trainer: type) -> list[str]:
     """What `trainer` lacks of the methods that are bound here."""
-    faults = []
+    faults = [] if "rollout_func" in inspect.signature(trainer).parameters else ["GRPOTrainer takes no rollout_func"]
     for name, wanted in HOOKS.items():
         method = getattr(trainer, name, None)
         found = tuple(inspect.signature(method).parameters) if method else None
