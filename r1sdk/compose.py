@@ -63,7 +63,7 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
         for split in _splits(recipe):
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
-                errors += _column_errors(rewards or {}, task)
+                errors += column_errors(rewards or {}, task)
     raise_all(errors)
     return Run(recipe, environment, rewards, model, demonstrations)
 
@@ -183,7 +183,7 @@ def _check_isolation(what: str, target: Any, function: Any) -> None:
         ) from error
 
 
-def _column_errors(rewards: Rewards, task: Task) -> list[R1Error]:
+def column_errors(rewards: Rewards, task: Task) -> list[R1Error]:
     """A problem for each function in TRL's signature that asks for a column which the tasks do not have."""
     return [
         PluginError(

@@ -23,7 +23,7 @@ from .draws import Draws
 from .ranks import Ranks
 from .rounds import Batch, Group, RoundTable
 from .spread import have_spread
-from .trimmed import TrimmedGRPOTrainer
+from .watched import WatchedGRPOTrainer
 
 PLACE = "place"  # the column of the training data that holds a task's place in it
 STATE = "draws.json"  # in a checkpoint
@@ -55,7 +55,7 @@ class Settled:
     taken: int = 0  # how often TRL asked for the completions, and for these
 
 
-class DrawingGRPOTrainer(TrimmedGRPOTrainer):
+class DrawingGRPOTrainer(WatchedGRPOTrainer):
     """Draws the tasks of a batch by `draws`, and with `dynamic` draws again for groups without spread."""
 
     def __init__(

@@ -1,5 +1,6 @@
 """A `Run` in, a trained policy out: GRPO on TRL's trainer (DeepSeekMath, arXiv 2402.03300, Eq. 3)."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,53 +16,69 @@ from .models import holds_whole_model
 from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
 from .rounds import RoundTable
+from .sampler import TRANSFORMERS, Sampler
 
 
 def grpo_trainer(
-    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks = ALONE
+    run: Run,
+    model: Any,
+    tokenizer: Any,
+    folder: RunFolder,
+    callbacks: list[Any],
+    ranks: Ranks = ALONE,
+    sampler: Sampler = TRANSFORMERS,
 ) -> Any:
     """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""
     from datasets import Dataset
     from trl import GRPOConfig
 
-    from .trimmed import TrimmedGRPOTrainer
+    from .watched import WatchedGRPOTrainer
 
-    recipe = run.recipe
+    recipe, ends = run.recipe, end_tokens(model, tokenizer)
+    arguments = {**grpo_arguments(run, folder.checkpoints), **sampler.arguments}
+    if sampler.vllm:  # it knows those of the model's files only
+        given = arguments.get("generation_kwargs") or {}
+        given = json.loads(given) if isinstance(given, str) else given
+        arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
     draws_tasks = recipe.dynamic_sampling is not None or recipe.curriculum is not None
     table = (RoundTable if draws_tasks else RewardTable)(
         run.environment,
         run.rewards,
         recipe.generation.samples,
         limits=recipe.limits,
-        end_tokens=frozenset(end_tokens(model, tokenizer)),
+        end_tokens=frozenset(ends),
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
         ranks=ranks,
     )
     tasks = (task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out)
     rows = [task_row(task) for task in tasks]
-    given: dict[str, Any] = {
+    bound: dict[str, Any] = {
         "model": model,
-        "args": GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
+        "args": GRPOConfig(**arguments),
         "reward_funcs": table.columns(),
         "processing_class": tokenizer,
         "callbacks": callbacks,
         "peft_config": lora_config(run.recipe.lora),
     }
-    if isinstance(table, RoundTable):
-        from .drawing import PLACE, DrawingGRPOTrainer
+    with sampler.making():
+        if isinstance(table, RoundTable):
+            from .drawing import PLACE, DrawingGRPOTrainer
 
-        trainer: Any = DrawingGRPOTrainer(
-            train_dataset=Dataset.from_list([{**row, PLACE: at} for at, row in enumerate(rows)]),
-            table=table,
-            draws=draws_of(run, rows),
-            dynamic=recipe.dynamic_sampling,
-            ranks=ranks,
-            **given,
-        )
-    else:
-        trainer = TrimmedGRPOTrainer(train_dataset=Dataset.from_list(rows), **given)
-    if holds_whole_model(trainer.accelerator):
+            trainer: Any = DrawingGRPOTrainer(
+                train_dataset=Dataset.from_list([{**row, PLACE: at} for at, row in enumerate(rows)]),
+                table=table,
+                draws=draws_of(run, rows),
+                dynamic=recipe.dynamic_sampling,
+                ranks=ranks,
+                **bound,
+            )
+        else:
+            trainer = WatchedGRPOTrainer(train_dataset=Dataset.from_list(rows), **bound)
+    trainer.sampler_limit = recipe.limits.sampler_difference
+    if sampler.vllm:
+        sampler.made(trainer, recipe.seed)
+    elif holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # what TRL calls
     return trainer
 
@@ -81,7 +98,6 @@ def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
         "top_p": generation.top_p,
         "top_k": generation.top_k,
         "reward_weights": [weight for _, weight in run.rewards.values()],
-        "use_vllm": False,
         "remove_unused_columns": False,
     }
 
