@@ -58,6 +58,8 @@ class Settled:
 class DrawingGRPOTrainer(WatchedGRPOTrainer):
     """Draws the tasks of a batch by `draws`, and with `dynamic` draws again for groups without spread."""
 
+    rollout_func: Any  # of TRL's: what generates in its place
+
     def __init__(
         self, *args: Any, table: RoundTable, draws: Draws, dynamic: DynamicSampling | None, ranks: Ranks, **more: Any
     ) -> None:
