@@ -33,6 +33,8 @@ class Run:
     model: ModelSource
     demonstrations: Demonstrations | FromHub | None = None  # method sft
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
+    # For a curriculum: right and wrong completions of the tasks that were rated before, by id.
+    pass_rates: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
 def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozenset(), draw: bool = True) -> Run:

@@ -91,7 +91,12 @@ def session_errors(recipe: Recipe) -> list[R1Error]:
 
 def _method_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each key that the method does not read."""
-    keys = {"data": (recipe.data, None, "sft"), "collect": (recipe.collect, Collect(), "generate")}
+    keys = {
+        "data": (recipe.data, None, "sft"),
+        "collect": (recipe.collect, Collect(), "generate"),
+        "dynamic_sampling": (recipe.dynamic_sampling, None, "grpo"),
+        "curriculum": (recipe.curriculum, None, "grpo"),
+    }
     errors: list[R1Error] = [
         RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
         for key, (value, unset, method) in keys.items()
@@ -99,6 +104,11 @@ def _method_errors(recipe: Recipe) -> list[R1Error]:
     ]
     if recipe.method == "generate" and recipe.launch.accelerate:
         errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
+    rates = recipe.curriculum.pass_rates if recipe.curriculum else None
+    if rates is not None and not rates.is_file():
+        errors.append(
+            RecipeError(f"recipe key 'curriculum.pass_rates': no file {rates}; r1 data difficulty writes one")
+        )
     return errors
 
 
@@ -121,6 +131,8 @@ def _async_errors(recipe: Recipe) -> list[R1Error]:
         "lora": recipe.lora is not None,
         "quantize": recipe.quantize is not None,
         f"attention {recipe.attention}: it brings its own kernel": recipe.attention != "auto",
+        "dynamic_sampling": recipe.dynamic_sampling is not None,
+        "curriculum": recipe.curriculum is not None,
         f"optimizer {recipe.optimizer}": recipe.optimizer != "trainer",
         f"generation.backend {recipe.generation.backend}: a vLLM server generates": recipe.generation.backend
         == "transformers",
