@@ -146,7 +146,7 @@ def test_a_reward_function_that_raises_is_no_zero_and_one_that_hangs_is_ended(pa
         ({"kind": "tool"}, "is a ToolEnv: several turns or tools"),
         ({"kind": "group"}, "rewards that compare the replies to one prompt"),
         ({"cuont": 3}, "takes no 'cuont'; it takes count, held_out, kind"),
-        ({"count": 0}, "load_environment of toy-sums failed"),
+        ({"count": "many"}, "load_environment of toy-sums failed: TypeError"),
     ],
 )
 def test_what_the_first_generation_needs_more_for_is_refused(packages, args, message):
