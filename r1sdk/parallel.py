@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+from .backend import backend_of
 from .errors import R1Error, RecipeError
 from .hardware import gpus
 from .plugins import Registry
@@ -10,10 +11,13 @@ from .recipe import Launch, Recipe, read_layer
 
 
 def settled(recipe: Recipe) -> Recipe:
-    """`recipe` with the number of processes filled in: one for each GPU of this machine, or 1."""
+    """`recipe` with the number of processes filled in: one for each GPU of this machine that no vLLM server takes, or 1."""
     if recipe.launch.processes is not None:
         return recipe
-    here = max(1, len(gpus())) if recipe.launch.accelerate else 1
+    served = (
+        recipe.generation.vllm.own_gpus if backend_of(recipe).name == "vllm" and not recipe.launch.vllm_nodes else 0
+    )
+    here = max(1, len(gpus()) - served) if recipe.launch.accelerate else 1
     return recipe.model_copy(update={"launch": recipe.launch.model_copy(update={"processes": here})})
 
 

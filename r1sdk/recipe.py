@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from .errors import R1Error, RecipeError, nearest, raise_all
+from .vllm_settings import VllmSettings
 
 
 class Strict(BaseModel):
@@ -32,7 +33,8 @@ class WeightedReward(Named):
 class Generation(Strict):
     """How completions are sampled."""
 
-    backend: Literal["auto", "transformers"] = "auto"
+    backend: Literal["auto", "transformers", "vllm"] = "auto"  # auto: vllm where it is installed and a GPU is there
+    vllm: VllmSettings = VllmSettings()
     samples: Annotated[int, Field(ge=1)] = 8  # completions per prompt: GRPO's group size
     max_tokens: Annotated[int, Field(ge=1)] = 512  # per completion
     temperature: Annotated[float, Field(ge=0.0)] = 1.0
@@ -93,10 +95,13 @@ class Collect(Strict):
 
 
 class Limits(Strict):
-    """Shares of a batch above which the run stops and says why, instead of training on what nobody judged."""
+    """Above these the run stops and says why. `error` and `unverifiable`: shares of a batch that nobody judged."""
 
     error: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
+        0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/scaling.md)
+    )
 
 
 class Launch(Strict):
@@ -104,7 +109,8 @@ class Launch(Strict):
 
     accelerate: str | None = None  # ddp, zero2, zero3, fsdp2, or a config file of accelerate's; None: one process
     processes: Annotated[int | None, Field(ge=1)] = None  # on each machine; None: one for each GPU that is there
-    nodes: Annotated[int, Field(ge=1)] = 1  # machines
+    nodes: Annotated[int, Field(ge=1)] = 1  # machines that train
+    vllm_nodes: Annotated[int, Field(ge=0)] = 0  # machines beside them for the vLLM server, with launcher slurm
     launcher: Literal["local", "slurm", "none"] = "local"  # "none": you start them, on the prepared run folder
     template: Path | None = None  # of the Slurm script; None: r1sdk's own
     sbatch: dict[str, str | int] = Field(default_factory=dict)  # options of sbatch: {partition: gpu, time: "12:00:00"}

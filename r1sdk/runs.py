@@ -113,6 +113,10 @@ class RunFolder:
     def manifest(self) -> dict[str, Any]:
         return dict(json.loads(self.manifest_file.read_text(encoding="utf-8")))
 
+    def note(self, key: str, value: Any) -> None:
+        """Add to the manifest what was only known when the run had begun."""
+        _replace(self.manifest_file, json.dumps({**self.manifest(), key: value}, indent=2) + "\n")
+
     # A lock that the kernel drops when its holder dies, SIGKILL included.
     def lock(self, wait_s: float = 0.0) -> None:
         """Hold the folder, waiting at most `wait_s`. Raises: RunError where another process holds it."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from .backend import backend_errors
 from .errors import R1Error, RecipeError, nearest
 from .parallel import world
 from .recipe import Collect, Recipe
@@ -16,6 +17,14 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
     "top_p": "generation.top_p",
     "top_k": "generation.top_k",
     "use_vllm": "generation.backend",
+    "vllm_mode": "generation.vllm.mode",
+    "vllm_server_base_url": "generation.vllm.url",
+    "vllm_server_host": "generation.vllm.url",
+    "vllm_server_port": "generation.vllm.url",
+    "vllm_server_timeout": "generation.vllm.start_timeout_s",
+    "vllm_tensor_parallel_size": "generation.vllm.tensor_parallel_size",
+    "vllm_gpu_memory_utilization": "generation.vllm.gpu_memory_utilization",
+    "vllm_max_model_length": "generation.vllm.max_model_len",
     "reward_weights": "rewards: [{name: ..., weight: ...}]",
     "seed": "seed",
     "data_seed": "seed",
@@ -30,7 +39,7 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
 
 def settings_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each setting that cannot be what was meant."""
-    return _method_errors(recipe) + _trainer_errors(recipe)
+    return _method_errors(recipe) + backend_errors(recipe) + _trainer_errors(recipe)
 
 
 def _method_errors(recipe: Recipe) -> list[R1Error]:

@@ -10,7 +10,7 @@ WELL = {
     "reward_std": 0.3,
     "frac_reward_zero_std": 0.3,
     "completions/clipped_ratio": 0.02,
-    "sampling/sampling_logp_difference/mean": 0.001,
+    "sampler_difference": 0.001,
 }
 
 
@@ -61,7 +61,7 @@ def test_a_flat_reward_is_noticed_after_forty_steps():
 
 
 def test_a_sampler_that_disagrees_with_the_trainer_is_noticed():
-    found = warnings(run(**{"sampling/sampling_logp_difference/mean": 0.2}))
+    found = warnings(run(sampler_difference=0.2))
     assert {*found} == {"diverging"} and "0.200" in found["diverging"]
 
 

@@ -28,8 +28,8 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 ORDER = [
     *("errors", "records", "text"),
     *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs"),
-    *("plugins", "recipe", "trl_fields", "tracking", "model_source"),
-    *("hardware", "parallel", "memory", "settings"),
+    *("plugins", "vllm_settings", "recipe", "trl_fields", "tracking", "model_source"),
+    *("hardware", "backend", "parallel", "memory", "settings"),
     *("calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
     *("compose", "runs", "manifest", "pipeline"),
     *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance", "testing"),
@@ -130,7 +130,7 @@ def test_the_layers_of_core_point_one_way():
         )
 
 
-@pytest.mark.parametrize("library", ["torch", "transformers", "trl", "accelerate", "datasets"])
+@pytest.mark.parametrize("library", ["torch", "transformers", "trl", "accelerate", "datasets", "vllm"])
 def test_the_libraries_of_training_are_imported_where_models_are_and_nowhere_else(library):
     places = {
         ".".join(module.split(".")[:2])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Env, Rewards, Seed, Sets, resolve
+from .options import Backend, Env, Rewards, Seed, Sets, resolve
 
 if TYPE_CHECKING:
     from r1sdk.plugins import Registry
@@ -34,6 +34,12 @@ def train(
     lora: Annotated[
         int | None, typer.Option(min=1, help="Train adapters of this rank in place of the whole model.")
     ] = None,
+    backend: Backend = None,
+    vllm_mode: Annotated[
+        str | None,
+        typer.Option(help="colocate: vLLM in the processes that train. server: beside them; r1 starts and ends it."),
+    ] = None,
+    vllm_url: Annotated[str | None, typer.Option(help="The URL of a vLLM server that is there already.")] = None,
     accelerate: Annotated[
         str | None,
         typer.Option(help="Train in several processes: ddp, zero2, zero3, fsdp2, or a config file of accelerate."),
@@ -43,6 +49,9 @@ def train(
     ] = None,
     launcher: Annotated[str | None, typer.Option(help="local, slurm, or none: only prepare the run folder.")] = None,
     nodes: Annotated[int | None, typer.Option(min=1, help="Machines, with launcher slurm or none.")] = None,
+    vllm_nodes: Annotated[
+        int | None, typer.Option(min=0, help="Machines beside them for the vLLM server, with launcher slurm.")
+    ] = None,
     sets: Sets = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/ENV-MODEL-TIME.")] = None,
     resume: Annotated[
@@ -58,6 +67,7 @@ def train(
     ] = False,
 ) -> None:
     """Train a model with GRPO or SFT, or run the stages of a pipeline."""
+    from r1sdk.backend import backend_of
     from r1sdk.compose import compose
     from r1sdk.doctor.recipe import before_training
     from r1sdk.errors import RecipeError
@@ -71,7 +81,8 @@ def train(
     registry = load_plugins()
     one: dict[str, Any] = {"--env": env, "--rewards": rewards, "--model": model, "--method": method, "--data": data}
     one |= {"--steps": steps, "--seed": seed, "--accelerate": accelerate, "--processes": processes}
-    one |= {"--launcher": launcher, "--nodes": nodes}
+    one |= {"--launcher": launcher, "--nodes": nodes, "--vllm-nodes": vllm_nodes}
+    one |= {"--backend": backend, "--vllm-mode": vllm_mode, "--vllm-url": vllm_url}
     if resume is not None and (pipeline := resumed_pipeline(resume)) is not None:
         given_beside = {**one, "recipe": recipe, "--set": sets, "--out": out, "--overwrite": overwrite or None}
         resume_pipeline(pipeline, registry, [name for name, value in given_beside.items() if value is not None])
@@ -89,10 +100,14 @@ def train(
             "--data": data,
             "--seed": seed,
             "--lora": lora,
+            "--backend": backend,
+            "--vllm-mode": vllm_mode,
+            "--vllm-url": vllm_url,
             "--accelerate": accelerate,
             "--processes": processes,
             "--launcher": launcher,
             "--nodes": nodes,
+            "--vllm-nodes": vllm_nodes,
             "--out": out,
             "--overwrite": overwrite or None,
         }
@@ -114,7 +129,11 @@ def train(
     }
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
+    vllm = {key: value for key, value in {"mode": vllm_mode, "url": vllm_url}.items() if value is not None}
+    generation = {"backend": backend, "vllm": vllm or None}
+    flags["generation"] = {key: value for key, value in generation.items() if value is not None} or None
     launch = {"accelerate": accelerate, "processes": processes, "launcher": launcher, "nodes": nodes}
+    launch["vllm_nodes"] = vllm_nodes
     flags["launch"] = {key: value for key, value in launch.items() if value is not None} or None
     resolved, origin = resolve(registry, recipe, sets, flags)
     if dry_run:
@@ -134,6 +153,8 @@ def train(
     if resolved.data is not None:
         typer.echo(f"data         {resolved.data.name}", err=True)
     typer.echo(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in resolved.rewards)}", err=True)
+    if resolved.method == "grpo" and resolved.launch.launcher == "local":
+        typer.echo(f"generation   {backend_of(resolved)}", err=True)
     if folder.accelerate_file.is_file():
         made = folder.recipe().launch
         machines = f" on each of {made.nodes} machines" if made.nodes > 1 else ""

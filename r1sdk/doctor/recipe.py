@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..backend import backend_of
 from ..compose import Run
 from ..errors import R1Error, raise_all
 from ..hardware import bf16, gpus, memory_bytes
@@ -15,6 +16,7 @@ from ..recipe import read_layer
 from . import Check, Finding, examine
 from .machine import check_disk
 
+COLOCATED = 0.3  # of a GPU's memory, TRL's default for a vLLM beside the trainer
 FULL = 0.9  # of a device's memory: above it a run is likely to fail
 
 
@@ -35,6 +37,7 @@ def recipe_checks(run: Run, registry: Registry, folder: Path) -> Sequence[tuple[
     return (
         ("disk", lambda: check_disk(folder)),
         ("packages", lambda: check_packages(run)),
+        ("generation", lambda: check_generation(run)),
         ("gpus of the run", lambda: check_used(run)),
         ("precision", lambda: check_precision(run)),
         ("memory of the run", lambda: check_memory(run, registry)),
@@ -50,9 +53,20 @@ def check_packages(run: Run) -> Iterator[Finding]:
         )
 
 
+def check_generation(run: Run) -> Iterator[Finding]:
+    backend, settings = backend_of(run.recipe), run.recipe.generation.vllm
+    if run.recipe.launch.launcher != "local":
+        return  # chosen where it trains
+    if run.recipe.method == "grpo" and backend.name == "vllm":
+        where = f"server at {settings.url}" if settings.url else f"mode {settings.mode}"
+        yield Finding("generation", "ok", f"{backend}, {where}")
+    elif run.recipe.method == "grpo":
+        yield Finding("generation", "ok", str(backend))
+
+
 def check_used(run: Run) -> Iterator[Finding]:
     launch, there = run.recipe.launch, len(gpus())
-    used = launch.processes or 1
+    used = (launch.processes or 1) + (run.recipe.generation.vllm.own_gpus if _on_vllm(run) else 0)
     if launch.launcher == "local" and used < there:
         yield Finding(
             "gpus of the run", "warning", f"{used} of {there} is used", "add --accelerate ddp to use all of them"
@@ -89,11 +103,19 @@ def check_memory(run: Run, registry: Registry) -> Iterator[Finding]:
     found = estimate(shape, recipe, read_layer(file) if file else {}, bool(there))
     memory = memory_bytes()
     each = min(gpu.memory_bytes for gpu in there) if there else (memory or 0) // (recipe.launch.processes or 1)
-    text = f"{found}; of {each / GB:.1f} GB" + (" on each GPU" if there else " for each process")
+    where = " on each GPU" if there else " for each process"
+    if there and _on_vllm(run) and recipe.generation.vllm.mode == "colocate":
+        each = int(each * (1.0 - (recipe.generation.vllm.gpu_memory_utilization or COLOCATED)))
+        where = " that vLLM leaves of each GPU"
+    text = f"{found}; of {each / GB:.1f} GB{where}"
     if each and found.peak > FULL * each:
         yield Finding("memory of the run", "warning", text, advice(found, recipe))
     else:
         yield Finding("memory of the run", "ok", text)
+
+
+def _on_vllm(run: Run) -> bool:
+    return run.recipe.method == "grpo" and backend_of(run.recipe).name == "vllm"
 
 
 def model_folder(source: ModelSource) -> Path | None:

@@ -48,7 +48,7 @@ SIGNAL = (
         nonzero=True,
     ),
     Metric(
-        "sampling/sampling_logp_difference/mean",
+        "sampler_difference",
         "Sampler and trainer",
         "Difference of their log-probabilities",
         floor=True,

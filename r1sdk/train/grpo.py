@@ -1,5 +1,6 @@
 """A `Run` in, a trained policy out: GRPO on TRL's trainer (DeepSeekMath, arXiv 2402.03300, Eq. 3)."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,40 +14,56 @@ from .adapters import lora_config
 from .models import holds_whole_model
 from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
+from .sampler import TRANSFORMERS, Sampler
 
 
 def grpo_trainer(
-    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks = ALONE
+    run: Run,
+    model: Any,
+    tokenizer: Any,
+    folder: RunFolder,
+    callbacks: list[Any],
+    ranks: Ranks = ALONE,
+    sampler: Sampler = TRANSFORMERS,
 ) -> Any:
     """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""
     from datasets import Dataset
     from trl import GRPOConfig
 
-    from .trimmed import TrimmedGRPOTrainer
+    from .watched import WatchedGRPOTrainer
 
-    recipe = run.recipe
+    recipe, ends = run.recipe, end_tokens(model, tokenizer)
+    arguments = {**grpo_arguments(run, folder.checkpoints), **sampler.arguments}
+    if sampler.vllm:  # it knows those of the model's files only
+        given = arguments.get("generation_kwargs") or {}
+        given = json.loads(given) if isinstance(given, str) else given
+        arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
     table = RewardTable(
         run.environment,
         run.rewards,
         recipe.generation.samples,
         limits=recipe.limits,
-        end_tokens=frozenset(end_tokens(model, tokenizer)),
+        end_tokens=frozenset(ends),
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
         ranks=ranks,
     )
-    trainer = TrimmedGRPOTrainer(
-        model=model,
-        args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
-        train_dataset=Dataset.from_list(
-            [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
-        ),
-        reward_funcs=table.columns(),
-        processing_class=tokenizer,
-        callbacks=callbacks,
-        peft_config=lora_config(run.recipe.lora),
-    )
-    if holds_whole_model(trainer.accelerator):
+    with sampler.making():
+        trainer = WatchedGRPOTrainer(
+            model=model,
+            args=GRPOConfig(**arguments),
+            train_dataset=Dataset.from_list(
+                [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+            ),
+            reward_funcs=table.columns(),
+            processing_class=tokenizer,
+            callbacks=callbacks,
+            peft_config=lora_config(run.recipe.lora),
+        )
+    trainer.sampler_limit = recipe.limits.sampler_difference
+    if sampler.vllm:
+        sampler.made(trainer, recipe.seed)
+    elif holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # what TRL calls
     return trainer
 
@@ -66,7 +83,6 @@ def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
         "top_p": generation.top_p,
         "top_k": generation.top_k,
         "reward_weights": [weight for _, weight in run.rewards.values()],
-        "use_vllm": False,
         "remove_unused_columns": False,
     }
 

@@ -49,7 +49,7 @@ def _flat(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
 
 
 def _diverging(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
-    difference = _mean(recent, "sampling/sampling_logp_difference/mean")
+    difference = _mean(recent, "sampler_difference")
     if difference is None or difference < 0.05:
         return None
     return (

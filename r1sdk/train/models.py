@@ -100,6 +100,18 @@ def context_length(where: str) -> int | None:
     return limit if isinstance(limit, int) else None
 
 
+def end_tokens_of(where: str, tokenizer: Any) -> set[int]:
+    """The tokens that end a completion of the model at `where`, which need not be loaded. Raises: R1Error."""
+    from transformers import AutoConfig, GenerationConfig
+
+    try:
+        configured = GenerationConfig.from_pretrained(where).eos_token_id
+    except OSError:  # a model may have none
+        configured = _from_pretrained(AutoConfig, where).eos_token_id
+    ends = configured if isinstance(configured, list) else [configured]
+    return {token for token in (*ends, tokenizer.eos_token_id) if token is not None}
+
+
 def prompt_lengths(tasks: Iterable[Task], tokenizer: Any) -> list[int]:
     """The length of each task's prompt in tokens, as the model reads it."""
     texts = [render(tokenizer, task.prompt) for task in tasks]

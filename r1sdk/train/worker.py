@@ -82,6 +82,7 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     from .evaluation import evaluate_model
     from .learning import check_run_lengths, tokenizer_for
     from .models import holds_whole_model, load_model, locate, training_options
+    from .sampler import announce, sampler
     from .saving import save
     from .trackers import Trackers
 
@@ -90,6 +91,7 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     report = folder.set_status if ranks.main else _silent
     report("running", phase="loading")
     run = compose(folder.recipe(), load_plugins())
+    announce(run, folder, ranks)
     if run.recipe.method == "generate":
         from .collecting import collect_into
 
@@ -113,8 +115,9 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     callbacks = [RunCallback(folder, stop, ranks), During(run, folder, tokenizer), trackers]
-    trainer = _trainer(run, model, tokenizer, folder, callbacks, ranks)
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with sampler(run, where, folder, ranks) as engine:
+        trainer = _trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
@@ -159,14 +162,16 @@ def _unverifiable(run: Run, folder: RunFolder) -> frozenset[int]:
     return frozenset(fault.index for fault in found.faults)
 
 
-def _trainer(run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks) -> Any:
+def _trainer(
+    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks, engine: Any
+) -> Any:
     if run.recipe.method == "sft":
         from .sft import sft_trainer
 
         return sft_trainer(run, model, tokenizer, folder, callbacks, ranks)
     from .grpo import grpo_trainer
 
-    return grpo_trainer(run, model, tokenizer, folder, callbacks, ranks)
+    return grpo_trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
 
 
 def _seed(seed: int) -> None:
