@@ -82,6 +82,7 @@ def test_an_option_with_any_signs_in_it_is_exported_as_it_is(tmp_path):
     [
         (["countdwn"], "did you mean 'countdown'"),
         (["countdown", "--set", "env.options.levl=easy"], "did you mean 'level'"),
+        (["guess"], "has tools or several turns, and what is written here judges one reply"),
         (["countdown", "--out", "."], "is there already, and nothing is overwritten"),
     ],
 )
