@@ -3,6 +3,8 @@
 Everything that a plugin needs is named here; other modules may change without notice.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .adapters import from_trl
 from .contracts import (
     Composite,
@@ -30,6 +32,15 @@ from .records import Completion, Message, Rollout, Score, Status, Task, Verdict
 from .servers import Refused, Server, ServerReply, ServerSession
 from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
 from .workers import Outcome, call_isolated
+
+if TYPE_CHECKING:
+    from .interop import environment
+    from .train.plain import for_trl
+
+LAZY = {
+    "environment": "r1sdk.interop",
+    "for_trl": "r1sdk.train.plain",
+}  # for programs, not for plugins; loaded when asked for
 
 __all__ = [
     "SYSTEM_PROMPT",
@@ -67,8 +78,10 @@ __all__ = [
     "UnknownName",
     "Verdict",
     "call_isolated",
+    "environment",
     "environments_option",
     "extract_answer",
+    "for_trl",
     "from_recipe",
     "from_trl",
     "group_reward",
@@ -79,3 +92,11 @@ __all__ = [
     "reach_hub",
     "sandbox_option",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(LAZY[name]), name)

@@ -63,7 +63,7 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
         for split in _splits(recipe):
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
-                errors += _column_errors(rewards or {}, task)
+                errors += column_errors(rewards or {}, task)
     if recipe.experimental_async is not None:
         errors += _sending_errors(environment, rewards or {})
     raise_all(errors)
@@ -204,7 +204,7 @@ def _sending_errors(environment: Environment | None, rewards: Rewards) -> list[R
     return errors
 
 
-def _column_errors(rewards: Rewards, task: Task) -> list[R1Error]:
+def column_errors(rewards: Rewards, task: Task) -> list[R1Error]:
     """A problem for each function in TRL's signature that asks for a column which the tasks do not have."""
     return [
         PluginError(

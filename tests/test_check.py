@@ -1,6 +1,9 @@
 """`r1 check`: each fault that it looks for is found in a plugin that has it, and our own plugins have none."""
 
 import json
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -363,6 +366,35 @@ def test_a_name_that_is_taken_fails(run_r1, install, tmp_path):
     install(tmp_path, "r1-taken", HOOK.format(first="", name="format"))
     said = run_r1("check", "r1-taken", path=[tmp_path])
     assert said.code == 1 and "registered by r1-taken 0.1 (mine) and by r1sdk" in said.out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux ends it")
+def test_when_the_check_is_killed_nothing_of_it_goes_on(start_r1, install, tmp_path):
+    told = tmp_path / "told"
+    hangs = HOOK.replace(
+        "    return 0.0",
+        f"    import os, time, pathlib; pathlib.Path({str(told)!r}).write_text(str(os.getpid())); time.sleep(600)",
+    )
+    site = install(tmp_path / "site", "r1-hanging", hangs.format(first="", name="hanging"))
+    checking = start_r1("check", "hanging", path=[site])
+    try:
+        assert waited(lambda: told.exists() and told.read_text()), "no trial began"
+        trial = Path(f"/proc/{told.read_text()}")
+        assert "r1sdk" in (trial / "cmdline").read_text()
+        checking.kill()
+        assert waited(lambda: not trial.exists() or "State:\tZ" in (trial / "status").read_text()), "it goes on"
+    finally:
+        checking.kill()
+        checking.communicate()
+
+
+def waited(ready):
+    """What `ready` says in the end, within a time that is enough for a busy machine."""
+    for _ in range(1200):
+        if found := ready():
+            return found
+        time.sleep(0.1)
+    return False
 
 
 def test_every_plugin_of_ours_conforms(run_r1, tmp_path):

@@ -11,7 +11,9 @@ from .gym import ReasoningGym
 from .maths import Maths
 from .mixture import Mixture
 from .named import NAMED
+from .openenv import OpenEnv
 from .table import File, Hub
+from .verifiers_hub import Verifiers
 
 
 @r1sdk.hookimpl
@@ -22,6 +24,8 @@ def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]
     register("hub", Hub)
     register("maths", Maths)
     register("mixture", Mixture)
+    register("openenv", OpenEnv)
     register("reasoning_gym", ReasoningGym)
+    register("verifiers", Verifiers)
     for name, environment in NAMED.items():
         register(name, environment)

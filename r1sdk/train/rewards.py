@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..adapters import OUTSIDE, TRAINER
 from ..contracts import Environment
 from ..errors import RewardError
 from ..recipe import Limits
@@ -55,13 +56,18 @@ class RewardTable:
         task: Sequence[str],  # [B], the column of `task_row`
         trainer_state: Any = None,
         log_metric: Callable[[str, float], None] | None = None,
-        **_: Any,
+        **others: Any,
     ) -> list[Score]:
         """The scores of the batch, [B], judged at the first call that brings it. Raises: RewardError."""
         if completions is not self._batch:
             rows = zip(task, completions, completion_ids, strict=True)
             rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
-            shares = self.ranks.gather(lambda: self._score(rollouts))
+            given = {"trainer_state": trainer_state, "log_extra": others.get("log_extra"), "log_metric": log_metric}
+            asking = TRAINER.set({name: value or OUTSIDE[name] for name, value in given.items()})
+            try:
+                shares = self.ranks.gather(lambda: self._score(rollouts))
+            finally:
+                TRAINER.reset(asking)
             step = (trainer_state.global_step if trainer_state else 0) + 1
             self.ranks.lead(lambda: self._take(step, shares, log_metric))
             self._batch = completions
