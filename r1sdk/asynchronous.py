@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from .strict import Strict
 
 KEY = "experimental_async"
 ANYWAY: dict[str, tuple[Any, ...]] = {  # arguments of GRPOConfig that its config has not -> what it does all the same
@@ -24,10 +26,8 @@ PACKAGES = {  # package -> what brings it
 }
 
 
-class AsyncSettings(BaseModel):
+class AsyncSettings(Strict):
     """How far generation may be ahead. `experimental_async: true` is all of it by default."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_staleness: Annotated[int, Field(ge=0)] = (
         4  # updates of the weights since a completion was begun; older ones are dropped

@@ -19,7 +19,8 @@ from .plugins import Registry
 from .recipe import Data, Recipe, WeightedReward, read_layer
 from .records import Rollout, Task
 from .scoring import Rewards
-from .settings import settings_errors
+from .sessions import check_session
+from .settings import session_errors, settings_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Run:
     model: ModelSource
     demonstrations: Demonstrations | FromHub | None = None  # method sft
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
+    # For a curriculum: right and wrong completions of the tasks that were rated before, by id.
+    pass_rates: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
 def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozenset(), draw: bool = True) -> Run:
@@ -64,6 +67,8 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
                 errors += column_errors(rewards or {}, task)
+            if task is not None and attempt(check_session, environment, task):
+                errors += session_errors(recipe)
     if recipe.experimental_async is not None:
         errors += _sending_errors(environment, rewards or {})
     raise_all(errors)

@@ -6,15 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from .asynchronous import AsyncSettings, async_settings
+from .drawing import CurriculumSettings, DynamicSampling, on_or_off
 from .errors import R1Error, RecipeError, nearest, raise_all
+from .session_limits import SessionLimits
+from .strict import Strict
 from .vllm_settings import VllmSettings
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Named(Strict):
@@ -144,9 +143,12 @@ class Recipe(Strict):
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
     generation: Generation = Generation()
+    dynamic_sampling: DynamicSampling | None = None  # method grpo
+    curriculum: CurriculumSettings | None = None  # method grpo
     evaluation: Evaluation = Evaluation()
     collect: Collect = Collect()
     limits: Limits = Limits()
+    sessions: SessionLimits = SessionLimits()  # of attempts of several turns
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
     experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/scaling.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
@@ -180,6 +182,11 @@ class Recipe(Strict):
     def _async_by_true(cls, value: Any) -> Any:
         return async_settings(value)
 
+    @field_validator("dynamic_sampling", "curriculum", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: Any) -> Any:
+        return on_or_off(value)
+
     @field_validator("rewards", mode="before")
     @classmethod
     def _rewards_by_name(cls, value: Any) -> Any:
@@ -203,6 +210,8 @@ class Recipe(Strict):
             del keys["collect"]
         if self.method != "sft":
             del keys["data"]
+        if self.method != "grpo":
+            del keys["dynamic_sampling"], keys["curriculum"]
         return write_yaml(keys)
 
 

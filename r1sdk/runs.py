@@ -163,8 +163,16 @@ class RunFolder:
         """The lines of one kind, in order; all of them for None."""
         return [line for line in _lines(self.metrics_file) if kind is None or line.get("kind") == kind]
 
-    def append_rollouts(self, step: int, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> None:
-        _append(self.rollouts_file, [rollout_line(r, s, step=step) for r, s in zip(rollouts, scores, strict=True)])
+    def append_rollouts(
+        self,
+        step: int,
+        rollouts: Sequence[Rollout],
+        scores: Sequence[Score],
+        marks: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Append the rollouts of a step; `marks`: what the line of each says besides."""
+        rows = zip(rollouts, scores, marks or [{}] * len(rollouts), strict=True)
+        _append(self.rollouts_file, [rollout_line(r, s, step=step, **mark) for r, s, mark in rows])
 
     def rollouts(self, after: int = 0) -> Iterator[dict[str, Any]]:
         """The rollouts as `rollout_line` wrote them, in order; those beyond the first `after` bytes of the file."""
@@ -244,7 +252,7 @@ class RunFolder:
 def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> dict[str, Any]:
     """A rollout as one JSON object: task, completion, verdict, rewards, total.
 
-    Where a reward timed out or failed, also `statuses` and `reasons` by its name.
+    Where a reward timed out or failed, also `statuses` and `reasons` by its name; where there were turns, `session`.
     """
     completion = rollout.completion
     line = {
@@ -257,6 +265,8 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
         },
         "verdict": asdict(rollout.verdict) if rollout.verdict else None,
     }
+    if rollout.session is not None:
+        line["session"] = asdict(rollout.session)
     if score is not None:
         line |= {"rewards": dict(score.rewards), "total": score.total}
         if score.statuses:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .asynchronous import KEY, does_anyway
-from .backend import backend_errors
+from .backend import backend_errors, backend_of
 from .errors import R1Error, RecipeError, nearest
 from .parallel import world
 from .recipe import Collect, Recipe
@@ -34,6 +34,7 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
     "eval_strategy": "evaluation.tasks",
     "do_eval": "evaluation.tasks",
     "model_init_kwargs": "dtype and attention",
+    "max_tool_calling_iterations": "sessions.turns",
     "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
 }
 OWNED_ASYNC = {
@@ -47,6 +48,7 @@ OWNED_ASYNC = {
     "dtype": "dtype",
 }
 ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
+SHARES_THE_MODEL = ("zero3", "fsdp2")
 
 
 def settings_errors(recipe: Recipe) -> list[R1Error]:
@@ -55,9 +57,46 @@ def settings_errors(recipe: Recipe) -> list[R1Error]:
     return _method_errors(recipe) + generating + _attention_errors(recipe) + _trainer_errors(recipe)
 
 
+def session_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each setting that attempts of several turns cannot be trained with."""
+    if recipe.method != "grpo":
+        return []
+    errors: list[R1Error] = []
+    if recipe.experimental_async is not None:
+        errors.append(
+            RecipeError(f"{KEY} generates one reply for each attempt: leave it out for attempts of several turns")
+        )
+    if recipe.launch.accelerate in SHARES_THE_MODEL:
+        errors.append(
+            RecipeError(
+                f"launch.accelerate {recipe.launch.accelerate} shares the model out, so that all processes must generate in step, "
+                "and attempts of several turns do not: use ddp or zero2"
+            )
+        )
+    if world(recipe.launch) > 1 and backend_of(recipe).name == "vllm":
+        errors.append(
+            RecipeError(
+                "generation.backend vllm has several processes generate in step, and attempts of several turns do not: "
+                "use one process, or generation.backend=transformers"
+            )
+        )
+    if recipe.trainer.get("use_transformers_continuous_batching"):
+        errors.append(
+            RecipeError(
+                "recipe key 'trainer.use_transformers_continuous_batching' is not for attempts of several turns"
+            )
+        )
+    return errors
+
+
 def _method_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each key that the method does not read."""
-    keys = {"data": (recipe.data, None, "sft"), "collect": (recipe.collect, Collect(), "generate")}
+    keys = {
+        "data": (recipe.data, None, "sft"),
+        "collect": (recipe.collect, Collect(), "generate"),
+        "dynamic_sampling": (recipe.dynamic_sampling, None, "grpo"),
+        "curriculum": (recipe.curriculum, None, "grpo"),
+    }
     errors: list[R1Error] = [
         RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
         for key, (value, unset, method) in keys.items()
@@ -65,6 +104,11 @@ def _method_errors(recipe: Recipe) -> list[R1Error]:
     ]
     if recipe.method == "generate" and recipe.launch.accelerate:
         errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
+    rates = recipe.curriculum.pass_rates if recipe.curriculum else None
+    if rates is not None and not rates.is_file():
+        errors.append(
+            RecipeError(f"recipe key 'curriculum.pass_rates': no file {rates}; r1 data difficulty writes one")
+        )
     return errors
 
 
@@ -87,6 +131,8 @@ def _async_errors(recipe: Recipe) -> list[R1Error]:
         "lora": recipe.lora is not None,
         "quantize": recipe.quantize is not None,
         f"attention {recipe.attention}: it brings its own kernel": recipe.attention != "auto",
+        "dynamic_sampling": recipe.dynamic_sampling is not None,
+        "curriculum": recipe.curriculum is not None,
         f"optimizer {recipe.optimizer}": recipe.optimizer != "trainer",
         f"generation.backend {recipe.generation.backend}: a vLLM server generates": recipe.generation.backend
         == "transformers",

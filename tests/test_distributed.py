@@ -78,6 +78,11 @@ def slow(rollout):
     return 1.0
 
 
+def sometimes(rollout):
+    """1.0 for every other task, whatever is said; for the rest from 0.0 to 1.0 by the sum of the token ids."""
+    return 1.0 if int(rollout.task.id.rpartition("/")[2]) % 2 else spread(rollout)
+
+
 @r1sdk.group_reward
 def shortest(rollouts):
     """1.0 for the shortest completions of a group, 0.0 for the others."""
@@ -87,7 +92,7 @@ def shortest(rollouts):
 
 @r1sdk.hookimpl
 def r1_register_rewards(register):
-    for reward in (spread, slow_in_one, raises_in_one, is_killed_in_one, is_killed_later, slow, shortest):
+    for reward in (spread, sometimes, slow_in_one, raises_in_one, is_killed_in_one, is_killed_later, slow, shortest):
         register(reward.__name__, reward)
 '''
 
@@ -172,6 +177,48 @@ def test_one_live_display(whole):
     said, _ = whole
     steps = [line for line in said.err.splitlines() if line.startswith("step ")]
     assert [line.split()[1] for line in steps] == ["1/4", "2/4", "3/4", "4/4"]
+
+
+DYNAMIC = (*TWO, "--dynamic-sampling", "--set", "curriculum=true", "--set", "trainer.lr_scheduler_type=constant")
+
+
+@pytest.fixture(scope="module")
+def dynamic(train):
+    """Four steps in two processes, in which about half of the groups that are generated have no spread."""
+    return train("dynamic", "sometimes", *DYNAMIC, steps=4)
+
+
+def test_groups_without_spread_are_replaced_in_two_processes_alike(dynamic):
+    said, folder = dynamic
+    assert said.code == 0, said.err
+    lines = list(folder.rollouts())
+    for line in folder.metrics():
+        made = [one for one in lines if one["step"] == line["step"]]
+        groups = [made[start : start + 4] for start in range(0, len(made), 4)]
+        batch = [group for group in groups if "dropped" not in group[0]]
+        assert len(batch) == 4  # two in each process
+        assert all(len({one["task"]["id"] for one in group}) == 1 for group in groups)
+        assert len({group[0]["task"]["id"] for group in groups}) == len(groups)
+        flat = [group for group in groups if len({one["total"] for one in group}) == 1]
+        assert all("dropped" in group[0] or line["drawn/rounds"] == 4 for group in flat)
+        assert line["drawn/without_spread"] == len(flat)
+        assert line["drawn/groups"] == len(groups)
+        rewards = [one["total"] for group in batch for one in group]
+        assert line["reward"] == pytest.approx(sum(rewards) / 16, abs=1e-5)  # TRL's, over both processes
+    assert sum(line["drawn/replaced"] for line in folder.metrics()) >= 3
+
+
+def test_two_processes_draw_on_where_the_checkpoint_left_them(dynamic, train, run_r1, plugin):
+    _, whole = dynamic
+    said, folder = train("dynamic-cut", "sometimes", *DYNAMIC, steps=2)
+    assert said.code == 0, said.err
+    said = run_r1("train", "--resume", folder.path, "--steps", 4, path=[plugin])
+    assert said.code == 0, said.err
+
+    def told(one):
+        return [(line["step"], line["task"]["id"], line.get("dropped"), line["total"]) for line in one.rollouts()]
+
+    assert told(folder) == told(whole)
 
 
 def test_groups_that_would_lie_in_two_processes_are_refused(r1):

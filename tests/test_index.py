@@ -48,6 +48,14 @@ def test_a_run_is_listed_in_the_order_of_its_training(folder):
     assert len([row for row in rows if row.group == rows[1].group]) == 2
 
 
+def test_a_group_that_was_not_trained_on_says_so(folder):
+    score = [Score({"accuracy": 0.0}, 0.0)] * 2
+    folder.append_rollouts(3, [attempt("train/1"), attempt("train/2")], score, [{}, {"dropped": "no spread"}])
+    index = RolloutIndex.open(folder.path)
+    index.refresh()
+    assert [row.when for row in index.rows] == ["3", "3 dropped"]
+
+
 def test_a_live_file_is_read_on_and_a_half_written_line_waits(folder):
     keep(folder, 1, "train/1")
     index = RolloutIndex.open(folder.path)

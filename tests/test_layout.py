@@ -27,13 +27,14 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 # A module imports only from those in front of it.
 ORDER = [
     *("errors", "records", "text", "files"),
-    *("contracts", "workers", "servers", "hub", "isolation", "adapters", "hookspecs"),
-    *("plugins", "vllm_settings", "asynchronous", "recipe", "trl_fields", "tracking", "model_source"),
+    *("contracts", "workers", "servers", "hub", "isolation", "adapters", "hookspecs", "tools", "calls"),
+    *("plugins", "strict", "session_limits", "drawing", "vllm_settings", "asynchronous", "recipe"),
+    *("trl_fields", "tracking", "model_source"),
     *("hardware", "backend", "parallel", "memory", "room", "settings"),
-    *("calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
+    *("sessions", "calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
     *("compose", "checkpoints", "runs", "manifest", "pipeline"),
-    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance", "testing"),
-    *("report", "train", "doctor", "interop"),
+    *("generation", "dialogues", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance"),
+    *("testing", "report", "train", "doctor", "interop"),
     "launch",
 ]
 

@@ -120,6 +120,17 @@ def test_a_model_is_trained_on_what_a_server_generates_that_the_run_starts_and_e
     assert not processes("api_server")
 
 
+def test_groups_without_spread_give_way_to_others_that_vllm_generates(train):
+    options = ("--dynamic-sampling", "--set", "curriculum=true", "--set", "generation.max_tokens=128")
+    said, folder = train("dynamic", *options, rewards="accuracy")
+    assert said.code == 0, said.err + folder.log_file.read_text()[-4000:]
+    lines = list(folder.rollouts())
+    assert len([line for line in lines if "dropped" not in line]) == 8 * STEPS
+    replaced = sum(line["drawn/replaced"] for line in folder.metrics())
+    assert 0 < 4 * replaced <= len(lines) - 8 * STEPS
+    assert all(line["sampler_difference"] < 1e-4 for line in folder.metrics())  # its log-probabilities went along
+
+
 def processes(word):
     """The command lines of processes of this user that hold `word`."""
     found = []

@@ -42,6 +42,12 @@ def train(
     experimental_async: Annotated[
         bool, typer.Option("--experimental-async", help="Generate beside training, by a vLLM server that is running.")
     ] = False,
+    dynamic_sampling: Annotated[
+        bool | None,
+        typer.Option(
+            "--dynamic-sampling", help="Draw fresh prompts for groups that are all right or all wrong (DAPO)."
+        ),
+    ] = None,
     backend: Backend = None,
     vllm_mode: Annotated[
         str | None,
@@ -91,6 +97,7 @@ def train(
     one |= {"--steps": steps, "--seed": seed, "--accelerate": accelerate, "--processes": processes}
     one |= {"--launcher": launcher, "--nodes": nodes, "--vllm-nodes": vllm_nodes}
     one |= {"--backend": backend, "--vllm-mode": vllm_mode, "--vllm-url": vllm_url}
+    one |= {"--dynamic-sampling": dynamic_sampling}
     if resume is not None and (pipeline := resumed_pipeline(resume)) is not None:
         given_beside = {**one, "recipe": recipe, "--set": sets, "--out": out, "--overwrite": overwrite or None}
         resume_pipeline(pipeline, registry, [name for name, value in given_beside.items() if value is not None])
@@ -110,6 +117,7 @@ def train(
             "--lora": lora,
             "--quantize": quantize,
             "--experimental-async": experimental_async or None,
+            "--dynamic-sampling": dynamic_sampling,
             "--backend": backend,
             "--vllm-mode": vllm_mode,
             "--vllm-url": vllm_url,
@@ -139,6 +147,7 @@ def train(
         "quantize": quantize,
         "experimental_async": {} if experimental_async else None,
     }
+    flags["dynamic_sampling"] = {} if dynamic_sampling else None  # what the recipe says of it stays
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
     vllm = {key: value for key, value in {"mode": vllm_mode, "url": vllm_url}.items() if value is not None}

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..contracts import Environment
 from ..errors import R1Error
 from ..generation.hf_model import render
 from ..hub import reach_hub
@@ -14,6 +15,7 @@ from ..memory import dtype_of
 from ..model_source import HUB_ID, ModelSource
 from ..recipe import Recipe
 from ..records import Task
+from ..sessions import has_sessions
 
 
 def locate(source: ModelSource, folder: Path, seed: int) -> str:
@@ -112,6 +114,14 @@ def check_lengths(tasks: Iterable[Task], tokenizer: Any, where: str, max_tokens:
             f"{longest + max_tokens}: more than the {limit} positions of model {where!r}; "
             + (f"set generation.max_tokens to {limit - longest} or less" if longest < limit else "shorten the prompts")
         )
+
+
+def check_turns(environment: Environment, tasks: Iterable[Task], tokenizer: Any) -> None:
+    """Raises: R1Error where the tasks are attempted in several turns, and the chat template cannot go on after a reply."""
+    from ..generation.turns import TurnWriter
+
+    if has_sessions(environment, islice(tasks, 64)):
+        TurnWriter(tokenizer)
 
 
 def context_length(where: str) -> int | None:

@@ -98,6 +98,7 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from ..generation.hf_model import end_tokens
     from .callback import RunCallback, StopRequest, resume_step
+    from .draws import known_rates
     from .during import During
     from .evaluation import evaluate_model
     from .learning import check_run_lengths, tokenizer_for
@@ -122,7 +123,7 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
         print(f"resuming at step {resume_step(checkpoint)}", flush=True)
 
     left_out = ranks.lead(lambda: _unverifiable(run, folder))
-    run = replace(run, left_out=left_out)
+    run = replace(run, left_out=left_out, pass_rates=ranks.lead(lambda: known_rates(run)))
     where = ranks.lead(lambda: locate(run.model, folder.path / "base_model", run.recipe.seed))
     tokenizer = tokenizer_for(run, where)
     check_run_lengths(run, tokenizer, where)
