@@ -94,6 +94,7 @@ class Session(Protocol):
 
 
 ExecutionStatus = Literal["ok", "failed", "timeout", "memory", "output"]
+"""How a program ended; `Execution` says what each means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,9 @@ class Execution:
 
     status: ExecutionStatus
     stdout: str = ""  # what is no UTF-8 is replaced; cut at the limit
-    stderr: str = ""
+    stderr: str = ""  # likewise
     exit_code: int | None = None  # None: it was ended; -9: by signal 9
-    seconds: float = 0.0
+    seconds: float = 0.0  # of wall-clock time
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Guarantee:
     """One thing that a program in a sandbox cannot do, and whether that holds on this machine."""
 
     name: str  # "network", "files"
-    holds: bool
+    holds: bool  # on this machine, now
     how: str  # what was tried and what came of it, in one line
 
 
@@ -188,8 +189,8 @@ def sandbox_option(name: str = "local", needed: Callable[[Mapping[str, Any]], bo
 class Part:
     """One environment of several, by the name it goes by among them."""
 
-    name: str
-    weight: float
+    name: str  # as the recipe names it
+    weight: float  # its share of the tasks, relative to the others
     environment: Environment
 
 

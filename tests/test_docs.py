@@ -9,13 +9,15 @@ run as one program. Commands are run as they stand, but for these:
 - `r1 eval`, `r1 generate`: one task and a few tokens, with fresh weights where the page names a run or `tiny`
 - `pytest` on the project, and `python benchmarks/...`: the paths and the options are looked up
 
-A fence is left alone only with a reason: ```` ```bash no-test: takes an hour ````.
+A fence is left alone only with a reason: ```` ```bash no-test: takes an hour ````. One that is marked ```` ```bash as-it-stands ````
+is run so, trainings of a few steps among them; where two pages begin with the same training it is made once.
 """
 
 import os
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -32,12 +34,14 @@ PAGES = [
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INFO = re.compile(r'\s*(?:title="([^"]+)"|no-test: *(\S.*))?\s*')
+INFO = re.compile(r'\s*(?:title="([^"]+)"|no-test: *(\S.*)|(as-it-stands))?\s*')
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SHELLS = ("bash", "console")
 PROGRAMS = ("r1", "pip", "pytest", "python", ".ci/run")
 VARIABLE = re.compile(r"[A-Z_0-9]+=")
+FAILURES = ("error: ", "not clean")  # a line of output that begins so stands for exit status 1
+MADE: dict[str, Path] = {}  # the run folders that a page's trainings left, by command
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Fence:
     language: str
     title: str
     skipped: bool
+    as_it_stands: bool
     text: str
 
     def __str__(self) -> str:
@@ -64,8 +69,8 @@ def fences(page: Path) -> list[Fence]:
         line = text[: match.start()].count("\n") + 1
         parts = INFO.fullmatch(info)
         assert parts, f'{page.name}:{line}: after the language comes title="FILE" or no-test: REASON, not {info!r}'
-        title, reason = parts.groups()
-        found.append(Fence(page, line, language, title or "", bool(reason), body))
+        title, reason, as_it_stands = parts.groups()
+        found.append(Fence(page, line, language, title or "", bool(reason), bool(as_it_stands), body))
     return found
 
 
@@ -131,6 +136,11 @@ class Reader:
         assert words[0] in PROGRAMS, f"{where}: not one of {PROGRAMS}"
         changed = words
         match words[:2]:
+            case ["r1", _] if fence.as_it_stands:
+                if command in MADE:
+                    out = words[words.index("--out") + 1]
+                    shutil.copytree(MADE[command], self.folder / out)
+                    return
             case ["pip", _]:
                 changed = self.pip(words, where)
             case ["pytest", *_] if not any((self.folder / word).is_dir() for word in words[1:]):
@@ -149,12 +159,15 @@ class Reader:
             return
         done = self.run(changed, environment)
         output = done.stdout + done.stderr
-        expected = 1 if any(line.startswith("error: ") for line in shown) else 0
+        expected = 1 if any(line.startswith(FAILURES) for line in shown) else 0
         assert done.returncode == expected, f"{where}\nran: {shlex.join(changed)}\n{output}"
         for line in shown:
             if line.strip() != "..." and changed == words:
                 assert line.strip() in output, f"{where}: does not print {line!r}\n{output}"
         if words[:2] == ["r1", "train"] and "--out" in words:
+            if fence.as_it_stands:
+                MADE[command] = self.folder / words[words.index("--out") + 1]
+                return
             out = self.folder / words[words.index("--out") + 1]
             out.mkdir(parents=True, exist_ok=True)
             (out / "recipe.yaml").write_text(done.stdout, encoding="utf-8")
@@ -202,7 +215,7 @@ class Reader:
             **(environment or {}),
         }
         return subprocess.run(
-            words, check=False, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=120
+            words, check=False, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=600
         )
 
 
