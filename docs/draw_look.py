@@ -46,27 +46,28 @@ def own_fonts(svg: str) -> str:
 
 def draw_page(run: Path, folder: Path) -> None:
     """The page of `run`, as `PAGES` says."""
-    browser = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
-    if browser is None:
-        print("no Chromium here: the pictures of the page stay as they are", file=sys.stderr)
-        return
     with tempfile.TemporaryDirectory() as scratch:
         page = write_report([run], Path(scratch) / "report.html")
         whole = page.read_text(encoding="utf-8")
         for name, scheme, height, lower in PAGES:
             page.write_text(UPPER.sub(r"<section hidden \1", whole) if lower else whole, encoding="utf-8")
-            command = [
-                *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-                *("--virtual-time-budget=3000", f"--blink-settings=preferredColorScheme={scheme}"),
-                *(
-                    f"--window-size={PAGE_WIDTH},{height}",
-                    f"--screenshot={(folder / name).resolve()}",
-                    page.as_uri(),
-                ),
-            ]
-            subprocess.run(command, check=True, capture_output=True)
+            shoot(page, folder / name, scheme, height)
+
+
+def shoot(page: Path, picture: Path, scheme: str, height: int) -> bool:
+    """Whether a picture of `page` could be made: `scheme` is "1" for light, "0" for dark."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next((found for name in names if (found := shutil.which(name))), None)
+    if browser is None:
+        print(f"no Chromium here: {picture.name} stays as it is", file=sys.stderr)
+        return picture.is_file()
+    command = [
+        *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+        *("--virtual-time-budget=3000", f"--blink-settings=preferredColorScheme={scheme}"),
+        *(f"--window-size={PAGE_WIDTH},{height}", f"--screenshot={picture.resolve()}", page.resolve().as_uri()),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return True
 
 
 if __name__ == "__main__":
