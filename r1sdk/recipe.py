@@ -6,13 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from .asynchronous import AsyncSettings, async_settings
+from .drawing import CurriculumSettings, DynamicSampling, on_or_off
 from .errors import R1Error, RecipeError, nearest, raise_all
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from .session_limits import SessionLimits
+from .strict import Strict
+from .vllm_settings import VllmSettings
 
 
 class Named(Strict):
@@ -32,7 +33,8 @@ class WeightedReward(Named):
 class Generation(Strict):
     """How completions are sampled."""
 
-    backend: Literal["auto", "transformers"] = "auto"
+    backend: Literal["auto", "transformers", "vllm"] = "auto"  # auto: vllm where it is installed and a GPU is there
+    vllm: VllmSettings = VllmSettings()
     samples: Annotated[int, Field(ge=1)] = 8  # completions per prompt: GRPO's group size
     max_tokens: Annotated[int, Field(ge=1)] = 512  # per completion
     temperature: Annotated[float, Field(ge=0.0)] = 1.0
@@ -93,10 +95,13 @@ class Collect(Strict):
 
 
 class Limits(Strict):
-    """Shares of a batch above which the run stops and says why, instead of training on what nobody judged."""
+    """Above these the run stops and says why. `error` and `unverifiable`: shares of a batch that nobody judged."""
 
     error: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
+        0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/scaling.md)
+    )
 
 
 class Launch(Strict):
@@ -104,7 +109,8 @@ class Launch(Strict):
 
     accelerate: str | None = None  # ddp, zero2, zero3, fsdp2, or a config file of accelerate's; None: one process
     processes: Annotated[int | None, Field(ge=1)] = None  # on each machine; None: one for each GPU that is there
-    nodes: Annotated[int, Field(ge=1)] = 1  # machines
+    nodes: Annotated[int, Field(ge=1)] = 1  # machines that train
+    vllm_nodes: Annotated[int, Field(ge=0)] = 0  # machines beside them for the vLLM server, with launcher slurm
     launcher: Literal["local", "slurm", "none"] = "local"  # "none": you start them, on the prepared run folder
     template: Path | None = None  # of the Slurm script; None: r1sdk's own
     sbatch: dict[str, str | int] = Field(default_factory=dict)  # options of sbatch: {partition: gpu, time: "12:00:00"}
@@ -132,14 +138,19 @@ class Recipe(Strict):
         "auto"  # sdpa, eager, flash_attention_2, ...; auto: flash_attention_2 where it is installed, else sdpa
     )
     lora: Lora | None = None
+    quantize: Literal["4bit", "8bit"] | None = None  # the weights under the adapters (QLoRA, arXiv 2305.14314)
     data: Data | None = None  # method sft; None: the demonstrations of `env`
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
     generation: Generation = Generation()
+    dynamic_sampling: DynamicSampling | None = None  # method grpo
+    curriculum: CurriculumSettings | None = None  # method grpo
     evaluation: Evaluation = Evaluation()
     collect: Collect = Collect()
     limits: Limits = Limits()
+    sessions: SessionLimits = SessionLimits()  # of attempts of several turns
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
+    experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/scaling.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()
     seed: Annotated[int, Field(ge=0)] = 0
@@ -166,6 +177,16 @@ class Recipe(Strict):
     def _lora_by_rank(cls, value: Any) -> Any:
         return {"rank": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @field_validator("experimental_async", mode="before")
+    @classmethod
+    def _async_by_true(cls, value: Any) -> Any:
+        return async_settings(value)
+
+    @field_validator("dynamic_sampling", "curriculum", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: Any) -> Any:
+        return on_or_off(value)
+
     @field_validator("rewards", mode="before")
     @classmethod
     def _rewards_by_name(cls, value: Any) -> Any:
@@ -189,6 +210,8 @@ class Recipe(Strict):
             del keys["collect"]
         if self.method != "sft":
             del keys["data"]
+        if self.method != "grpo":
+            del keys["dynamic_sampling"], keys["curriculum"]
         return write_yaml(keys)
 
 

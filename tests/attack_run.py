@@ -19,8 +19,9 @@ import attacks_languages
 
 import r1sdk
 from r1_sandboxes import LocalSandbox, builds, held, pool
-from r1_sandboxes.jails import JailDied, start_jail
+from r1_sandboxes.jails import JailDied
 from r1_sandboxes.pool import close_pools
+from r1_sandboxes.start import start_jail
 
 TOKEN = "hf_0123456789abcdefTOKEN"
 SMALL = r1sdk.ExecutionLimits(timeout_s=3.0, memory_bytes=128 << 20, output_bytes=1 << 20, disk_bytes=8 << 20)

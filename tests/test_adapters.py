@@ -2,11 +2,15 @@
 
 import functools
 import pickle
+import re
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from r1sdk import Completion, PluginError, R1Error, RewardError, Rollout, Task, Verdict, from_trl, hookimpl
+from r1sdk.adapters import trl_batch
 from r1sdk.compose import build_rewards
 from r1sdk.plugins import load_plugins
 from r1sdk.recipe import load_recipe
@@ -262,6 +266,19 @@ TRL = {
         [("ab", None, 0.0), ("abc", None, -0.5), ("a" * 9, None, -1.0)],
     ),
 }
+
+
+def test_what_a_function_is_called_with_is_what_the_installed_trl_calls_it_with():
+    pytest.importorskip("trl")
+    source = Path(find_spec("trl").submodule_search_locations[0], "trainer", "grpo_trainer.py").read_text()
+    start = source.index("def _calculate_rewards")
+    body = source[start : source.index("\n    def ", start)]
+    named = set(re.findall(r'\breward_kwargs\["(\w+)"\] =', body)) - {"environments"}  # of tools: live objects
+    call = re.search(r"reward_func\(\s*(prompts=.*?)\*\*reward_kwargs", body, re.DOTALL).group(1)
+    named |= set(re.findall(r"(\w+)=", call))
+    assert named == set(trl_batch([rollout("a")])) == {
+        "prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric"
+    }  # fmt: skip
 
 
 def test_the_table_has_every_reward_of_trl():

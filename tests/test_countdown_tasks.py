@@ -31,6 +31,13 @@ def test_same_settings_give_the_same_tasks(level):
     assert first != list(islice(Countdown(level=level, seed=1).tasks("train"), 50))
 
 
+@pytest.mark.parametrize("level", ["easy", "full", "mixed"])
+def test_the_seed_draws_other_training_tasks_and_the_same_test_tasks(level):
+    one, other = Countdown(level=level, test_size=50), Countdown(level=level, test_size=50, seed=11)
+    assert list(one.tasks("test")) == list(other.tasks("test"))
+    assert list(islice(one.tasks("train"), 50)) != list(islice(other.tasks("train"), 50))
+
+
 def test_a_task_does_not_depend_on_how_many_are_drawn():
     few, many = Countdown(train_size=10), Countdown(train_size=100)
     assert list(few.tasks("train")) == list(islice(many.tasks("train"), 10))

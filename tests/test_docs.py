@@ -305,4 +305,4 @@ def test_the_dependencies_page_names_every_dependency_with_its_range():
 
 def test_the_readme_has_one_command_that_runs_the_tests():
     shown = [c for fence in fences(ROOT / "README.md") if fence.language in SHELLS for c in fence.text.splitlines()]
-    assert [c for c in shown if "pytest" in c] == ['pip install -e ".[train,test]" && pytest']
+    assert [c for c in shown if "pytest" in c] == ['pip install -e ".[train,test]" && pytest -n 2 --dist loadfile']

@@ -1,6 +1,9 @@
 """The packages of docs/examples, as strangers have them: built as wheels, installed from those alone, trained with by name."""
 
+import os
+import subprocess
 import sys
+import sysconfig
 import threading
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -10,8 +13,10 @@ from programs_of_python import run_module
 
 from r1sdk.runs import RunFolder
 
-EXAMPLES = Path(__file__).parents[1] / "docs" / "examples"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "docs" / "examples"
 NAMES = ("r1-tone", "r1-elements", "r1-rlimits")
+QUIET = ("--no-index", "--disable-pip-version-check", "--quiet")
 SHORT = (
     *("--steps", "2", "--set", "trainer.per_device_train_batch_size=8", "--set", "generation.samples=4"),
     *("--set", "generation.max_tokens=16", "--set", "evaluation.tasks=0"),
@@ -85,3 +90,48 @@ rewards: [accuracy, {{name: tone, weight: 0.5, options: {{url: "{service}"}}}}]
     assert folder.recipe().env.options["sandbox"] == "rlimits"
     first, second = folder.metrics()
     assert 0.0 <= first["rewards/accuracy/mean"] <= 1.0 and "rewards/tone/mean" in second
+
+
+@pytest.mark.slow
+def test_in_a_fresh_environment_the_wheels_alone_are_enough(service, tmp_path):
+    """A new virtual environment, r1sdk and the examples installed into it by pip from wheels, nothing of this checkout in reach.
+
+    The libraries that r1sdk needs are those of this environment: they are gigabytes, and no wheel of ours.
+    """
+    run_module("venv", "fresh", cwd=tmp_path)
+    fresh = tmp_path / "fresh" / "bin"
+    libraries = sysconfig.get_paths()["purelib"]
+    (next((tmp_path / "fresh" / "lib").glob("python*")) / "site-packages" / "libraries.pth").write_text(libraries)
+    sources = [ROOT, *(EXAMPLES / name for name in NAMES)]
+    run_module("pip", "wheel", *QUIET, "--no-deps", "--no-build-isolation", "-w", "wheels", *sources, cwd=tmp_path)
+    (ours,) = (tmp_path / "wheels").glob("r1sdk-*.whl")
+
+    def run(program, *arguments):
+        unset = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+        clean = {name: value for name, value in os.environ.items() if name not in unset}
+        done = subprocess.run(
+            [fresh / program, *map(str, arguments)],
+            cwd=tmp_path,
+            env={**clean, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("pip", "install", *QUIET, "--no-deps", "--ignore-installed", ours)
+    run("pip", "install", *QUIET, "--find-links", "wheels", *NAMES)
+    where = run(
+        "python", "-c", "import r1sdk, r1_cli, r1_tone; print(r1sdk.__file__, r1_cli.__file__, r1_tone.__file__)"
+    )
+    assert all(Path(path).is_relative_to(tmp_path / "fresh") for path in where.split())
+    listed = run("r1", "plugins")
+    assert all(f"[{name} 0.1.0 (" in listed for name in NAMES)
+    run("r1", "check", "elements", "rlimits")
+    code = ("--set", "env.options.sandbox=rlimits", "--set", "env.options.level=1")
+    tone = f"rewards=[accuracy, {{name: tone, weight: 0.5, options: {{url: '{service}'}}}}]"
+    for name, options in {"elements": ("--env", "elements"), "code": ("--env", "code", *code, "--set", tone)}.items():
+        run("r1", "train", *options, "--model", "tiny_blank", *SHORT, "--out", name)
+        folder = RunFolder.open(tmp_path / name)
+        assert len(list(folder.rollouts())) == 16 and folder.status()["state"] == "finished"

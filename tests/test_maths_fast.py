@@ -103,10 +103,10 @@ def different_verdicts(seed: int, draws: int) -> tuple[list[str], int, int]:
     return wrong, taken, right
 
 
-def test_the_fast_path_changes_no_verdict_in_3000_draws():
-    wrong, taken, right = different_verdicts(seed=0, draws=3000)
+def test_the_fast_path_changes_no_verdict_in_1200_draws():
+    wrong, taken, right = different_verdicts(seed=0, draws=1200)
     assert not wrong, "\n".join(wrong[:20])
-    assert taken > 1200 and right > 1000
+    assert taken > 480 and right > 400
 
 
 @pytest.mark.slow

@@ -84,6 +84,7 @@ def test_tasks_are_the_same_on_every_call_in_one_split_only_and_do_not_change_wi
     )
     assert not {t.prompt[-1]["content"] for t in train} & {t.prompt[-1]["content"] for t in test}
     assert {t.info["category"] for t in test} == set(KINDS)
+    assert test == list(Maths(seed=1, test_size=200).tasks("test"))
     assert [t.prompt for t in Maths(seed=1, train_size=400).tasks("train")] != [t.prompt for t in train]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from r1sdk import R1Error
+from r1_cli.tables import other_tasks
+from r1sdk import Completion, R1Error, Rollout, Score, Task
 from r1sdk.pipeline import check_stages, load_stages, to_yaml
 from r1sdk.plugins import load_plugins
 from r1sdk.recipe import dotted
@@ -110,6 +111,21 @@ def test_last_is_the_pipeline_or_the_run_that_was_written_to_last(tmp_path, monk
     assert resumed_pipeline(Path("last")) is None
     os.utime(stage.status_file, (9, 9))
     assert resumed_pipeline(Path("last")) == resumed_pipeline(Path("runs/whole")) == Path("runs/whole")
+
+
+def test_a_stage_with_held_out_tasks_of_its_own_is_named(tmp_path):
+    done = []
+    for name, questions in (("first", "ab"), ("same", "ba"), ("samples", ""), ("other", "ac")):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        rollouts = [
+            Rollout(Task([{"role": "user", "content": q}]), Completion([{"role": "assistant", "content": name}]))
+            for q in questions
+        ]
+        if rollouts:
+            folder.append_evaluation("after", rollouts, [Score({}, 0.0)] * len(rollouts))
+        done.append((name, folder))
+    assert other_tasks(done) == ["other"]
 
 
 def wait(condition, seconds=120.0):

@@ -314,13 +314,13 @@ def test_unsafe_is_only_had_by_name_and_says_what_it_is():
 
 
 def test_without_user_namespaces_landlock_takes_over(monkeypatch):
-    from r1_sandboxes import bubblewrap, jails, local
+    from r1_sandboxes import bubblewrap, local, start
 
     if not can_start("landlock"):
         pytest.skip("landlock cannot be had on this machine")
     # The far side: a bwrap that fails as it does where user namespaces are forbidden.
     assert bubblewrap
-    monkeypatch.setattr(jails, "find_bwrap", lambda: "/bin/false")
+    monkeypatch.setattr(start, "find_bwrap", lambda: "/bin/false")
     local._choose.cache_clear()
     try:
         assert local._choose("auto", ()) == "landlock"

@@ -106,6 +106,8 @@ def test_an_installed_reward_is_trained_with_by_its_name_and_its_options(run_r1,
     assert said.code == 0, said.err
     folder = RunFolder.open(tmp_path / "run")
     assert folder.manifest()["plugins"]["reward brevity"] == "r1-brevity 0.1.0 (brevity)"
+    generation = folder.manifest()["generation"]
+    assert f"generation by {generation['backend']} ({generation['why']})" in folder.log_file.read_text()
     first, second = folder.metrics()
     for line in (first, second):
         assert 0.4 <= line["rewards/brevity/mean"] <= 1.0  # 16 tokens at a budget of 10 are 0.4

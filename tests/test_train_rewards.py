@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import isolated_functions as f
 import pytest
 
-from r1sdk import RewardError, Task, Verdict, group_reward, isolated
+from r1sdk import Completion, RewardError, Rollout, Task, Verdict, from_trl, group_reward, isolated
 from r1sdk.recipe import Limits
 from r1sdk.train.rewards import RewardTable, task_row
 
@@ -223,3 +223,25 @@ def test_columns_survive_pickling():
     again = pickle.loads(pickle.dumps(column))
     assert again.__name__ == "length"
     assert again(**batch()) == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_a_function_written_for_trl_gets_what_the_trainer_hands_out_and_only_while_it_trains():
+    seen, logged = [], []
+
+    def watched(completions, trainer_state, log_metric, log_extra, **columns):
+        log_metric("seen", len(completions))
+        log_extra("text", [c[0]["content"] for c in completions])
+        seen.append(trainer_state)
+        return [0.0] * len(completions)
+
+    table = RewardTable(Counting(), {"watched": (from_trl(watched), 1.0)}, group_size=2)
+    (column,) = table.columns()
+    state = SimpleNamespace(global_step=4)
+    hands = {"log_metric": lambda *what: logged.append(what), "log_extra": lambda *what: logged.append(what)}
+    column(**{**batch(), "trainer_state": state, **hands})
+    assert seen == [state, state]
+    assert [what for what in logged if what[0] in ("seen", "text")] == [
+        ("seen", 2), ("text", ["a", "b"]), ("seen", 2), ("text", ["c", "d"]),
+    ]  # fmt: skip
+    from_trl(watched)([Rollout(Task([]), Completion([{"role": "assistant", "content": "a"}]))])
+    assert seen[-1] is None and len([what for what in logged if what[0] == "seen"]) == 2

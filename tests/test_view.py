@@ -56,9 +56,15 @@ def drive(folder, steps, text="", size=(140, 40)):
     asyncio.run(run())
 
 
-async def settle(app, pilot):
-    await app.workers.wait_for_complete()
-    await pilot.pause()
+async def settle(app, pilot, shows=""):
+    """Until nothing is loading and the terminal shows that text."""
+    deadline = time.monotonic() + 60
+    while True:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        if shows in screen(app):
+            return
+        assert time.monotonic() < deadline, f"{shows!r} is not shown"
 
 
 def screen(app):
@@ -105,12 +111,11 @@ def test_a_filter_finds_words_in_the_completions(folder):
 def test_the_group_of_a_prompt_stands_side_by_side(folder):
     async def steps(app, pilot):
         await pilot.press("down", "g")
-        await settle(app, pilot)
+        await settle(app, pilot, "4 completions")
         assert isinstance(app.screen, GroupScreen) and len(app.screen.query(".column")) == 4
         assert "4 completions, 1 right, reward 0.250 ± 0.433" in screen(app)
         await pilot.press("escape", "end", "up", "up", "g")
-        await settle(app, pilot)
-        assert "no spread: this group teaches nothing" in screen(app)
+        await settle(app, pilot, "no spread: this group teaches nothing")
 
     drive(folder, steps)
 
@@ -118,12 +123,11 @@ def test_the_group_of_a_prompt_stands_side_by_side(folder):
 def test_an_attempt_is_compared_with_the_same_task_at_another_step(folder):
     async def steps(app, pilot):
         await pilot.press("d")
-        await settle(app, pilot)
+        await settle(app, pilot, "before → after")
         assert isinstance(app.screen, DiffScreen)
         assert "before → after" in screen(app) and "old" in screen(app) and "new" in screen(app)
         await pilot.press("escape", "down", "d")
-        await settle(app, pilot)
-        assert "attempted at no other step" in screen(app)
+        await settle(app, pilot, "attempted at no other step")
 
     drive(folder, steps)
 

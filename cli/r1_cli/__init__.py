@@ -9,6 +9,7 @@ from .check import check
 from .data import data
 from .doctor import doctor
 from .eval import evaluate
+from .export import export
 from .generate import generate
 from .new import new
 from .plugins import plugins
@@ -55,6 +56,7 @@ app.command(epilog="Try: r1 view runs/a --filter verdict:wrong")(view)
 app.command(epilog="Try: r1 plugins --kind reward")(plugins)
 app.command(epilog="Try: r1 new reward shout")(new)
 app.command(epilog="Try: r1 check shout --env countdown")(check)
+app.command(epilog="Try: r1 export verifiers countdown --set env.options.level=easy")(export)
 app.add_typer(recipes, name="recipes", epilog="Try: r1 recipes show countdown/tiny")
 app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
 app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .options import resolve, run_recipe
 
 if TYPE_CHECKING:
+    from r1sdk.backend import Backend
     from r1sdk.generation import Generator, Sampling
     from r1sdk.model_source import ModelSource
     from r1sdk.plugins import Registry
@@ -48,6 +49,7 @@ class Setup:
     benches: list[Bench]
     seed: int
     chunk: int  # completions that are made together
+    backend: "Backend | None" = None  # None: a server generates
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -56,6 +58,7 @@ class Setup:
 
         return {
             "models": list(self.models),
+            **({"backend": self.backend.name} if self.backend else {}),
             "servers": sorted({model.base_url for model in self.models.values() if hasattr(model, "base_url")}),
             "envs": {
                 bench.name: {
@@ -84,9 +87,11 @@ def set_up(
     A run folder brings its own environment, rewards and limits. With `server`, the settings of one, the models are what it
     calls them. Raises: R1Error with everything at fault.
     """
+    from r1sdk.backend import choose, required
     from r1sdk.errors import R1Error, raise_all
     from r1sdk.model_source import resolve_model
     from r1sdk.plugins import load_plugins
+    from r1sdk.train.generator import TOGETHER
 
     registry = load_plugins()
     errors: list[R1Error] = []
@@ -111,8 +116,14 @@ def set_up(
             sources[model] = resolve_model(registry, model) if server is None else _server(model, server)
         except R1Error as error:
             errors.append(error)
+    if server is None and benches:
+        errors += required(choose(benches[0].recipe.generation))
     raise_all(errors)
-    return Setup(sources, benches, benches[0].recipe.seed, 128 if server is None else 4 * int(server["concurrent"]))
+    recipe = benches[0].recipe
+    if server is not None:
+        return Setup(sources, benches, recipe.seed, 4 * int(server["concurrent"]))
+    backend = choose(recipe.generation)
+    return Setup(sources, benches, recipe.seed, TOGETHER[backend.name], backend)
 
 
 def load_generator(source: "ModelSource | Server", setup: Setup) -> "Generator":
@@ -123,7 +134,8 @@ def load_generator(source: "ModelSource | Server", setup: Setup) -> "Generator":
 
     if isinstance(source, Server):
         return ServerGenerator(source)
-    return load_local(source, setup.seed, [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches])
+    wanted = [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches]
+    return load_local(source, setup.seed, wanted, generation=setup.benches[0].recipe.generation)
 
 
 def _server(model: str, settings: Mapping[str, Any]) -> "Server":

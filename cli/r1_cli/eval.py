@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Json, Rewards, Seed, Sets
+from .options import Backend, Json, Rewards, Seed, Sets
 
 if TYPE_CHECKING:
     from r1sdk.evaluate import Evaluation
@@ -39,6 +39,7 @@ def evaluate(
     option: Annotated[
         list[str] | None, typer.Option(help="An option of one of several environments: gsm8k.source=FOLDER")
     ] = None,
+    backend: Backend = None,
     server: Annotated[str | None, typer.Option(help="Ask the OpenAI-compatible server at this URL.")] = None,
     api_key_env: Annotated[
         str | None, typer.Option(help="The NAME of the environment variable that holds the server's key.")
@@ -63,9 +64,12 @@ def evaluate(
     envs = list(dict.fromkeys(name.strip() for name in (env or "").split(",") if name.strip()))
     asked = {"split": split, "tasks": tasks, "samples": samples, "temperature": temperature, "top_p": top_p}
     at = None if server is None else {"url": server, "api_key_env": api_key_env, "concurrent": concurrent}
-    setup = set_up(models or [], envs, sets or [], option or [], {"rewards": rewards, "seed": seed}, asked, at)
+    flags = {"rewards": rewards, "seed": seed, "generation": None if backend is None else {"backend": backend}}
+    setup = set_up(models or [], envs, sets or [], option or [], flags, asked, at)
     for bench in setup.benches:
         typer.echo(bench.summary, err=True)
+    if setup.backend is not None:
+        typer.echo(f"generation by {setup.backend}", err=True)
     folder = EvaluationFolder.open(out or _default(setup), setup.plan)
     keys = [key.strip() for key in by.split(",") if key.strip()]
     results: Results = {}
@@ -90,6 +94,7 @@ def evaluate(
                         keys,
                         show,
                         setup.chunk,
+                        bench.recipe.sessions,
                     )
         differences = _differences(folder, setup)
         folder.write_summary(_summary(results, differences))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Env, Rewards, Seed, Sets, first_name, run_recipe
+from .options import Backend, Env, Rewards, Seed, Sets, first_name, run_recipe
 
 if TYPE_CHECKING:
     from r1sdk.generate import Collected
@@ -34,6 +34,7 @@ def generate(
         ),
     ] = None,
     duplicates: Annotated[bool | None, typer.Option("--duplicates", help="Keep answers that are the same.")] = None,
+    backend: Backend = None,
     server: Annotated[str | None, typer.Option(help="Ask the OpenAI-compatible server at this URL.")] = None,
     api_key_env: Annotated[
         str | None, typer.Option(help="The NAME of the environment variable that holds the server's key.")
@@ -67,7 +68,12 @@ def generate(
         "env": env,
         "rewards": rewards,
         "seed": seed,
-        "generation": {"samples": samples, "temperature": temperature, "max_tokens": max_tokens},
+        "generation": {
+            "backend": backend,
+            "samples": samples,
+            "temperature": temperature,
+            "max_tokens": max_tokens,
+        },
         "collect": {"split": split, "tasks": tasks, "keep": keep, "duplicates": duplicates, "server": server_keys},
     }
     registry = load_plugins()
@@ -79,8 +85,11 @@ def generate(
         raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
     summary = getattr(run.environment, "summary", lambda: run.recipe.env.name)()
     typer.echo(f"{plan.model} on {summary}; {len(plan.tasks)} tasks of split {run.recipe.collect.split}", err=True)
+    from r1sdk.backend import backend_of
     from r1sdk.train.generator import source_of
 
+    if run.recipe.collect.server is None:
+        typer.echo(f"generation by {backend_of(run.recipe)}", err=True)
     source = source_of(run, plan)
     try:
         with metered("generating") as show:

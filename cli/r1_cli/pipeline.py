@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .tables import stage_table
+from .tables import other_tasks, stage_table
 
 if TYPE_CHECKING:
     from r1sdk.pipeline import Stage
@@ -126,6 +126,11 @@ def _run_stages(stages: "list[Stage]", root: Path, registry: "Registry") -> None
     table = stage_table(done)
     (root / "stages.txt").write_text(table + "\n", encoding="utf-8")
     typer.echo(table)
+    if others := other_tasks(done):
+        typer.echo(
+            f"note: held-out tasks of their own, so not to be compared with the rows above them: {', '.join(others)}",
+            err=True,
+        )
     models = [folder.path for _, folder in done if folder.recipe().method != "generate"]
     typer.echo(f"written to {root / 'stages.txt'}", err=True)
     typer.echo(f"next: r1 eval {models[-1] if models else root} --samples 8", err=True)

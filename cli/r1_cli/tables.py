@@ -1,5 +1,6 @@
 """The evaluations of a pipeline by stage, as text."""
 
+import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +24,17 @@ def stage_table(stages: "list[tuple[str, RunFolder]]") -> str:
     widths = [max(len(row[at]) for row in rows) for at in range(len(COLUMNS))]
     shown = [at for at in range(len(COLUMNS)) if any(row[at] for row in rows[1:])]
     return "\n".join("  ".join(f"{row[at]:{widths[at]}}" for at in shown).rstrip() for row in rows)
+
+
+def other_tasks(stages: "list[tuple[str, RunFolder]]") -> list[str]:
+    """The stages whose held-out tasks are not those of the first that has any: their rows cannot be compared with it."""
+    drawn = [(name, tasks) for name, folder in stages if (tasks := _held_out(folder))]
+    return [name for name, tasks in drawn if tasks != drawn[0][1]]
+
+
+def _held_out(folder: "RunFolder") -> set[str]:
+    tasks = [kept["task"] for kept in folder.evaluation_rollouts("after")]
+    return {json.dumps([task["prompt"], task["answer"], task["info"]], sort_keys=True) for task in tasks}
 
 
 def _figures(evaluation: dict[str, Any] | None) -> tuple[str, str, str, str]:

@@ -2,14 +2,16 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Env, Rewards, Seed, Sets, resolve
+from .options import Backend, Env, Rewards, Seed, Sets, resolve
 
 if TYPE_CHECKING:
+    from r1sdk.doctor import Finding
     from r1sdk.plugins import Registry
     from r1sdk.runs import RunFolder
 
@@ -34,6 +36,24 @@ def train(
     lora: Annotated[
         int | None, typer.Option(min=1, help="Train adapters of this rank in place of the whole model.")
     ] = None,
+    quantize: Annotated[
+        str | None, typer.Option(help="Hold the weights under the adapters in 4bit or 8bit; with --lora.")
+    ] = None,
+    experimental_async: Annotated[
+        bool, typer.Option("--experimental-async", help="Generate beside training, by a vLLM server that is running.")
+    ] = False,
+    dynamic_sampling: Annotated[
+        bool | None,
+        typer.Option(
+            "--dynamic-sampling", help="Draw fresh prompts for groups that are all right or all wrong (DAPO)."
+        ),
+    ] = None,
+    backend: Backend = None,
+    vllm_mode: Annotated[
+        str | None,
+        typer.Option(help="colocate: vLLM in the processes that train. server: beside them; r1 starts and ends it."),
+    ] = None,
+    vllm_url: Annotated[str | None, typer.Option(help="The URL of a vLLM server that is there already.")] = None,
     accelerate: Annotated[
         str | None,
         typer.Option(help="Train in several processes: ddp, zero2, zero3, fsdp2, or a config file of accelerate."),
@@ -43,6 +63,9 @@ def train(
     ] = None,
     launcher: Annotated[str | None, typer.Option(help="local, slurm, or none: only prepare the run folder.")] = None,
     nodes: Annotated[int | None, typer.Option(min=1, help="Machines, with launcher slurm or none.")] = None,
+    vllm_nodes: Annotated[
+        int | None, typer.Option(min=0, help="Machines beside them for the vLLM server, with launcher slurm.")
+    ] = None,
     sets: Sets = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/ENV-MODEL-TIME.")] = None,
     resume: Annotated[
@@ -58,6 +81,7 @@ def train(
     ] = False,
 ) -> None:
     """Train a model with GRPO or SFT, or run the stages of a pipeline."""
+    from r1sdk.backend import backend_of
     from r1sdk.compose import compose
     from r1sdk.doctor.recipe import before_training
     from r1sdk.errors import RecipeError
@@ -71,7 +95,9 @@ def train(
     registry = load_plugins()
     one: dict[str, Any] = {"--env": env, "--rewards": rewards, "--model": model, "--method": method, "--data": data}
     one |= {"--steps": steps, "--seed": seed, "--accelerate": accelerate, "--processes": processes}
-    one |= {"--launcher": launcher, "--nodes": nodes}
+    one |= {"--launcher": launcher, "--nodes": nodes, "--vllm-nodes": vllm_nodes}
+    one |= {"--backend": backend, "--vllm-mode": vllm_mode, "--vllm-url": vllm_url}
+    one |= {"--dynamic-sampling": dynamic_sampling}
     if resume is not None and (pipeline := resumed_pipeline(resume)) is not None:
         given_beside = {**one, "recipe": recipe, "--set": sets, "--out": out, "--overwrite": overwrite or None}
         resume_pipeline(pipeline, registry, [name for name, value in given_beside.items() if value is not None])
@@ -89,10 +115,17 @@ def train(
             "--data": data,
             "--seed": seed,
             "--lora": lora,
+            "--quantize": quantize,
+            "--experimental-async": experimental_async or None,
+            "--dynamic-sampling": dynamic_sampling,
+            "--backend": backend,
+            "--vllm-mode": vllm_mode,
+            "--vllm-url": vllm_url,
             "--accelerate": accelerate,
             "--processes": processes,
             "--launcher": launcher,
             "--nodes": nodes,
+            "--vllm-nodes": vllm_nodes,
             "--out": out,
             "--overwrite": overwrite or None,
         }
@@ -111,10 +144,17 @@ def train(
         "data": data,
         "seed": seed,
         "lora": lora,
+        "quantize": quantize,
+        "experimental_async": {} if experimental_async else None,
     }
+    flags["dynamic_sampling"] = {} if dynamic_sampling else None  # what the recipe says of it stays
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
+    vllm = {key: value for key, value in {"mode": vllm_mode, "url": vllm_url}.items() if value is not None}
+    generation = {"backend": backend, "vllm": vllm or None}
+    flags["generation"] = {key: value for key, value in generation.items() if value is not None} or None
     launch = {"accelerate": accelerate, "processes": processes, "launcher": launcher, "nodes": nodes}
+    launch["vllm_nodes"] = vllm_nodes
     flags["launch"] = {key: value for key, value in launch.items() if value is not None} or None
     resolved, origin = resolve(registry, recipe, sets, flags)
     if dry_run:
@@ -134,17 +174,22 @@ def train(
     if resolved.data is not None:
         typer.echo(f"data         {resolved.data.name}", err=True)
     typer.echo(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in resolved.rewards)}", err=True)
+    if resolved.method == "grpo" and resolved.launch.launcher == "local":
+        typer.echo(f"generation   {backend_of(resolved)}", err=True)
     if folder.accelerate_file.is_file():
         made = folder.recipe().launch
         machines = f" on each of {made.nodes} machines" if made.nodes > 1 else ""
         typer.echo(f"processes    {made.processes}{machines}, {made.accelerate}", err=True)
     typer.echo(f"run folder   {folder.path}", err=True)
+    warn(findings)
+    run_folder(folder, registry)
+
+
+def warn(findings: "Sequence[Finding]") -> None:
     for finding in findings:
         if finding.status == "warning":
-            typer.echo(
-                f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else ""), err=True
-            )
-    run_folder(folder, registry)
+            text = f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else "")
+            typer.echo(text, err=True)
 
 
 def _to_resume(path: Path, longer: bool) -> "RunFolder":
@@ -191,12 +236,14 @@ def run_folder(folder: "RunFolder", registry: "Registry", resumed: bool = False,
     Where it runs elsewhere, hand it over and say how.
     """
     from r1sdk.compose import compose
+    from r1sdk.doctor.recipe import before_training
     from r1sdk.launch.local import interrupt, start
 
     from .live import watch
 
     if resumed:
-        compose(folder.recipe(), registry)  # plugins may have changed since
+        run = compose(folder.recipe(), registry)  # plugins may have changed since, and the machine
+        warn(before_training(run, registry, folder.path))
     folder.lock()  # before the worker, so that two commands never start on one folder
     folder.unlock()
     if (launcher := folder.recipe().launch.launcher) != "local":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.util import find_spec
@@ -14,10 +15,7 @@ import r1sdk
 
 from .table.splits import in_test
 
-LEFT_OUT = {
-    "composite": "it is made of others: use the environment mixture",
-    "list_functions": "the library draws another problem each time, for one in ten",
-}
+LEFT_OUT = {"composite": "it is made of others: use the environment mixture"}
 SPAN = 1_000_000  # problems from one seed to the next
 
 
@@ -71,7 +69,7 @@ class ReasoningGym:
             raise r1sdk.R1Error(f"reasoning_gym has the splits train and test, not {split!r}")
         data, drawn = self._data(), 0
         for index in range(self._size()):
-            entry = data[index]
+            entry = _entry(data, index)
             if in_test(entry["question"], self.test_share) != (split == "test"):
                 continue
             messages = [{"role": "user", "content": entry["question"].strip()}]
@@ -95,8 +93,8 @@ class ReasoningGym:
         if len(answer) > 10_000:
             return r1sdk.Verdict(0.0, extracted=answer[:200], reason="longer than 10000 characters")
         problem = (int(rollout.task.info["index"]), str(rollout.task.prompt[-1]["content"]))
-        data_set = (self.name, self.seed, self._size(), self._settings())
-        outcome = await r1sdk.call_isolated(score, *data_set, *problem, answer, timeout_s=self.timeout_s)
+        scorer = Scorer(self.name, self.seed, self._size(), self._settings())
+        outcome = await r1sdk.call_isolated(scorer, *problem, answer, timeout_s=self.timeout_s)
         if outcome.status == "ok" and outcome.value is None:
             raise r1sdk.R1Error(
                 f"reasoning-gym's {self.name} does not draw the same problems twice: it cannot be judged here"
@@ -136,11 +134,38 @@ def task_names() -> list[str]:
     return sorted(name for name in DATASETS if name not in LEFT_OUT)
 
 
-def score(name: str, seed: int, size: int, settings: str, index: int, question: str, answer: str) -> float | None:
-    """The library's score of `answer` to one problem, None where it is not `question` that it draws here; called in a worker."""
-    data = _data_set(name, seed, size, settings)
-    entry = data[index]
-    return float(data.score_answer(answer=answer, entry=entry)) if entry["question"].strip() == question else None
+@dataclass(frozen=True)
+class Scorer:
+    """Scores one answer. Unpickling it loads the library, so that in a worker this is no part of the time for an answer."""
+
+    name: str
+    seed: int
+    size: int
+    settings: str  # JSON
+
+    def __reduce__(self) -> tuple[Callable[..., Scorer], tuple[str, int, int, str]]:
+        return _loaded_scorer, (self.name, self.seed, self.size, self.settings)
+
+    def __call__(self, index: int, question: str, answer: str) -> float | None:
+        """The library's score of `answer` to one problem, None where it is not `question` that it draws here."""
+        data = _data_set(self.name, self.seed, self.size, self.settings)
+        entry = _entry(data, index)
+        return float(data.score_answer(answer=answer, entry=entry)) if entry["question"].strip() == question else None
+
+
+def _loaded_scorer(name: str, seed: int, size: int, settings: str) -> Scorer:
+    _data_set(name, seed, size, settings)
+    return Scorer(name, seed, size, settings)
+
+
+def _entry(data: Any, index: int) -> Any:
+    """Problem `index`. One function of `list_functions` draws from the random numbers that all share: here they begin anew."""
+    state = random.getstate()
+    random.seed(index)
+    try:
+        return data[index]
+    finally:
+        random.setstate(state)
 
 
 @lru_cache(maxsize=16)

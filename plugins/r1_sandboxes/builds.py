@@ -6,7 +6,8 @@ from collections import OrderedDict
 
 import r1sdk
 
-from .jails import Jail, memory_file, seal
+from .jails import Jail
+from .memory_files import memory_file, seal
 
 LIMITS = r1sdk.ExecutionLimits(timeout_s=30.0, memory_bytes=1 << 30, output_bytes=64 << 10, disk_bytes=48 << 20)
 MOST, MOST_BYTES = 64, 256 << 20  # programs kept, and their size together

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import r1sdk
 
 if TYPE_CHECKING:  # imported where a program is run: listing plugins stays quick
-    from .jails import Mode
     from .pool import Pool
+    from .start import Mode
 
 MODES: tuple["Mode", ...] = ("bubblewrap", "landlock")
 
@@ -92,7 +92,8 @@ def _choose(mode: str, preload: tuple[str, ...]) -> "Mode":
     """The first kind of jail that starts here. Raises: R1Error that says why none does."""
     import platform
 
-    from .jails import JailDied, start_jail
+    from .jails import JailDied
+    from .start import start_jail
 
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
         raise r1sdk.R1Error(

@@ -13,8 +13,10 @@ from typing import TypeVar
 import r1sdk
 
 from .builds import LIMITS, Builds, build
-from .jails import Jail, JailDied, Mode, sealed, start_jail
+from .jails import Jail, JailDied
 from .languages import find_toolchain
+from .memory_files import sealed
+from .start import Mode, start_jail
 
 Result = TypeVar("Result")
 

@@ -1,12 +1,15 @@
-"""The process in which plugins are tried: `python -m r1sdk.conformance.trial`. Whoever started it ends it if a step hangs.
+"""The process in which plugins are tried: `python -m r1sdk.conformance.trial`. Whoever started it ends it if a step hangs; on
+Linux it ends too when that process does, however that ended.
 
-Reads one JSON object from stdin: `subjects` (kind, name, options), `task_source` or null, `timeout_s`, the number of the
+Reads one JSON object from stdin: the `parent` process, `subjects` (kind, name, options), `task_source` or null, `timeout_s`, the number of the
 `first` step, the subjects that are `stopped`, and whether it `only_observes`. Prints JSON lines: `{"begin", "limit_s", "subject", "check", "part", "gate"}` before each step, then
 `{"finding", "seen", "seconds"}`; `{"end": true}` at the end.
 """
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +21,8 @@ from . import environments, rewards, sandboxes
 from .findings import Subject
 from .steps import Candidate, Step, guarded
 
+_PR_SET_PDEATHSIG = 1
+
 STEPS = {"reward": rewards.steps, "environment": environments.steps, "sandbox": sandboxes.steps}
 
 
@@ -26,6 +31,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what plugins print goes elsewhere
     asked = json.load(sys.stdin)
+    _end_with(asked["parent"])
 
     def say(**line: Any) -> None:
         print(json.dumps(line), file=out, flush=True)
@@ -41,6 +47,14 @@ def main() -> None:
         if step.gate and finding.outcome == "fails":
             stopped.add(at)
     say(end=True)
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel kill this process when `parent` is gone: a plugin that hangs would go on for ever."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it was gone before that
+            sys.exit(1)
 
 
 def _steps(asked: dict[str, Any]) -> Iterator[tuple[int, Step]]:

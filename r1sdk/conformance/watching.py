@@ -70,6 +70,7 @@ def try_out(
 ) -> list[Tried]:
     """What every step for every subject found. A step that hangs or breaks its process is a finding too."""
     asked = {
+        "parent": os.getpid(),
         "subjects": [asdict(subject) for subject in subjects],
         "task_source": asdict(task_source) if task_source else None,
         "timeout_s": timeout_s,

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +22,8 @@ TOKENS = {  # variable -> what it is for
     "OPENAI_API_KEY": "the reward model_judge, where it asks OpenAI",
 }
 _SECONDS = 120
+_GENERATION_SECONDS = 300  # vLLM compiles on a GPU
+_ONE_TOKEN = "from r1sdk.generation.vllm_token import main; main()"
 
 
 def check_tokens() -> Iterator[Finding]:
@@ -69,8 +73,15 @@ def check_vllm() -> Iterator[Finding]:
     yield compared(package, str(installed(package)), VLLM, "vllm")
     if (trouble := _starts("import vllm; vllm.LLM")) is not None:
         yield Finding("vllm import", "failure", trouble, f"reinstall vllm {VLLM} beside torch 2.13.0")
+        return
+    yield Finding("vllm import", "ok", "imports")
+    started = time.monotonic()
+    if (trouble := _starts(_ONE_TOKEN, _GENERATION_SECONDS)) is not None:
+        yield Finding(
+            "vllm generation", "failure", trouble, "use --backend transformers until `vllm` generates by itself"
+        )
     else:
-        yield Finding("vllm import", "ok", "imports")
+        yield Finding("vllm generation", "ok", f"one token, {time.monotonic() - started:.0f} s with its start")
 
 
 def check_deepspeed() -> Iterator[Finding]:
@@ -89,13 +100,20 @@ def check_deepspeed() -> Iterator[Finding]:
         yield Finding("deepspeed operations", "ok", "g++ and ninja are there to build them")
 
 
-def _starts(program: str) -> str | None:
+def _starts(program: str, seconds: float = _SECONDS) -> str | None:
     """None where it runs in a process of its own, else the last line of its complaint."""
+    started = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # what it starts ends with it
+    )
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
+        _, said = started.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        return f"nothing within {_SECONDS} s"
-    lines = done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"]
-    return None if done.returncode == 0 else lines[-1]
+        os.killpg(started.pid, signal.SIGKILL)
+        started.communicate()
+        return f"nothing within {seconds:g} s"
+    lines = said.strip().splitlines() or [f"it ended with status {started.returncode}"]
+    return None if started.returncode == 0 else lines[-1]

@@ -13,12 +13,12 @@ from ..hardware import gpus
 from ..runs import RunFolder
 
 
-def main(path: Path) -> int:
-    """One line for each thing that is amiss. Returns 1 where one of them is a failure."""
+def main(path: Path, wanted: int | None = None) -> int:
+    """One line for each thing that is amiss. `wanted`: GPUs; None: one for each process. Returns 1 for a failure."""
     folder = RunFolder.open(path)
     checks = [
         ("versions", lambda: check_same(folder)),
-        ("gpus", lambda: check_enough(folder)),
+        ("gpus", lambda: check_enough(folder, wanted)),
         ("disk", lambda: check_disk(folder.path)),
         ("run folder", lambda: check_writable(folder)),
     ]
@@ -37,10 +37,11 @@ def check_same(folder: RunFolder) -> Iterator[Finding]:
             yield Finding(package, "failure", text, "use one environment, on a file system that all machines share")
 
 
-def check_enough(folder: RunFolder) -> Iterator[Finding]:
-    wanted, there = folder.recipe().launch.processes or 1, len(gpus())
+def check_enough(folder: RunFolder, wanted: int | None = None) -> Iterator[Finding]:
+    there, what = len(gpus()), "processes" if wanted is None else "GPUs of the vLLM server"
+    wanted = wanted or folder.recipe().launch.processes or 1
     if 0 < there < wanted:
-        text = f"{there} for {wanted} processes"
+        text = f"{there} for {wanted} {what}"
         yield Finding("gpus", "failure", text, "ask for more (launch.sbatch.gpus-per-node), or lower --processes")
 
 
@@ -54,4 +55,6 @@ def check_writable(folder: RunFolder) -> Iterator[Finding]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path)
-    raise SystemExit(main(parser.parse_args().run_dir))
+    parser.add_argument("--gpus", type=int, help="how many it needs, if it is not for training")
+    given = parser.parse_args()
+    raise SystemExit(main(given.run_dir, given.gpus))

@@ -7,6 +7,7 @@ import sys
 
 from ..hardware import gpus
 from ..runs import RunFolder
+from ..train.vllm_server import SERVER_GPUS
 
 # glibc hands freed tensors back to the kernel and faults them in again at every step; kept, a small model on a CPU
 # trains about a tenth faster. Set only where the user has not.
@@ -30,9 +31,13 @@ def start(folder: RunFolder) -> "subprocess.Popen[bytes]":
 
 
 def _one_gpu(folder: RunFolder) -> dict[str, str]:
-    """A process on its own gets one GPU: torch would take all, by a way (DataParallel) that the trainer refuses."""
-    alone = not folder.accelerate_file.is_file() and len(gpus()) > 1
-    return {"CUDA_VISIBLE_DEVICES": gpus()[0].uuid} if alone else {}
+    """A process on its own gets one GPU: torch would take all, by a way (DataParallel) that the trainer refuses. A vLLM server
+    that it starts gets its own, which it could not see.
+    """
+    if folder.accelerate_file.is_file() or len(gpus()) < 2:
+        return {}
+    served = gpus()[1 : 1 + folder.recipe().generation.vllm.own_gpus]
+    return {"CUDA_VISIBLE_DEVICES": gpus()[0].uuid, SERVER_GPUS: ",".join(gpu.uuid for gpu in served)}
 
 
 def interrupt(worker: "subprocess.Popen[bytes]") -> None:

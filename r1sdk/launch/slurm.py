@@ -19,7 +19,7 @@ _NAME = re.compile(r"\{\{ *(\w+) *\}\}")
 
 def script(recipe: Recipe, path: Path) -> str:
     """The job that trains the run folder `path`. Raises: RecipeError for a template that asks for what there is not."""
-    launch = recipe.launch
+    launch, vllm = recipe.launch, recipe.generation.vllm
     template = launch.template or TEMPLATE
     try:
         text = template.read_text(encoding="utf-8")
@@ -28,7 +28,10 @@ def script(recipe: Recipe, path: Path) -> str:
     directives = [f"#SBATCH --{key}={value}" for key, value in launch.sbatch.items()]
     values = {
         "name": f"r1-{path.name}",
-        "nodes": str(launch.nodes),
+        "nodes": str(launch.nodes + launch.vllm_nodes),
+        "training_nodes": str(launch.nodes),
+        "vllm_nodes": str(launch.vllm_nodes),
+        "vllm_gpus": str(vllm.tensor_parallel_size * vllm.data_parallel_size // max(1, launch.vllm_nodes)),
         "processes": str(launch.processes or 1),
         "run_dir": shlex.quote(str(path.resolve())),
         "working_dir": shlex.quote(os.getcwd()),

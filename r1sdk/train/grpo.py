@@ -1,5 +1,6 @@
 """A `Run` in, a trained policy out: GRPO on TRL's trainer (DeepSeekMath, arXiv 2402.03300, Eq. 3)."""
 
+import json
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,45 +9,80 @@ from ..compose import Run
 from ..generation.compacting import generate
 from ..generation.hf_model import end_tokens, render
 from ..runs import RunFolder
+from ..sessions import has_sessions
 from ..text import opened_think
 from .adapters import lora_config
+from .draws import draws_of
 from .models import holds_whole_model
 from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
+from .rounds import RoundTable
+from .sampler import TRANSFORMERS, Sampler
+from .sessions import SessionRollouts, session_row
 
 
 def grpo_trainer(
-    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks = ALONE
+    run: Run,
+    model: Any,
+    tokenizer: Any,
+    folder: RunFolder,
+    callbacks: list[Any],
+    ranks: Ranks = ALONE,
+    sampler: Sampler = TRANSFORMERS,
 ) -> Any:
     """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""
     from datasets import Dataset
     from trl import GRPOConfig
 
-    from .trimmed import TrimmedGRPOTrainer
+    from .watched import WatchedGRPOTrainer
 
-    recipe = run.recipe
-    table = RewardTable(
+    recipe, ends = run.recipe, frozenset(end_tokens(model, tokenizer))
+    arguments = {**grpo_arguments(run, folder.checkpoints), **sampler.arguments}
+    if sampler.vllm:  # it knows those of the model's files only
+        given = arguments.get("generation_kwargs") or {}
+        given = json.loads(given) if isinstance(given, str) else given
+        arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
+    tasks = [task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+    sessions = has_sessions(run.environment, tasks)
+    draws_tasks = recipe.dynamic_sampling is not None or recipe.curriculum is not None
+    table = (RoundTable if draws_tasks else RewardTable)(
         run.environment,
         run.rewards,
         recipe.generation.samples,
         limits=recipe.limits,
-        end_tokens=frozenset(end_tokens(model, tokenizer)),
+        end_tokens=ends,
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
         ranks=ranks,
     )
-    trainer = TrimmedGRPOTrainer(
-        model=model,
-        args=GRPOConfig(**grpo_arguments(run, folder.checkpoints)),
-        train_dataset=Dataset.from_list(
-            [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
-        ),
-        reward_funcs=table.columns(),
-        processing_class=tokenizer,
-        callbacks=callbacks,
-        peft_config=lora_config(run.recipe.lora),
-    )
-    if holds_whole_model(trainer.accelerator):
+    rows = [session_row(task) if sessions else task_row(task) for task in tasks]
+    bound: dict[str, Any] = {
+        "model": model,
+        "args": GRPOConfig(**arguments),
+        "reward_funcs": table.columns(),
+        "processing_class": tokenizer,
+        "callbacks": callbacks,
+        "peft_config": lora_config(run.recipe.lora),
+        "rollout_func": SessionRollouts(run.environment, recipe.sessions, tokenizer, ends) if sessions else None,
+    }
+    with sampler.making():
+        if isinstance(table, RoundTable):
+            from .drawing import PLACE, DrawingGRPOTrainer
+
+            trainer: Any = DrawingGRPOTrainer(
+                train_dataset=Dataset.from_list([{**row, PLACE: at} for at, row in enumerate(rows)]),
+                table=table,
+                draws=draws_of(run, rows),
+                dynamic=recipe.dynamic_sampling,
+                ranks=ranks,
+                **bound,
+            )
+        else:
+            trainer = WatchedGRPOTrainer(train_dataset=Dataset.from_list(rows), **bound)
+    trainer.sampler_limit = recipe.limits.sampler_difference
+    if sampler.vllm:
+        sampler.made(trainer, recipe.seed)
+    elif holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # what TRL calls
     return trainer
 
@@ -66,7 +102,6 @@ def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
         "top_p": generation.top_p,
         "top_k": generation.top_k,
         "reward_weights": [weight for _, weight in run.rewards.values()],
-        "use_vllm": False,
         "remove_unused_columns": False,
     }
 

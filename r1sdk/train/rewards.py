@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..adapters import OUTSIDE, TRAINER
 from ..contracts import Environment
 from ..errors import RewardError
 from ..recipe import Limits
@@ -18,8 +19,8 @@ from ..scoring import Rewards, score
 from .ranks import ALONE, Ranks
 from .reward_health import measure
 
-Keep = Callable[[int, list[Rollout], list[Score]], None]
-"""Given (step, rollouts, scores) of every batch, on the main process."""
+Keep = Callable[..., None]
+"""Given (step, rollouts, scores) of every batch, on the main process; of several rounds also what to mark each one with."""
 
 
 def task_row(task: Task) -> dict[str, Any]:
@@ -55,13 +56,21 @@ class RewardTable:
         task: Sequence[str],  # [B], the column of `task_row`
         trainer_state: Any = None,
         log_metric: Callable[[str, float], None] | None = None,
-        **_: Any,
+        rollout: Sequence[Rollout] | None = None,  # [B], of environments with sessions: see `train.sessions`
+        **others: Any,
     ) -> list[Score]:
         """The scores of the batch, [B], judged at the first call that brings it. Raises: RewardError."""
         if completions is not self._batch:
             rows = zip(task, completions, completion_ids, strict=True)
-            rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
-            shares = self.ranks.gather(lambda: self._score(rollouts))
+            rollouts = list(rollout or ()) or [
+                Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows
+            ]
+            given = {"trainer_state": trainer_state, "log_extra": others.get("log_extra"), "log_metric": log_metric}
+            asking = TRAINER.set({name: value or OUTSIDE[name] for name, value in given.items()})
+            try:
+                shares = self.ranks.gather(lambda: self._score(rollouts))
+            finally:
+                TRAINER.reset(asking)
             step = (trainer_state.global_step if trainer_state else 0) + 1
             self.ranks.lead(lambda: self._take(step, shares, log_metric))
             self._batch = completions
@@ -93,8 +102,7 @@ class RewardTable:
                 log_metric(name, value)
         if self.keep:
             self.keep(step, judged, scores)
-        self._check(metrics, judged)
-        self._check_rewards(metrics, judged, scores)
+        self.check(metrics, judged, scores)
 
     def _completion(self, messages: list[Message], ids: list[int]) -> Completion:
         if self.opened_think and messages:
@@ -102,8 +110,12 @@ class RewardTable:
             messages = [{**first, "content": self.opened_think + (first["content"] or "")}, *rest]
         return Completion(messages, list(ids), "stop" if ids and ids[-1] in self.end_tokens else "length")
 
-    def _check(self, metrics: Mapping[str, float], judged: Sequence[Rollout]) -> None:
-        """Raises: RewardError where more of the batch than the recipe allows could not be judged."""
+    def check(self, metrics: Mapping[str, float], judged: Sequence[Rollout], scores: Sequence[Score]) -> None:
+        """Raises: RewardError where more of the batch than the recipe allows could not be judged, or priced."""
+        self._check_verdicts(metrics, judged)
+        self._check_rewards(metrics, judged, scores)
+
+    def _check_verdicts(self, metrics: Mapping[str, float], judged: Sequence[Rollout]) -> None:
         for status, limit in (("error", self.limits.error), ("unverifiable", self.limits.unverifiable)):
             share = metrics[f"verdict/{status}"]
             if share > limit:
@@ -115,7 +127,6 @@ class RewardTable:
                 )
 
     def _check_rewards(self, metrics: Mapping[str, float], judged: Sequence[Rollout], scores: Sequence[Score]) -> None:
-        """Raises: RewardError where a reward could not price more of the batch than the recipe allows."""
         for name in self.rewards:
             share = metrics[f"rewards/{name}/error"]
             if share > self.limits.error:
