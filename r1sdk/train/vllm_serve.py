@@ -77,11 +77,11 @@ def serve(folder: RunFolder, model: str | None, host: str, port: int, part: Part
 
     recipe, cuda = folder.recipe(), torch.cuda.is_available()
     if model is None:
-        from ..compose import compose
+        from ..model_source import resolve_model
         from ..plugins import load_plugins
         from .models import locate
 
-        model = locate(compose(recipe, load_plugins(), draw=False).model, folder.path / "base_model", recipe.seed)
+        model = locate(resolve_model(load_plugins(), recipe.model), folder.path / "base_model", recipe.seed)
     os.environ["VLLM_SERVER_DEV_MODE"] = "1"  # else it takes no weights
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     if not cuda:
