@@ -28,6 +28,7 @@ from .contracts import (
 )
 from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
 from .hookspecs import hookimpl
+from .hub import reach_hub
 from .isolation import isolated
 from .records import Completion, Message, Rollout, Score, SessionLog, Status, Task, Verdict
 from .servers import Refused, Server, ServerReply, ServerSession
@@ -95,6 +96,7 @@ __all__ = [
     "isolated",
     "opened_think",
     "parse_reply",
+    "reach_hub",
     "sandbox_option",
     "with_tools",
 ]

@@ -1,12 +1,14 @@
 """Recipe and Registry in, `Run` out: every name, option and number is checked before a model is loaded."""
 
 import dataclasses
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .adapters import TrlReward, missing_columns
+from .asynchronous import KEY
 from .contracts import FROM_RECIPE, Demonstrator, Environment
 from .demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
@@ -31,6 +33,8 @@ class Run:
     model: ModelSource
     demonstrations: Demonstrations | FromHub | None = None  # method sft
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
+    # For a curriculum: right and wrong completions of the tasks that were rated before, by id.
+    pass_rates: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
 
 def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozenset(), draw: bool = True) -> Run:
@@ -65,6 +69,8 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
                 errors += column_errors(rewards or {}, task)
             if task is not None and attempt(check_session, environment, task):
                 errors += session_errors(recipe)
+    if recipe.experimental_async is not None:
+        errors += _sending_errors(environment, rewards or {})
     raise_all(errors)
     return Run(recipe, environment, rewards, model, demonstrations)
 
@@ -182,6 +188,25 @@ def _check_isolation(what: str, target: Any, function: Any) -> None:
             f"{what} is to be called in a worker process: {error}\n"
             "  make it a function or a frozen dataclass of a module, with options that can be pickled"
         ) from error
+
+
+def _sending_errors(environment: Environment | None, rewards: Rewards) -> list[R1Error]:
+    """A problem for each judge that cannot be sent to the process in which asynchronous training judges."""
+    errors: list[R1Error] = []
+    for what, target in {
+        "environment": environment,
+        **{f"reward {name!r}": one for name, (one, _) in rewards.items()},
+    }.items():
+        try:
+            pickle.dumps(target)
+        except Exception as error:  # noqa: BLE001 - whatever someone's object makes of being pickled
+            errors.append(
+                PluginError(
+                    f"{what} is judged in a process of its own under {KEY}, and cannot be sent there: {error}\n"
+                    "  make it a function or a frozen dataclass of a module, with options that can be pickled"
+                )
+            )
+    return errors
 
 
 def column_errors(rewards: Rewards, task: Task) -> list[R1Error]:

@@ -15,10 +15,11 @@ from typing import Any
 from .contracts import Environment
 from .errors import RunError
 from .evaluate import Evaluation, Progress, attempts, summarize, tasks_per_chunk
+from .files import replace_file
 from .generation import Generator, Sampling
 from .paired import Difference, difference
 from .records import Rollout, Score, Task
-from .runs import RunFolder, replace_file, rollout_line
+from .runs import RunFolder, rollout_line
 from .saved import saved_rollout
 from .scoring import Rewards
 from .session_limits import SessionLimits

@@ -6,15 +6,14 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from .asynchronous import AsyncSettings, async_settings
+from .drawing import CurriculumSettings, DynamicSampling, on_or_off
 from .errors import R1Error, RecipeError, nearest, raise_all
 from .session_limits import SessionLimits
+from .strict import Strict
 from .vllm_settings import VllmSettings
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Named(Strict):
@@ -139,15 +138,19 @@ class Recipe(Strict):
         "auto"  # sdpa, eager, flash_attention_2, ...; auto: flash_attention_2 where it is installed, else sdpa
     )
     lora: Lora | None = None
+    quantize: Literal["4bit", "8bit"] | None = None  # the weights under the adapters (QLoRA, arXiv 2305.14314)
     data: Data | None = None  # method sft; None: the demonstrations of `env`
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
     generation: Generation = Generation()
+    dynamic_sampling: DynamicSampling | None = None  # method grpo
+    curriculum: CurriculumSettings | None = None  # method grpo
     evaluation: Evaluation = Evaluation()
     collect: Collect = Collect()
     limits: Limits = Limits()
     sessions: SessionLimits = SessionLimits()  # of attempts of several turns
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
+    experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/scaling.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()
     seed: Annotated[int, Field(ge=0)] = 0
@@ -174,6 +177,16 @@ class Recipe(Strict):
     def _lora_by_rank(cls, value: Any) -> Any:
         return {"rank": value} if isinstance(value, int) and not isinstance(value, bool) else value
 
+    @field_validator("experimental_async", mode="before")
+    @classmethod
+    def _async_by_true(cls, value: Any) -> Any:
+        return async_settings(value)
+
+    @field_validator("dynamic_sampling", "curriculum", mode="before")
+    @classmethod
+    def _on_or_off(cls, value: Any) -> Any:
+        return on_or_off(value)
+
     @field_validator("rewards", mode="before")
     @classmethod
     def _rewards_by_name(cls, value: Any) -> Any:
@@ -197,6 +210,8 @@ class Recipe(Strict):
             del keys["collect"]
         if self.method != "sft":
             del keys["data"]
+        if self.method != "grpo":
+            del keys["dynamic_sampling"], keys["curriculum"]
         return write_yaml(keys)
 
 

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from .strict import Strict
 
 
-class SessionLimits(BaseModel):
+class SessionLimits(Strict):
     """Bounds on one attempt in an environment with sessions. All its tokens together: `generation.max_tokens`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     turns: Annotated[int, Field(ge=1)] = 16  # of the model
     calls: Annotated[int, Field(ge=0)] = 32  # of tools; further ones are told that there are no more

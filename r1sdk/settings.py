@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from .asynchronous import KEY, does_anyway
 from .backend import backend_errors, backend_of
 from .errors import R1Error, RecipeError, nearest
 from .parallel import world
@@ -36,13 +37,24 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
     "max_tool_calling_iterations": "sessions.turns",
     "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
 }
-
+OWNED_ASYNC = {
+    "max_staleness": f"{KEY}.max_staleness",
+    "weight_sync_steps": f"{KEY}.sync_every",
+    "weight_sync_timeout": f"{KEY}.sync_timeout_s",
+    "vllm_server_base_url": f"{KEY}.url",
+    "vllm_server_timeout": f"{KEY}.start_timeout_s",
+    "request_timeout": f"{KEY}.request_timeout_s",
+    "max_inflight_tasks": f"{KEY}.max_staleness",
+    "dtype": "dtype",
+}
+ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 SHARES_THE_MODEL = ("zero3", "fsdp2")
 
 
 def settings_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each setting that cannot be what was meant."""
-    return _method_errors(recipe) + backend_errors(recipe) + _trainer_errors(recipe)
+    generating = backend_errors(recipe) if recipe.experimental_async is None else _async_errors(recipe)
+    return _method_errors(recipe) + generating + _attention_errors(recipe) + _trainer_errors(recipe)
 
 
 def session_errors(recipe: Recipe) -> list[R1Error]:
@@ -50,6 +62,10 @@ def session_errors(recipe: Recipe) -> list[R1Error]:
     if recipe.method != "grpo":
         return []
     errors: list[R1Error] = []
+    if recipe.experimental_async is not None:
+        errors.append(
+            RecipeError(f"{KEY} generates one reply for each attempt: leave it out for attempts of several turns")
+        )
     if recipe.launch.accelerate in SHARES_THE_MODEL:
         errors.append(
             RecipeError(
@@ -75,7 +91,12 @@ def session_errors(recipe: Recipe) -> list[R1Error]:
 
 def _method_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each key that the method does not read."""
-    keys = {"data": (recipe.data, None, "sft"), "collect": (recipe.collect, Collect(), "generate")}
+    keys = {
+        "data": (recipe.data, None, "sft"),
+        "collect": (recipe.collect, Collect(), "generate"),
+        "dynamic_sampling": (recipe.dynamic_sampling, None, "grpo"),
+        "curriculum": (recipe.curriculum, None, "grpo"),
+    }
     errors: list[R1Error] = [
         RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
         for key, (value, unset, method) in keys.items()
@@ -83,22 +104,62 @@ def _method_errors(recipe: Recipe) -> list[R1Error]:
     ]
     if recipe.method == "generate" and recipe.launch.accelerate:
         errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
+    rates = recipe.curriculum.pass_rates if recipe.curriculum else None
+    if rates is not None and not rates.is_file():
+        errors.append(
+            RecipeError(f"recipe key 'curriculum.pass_rates': no file {rates}; r1 data difficulty writes one")
+        )
     return errors
+
+
+def _attention_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for a kernel that transformers does not know; one with an owner (owner/name) is a kernel of the hub's."""
+    name = recipe.attention.rpartition("|")[2]
+    if name in ATTENTION or "/" in name:
+        return []
+    return [
+        RecipeError(f"recipe key 'attention' is {recipe.attention!r}{nearest(name, ATTENTION)}: {', '.join(ATTENTION)}")
+    ]
+
+
+def _async_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each setting that asynchronous training does not do."""
+    if recipe.experimental_async is None:
+        return []
+    beside = {
+        f"method {recipe.method}": recipe.method != "grpo",
+        "lora": recipe.lora is not None,
+        "quantize": recipe.quantize is not None,
+        f"attention {recipe.attention}: it brings its own kernel": recipe.attention != "auto",
+        "dynamic_sampling": recipe.dynamic_sampling is not None,
+        "curriculum": recipe.curriculum is not None,
+        f"optimizer {recipe.optimizer}": recipe.optimizer != "trainer",
+        f"generation.backend {recipe.generation.backend}: a vLLM server generates": recipe.generation.backend
+        == "transformers",
+        "launch.accelerate: its one process trains, and the server has the other GPUs": recipe.launch.accelerate
+        is not None,
+    }
+    return [RecipeError(f"recipe key {KEY!r} does not go with {what}") for what, found in beside.items() if found]
 
 
 def _trainer_errors(recipe: Recipe) -> list[R1Error]:
     errors: list[R1Error] = []
     if recipe.method == "generate":
         return errors
+    overlapped = recipe.method == "grpo" and recipe.experimental_async is not None
+    kind = "async" if overlapped else recipe.method
+    owned = OWNED | OWNED_ASYNC if overlapped else OWNED
     try:
-        known = trainer_fields(recipe.method)
+        known = trainer_fields(kind)
     except R1Error as error:
         return [error]
     for key, value in recipe.trainer.items():
-        if key in OWNED:
-            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {OWNED[key]}"))
+        if key in owned:
+            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {owned[key]}"))
+        elif overlapped and does_anyway(key, value):
+            continue
         elif key not in known:
-            config = {"grpo": "GRPOConfig", "sft": "SFTConfig"}[recipe.method]
+            config = {"grpo": "GRPOConfig", "sft": "SFTConfig", "async": "AsyncGRPOConfig"}[kind]
             errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
         elif isinstance(known[key], (int, float)) and isinstance(value, str):
             errors.append(RecipeError(f"recipe key 'trainer.{key}' takes a number or true or false, got {value!r}"))
@@ -110,8 +171,15 @@ def _trainer_errors(recipe: Recipe) -> list[R1Error]:
         errors.append(
             RecipeError("optimizer muon steps the matrices of the model, and lora trains adapters: choose one")
         )
+    if recipe.quantize is not None and recipe.lora is None:
+        errors.append(
+            RecipeError(
+                f"recipe key 'quantize' is {recipe.quantize!r}: quantized weights cannot be trained, adapters on them can; "
+                "add --lora 16, or leave quantize out"
+            )
+        )
     if recipe.method == "grpo":
-        errors += _batch_errors(recipe, known)
+        errors += [] if overlapped else _batch_errors(recipe, known)
         if recipe.optimizer != "trainer":
             errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
         if not recipe.generation.temperature:

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from .strict import Strict
 
 
-class VllmSettings(BaseModel):
+class VllmSettings(Strict):
     """Read where the backend is vLLM. In mode server without `url`, r1sdk starts the server and ends it with the run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     mode: Literal["colocate", "server"] = "colocate"  # in the training processes, or in a server beside them
     url: str | None = None  # of a server that is there already: http://vllm-node:8000

@@ -60,6 +60,14 @@ def test_a_flat_reward_is_noticed_after_forty_steps():
     assert "0.200 in the first 10 steps, 0.200 in the last" in found["flat"]
 
 
+def test_where_groups_are_replaced_what_was_drawn_tells_whether_anything_is_learned():
+    """The batch has spread however good the policy is, so its own mean stays where it is."""
+    flat = {"reward": 0.5, "drawn/replaced": 3.0}
+    climbing = run(60, first={**flat, "drawn/reward": 0.2}, **flat, **{"drawn/reward": 0.4})
+    assert warnings(climbing) == {}
+    assert {*warnings(run(60, first={**flat, "drawn/reward": 0.2}, **flat, **{"drawn/reward": 0.2}))} == {"flat"}
+
+
 def test_a_sampler_that_disagrees_with_the_trainer_is_noticed():
     found = warnings(run(sampler_difference=0.2))
     assert {*found} == {"diverging"} and "0.200" in found["diverging"]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from r1sdk import Completion, R1Error, Rollout, Score, Task, Verdict
+from r1sdk.checkpoints import mark_complete
 from r1sdk.recipe import load_recipe
 from r1sdk.report.index import RolloutIndex
 from r1sdk.runs import RunFolder
@@ -47,6 +48,14 @@ def test_a_run_is_listed_in_the_order_of_its_training(folder):
     assert len([row for row in rows if row.group == rows[1].group]) == 2
 
 
+def test_a_group_that_was_not_trained_on_says_so(folder):
+    score = [Score({"accuracy": 0.0}, 0.0)] * 2
+    folder.append_rollouts(3, [attempt("train/1"), attempt("train/2")], score, [{}, {"dropped": "no spread"}])
+    index = RolloutIndex.open(folder.path)
+    index.refresh()
+    assert [row.when for row in index.rows] == ["3", "3 dropped"]
+
+
 def test_a_live_file_is_read_on_and_a_half_written_line_waits(folder):
     keep(folder, 1, "train/1")
     index = RolloutIndex.open(folder.path)
@@ -67,7 +76,7 @@ def test_a_run_that_was_taken_back_is_read_anew(folder):
     index.refresh()
     assert [row.step for row in index.rows] == [1, 2, 3]
     (folder.checkpoints / "checkpoint-1").mkdir()
-    (folder.checkpoints / "checkpoint-1" / "complete").touch()
+    mark_complete(folder.checkpoints / "checkpoint-1")
     folder.rewind()
     assert index.refresh()
     assert [row.step for row in index.rows] == [1]

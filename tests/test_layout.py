@@ -26,12 +26,13 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 
 # A module imports only from those in front of it.
 ORDER = [
-    *("errors", "records", "text"),
-    *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs", "tools", "calls", "session_limits"),
-    *("plugins", "vllm_settings", "recipe", "trl_fields", "tracking", "model_source"),
-    *("hardware", "backend", "parallel", "memory", "settings"),
+    *("errors", "records", "text", "files"),
+    *("contracts", "workers", "servers", "hub", "isolation", "adapters", "hookspecs", "tools", "calls"),
+    *("plugins", "strict", "session_limits", "drawing", "vllm_settings", "asynchronous", "recipe"),
+    *("trl_fields", "tracking", "model_source"),
+    *("hardware", "backend", "parallel", "memory", "room", "settings"),
     *("sessions", "calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
-    *("compose", "runs", "manifest", "pipeline"),
+    *("compose", "checkpoints", "runs", "manifest", "pipeline"),
     *("generation", "dialogues", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance"),
     *("testing", "report", "train", "doctor", "interop"),
     "launch",

@@ -29,7 +29,7 @@ LINES = [
     line(1, 5, 'first ATTEMPT "quoted"', 0.0, 0.5, format=0.5),
     line(1, 6, "second", 1.0, 2.0, tokens=300, finish="length", format=1.0),
     line(2, 5, "third attempt", None, 0.0, status="timeout", format=None),
-    line(12, 7, "fourth", 0.4, 1.4, tokens=120, format=1.0),
+    line(12, 7, "fourth", 0.4, 1.4, tokens=120, format=1.0) | {"dropped": "no spread"},
 ]
 
 
@@ -63,6 +63,8 @@ def index(tmp_path_factory):
         ("tokens:100-300", [1, 3]),
         ("cut:yes", [1]),
         ("cut:no tokens>100", [3]),
+        ("dropped:yes", [3]),
+        ("dropped!=yes verdict:right", [1]),
         ("task:train/5", [0, 2]),
         ("attempt", [0, 2]),
         ("ATTEMPT -third", [0]),

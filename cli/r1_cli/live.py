@@ -87,6 +87,8 @@ def step_line(line: dict[str, Any], total: int | None) -> str:
         parts.append(f"length {line['completions/mean_length']:.0f}")
         parts.append(f"clipped {line['completions/clipped_ratio']:.1%}")
         parts.append(f"no spread {line['frac_reward_zero_std']:.0%}")
+        if "drawn/groups" in line:
+            parts.append(f"drawn {line['drawn/groups']:.0f}, replaced {line['drawn/replaced']:.0f}")
     else:
         parts.append(f"loss {line['loss']:.4f}")
     parts.append(f"{line.get('tokens_per_second', 0):.0f} tokens/s")
@@ -169,6 +171,8 @@ def _table(steps: list[dict[str, Any]]) -> "RenderableType":
         row("completion length", "completions/mean_length", "{:.0f}".format)
         row("clipped", "completions/clipped_ratio", "{:.1%}".format)
         row("groups without spread", "frac_reward_zero_std", "{:.0%}".format)
+        row("groups replaced", "drawn/replaced", "{:.1f}".format)
+        row("pass rate of the drawn", "drawn/pass_rate", "{:.3f}".format)
     else:
         row("loss", "loss", "{:.4f}".format)
     row("tokens/s", "tokens_per_second", "{:.0f}".format)

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from .options import Backend, Env, Rewards, Seed, Sets, resolve
 
 if TYPE_CHECKING:
+    from r1sdk.doctor import Finding
     from r1sdk.plugins import Registry
     from r1sdk.runs import RunFolder
 
@@ -33,6 +35,18 @@ def train(
     seed: Seed = None,
     lora: Annotated[
         int | None, typer.Option(min=1, help="Train adapters of this rank in place of the whole model.")
+    ] = None,
+    quantize: Annotated[
+        str | None, typer.Option(help="Hold the weights under the adapters in 4bit or 8bit; with --lora.")
+    ] = None,
+    experimental_async: Annotated[
+        bool, typer.Option("--experimental-async", help="Generate beside training, by a vLLM server that is running.")
+    ] = False,
+    dynamic_sampling: Annotated[
+        bool | None,
+        typer.Option(
+            "--dynamic-sampling", help="Draw fresh prompts for groups that are all right or all wrong (DAPO)."
+        ),
     ] = None,
     backend: Backend = None,
     vllm_mode: Annotated[
@@ -83,6 +97,7 @@ def train(
     one |= {"--steps": steps, "--seed": seed, "--accelerate": accelerate, "--processes": processes}
     one |= {"--launcher": launcher, "--nodes": nodes, "--vllm-nodes": vllm_nodes}
     one |= {"--backend": backend, "--vllm-mode": vllm_mode, "--vllm-url": vllm_url}
+    one |= {"--dynamic-sampling": dynamic_sampling}
     if resume is not None and (pipeline := resumed_pipeline(resume)) is not None:
         given_beside = {**one, "recipe": recipe, "--set": sets, "--out": out, "--overwrite": overwrite or None}
         resume_pipeline(pipeline, registry, [name for name, value in given_beside.items() if value is not None])
@@ -100,6 +115,9 @@ def train(
             "--data": data,
             "--seed": seed,
             "--lora": lora,
+            "--quantize": quantize,
+            "--experimental-async": experimental_async or None,
+            "--dynamic-sampling": dynamic_sampling,
             "--backend": backend,
             "--vllm-mode": vllm_mode,
             "--vllm-url": vllm_url,
@@ -126,7 +144,10 @@ def train(
         "data": data,
         "seed": seed,
         "lora": lora,
+        "quantize": quantize,
+        "experimental_async": {} if experimental_async else None,
     }
+    flags["dynamic_sampling"] = {} if dynamic_sampling else None  # what the recipe says of it stays
     flags["output_dir"] = None if out is None else str(out)
     flags["trainer"] = None if steps is None else {"max_steps": steps}
     vllm = {key: value for key, value in {"mode": vllm_mode, "url": vllm_url}.items() if value is not None}
@@ -160,12 +181,15 @@ def train(
         machines = f" on each of {made.nodes} machines" if made.nodes > 1 else ""
         typer.echo(f"processes    {made.processes}{machines}, {made.accelerate}", err=True)
     typer.echo(f"run folder   {folder.path}", err=True)
+    warn(findings)
+    run_folder(folder, registry)
+
+
+def warn(findings: "Sequence[Finding]") -> None:
     for finding in findings:
         if finding.status == "warning":
-            typer.echo(
-                f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else ""), err=True
-            )
-    run_folder(folder, registry)
+            text = f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else "")
+            typer.echo(text, err=True)
 
 
 def _to_resume(path: Path, longer: bool) -> "RunFolder":
@@ -212,12 +236,14 @@ def run_folder(folder: "RunFolder", registry: "Registry", resumed: bool = False,
     Where it runs elsewhere, hand it over and say how.
     """
     from r1sdk.compose import compose
+    from r1sdk.doctor.recipe import before_training
     from r1sdk.launch.local import interrupt, start
 
     from .live import watch
 
     if resumed:
-        compose(folder.recipe(), registry)  # plugins may have changed since
+        run = compose(folder.recipe(), registry)  # plugins may have changed since, and the machine
+        warn(before_training(run, registry, folder.path))
     folder.lock()  # before the worker, so that two commands never start on one folder
     folder.unlock()
     if (launcher := folder.recipe().launch.launcher) != "local":

@@ -4,16 +4,19 @@ from .check import DataReport, SplitReport, check_data
 from .difficulty import Rated, rate
 from .items import Item, items, write_rows
 from .overlap import Match, Overlap
+from .rates import Measured, read_rates
 
 __all__ = [
     "DataReport",
     "Item",
     "Match",
+    "Measured",
     "Overlap",
     "Rated",
     "SplitReport",
     "check_data",
     "items",
     "rate",
+    "read_rates",
     "write_rows",
 ]

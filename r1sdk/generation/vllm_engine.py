@@ -74,7 +74,7 @@ def load_engine(where: str, settings: VllmSettings, **more: Any) -> Any:
         from . import vllm_cpu
 
         vllm_cpu.prepare()
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # the engine here, not in two more processes
+        os.environ.setdefault(*vllm_cpu.ONE_PROCESS)
         options |= {**vllm_cpu.ENGINE, "gpu_memory_utilization": memory or vllm_cpu.MEMORY}
     try:
         from vllm import LLM

@@ -24,6 +24,7 @@ class Metric:
 
 LEARNING = (
     Metric("verdict/mean", "Right answers", "Mean verdict in training; dots: held out", "share"),
+    Metric("drawn/pass_rate", "Pass rate of what was drawn", "Right answers before groups were replaced", "share"),
     Metric("reward", "Reward", "Weighted total, mean over the batch"),
     Metric("mean_token_accuracy", "Token accuracy", "Share of the demonstrations' tokens predicted", "share"),
 )
@@ -36,6 +37,8 @@ SIGNAL = (
     Metric(
         "frac_reward_zero_std", "Groups without spread", "All priced alike: they teach nothing", "share", floor=True
     ),
+    Metric("drawn/replaced", "Groups replaced", "By fresh prompts, for want of spread", "count", floor=True),
+    Metric("drawn/groups", "Groups generated", "For one batch, those replaced too", "count", floor=True),
     Metric("reward_std", "Spread of the reward", "Standard deviation over the batch", floor=True),
     Metric("entropy", "Entropy", "Of the policy, per token; near 0 nothing is tried", floor=True),
     Metric("kl", "KL", "From the reference model, per token", floor=True),

@@ -45,6 +45,7 @@ class _Line(msgspec.Struct, gc=False):
     verdict: _Verdict | None = None
     rewards: dict[str, float | None] = {}
     total: float | None = None
+    dropped: str | None = None
 
 
 _DECODER = msgspec.json.Decoder(_Line)
@@ -68,14 +69,15 @@ class Row(msgspec.Struct, frozen=True, gc=False):  # the collector would walk th
     source: int
     offset: int  # bytes
     length: int  # bytes
+    dropped: bool = False  # of a group that was not trained on
 
     @property
     def when(self) -> str:
-        """`before`, `12`, `12 held out`, `after`."""
+        """`before`, `12`, `12 dropped`, `12 held out`, `after`."""
         if self.moment in (BEFORE, AFTER):
             return self.moment
         step = "" if self.step is None else str(self.step)
-        return f"{step} held out" if self.moment == DURING else step
+        return f"{step} held out" if self.moment == DURING else f"{step} dropped" if self.dropped else step
 
     @property
     def group(self) -> tuple[str, int | None, str]:
@@ -185,6 +187,7 @@ def _row(text: bytes, at: int, source: Source) -> Row | None:
         source=at,
         offset=source.read,
         length=len(text),
+        dropped=line.dropped is not None,
     )
 
 

@@ -5,6 +5,7 @@
     status:timeout                                                   ok, timeout, unverifiable, error
     reward>1.2  reward.format<1                                      the weighted total, or one reward
     tokens>200  tokens:50-100  cut:yes                               how long, and whether the token limit cut it
+    dropped:yes                                                      of a group that dynamic sampling replaced
     task:train/44                                                    a part of the task's id
     word  "two words"  -word                                         in the prompt or the completion, or not there
 
@@ -42,7 +43,7 @@ _VERDICTS: Mapping[str, Callable[[float | None], bool]] = {
     "none": lambda value: value is None,
 }
 _STATUSES = ("ok", "timeout", "unverifiable", "error")
-_KEYS = ("step", "verdict", "status", "reward", "tokens", "cut", "task")
+_KEYS = ("step", "verdict", "status", "reward", "tokens", "cut", "dropped", "task")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,9 @@ def _test(key: str, part: str | None, sign: str, value: str) -> Test:
     if key == "status":
         status = _one_of("status", value, _STATUSES)
         return _negated(sign, lambda row: row.status == status)
-    if key == "cut":
-        cut = _one_of("cut", value, ("yes", "no")) == "yes"
-        return _negated(sign, lambda row: row.cut == cut)
+    if key in ("cut", "dropped"):
+        claim = _one_of(key, value, ("yes", "no")) == "yes"
+        return _negated(sign, lambda row: getattr(row, key) == claim)
     if key == "task":
         return _negated(sign, lambda row: value in row.task)
     if key == "step" and value in (BEFORE, AFTER, "held-out"):

@@ -12,9 +12,11 @@ from ..runs import RunFolder
 from ..sessions import has_sessions
 from ..text import opened_think
 from .adapters import lora_config
+from .draws import draws_of
 from .models import holds_whole_model
 from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
+from .rounds import RoundTable
 from .sampler import TRANSFORMERS, Sampler
 from .sessions import SessionRollouts, session_row
 
@@ -42,7 +44,8 @@ def grpo_trainer(
         arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
     tasks = [task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
     sessions = has_sessions(run.environment, tasks)
-    table = RewardTable(
+    draws_tasks = recipe.dynamic_sampling is not None or recipe.curriculum is not None
+    table = (RoundTable if draws_tasks else RewardTable)(
         run.environment,
         run.rewards,
         recipe.generation.samples,
@@ -52,17 +55,30 @@ def grpo_trainer(
         keep=folder.append_rollouts,
         ranks=ranks,
     )
+    rows = [session_row(task) if sessions else task_row(task) for task in tasks]
+    bound: dict[str, Any] = {
+        "model": model,
+        "args": GRPOConfig(**arguments),
+        "reward_funcs": table.columns(),
+        "processing_class": tokenizer,
+        "callbacks": callbacks,
+        "peft_config": lora_config(run.recipe.lora),
+        "rollout_func": SessionRollouts(run.environment, recipe.sessions, tokenizer, ends) if sessions else None,
+    }
     with sampler.making():
-        trainer = WatchedGRPOTrainer(
-            model=model,
-            args=GRPOConfig(**arguments),
-            train_dataset=Dataset.from_list([session_row(task) if sessions else task_row(task) for task in tasks]),
-            reward_funcs=table.columns(),
-            processing_class=tokenizer,
-            callbacks=callbacks,
-            peft_config=lora_config(run.recipe.lora),
-            rollout_func=SessionRollouts(run.environment, recipe.sessions, tokenizer, ends) if sessions else None,
-        )
+        if isinstance(table, RoundTable):
+            from .drawing import PLACE, DrawingGRPOTrainer
+
+            trainer: Any = DrawingGRPOTrainer(
+                train_dataset=Dataset.from_list([{**row, PLACE: at} for at, row in enumerate(rows)]),
+                table=table,
+                draws=draws_of(run, rows),
+                dynamic=recipe.dynamic_sampling,
+                ranks=ranks,
+                **bound,
+            )
+        else:
+            trainer = WatchedGRPOTrainer(train_dataset=Dataset.from_list(rows), **bound)
     trainer.sampler_limit = recipe.limits.sampler_difference
     if sampler.vllm:
         sampler.made(trainer, recipe.seed)

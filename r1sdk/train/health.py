@@ -18,10 +18,10 @@ def _no_spread(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     share = _mean(recent, "frac_reward_zero_std")
     if share is None or share < 0.8:
         return None
-    reward = _mean(recent, "reward") or 0.0
+    reward = _mean(recent, _reward(recent)) or 0.0
     cause = (
         "nothing is right yet: start from a better model or easier tasks"
-        if reward <= _mean_first(lines, "reward") + 0.05
+        if reward <= _mean_first(lines, _reward(recent)) + 0.05
         else ("the tasks have become too easy: take harder ones")
     )
     return f"{share:.0%} of the groups have no spread of reward and teach nothing; {cause}, or raise generation.samples"
@@ -39,7 +39,8 @@ def _clipped(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
 def _flat(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     if len(lines) < 40:
         return None
-    before, now, spread = _mean(lines[:10], "reward"), _mean(recent, "reward"), _mean(recent, "reward_std")
+    reward = _reward(recent)
+    before, now, spread = _mean(lines[:10], reward), _mean(recent, reward), _mean(recent, "reward_std")
     if before is None or now is None or not spread or now > before + 0.05 * spread:
         return None
     return (
@@ -60,7 +61,7 @@ def _diverging(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
 
 def _hacked(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     """A reward that climbs while the verdict does not: what it pays for is being had without the work."""
-    right_before, right = _mean(lines[:10], "verdict/mean"), _mean(recent, "verdict/mean")
+    right_before, right = _mean(lines[:10], _right(recent)), _mean(recent, _right(recent))
     if len(lines) < 30 or right_before is None or right is None or right > right_before + 0.01:
         return None
     for name in _rewards(recent):
@@ -93,7 +94,7 @@ def _drowned(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
 
 def _length_drifts(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     before, now = _mean(lines[:10], "completions/mean_length"), _mean(recent, "completions/mean_length")
-    right_before, right = _mean(lines[:10], "verdict/mean"), _mean(recent, "verdict/mean")
+    right_before, right = _mean(lines[:10], _right(recent)), _mean(recent, _right(recent))
     if len(lines) < 30 or not before or not now or right_before is None or right is None or right > right_before + 0.01:
         return None
     if before / 1.5 < now < before * 1.5:
@@ -139,6 +140,15 @@ _CHECKS: dict[str, Callable[[Sequence[Line], Sequence[Line]], str | None]] = {
     "collapsed": _collapsed,
     "unpriced": _unpriced,
 }
+
+
+# Where groups are replaced, the batch has those with spread only, however good the policy is: what was drawn tells.
+def _reward(lines: Sequence[Line]) -> str:
+    return "drawn/reward" if _mean(lines, "drawn/replaced") else "reward"
+
+
+def _right(lines: Sequence[Line]) -> str:
+    return "drawn/pass_rate" if _mean(lines, "drawn/replaced") else "verdict/mean"
 
 
 def _rewards(lines: Sequence[Line]) -> list[str]:

@@ -63,6 +63,16 @@ class Ranks:
         self.lead(lambda: None)
         return []
 
+    def share(self, value: T) -> list[T]:
+        """What each process brings, in their order, on all of them."""
+        if self.group is None:
+            return [value]
+        import torch.distributed as dist
+
+        values: list[Any] = [None] * self.world
+        dist.all_gather_object(values, value, group=self.group)
+        return values
+
     def any(self, claim: bool) -> bool:
         """Whether it is true in one of the processes."""
         if self.group is None:

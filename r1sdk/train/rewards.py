@@ -19,8 +19,8 @@ from ..scoring import Rewards, score
 from .ranks import ALONE, Ranks
 from .reward_health import measure
 
-Keep = Callable[[int, list[Rollout], list[Score]], None]
-"""Given (step, rollouts, scores) of every batch, on the main process."""
+Keep = Callable[..., None]
+"""Given (step, rollouts, scores) of every batch, on the main process; of several rounds also what to mark each one with."""
 
 
 def task_row(task: Task) -> dict[str, Any]:
@@ -102,8 +102,7 @@ class RewardTable:
                 log_metric(name, value)
         if self.keep:
             self.keep(step, judged, scores)
-        self._check(metrics, judged)
-        self._check_rewards(metrics, judged, scores)
+        self.check(metrics, judged, scores)
 
     def _completion(self, messages: list[Message], ids: list[int]) -> Completion:
         if self.opened_think and messages:
@@ -111,8 +110,12 @@ class RewardTable:
             messages = [{**first, "content": self.opened_think + (first["content"] or "")}, *rest]
         return Completion(messages, list(ids), "stop" if ids and ids[-1] in self.end_tokens else "length")
 
-    def _check(self, metrics: Mapping[str, float], judged: Sequence[Rollout]) -> None:
-        """Raises: RewardError where more of the batch than the recipe allows could not be judged."""
+    def check(self, metrics: Mapping[str, float], judged: Sequence[Rollout], scores: Sequence[Score]) -> None:
+        """Raises: RewardError where more of the batch than the recipe allows could not be judged, or priced."""
+        self._check_verdicts(metrics, judged)
+        self._check_rewards(metrics, judged, scores)
+
+    def _check_verdicts(self, metrics: Mapping[str, float], judged: Sequence[Rollout]) -> None:
         for status, limit in (("error", self.limits.error), ("unverifiable", self.limits.unverifiable)):
             share = metrics[f"verdict/{status}"]
             if share > limit:
@@ -124,7 +127,6 @@ class RewardTable:
                 )
 
     def _check_rewards(self, metrics: Mapping[str, float], judged: Sequence[Rollout], scores: Sequence[Score]) -> None:
-        """Raises: RewardError where a reward could not price more of the batch than the recipe allows."""
         for name in self.rewards:
             share = metrics[f"rewards/{name}/error"]
             if share > self.limits.error:

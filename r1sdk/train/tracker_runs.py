@@ -1,41 +1,34 @@
 """The run that each tracker keeps: where figures and tables go in TensorBoard, Weights & Biases, trackio and MLflow."""
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 Figures = Mapping[str, float]
 Rows = Sequence[Mapping[str, Any]]
 
 
-class TrackerRun:
-    """One tracker's run. `reopen` and `close` are for what comes after the training."""
-
-    def __init__(self, args: Any) -> None:
-        self.args = args
+class TrackerRun(Protocol):
+    """One tracker's run, made of the trainer's arguments once its own callbacks have opened what they open."""
 
     def figures(self, step: int, values: Figures) -> None:
-        raise NotImplementedError
+        """Send numbers by name."""
 
     def table(self, step: int, rows: Rows) -> None:
-        raise NotImplementedError
+        """Send rows of like cells, at least one."""
 
-    def reopen(self) -> None: ...
+    def reopen(self) -> None:
+        """Be ready for what comes after the training, when the trainer may have closed the run."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Nothing comes any more."""
 
 
-class TensorBoard(TrackerRun):
+class TensorBoard:
     """A writer of its own in the same folder; the table is text, four spaces deep so that it is shown as it stands."""
 
     def __init__(self, args: Any) -> None:
-        super().__init__(args)
         self.reopen()
-
-    def reopen(self) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.writer: Any = SummaryWriter(log_dir=os.environ["TENSORBOARD_LOGGING_DIR"])
 
     def figures(self, step: int, values: Figures) -> None:
         for name, value in values.items():
@@ -48,12 +41,19 @@ class TensorBoard(TrackerRun):
             self.writer.add_text(f"rollouts/{at:02}", "\n".join(told), step)
         self.writer.flush()
 
+    def reopen(self) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.writer: Any = SummaryWriter(log_dir=os.environ["TENSORBOARD_LOGGING_DIR"])
+
     def close(self) -> None:
         self.writer.close()
 
 
-class WandB(TrackerRun):
+class WandB:
     """The run that the trainer opened stays open until the process ends."""
+
+    def __init__(self, args: Any) -> None: ...
 
     def figures(self, step: int, values: Figures) -> None:
         import wandb
@@ -66,9 +66,16 @@ class WandB(TrackerRun):
         data = [list(cells.values()) for cells in rows]
         wandb.log({"rollouts": wandb.Table(columns=list(rows[0]), data=data), "train/global_step": step})
 
+    def reopen(self) -> None: ...
 
-class Trackio(TrackerRun):
+    def close(self) -> None: ...
+
+
+class Trackio:
     """The trainer finishes its run with the training; what comes after goes into it by its name."""
+
+    def __init__(self, args: Any) -> None:
+        self.args = args
 
     def figures(self, step: int, values: Figures) -> None:
         import trackio
@@ -94,13 +101,12 @@ class Trackio(TrackerRun):
         trackio.finish()
 
 
-class MLflow(TrackerRun):
+class MLflow:
     """The trainer ends its run with the training; what comes after goes into it by its id."""
 
     def __init__(self, args: Any) -> None:
         import mlflow
 
-        super().__init__(args)
         self.run_id = mlflow.active_run().info.run_id
 
     def figures(self, step: int, values: Figures) -> None:
@@ -114,8 +120,12 @@ class MLflow(TrackerRun):
         columns = {name: [cells[name] for cells in rows] for name in rows[0]}
         mlflow.log_table(columns, artifact_file=f"rollouts/step-{step:06}.json", run_id=self.run_id)
 
+    def reopen(self) -> None: ...
 
-TRACKER_RUNS: Mapping[str, type[TrackerRun]] = {
+    def close(self) -> None: ...
+
+
+TRACKER_RUNS: Mapping[str, Callable[[Any], TrackerRun]] = {
     "tensorboard": TensorBoard,
     "wandb": WandB,
     "trackio": Trackio,

@@ -109,7 +109,8 @@ class RolloutTable(ScrollView, can_focus=True):
 
 
 def _when(row: Row) -> str:
-    return f"{row.step} held" if row.moment == "during" else row.when
+    short = "held" if row.moment == "during" else "drop" if row.dropped else None
+    return f"{row.step} {short}" if short else row.when
 
 
 def _cut(text: str, width: int) -> str:

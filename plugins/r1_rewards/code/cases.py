@@ -20,32 +20,20 @@ from typing import Any
 import r1sdk
 
 from ..fences import language_name
+from .asking import asking
 from .checker import check_checker
 from .values import WRITER, same_value, write_value
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?inf", re.ASCII)
 
-# Reads what to call from stdin, runs the program with its own printing out of the way, and prints the value.
-_CALLER = (
-    WRITER
-    + """
-def main(source):
-    import json, os, sys
-    asked = json.loads(sys.stdin.read())
-    out = os.dup(1)
-    os.dup2(2, 1)
-    names = {"__name__": "solution"}
-    exec(compile(source, "solution.py", "exec", dont_inherit=True), names)
-    if "call" in asked:
-        value = eval(compile(asked["call"], "call", "eval", dont_inherit=True), names)
-    else:
-        function = names.get(asked["function"]) or getattr(names["Solution"](), asked["function"])
-        value = function(*asked["arguments"])
-    text = write_value(value).encode()
-    while text:
-        text = text[os.write(out, text):]
-main("""
-)
+_CALL = """
+if "call" in asked:
+    value = eval(compile(asked["call"], "call", "eval", dont_inherit=True), names)
+else:
+    function = names.get(asked["function"]) or getattr(names["Solution"](), asked["function"])
+    value = function(*asked["arguments"])
+said = write_value(value)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +84,7 @@ class Tests:
         """What is run for a reply's `code`."""
         if self.prelude:
             code = f"{self.prelude}\n{code}"
-        return f"{_CALLER}{code!r})\n" if self.cases[0].is_call else code
+        return WRITER + asking(code, "solution", _CALL) if self.cases[0].is_call else code
 
 
 def read_tests(info: Mapping[str, Any], timeout_s: float = 5.0, memory_bytes: int = 512 << 20) -> Tests:

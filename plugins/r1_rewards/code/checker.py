@@ -6,17 +6,12 @@ from collections.abc import Sequence
 
 import r1sdk
 
-_RUN = """
-def main(source):
-    import json, os, sys
-    asked = json.loads(sys.stdin.read())
-    out = os.dup(1)
-    os.dup2(2, 1)
-    names = {"__name__": "checker"}
-    exec(compile(source, "checker.py", "exec", dont_inherit=True), names)
-    value = names["check"](asked["given"], asked["expected"], asked["printed"])
-    os.write(out, b"passed" if float(value) >= 1 else b"wrong")
-main("""
+from .asking import asking
+
+_CHECK = """
+value = names["check"](asked["given"], asked["expected"], asked["printed"])
+said = "passed" if float(value) >= 1 else "wrong"
+"""
 
 
 def check_checker(source: str) -> None:
@@ -39,7 +34,7 @@ async def run_checker(
     A checker that fails, or does not end, on what a program printed has not accepted it.
     """
     stdins = [json.dumps({"given": g, "expected": e, "printed": p}) for g, e, p in cases]
-    executions = await sandbox.run(f"{_RUN}{source!r})\n", stdins, limits=limits, language="python")
+    executions = await sandbox.run(asking(source, "checker", _CHECK), stdins, limits=limits, language="python")
     if len(executions) != len(stdins):
         raise r1sdk.Unavailable(f"the sandbox ran {len(executions)} of {len(stdins)} checks")
     return [_complaint(execution) for execution in executions]
