@@ -13,8 +13,9 @@ import r1sdk
 from r1sdk import RewardError, Task, Verdict
 from r1sdk.compose import compose
 from r1sdk.drawing import CurriculumSettings
+from r1sdk.keys import Limits
 from r1sdk.plugins import installed, load_plugins
-from r1sdk.recipe import Limits, load_recipe
+from r1sdk.recipe import load_recipe
 from r1sdk.runs import RunFolder
 from r1sdk.train.callback import RunCallback, StopRequest
 from r1sdk.train.drawing import DrawingGRPOTrainer, hook_faults
