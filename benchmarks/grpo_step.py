@@ -2,6 +2,7 @@
 
     python benchmarks/grpo_step.py --steps 6 --rounds 4
     python benchmarks/grpo_step.py --model tiny_blank --prompts 8
+    torchrun --nproc_per_node 2 benchmarks/grpo_step.py # ddp over gloo: every side in two processes
 
 All sides start from the same weights, seed and prompts, and their rewards are equal. They take turns, in an order that changes with
 the round. A step is timed from its beginning to the beginning of the next; the first step of a turn is left out.
@@ -17,6 +18,7 @@ The figures to read are the ratios of a step to the same step of the other side 
 
 import argparse
 import gc
+import shutil
 import statistics
 import tempfile
 import time
@@ -58,25 +60,43 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> None:
+    from r1sdk.train.ranks import join
+
+    ranks = join()
+    scratch = Path(ranks.lead(lambda: tempfile.mkdtemp(prefix="r1-")))
+    try:
+        rounds = take_rounds(options, scratch, ranks)
+        ranks.wait()
+    finally:
+        if ranks.main:
+            shutil.rmtree(scratch)
+    if ranks.main:
+        tell(options, rounds, ranks.world)
+    ranks.leave()
+
+
+def take_rounds(options: argparse.Namespace, scratch: Path, ranks: Any) -> list[dict[str, Turn]]:
     rounds: list[dict[str, Turn]] = []
-    with tempfile.TemporaryDirectory() as scratch:
-        run, where = prepare(options, Path(scratch))
-        names = list(SIDES)
-        for number in range(options.rounds + 1):
-            shift = number % len(names)
-            turns = {
-                name: take_turn(SIDES[name], run, where, Path(scratch) / f"{number}-{name}")
-                for name in names[shift:] + names[:shift]
-            }
-            ours, same = turns["r1sdk"].made, turns["same trainer"].made
-            if ours != same:
-                raise SystemExit(f"the steps differ: {ours} against {same}")
-            if number:  # the first round warms up the process
-                rounds.append(turns)
-    completions = options.prompts * SAMPLES
-    print(
-        f"{options.model}, {completions} completions of at most {options.max_tokens} tokens, {options.threads} thread(s)"
-    )
+    run, where = prepare(options, scratch, ranks)
+    names = list(SIDES)
+    for number in range(options.rounds + 1):
+        shift = number % len(names)
+        turns = {
+            name: take_turn(SIDES[name], run, where, scratch / f"{number}-{name}", ranks)
+            for name in names[shift:] + names[:shift]
+        }
+        ours, same = turns["r1sdk"].made, turns["same trainer"].made
+        if ours != same:
+            raise SystemExit(f"the steps differ: {ours} against {same}")
+        if number:  # the first round warms up the process
+            rounds.append(turns)
+    return rounds
+
+
+def tell(options: argparse.Namespace, rounds: list[dict[str, Turn]], world: int) -> None:
+    completions, names = options.prompts * SAMPLES, list(SIDES)
+    processes = f"{world} processes of {options.threads} thread(s)" if world > 1 else f"{options.threads} thread(s)"
+    print(f"{options.model}, {completions} completions of at most {options.max_tokens} tokens, {processes}")
     for clock in ("wall", "cpu"):
         steps = {name: [value for turns in rounds for value in getattr(turns[name], clock)] for name in SIDES}
         medians = ", ".join(f"{name} {statistics.median(values):.3f}" for name, values in steps.items())
@@ -91,7 +111,7 @@ def measure(options: argparse.Namespace) -> None:
     print(f"r1sdk and same trainer are equal at every step in {', '.join(SAME)}")
 
 
-def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:
+def prepare(options: argparse.Namespace, scratch: Path, ranks: Any) -> tuple[Any, str]:
     """The composed run, and the folder of its weights."""
     from r1sdk.compose import compose
     from r1sdk.plugins import load_plugins
@@ -108,17 +128,17 @@ def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:
             "evaluation": {"tasks": 0},
             "trainer": {
                 "max_steps": options.steps,
-                "per_device_train_batch_size": options.prompts * SAMPLES,
+                "per_device_train_batch_size": options.prompts * SAMPLES // ranks.world,
                 "learning_rate": 1e-5,
                 "save_strategy": "no",
             },
         },
     )
     run = compose(recipe, load_plugins())
-    return run, locate(run.model, scratch / "base_model", recipe.seed)
+    return run, ranks.lead(lambda: locate(run.model, scratch / "base_model", recipe.seed))
 
 
-def take_turn(side: Any, run: Any, where: str, folder: Path) -> Turn:
+def take_turn(side: Any, run: Any, where: str, folder: Path, ranks: Any) -> Turn:
     """One side's steps from fresh weights."""
     from transformers import PrinterCallback, set_seed
 
@@ -126,7 +146,7 @@ def take_turn(side: Any, run: Any, where: str, folder: Path) -> Turn:
 
     clock = clock_callback()
     set_seed(run.recipe.seed)
-    trainer = side(run, load_model(where), load_tokenizer(where), folder)
+    trainer = side(run, load_model(where), load_tokenizer(where), folder, ranks)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(clock)
     set_seed(run.recipe.seed)
@@ -159,17 +179,22 @@ def clock_callback() -> Any:
     return Clock()
 
 
-def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
+def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path, ranks: Any) -> Any:
     """The trainer as `r1sdk.train.worker` makes it."""
     from r1sdk.runs import RunFolder
     from r1sdk.train.callback import RunCallback, StopRequest
     from r1sdk.train.grpo import grpo_trainer
 
-    place = RunFolder.create(folder, run.recipe, {})
-    return grpo_trainer(run, model, tokenizer, place, [RunCallback(place, StopRequest())])
+    place = RunFolder(folder)
+
+    def create() -> None:
+        RunFolder.create(folder, run.recipe, {})
+
+    ranks.lead(create)
+    return grpo_trainer(run, model, tokenizer, place, [RunCallback(place, StopRequest(), ranks)], ranks)
 
 
-def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
+def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path, _: Any = None) -> Any:
     """r1sdk's trainer and sampler, without its verdicts and records."""
     from functools import partial
 
@@ -181,7 +206,7 @@ def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
     return trainer
 
 
-def with_trl(run: Any, model: Any, tokenizer: Any, folder: Path) -> Any:
+def with_trl(run: Any, model: Any, tokenizer: Any, folder: Path, _: Any = None) -> Any:
     """TRL's own trainer."""
     from trl import GRPOTrainer
 

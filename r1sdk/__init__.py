@@ -15,10 +15,12 @@ from .contracts import (
     ExecutionStatus,
     GroupReward,
     Guarantee,
+    Interactive,
     Part,
     Reward,
     Sandbox,
     Session,
+    ToolSession,
     environments_option,
     from_recipe,
     group_reward,
@@ -26,10 +28,12 @@ from .contracts import (
 )
 from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
 from .hookspecs import hookimpl
+from .hub import reach_hub
 from .isolation import isolated
-from .records import Completion, Message, Rollout, Score, Status, Task, Verdict
+from .records import Completion, Message, Rollout, Score, SessionLog, Status, Task, Verdict
 from .servers import Refused, Server, ServerReply, ServerSession
 from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
+from .tools import describe_tools, with_tools
 from .workers import Outcome, call_isolated
 
 if TYPE_CHECKING:
@@ -53,6 +57,7 @@ __all__ = [
     "ExecutionStatus",
     "GroupReward",
     "Guarantee",
+    "Interactive",
     "Message",
     "Outcome",
     "Part",
@@ -71,12 +76,15 @@ __all__ = [
     "ServerReply",
     "ServerSession",
     "Session",
+    "SessionLog",
     "Status",
     "Task",
+    "ToolSession",
     "Unavailable",
     "UnknownName",
     "Verdict",
     "call_isolated",
+    "describe_tools",
     "environment",
     "environments_option",
     "extract_answer",
@@ -88,7 +96,9 @@ __all__ = [
     "isolated",
     "opened_think",
     "parse_reply",
+    "reach_hub",
     "sandbox_option",
+    "with_tools",
 ]
 
 

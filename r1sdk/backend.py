@@ -40,9 +40,13 @@ def backend_of(recipe: Recipe) -> Backend:
     """What generates in a run of `recipe`."""
     if recipe.method == "sft":
         return Backend("transformers", "method sft generates for its evaluation only")
+    if recipe.experimental_async is not None:
+        return Backend("vllm", f"experimental_async: the server at {recipe.experimental_async.url}")
     has_server = recipe.generation.vllm.url is not None or recipe.launch.vllm_nodes
     if recipe.method == "grpo" and recipe.generation.backend == "auto" and has_server:
         return Backend("vllm", "auto: the recipe has a server for it")
+    if recipe.quantize is not None and recipe.generation.backend == "auto":
+        return Backend("transformers", "auto: the weights are quantized, and vllm takes whole ones")
     return choose(recipe.generation)
 
 
@@ -60,6 +64,10 @@ def backend_errors(recipe: Recipe) -> list[R1Error]:
     if recipe.method == "sft":
         return []
     errors = required(backend_of(recipe))
+    if recipe.quantize is not None and backend_of(recipe).name == "vllm":
+        errors.append(
+            RecipeError("quantized weights are packed, and vllm takes whole ones: use generation.backend transformers")
+        )
     vllm, launch = recipe.generation.vllm, recipe.launch
     if vllm.mode == "colocate":
         errors += _colocate_errors(recipe)

@@ -2,7 +2,7 @@
 
 import inspect
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .errors import R1Error, RewardError, Unavailable
@@ -40,7 +40,7 @@ async def call(function: Any, argument: Any, limits: Isolation | None, rollout: 
 
 
 async def _call_there(function: Any, argument: Any, limits: Isolation, rollout: Rollout, what: str) -> Called:
-    sent = _alone(argument) if isinstance(argument, Rollout) else list(map(_alone, argument))
+    sent = argument if isinstance(argument, Rollout) else list(argument)
     try:
         outcome = await call_isolated(function, sent, timeout_s=limits.timeout_s, memory_bytes=limits.memory_bytes)
     except R1Error as error:
@@ -56,11 +56,6 @@ async def _call_there(function: Any, argument: Any, limits: Isolation, rollout: 
             return Called(None, outcome.seconds, "error", outcome.reason)
         case _:
             return Called(None, outcome.seconds, "timeout", outcome.reason)
-
-
-def _alone(rollout: Rollout) -> Rollout:
-    """Without its live session, which stays in this process."""
-    return rollout if rollout.session is None else replace(rollout, session=None)
 
 
 def _failed(error: BaseException, rollout: Rollout, what: str) -> RewardError:

@@ -1,12 +1,14 @@
 """Recipe and Registry in, `Run` out: every name, option and number is checked before a model is loaded."""
 
 import dataclasses
+import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .adapters import TrlReward, missing_columns
+from .asynchronous import KEY
 from .contracts import FROM_RECIPE, Demonstrator, Environment
 from .demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
@@ -19,7 +21,8 @@ from .plugins import Registry
 from .recipe import Recipe
 from .records import Rollout, Task
 from .scoring import Rewards
-from .settings import settings_errors
+from .sessions import check_session
+from .settings import session_errors, settings_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,10 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
                 errors += column_errors(rewards or {}, task)
+            if task is not None and attempt(check_session, environment, task):
+                errors += session_errors(recipe)
+    if recipe.experimental_async is not None:
+        errors += _sending_errors(environment, rewards or {})
     raise_all(errors)
     return Run(recipe, environment, rewards, model, demonstrations)
 
@@ -183,6 +190,25 @@ def _check_isolation(what: str, target: Any, function: Any) -> None:
             f"{what} is to be called in a worker process: {error}\n"
             "  make it a function or a frozen dataclass of a module, with options that can be pickled"
         ) from error
+
+
+def _sending_errors(environment: Environment | None, rewards: Rewards) -> list[R1Error]:
+    """A problem for each judge that cannot be sent to the process in which asynchronous training judges."""
+    errors: list[R1Error] = []
+    for what, target in {
+        "environment": environment,
+        **{f"reward {name!r}": one for name, (one, _) in rewards.items()},
+    }.items():
+        try:
+            pickle.dumps(target)
+        except Exception as error:  # noqa: BLE001 - whatever someone's object makes of being pickled
+            errors.append(
+                PluginError(
+                    f"{what} is judged in a process of its own under {KEY}, and cannot be sent there: {error}\n"
+                    "  make it a function or a frozen dataclass of a module, with options that can be pickled"
+                )
+            )
+    return errors
 
 
 def column_errors(rewards: Rewards, task: Task) -> list[R1Error]:

@@ -85,12 +85,43 @@ class Demonstrator(Protocol):
         ...
 
 
+@runtime_checkable
 class Session(Protocol):
-    """One conversation's worth of tools. Public methods are the tools; their docstrings are read by the model."""
+    """What answers the model between its turns, for one attempt at one task. An environment makes it: `session(task)`.
 
-    def reset(self, task: Task) -> str | None:
-        """Start again for `task`; a returned string is added to its last user message."""
+    A session may have `tools`, a sequence of functions that the model may call (see `r1sdk.describe_tools`), and
+    `outcome() -> dict`, JSON-safe, asked once at the end and kept in `rollout.session.outcome` for the judge.
+    """
+
+    def answer(self, reply: str, /) -> str | None | Awaitable[str | None]:
+        """What the environment says to a turn of the model that calls no tool; None: the attempt is over.
+
+        May be `async`. An exception stops the run, as one of a judge does; `Unavailable` makes this one attempt unjudged.
+        """
         ...
+
+
+@runtime_checkable
+class Interactive(Protocol):
+    """An environment whose tasks are attempted over several turns.
+
+    The prompt of a task is all that the model is told before its first turn. The verdict comes from `verify` as always: from
+    the messages of the completion and from `rollout.session`, for the session itself is gone by then.
+    """
+
+    def session(self, task: Task) -> Session | None:
+        """A new session for one attempt at `task`, independent of every other; None: this task has a single turn."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSession:
+    """The session of an attempt that has tools and nothing else: it is over with the first turn that calls none."""
+
+    tools: Sequence[Callable[..., Any]]
+
+    def answer(self, reply: str, /) -> None:
+        """Nothing: a turn without a call is the last."""
 
 
 ExecutionStatus = Literal["ok", "failed", "timeout", "memory", "output"]

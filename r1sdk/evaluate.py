@@ -8,9 +8,11 @@ from itertools import islice
 from typing import Any
 
 from .contracts import Environment
+from .dialogues import attempt_all
 from .generation import Generator, Sampling
 from .records import Rollout, Score, Task, Verdict
 from .scoring import Rewards, score
+from .session_limits import SessionLimits
 
 Progress = Callable[[int, int], None]
 """Called with (tasks done, tasks in all)."""
@@ -61,18 +63,18 @@ def attempts(
     progress: Progress | None = None,
     chunk: int = 128,
     done: int = 0,
+    limits: SessionLimits | None = None,
 ) -> Iterator[tuple[list[Rollout], list[Score]]]:
     """Every task attempted `sampling.samples` times, judged and priced, a chunk of tasks at a time.
 
     Each yield: the rollouts and scores of some whole tasks, the samples of a task side by side. The first `done` tasks are left
-    out; where whole chunks are, the rest comes out as it would have.
+    out; where whole chunks are, the rest comes out as it would have. `limits`: of attempts of several turns.
     """
     per_chunk = tasks_per_chunk(sampling.samples, chunk)
     for start in range(done, len(tasks), per_chunk):
         some = tasks[start : start + per_chunk]
         seeded = Sampling(**{**asdict(sampling), "seed": sampling.seed * 1_000_003 + start})
-        groups = generator.generate([task.prompt for task in some], seeded)
-        rollouts = [Rollout(task, completion) for task, group in zip(some, groups, strict=True) for completion in group]
+        rollouts = attempt_all(some, environment, generator, seeded, limits)
         yield score(rollouts, environment, rewards, sampling.samples)
         if progress:
             progress(start + len(some), len(tasks))

@@ -15,12 +15,14 @@ from typing import Any
 from .contracts import Environment
 from .errors import RunError
 from .evaluate import Evaluation, Progress, attempts, summarize, tasks_per_chunk
+from .files import replace_file
 from .generation import Generator, Sampling
 from .paired import Difference, difference
 from .records import Rollout, Score, Task
-from .runs import RunFolder, replace_file, rollout_line
+from .runs import RunFolder, rollout_line
 from .saved import saved_rollout
 from .scoring import Rewards
+from .session_limits import SessionLimits
 
 
 class EvaluationFolder:
@@ -73,6 +75,7 @@ class EvaluationFolder:
         by: Sequence[str] = ("env", "category"),
         progress: Progress | None = None,
         chunk: int = 128,
+        limits: SessionLimits | None = None,
     ) -> Evaluation:
         """The figures of one model on one environment; what is on disk is not attempted again. Raises: RunError, RewardError.
 
@@ -86,7 +89,7 @@ class EvaluationFolder:
             progress(done, len(tasks))
         if done < len(tasks):
             with (place / "rollouts.jsonl").open("a", encoding="utf-8", errors="backslashreplace") as file:
-                made = attempts(tasks, environment, rewards, generator(), sampling, progress, chunk, done)
+                made = attempts(tasks, environment, rewards, generator(), sampling, progress, chunk, done, limits)
                 for some, priced in made:
                     lines = (rollout_line(r, s) for r, s in zip(some, priced, strict=True))
                     file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

@@ -93,7 +93,7 @@ def enforce(found: GoldCheck, limit: float, split: str) -> str | None:
 
 def gold_reply(environment: Environment, task: Task) -> str | None:
     """The reply that gives the gold answer of `task`, None where there is nothing to check."""
-    if isinstance(composite := unwrapped(environment), Composite):
+    while isinstance(composite := unwrapped(environment), Composite):
         environment = composite.part_of(task)
     own = getattr(environment, "gold_reply", None)
     if own is not None:

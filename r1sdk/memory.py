@@ -14,6 +14,10 @@ from .recipe import Recipe
 
 GB = 1 << 30
 PROMPT = 256  # tokens, where nothing is known of the prompts
+QUANTIZED = {
+    "4bit": 0.516,
+    "8bit": 1.0,
+}  # bytes a parameter; NF4 with quantized constants is 4.127 bits (arXiv 2305.14314)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Shape:
     kv_width: int  # heads of keys x width of a head
     vocabulary: int
     linear: int
+    embeddings: int = 0  # parameters of the embeddings and the head
 
     @classmethod
     def of(cls, config: Mapping[str, Any], parameters: int | None = None) -> "Shape | None":
@@ -44,7 +49,8 @@ class Shape:
         experts = any("expert" in key for key in config)
         if experts and parameters is None:
             return None  # counted as one dense model it would be far too small
-        return cls(parameters or counted, layers, hidden, kv, vocabulary, sum(a + b for a, b in matrices))
+        widths = sum(a + b for a, b in matrices)
+        return cls(parameters or counted, layers, hidden, kv, vocabulary, widths, embeddings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Estimate:
     def __str__(self) -> str:
         phase = "training" if self.larger is self.training else "generation"
         listed = sorted(self.larger.items(), key=lambda part: -part[1])[:3]
-        return f"about {_size(self.peak)} in {phase}: {', '.join(f'{name} {_size(size)}' for name, size in listed)}"
+        return f"about {size_text(self.peak)} in {phase}: {', '.join(f'{name} {size_text(size)}' for name, size in listed)}"
 
 
 def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: bool) -> Estimate:
@@ -82,8 +88,13 @@ def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: 
     bf16_work = bf16_weights or bool(given("bf16", cuda))
     each = 2 if bf16_weights or (deepspeed and bf16_work) else 4
     weights = shape.parameters * each
+    if recipe.quantize is not None:  # not of the embeddings and the head
+        packed = shape.parameters - shape.embeddings
+        weights = int(packed * QUANTIZED[recipe.quantize]) + shape.embeddings * each
     if recipe.lora is not None:
         trained, gradient, state = shape.layers * shape.linear * recipe.lora.rank, 4, 8  # adapters are in float32
+        if recipe.quantize is not None:
+            gradient, state = 2, 4  # in bfloat16, by TRL, as in the paper
     else:
         # AdamW's two moments; DeepSpeed also keeps float32 weights beside those in bfloat16.
         trained, gradient, state = shape.parameters, each, 12 if deepspeed and each == 2 else 2 * each
@@ -112,7 +123,7 @@ def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: 
     return Estimate(training, generating)
 
 
-def _size(number: int) -> str:
+def size_text(number: int) -> str:
     return f"{number / GB:.1f} GB" if number >= GB // 10 else f"{number / (1 << 20):.0f} MB"
 
 
@@ -135,7 +146,9 @@ def advice(found: Estimate, recipe: Recipe) -> str:
         return f"{start}lower trainer.per_device_train_batch_size with as much more trainer.gradient_accumulation_steps"
     if recipe.lora is None:
         return "train adapters (--lora 16), or share out the optimizer over more GPUs (--accelerate zero2, or zero3)"
-    return "share out the model over more GPUs (--accelerate zero3), or take a smaller one"
+    if recipe.quantize is None:
+        return "quantize the weights under the adapters (--quantize 4bit), or share them out (--accelerate zero3)"
+    return "take a smaller model" if recipe.quantize == "4bit" else "quantize them further (--quantize 4bit)"
 
 
 def read_shape(folder: Path) -> Shape | None:

@@ -75,6 +75,13 @@ def parallel_errors(registry: Registry, recipe: Recipe) -> list[R1Error]:
         errors.append(
             RecipeError(f"optimizer muon needs whole matrices: not with --accelerate {launch.accelerate}; use ddp")
         )
+    if parallel in ("DEEPSPEED", "FSDP") and recipe.quantize is not None:
+        errors.append(
+            RecipeError(
+                f"quantized weights are not shared out: not with --accelerate {launch.accelerate}; use ddp, where each "
+                "process holds them all, and the adapters are small"
+            )
+        )
     if recipe.launch.launcher == "local" and 0 < len(gpus()) < (launch.processes or 1):
         errors.append(
             RecipeError(

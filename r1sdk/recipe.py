@@ -6,10 +6,12 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from .asynchronous import AsyncSettings, async_settings
 from .drawing import CurriculumSettings, DynamicSampling, on_or_off
 from .errors import R1Error, RecipeError, nearest, raise_all
 from .keys import Collect, Data, Evaluation, Generation, Launch, Limits, Lora, Named, WeightedReward
 from .layers import overlay, read_layer, write_yaml
+from .session_limits import SessionLimits
 from .strict import Strict
 
 NO_ENV = ""  # the name of the environment of a run that has none
@@ -25,6 +27,7 @@ class Recipe(Strict):
         "auto"  # sdpa, eager, flash_attention_2, ...; auto: flash_attention_2 where it is installed, else sdpa
     )
     lora: Lora | None = None
+    quantize: Literal["4bit", "8bit"] | None = None  # the weights under the adapters (QLoRA, arXiv 2305.14314)
     data: Data | None = None  # method sft; None: the demonstrations of `env`
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
@@ -34,7 +37,9 @@ class Recipe(Strict):
     evaluation: Evaluation = Evaluation()
     collect: Collect = Collect()
     limits: Limits = Limits()
+    sessions: SessionLimits = SessionLimits()  # of attempts of several turns
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
+    experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/scaling.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()
     seed: Annotated[int, Field(ge=0)] = 0
@@ -60,6 +65,11 @@ class Recipe(Strict):
     @classmethod
     def _lora_by_rank(cls, value: Any) -> Any:
         return {"rank": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("experimental_async", mode="before")
+    @classmethod
+    def _async_by_true(cls, value: Any) -> Any:
+        return async_settings(value)
 
     @field_validator("dynamic_sampling", "curriculum", mode="before")
     @classmethod

@@ -12,6 +12,8 @@ Message = dict[str, Any]
 
 Status = Literal["ok", "unverifiable", "timeout", "error"]
 
+Ended = Literal["done", "turns", "tokens", "length", "error"]
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -27,8 +29,10 @@ class Task:
 class Completion:
     """What the model produced for one prompt."""
 
-    messages: list[Message]  # everything after the prompt, tool turns included
-    token_ids: list[int] = field(default_factory=list)  # [T], the model's own tokens, end of sequence included
+    messages: list[Message]  # everything after the prompt, the environment's turns included
+    token_ids: list[int] = field(
+        default_factory=list
+    )  # [T], the model's own tokens of all its turns, their ends included
     finish: Literal["stop", "length"] = "stop"  # "length": cut by the token limit
 
     @property
@@ -67,13 +71,33 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionLog:
+    """What happened between the turns of one attempt, where its environment has sessions. JSON-safe: it outlives the session.
+
+    `ended`. done: the environment had nothing more to say. turns, tokens: that limit was reached. length: a turn of the model
+    was cut by the token limit. error: the environment or a tool of its was not available, so the attempt cannot be judged.
+    """
+
+    turns: int  # of the model
+    calls: int = 0  # of tools, those that failed included
+    malformed: int = 0  # that could not be read as a call
+    failed: int = 0  # of an unknown tool, with wrong arguments, or whose tool raised
+    timeouts: int = 0  # that were cut
+    refused: int = 0  # beyond the limit on calls, so not made
+    ended: Ended = "done"
+    seconds: float = 0.0  # spent by the environment and its tools
+    reason: str = ""  # of an error
+    outcome: Mapping[str, Any] = field(default_factory=dict)  # what the session leaves for its judge
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     """A task, one attempt at it, and the environment's verdict on that attempt."""
 
     task: Task
     completion: Completion
     verdict: Verdict | None = None  # None until it is judged
-    session: Any = None  # the live `Session` of a tool environment
+    session: SessionLog | None = None  # of an environment with sessions
 
 
 @dataclass(frozen=True, slots=True)

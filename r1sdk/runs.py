@@ -25,11 +25,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
+from .checkpoints import MARK, checkpoint_step, damage
 from .errors import RunError
+from .files import HALF_CHARACTERS, replace_file
 from .recipe import Recipe, load_recipe
 from .records import Rollout, Score
 
-_HALF_CHARACTERS = "backslashreplace"  # a lone surrogate, which UTF-8 cannot hold, becomes its JSON escape
+_ASIDE = "damaged-"  # before the name of a checkpoint that is not to be resumed from
 
 
 class RunFolder:
@@ -73,8 +75,8 @@ class RunFolder:
             shutil.rmtree(path)
         for part in (path, folder.evaluations, folder.checkpoints):
             part.mkdir(parents=True, exist_ok=True)
-        _replace(folder.recipe_file, recipe.to_yaml())
-        _replace(folder.manifest_file, json.dumps(manifest, indent=2) + "\n")
+        replace_file(folder.recipe_file, recipe.to_yaml())
+        replace_file(folder.manifest_file, json.dumps(manifest, indent=2) + "\n")
         folder.set_status("prepared")
         return folder
 
@@ -100,8 +102,8 @@ class RunFolder:
                 *manifest.get("continued", []),
                 {"command": list(command), "from": self.status().get("done")},
             ]
-            _replace(self.manifest_file, json.dumps(manifest, indent=2) + "\n")
-            _replace(self.recipe_file, recipe.to_yaml())
+            replace_file(self.manifest_file, json.dumps(manifest, indent=2) + "\n")
+            replace_file(self.recipe_file, recipe.to_yaml())
             self.set_status("prepared")
         finally:
             self.unlock()
@@ -115,7 +117,7 @@ class RunFolder:
 
     def note(self, key: str, value: Any) -> None:
         """Add to the manifest what was only known when the run had begun."""
-        _replace(self.manifest_file, json.dumps({**self.manifest(), key: value}, indent=2) + "\n")
+        replace_file(self.manifest_file, json.dumps({**self.manifest(), key: value}, indent=2) + "\n")
 
     # A lock that the kernel drops when its holder dies, SIGKILL included.
     def lock(self, wait_s: float = 0.0) -> None:
@@ -145,7 +147,7 @@ class RunFolder:
 
     def set_status(self, state: str, **more: Any) -> None:
         """Replace the status: `state` is prepared, running, finished, failed or interrupted."""
-        _replace(self.status_file, json.dumps({"state": state, "pid": os.getpid(), "updated": time.time(), **more}))
+        replace_file(self.status_file, json.dumps({"state": state, "pid": os.getpid(), "updated": time.time(), **more}))
 
     def status(self) -> dict[str, Any]:
         try:
@@ -178,7 +180,7 @@ class RunFolder:
 
     def write_evaluation(self, name: str, evaluation: Mapping[str, Any]) -> None:
         self.evaluations.mkdir(exist_ok=True)
-        _replace(self.evaluations / f"{name}.json", json.dumps(evaluation, indent=2) + "\n")
+        replace_file(self.evaluations / f"{name}.json", json.dumps(evaluation, indent=2) + "\n")
 
     def evaluation(self, name: str) -> dict[str, Any] | None:
         file = self.evaluations / f"{name}.json"
@@ -198,7 +200,7 @@ class RunFolder:
         return _lines(self.evaluation_file(name))
 
     def write_gold(self, found: Mapping[str, Any]) -> None:
-        _replace(self.path / "gold.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        replace_file(self.path / "gold.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
 
     def gold(self) -> dict[str, Any] | None:
         """What the check of the gold answers found; None before it was made."""
@@ -207,43 +209,50 @@ class RunFolder:
 
     def complete_checkpoints(self) -> list[Path]:
         """The checkpoints that were written to their end, oldest first."""
-        found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / "complete").is_file()]
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / MARK).is_file()]
         return sorted(found, key=checkpoint_step)
 
     def rewind(self) -> Path | None:
-        """Make the folder as it was at the last complete checkpoint, and return that; None: start over.
+        """Make the folder as it was at the last whole checkpoint, and return that; None: start over.
 
-        Half-written checkpoints go; metrics and rollouts of later steps go, with a line that a kill cut short.
+        Half-written checkpoints go; metrics and rollouts of later steps go, with a line that a kill cut short. Checkpoints that
+        are no longer as they were written are put aside, with a warning in the metrics. Raises: RunError where no other is left.
         """
-        complete = self.complete_checkpoints()
+        complete, damaged = self._last_whole()
         for path in self.checkpoints.glob("*"):
-            if path.is_dir() and path not in complete:
+            if path.is_dir() and path not in complete and not path.name.startswith(_ASIDE) and path not in damaged:
                 shutil.rmtree(path)
         step = checkpoint_step(complete[-1]) if complete else 0
         for file in (self.metrics_file, self.rollouts_file, self.evaluation_file("during")):
             if file.exists():
                 kept = (json.dumps(line, ensure_ascii=False) for line in _lines(file) if line.get("step", 0) <= step)
-                _replace(file, "".join(line + "\n" for line in kept))
+                replace_file(file, "".join(line + "\n" for line in kept))
+        for path, faults in damaged.items():
+            aside = path.with_name(f"{_ASIDE}{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            text = f"{path.name} is damaged ({'; '.join(faults)}): kept as {aside}; going on from step {step}"
+            self.append_metrics({"kind": "warning", "step": step, "time": time.time(), "name": "damaged", "text": text})
         return complete[-1] if complete else None
 
-
-def checkpoint_step(path: Path) -> int:
-    return int(path.name.rpartition("-")[2])
-
-
-def mark_complete(checkpoint: Path) -> None:
-    """Say that `checkpoint` is whole, after everything in it has reached the disk."""
-    for file in checkpoint.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-    _replace(checkpoint / "complete", "")
+    def _last_whole(self) -> tuple[list[Path], dict[Path, list[str]]]:
+        """The checkpoints up to the last one that is as it was written, and what is amiss with those after it. Raises: RunError."""
+        complete, damaged = self.complete_checkpoints(), dict[Path, list[str]]()
+        while complete and (faults := damage(complete[-1])):
+            damaged[complete.pop()] = faults
+        if damaged and not complete:
+            found = "".join(f"\n  {path / fault}" for path, faults in damaged.items() for fault in faults)
+            raise RunError(
+                f"no checkpoint of {self.path} is as it was written, so there is nothing to go on from:{found}\n"
+                f"  put the files back from a copy, or delete {self.checkpoints} to begin again at step 0"
+            )
+        return complete, damaged
 
 
 def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> dict[str, Any]:
     """A rollout as one JSON object: task, completion, verdict, rewards, total.
 
-    Where a reward timed out or failed, also `statuses` and `reasons` by its name.
+    Where a reward timed out or failed, also `statuses` and `reasons` by its name; where there were turns, `session`.
     """
     completion = rollout.completion
     line = {
@@ -256,6 +265,8 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
         },
         "verdict": asdict(rollout.verdict) if rollout.verdict else None,
     }
+    if rollout.session is not None:
+        line["session"] = asdict(rollout.session)
     if score is not None:
         line |= {"rewards": dict(score.rewards), "total": score.total}
         if score.statuses:
@@ -271,18 +282,8 @@ def latest_run(root: Path) -> RunFolder:
     return RunFolder.open(max(found, key=lambda path: (path / "status.json").stat().st_mtime))
 
 
-def _replace(file: Path, text: str) -> None:
-    """Write `file` so that a reader sees the old text or the new one, never a part."""
-    new = file.with_name(f".{file.name}.{os.getpid()}.new")  # of several processes, each may say how the run ended
-    with new.open("w", encoding="utf-8", errors=_HALF_CHARACTERS) as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    new.replace(file)
-
-
 def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    with file.open("a", encoding="utf-8", errors=_HALF_CHARACTERS) as handle:
+    with file.open("a", encoding="utf-8", errors=HALF_CHARACTERS) as handle:
         handle.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
@@ -298,8 +299,3 @@ def _lines(file: Path, after: int = 0) -> Iterator[dict[str, Any]]:
                 continue  # cut short by a kill: `rewind` drops it
             if isinstance(line, dict):
                 yield line
-
-
-def replace_file(file: Path, text: str) -> None:
-    """Write `file` as the files of a run are: after a kill there is the old text or the new one, never a part."""
-    _replace(file, text)

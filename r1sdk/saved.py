@@ -5,13 +5,13 @@ A file is read row by row, so its size does not matter.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn, SupportsIndex
 
 from .errors import R1Error, nearest
-from .records import Completion, Message, Rollout, Task, Verdict
+from .records import Completion, Message, Rollout, SessionLog, Task, Verdict
 
 Tokenize = Callable[[str], list[int]]
 
@@ -63,7 +63,7 @@ def _read_row(
     task, completion = row.get("task"), row.get("completion")
     try:
         if isinstance(task, Mapping) and isinstance(completion, Mapping) and "messages" in completion:
-            rollout = _saved_rollout(task, completion, row.get("verdict"))
+            rollout = _saved_rollout(task, completion, row.get("verdict"), row.get("session"))
         else:
             rollout = _columns_rollout(row, columns)
     except (KeyError, TypeError, ValueError) as error:
@@ -71,24 +71,26 @@ def _read_row(
     except R1Error as error:
         raise R1Error(f"{where}: {error}") from None
     if tokenize is not None:
-        ids = tokenize(rollout.completion.text)
-        rollout = Rollout(rollout.task, Completion(rollout.completion.messages, ids), rollout.verdict)
+        spoken = [str(m.get("content") or "") for m in rollout.completion.messages if m["role"] == "assistant"]
+        ids = [token for text in spoken for token in tokenize(text)]
+        rollout = replace(rollout, completion=Completion(rollout.completion.messages, ids))
     asked = rollout.task.id or (json.dumps(rollout.task.prompt) if rollout.task.prompt else "")
     return (row.get("step"), asked) if asked else object(), rollout
 
 
 def saved_rollout(line: Mapping[str, Any]) -> Rollout:
     """The rollout of a line that `rollout_line` wrote; of its tokens there is the number only."""
-    return _saved_rollout(line["task"], line["completion"], line.get("verdict"))
+    return _saved_rollout(line["task"], line["completion"], line.get("verdict"), line.get("session"))
 
 
-def _saved_rollout(task: Mapping[str, Any], completion: Mapping[str, Any], verdict: Any) -> Rollout:
+def _saved_rollout(task: Mapping[str, Any], completion: Mapping[str, Any], verdict: Any, session: Any) -> Rollout:
     """A line that `rollout_line` wrote."""
     ids = UnsavedTokens([0] * int(completion.get("tokens") or 0))
     return Rollout(
         Task(**task),
         Completion(_messages(completion["messages"], "assistant"), ids, completion.get("finish", "stop")),
         Verdict(**verdict) if isinstance(verdict, Mapping) else None,
+        SessionLog(**session) if isinstance(session, Mapping) else None,
     )
 
 

@@ -58,8 +58,10 @@ def _score(prices: Mapping[str, Called], rewards: Rewards) -> Score:
 
 
 async def _verdict(environment: Environment, rollout: Rollout) -> Verdict:
+    if rollout.session is not None and rollout.session.ended == "error":
+        return Verdict(None, "error", reason=rollout.session.reason)
     judge, limits = unwrapped(environment), isolation_of(environment)
-    if isinstance(judge, Composite):
+    while isinstance(judge, Composite):
         part = judge.part_of(rollout.task)
         judge, limits = unwrapped(part), limits or isolation_of(part)
     what = f"{type(judge).__name__}.verify"

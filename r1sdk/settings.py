@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .backend import backend_errors
+from .asynchronous import KEY, does_anyway
+from .backend import backend_errors, backend_of
 from .errors import R1Error, RecipeError, nearest
 from .keys import Collect
 from .parallel import world
@@ -34,13 +35,59 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
     "eval_strategy": "evaluation.tasks",
     "do_eval": "evaluation.tasks",
     "model_init_kwargs": "dtype and attention",
+    "max_tool_calling_iterations": "sessions.turns",
     "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
 }
+OWNED_ASYNC = {
+    "max_staleness": f"{KEY}.max_staleness",
+    "weight_sync_steps": f"{KEY}.sync_every",
+    "weight_sync_timeout": f"{KEY}.sync_timeout_s",
+    "vllm_server_base_url": f"{KEY}.url",
+    "vllm_server_timeout": f"{KEY}.start_timeout_s",
+    "request_timeout": f"{KEY}.request_timeout_s",
+    "max_inflight_tasks": f"{KEY}.max_staleness",
+    "dtype": "dtype",
+}
+ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
+SHARES_THE_MODEL = ("zero3", "fsdp2")
 
 
 def settings_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each setting that cannot be what was meant."""
-    return _method_errors(recipe) + backend_errors(recipe) + _trainer_errors(recipe)
+    generating = backend_errors(recipe) if recipe.experimental_async is None else _async_errors(recipe)
+    return _method_errors(recipe) + generating + _attention_errors(recipe) + _trainer_errors(recipe)
+
+
+def session_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each setting that attempts of several turns cannot be trained with."""
+    if recipe.method != "grpo":
+        return []
+    errors: list[R1Error] = []
+    if recipe.experimental_async is not None:
+        errors.append(
+            RecipeError(f"{KEY} generates one reply for each attempt: leave it out for attempts of several turns")
+        )
+    if recipe.launch.accelerate in SHARES_THE_MODEL:
+        errors.append(
+            RecipeError(
+                f"launch.accelerate {recipe.launch.accelerate} shares the model out, so that all processes must generate in step, "
+                "and attempts of several turns do not: use ddp or zero2"
+            )
+        )
+    if world(recipe.launch) > 1 and backend_of(recipe).name == "vllm":
+        errors.append(
+            RecipeError(
+                "generation.backend vllm has several processes generate in step, and attempts of several turns do not: "
+                "use one process, or generation.backend=transformers"
+            )
+        )
+    if recipe.trainer.get("use_transformers_continuous_batching"):
+        errors.append(
+            RecipeError(
+                "recipe key 'trainer.use_transformers_continuous_batching' is not for attempts of several turns"
+            )
+        )
+    return errors
 
 
 def _method_errors(recipe: Recipe) -> list[R1Error]:
@@ -66,19 +113,54 @@ def _method_errors(recipe: Recipe) -> list[R1Error]:
     return errors
 
 
+def _attention_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for a kernel that transformers does not know; one with an owner (owner/name) is a kernel of the hub's."""
+    name = recipe.attention.rpartition("|")[2]
+    if name in ATTENTION or "/" in name:
+        return []
+    return [
+        RecipeError(f"recipe key 'attention' is {recipe.attention!r}{nearest(name, ATTENTION)}: {', '.join(ATTENTION)}")
+    ]
+
+
+def _async_errors(recipe: Recipe) -> list[R1Error]:
+    """A problem for each setting that asynchronous training does not do."""
+    if recipe.experimental_async is None:
+        return []
+    beside = {
+        f"method {recipe.method}": recipe.method != "grpo",
+        "lora": recipe.lora is not None,
+        "quantize": recipe.quantize is not None,
+        f"attention {recipe.attention}: it brings its own kernel": recipe.attention != "auto",
+        "dynamic_sampling": recipe.dynamic_sampling is not None,
+        "curriculum": recipe.curriculum is not None,
+        f"optimizer {recipe.optimizer}": recipe.optimizer != "trainer",
+        f"generation.backend {recipe.generation.backend}: a vLLM server generates": recipe.generation.backend
+        == "transformers",
+        "launch.accelerate: its one process trains, and the server has the other GPUs": recipe.launch.accelerate
+        is not None,
+    }
+    return [RecipeError(f"recipe key {KEY!r} does not go with {what}") for what, found in beside.items() if found]
+
+
 def _trainer_errors(recipe: Recipe) -> list[R1Error]:
     errors: list[R1Error] = []
     if recipe.method == "generate":
         return errors
+    overlapped = recipe.method == "grpo" and recipe.experimental_async is not None
+    kind = "async" if overlapped else recipe.method
+    owned = OWNED | OWNED_ASYNC if overlapped else OWNED
     try:
-        known = trainer_fields(recipe.method)
+        known = trainer_fields(kind)
     except R1Error as error:
         return [error]
     for key, value in recipe.trainer.items():
-        if key in OWNED:
-            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {OWNED[key]}"))
+        if key in owned:
+            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {owned[key]}"))
+        elif overlapped and does_anyway(key, value):
+            continue
         elif key not in known:
-            config = {"grpo": "GRPOConfig", "sft": "SFTConfig"}[recipe.method]
+            config = {"grpo": "GRPOConfig", "sft": "SFTConfig", "async": "AsyncGRPOConfig"}[kind]
             errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
         elif isinstance(known[key], (int, float)) and isinstance(value, str):
             errors.append(RecipeError(f"recipe key 'trainer.{key}' takes a number or true or false, got {value!r}"))
@@ -90,8 +172,15 @@ def _trainer_errors(recipe: Recipe) -> list[R1Error]:
         errors.append(
             RecipeError("optimizer muon steps the matrices of the model, and lora trains adapters: choose one")
         )
+    if recipe.quantize is not None and recipe.lora is None:
+        errors.append(
+            RecipeError(
+                f"recipe key 'quantize' is {recipe.quantize!r}: quantized weights cannot be trained, adapters on them can; "
+                "add --lora 16, or leave quantize out"
+            )
+        )
     if recipe.method == "grpo":
-        errors += _batch_errors(recipe, known)
+        errors += [] if overlapped else _batch_errors(recipe, known)
         if recipe.optimizer != "trainer":
             errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
         if not recipe.generation.temperature:

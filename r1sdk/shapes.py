@@ -16,23 +16,33 @@ ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assi
 def demonstration(row: Mapping[str, Any]) -> tuple[Task, Completion]:
     """What was asked, and the reply to learn. Of a conversation the reply is its last turn; the turns before are what was asked.
 
+    A `completion` of several turns, which begins with one of the assistant, is learnt as a whole: each of its turns.
+
     Raises: R1Error where the row has none of `SHAPES`.
     """
     task, completion = row.get("task"), row.get("completion")
+    replied = 1
     if isinstance(task, Mapping) and isinstance(completion, Mapping):
-        messages = [*task.get("prompt", []), *completion.get("messages", [])]
+        said = completion.get("messages", [])
+        messages, replied = [*task.get("prompt", []), *said], _turns(said)
     elif row.get("prompt") is not None and completion is not None:
-        messages = [*_as_messages(row["prompt"], "user"), *_as_messages(completion, "assistant")]
+        said = _as_messages(completion, "assistant")
+        messages, replied = [*_as_messages(row["prompt"], "user"), *said], _turns(said)
     elif row.get("messages") is not None:
         messages = _as_messages(row["messages"], "user")
     elif row.get("conversations") is not None:
         messages = _sharegpt(row["conversations"], row.get("system"))
     else:
         raise R1Error(_no_shape(row))
-    return _split(messages, row)
+    return _split(messages, row, replied)
 
 
-def _split(messages: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> tuple[Task, Completion]:
+def _turns(said: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the messages are learnt, counted from the last."""
+    return len(said) if len(said) > 1 and said[0].get("role") == "assistant" else 1
+
+
+def _split(messages: Sequence[Mapping[str, Any]], row: Mapping[str, Any], replied: int) -> tuple[Task, Completion]:
     plain: list[Message] = [{"role": str(m.get("role")), "content": m.get("content")} for m in messages]
     if len(plain) < 2 or plain[-1]["role"] != "assistant":
         roles = ", ".join(str(m["role"]) for m in plain) or "nothing"
@@ -40,8 +50,8 @@ def _split(messages: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> tup
     if not isinstance(plain[-1]["content"], str) or not plain[-1]["content"].strip():
         raise R1Error("the reply is empty")
     answer = row.get("answer")
-    task = Task(plain[:-1], None if answer is None else str(answer), id=str(row.get("id") or ""))
-    return task, Completion(plain[-1:])
+    task = Task(plain[:-replied], None if answer is None else str(answer), id=str(row.get("id") or ""))
+    return task, Completion(plain[-replied:])
 
 
 def _as_messages(value: Any, role: str) -> list[Message]:

@@ -3,8 +3,8 @@
     [tool.pytest.ini_options]
     addopts = ["-p", "r1sdk.testing"]
 
-brings the fixtures `rollout`, `judge`, `price`, `check_plugin`, and `hostile_reply`, with which a test runs once for each of the
-hostile replies.
+brings the fixtures `rollout`, `judge`, `play`, `price`, `check_plugin`, and `hostile_reply`, with which a test runs once for each of
+the hostile replies.
 """
 
 import asyncio
@@ -16,21 +16,27 @@ import pytest
 from .conformance import TIMEOUT_S, Subject, check_plugins, choose
 from .conformance.attempts import HOSTILE, Finish, attempt, in_format
 from .contracts import Environment, takes_group
+from .dialogues import Dialogue
+from .errors import PluginError
 from .plugins import load_plugins
 from .records import Rollout, Task, Verdict
 from .scoring import judge as judge_all
 from .scoring import price as price_all
+from .session_limits import SessionLimits
+from .sessions import session_of
 
 __all__ = [
     "HOSTILE",
     "CheckPlugin",
     "Judge",
     "MakeRollout",
+    "Play",
     "Price",
     "assert_conforms",
     "in_format",
     "judge_reply",
     "make_rollout",
+    "play_replies",
     "price_rollouts",
 ]
 
@@ -59,6 +65,22 @@ def judge_reply(environment: Environment, task: Task, reply: str) -> Verdict:
     (judged,) = asyncio.run(judge_all([attempt(task, reply)], environment))
     assert judged.verdict is not None
     return judged.verdict
+
+
+def play_replies(environment: Environment, task: Task, *replies: str, **limits: Any) -> Rollout:
+    """The judged attempt of a model that says `replies` in turn, as in a run; those after its end are not said.
+
+    `limits`: keys of a recipe's `sessions`. Raises: RewardError, and PluginError where the task has a single turn.
+    """
+    session = session_of(environment, task)
+    if session is None:
+        raise PluginError(f"{type(environment).__name__} has no session for task {task.id!r}")
+    dialogue = Dialogue(task, session, SessionLimits(**limits))
+    for reply in replies:
+        if dialogue.ended is None:
+            dialogue.heard(asyncio.run(dialogue.take(reply)))
+    (judged,) = asyncio.run(judge_all([dialogue.rollout()], environment))
+    return judged
 
 
 def price_rollouts(reward: Any, *rollouts: Rollout) -> list[float | None]:
@@ -100,6 +122,12 @@ class Judge(Protocol):
     def __call__(self, environment: Environment, task: Task, reply: str) -> Verdict: ...
 
 
+class Play(Protocol):
+    """The type of the fixture `play`, which is `play_replies`."""
+
+    def __call__(self, environment: Environment, task: Task, *replies: str, **limits: Any) -> Rollout: ...
+
+
 class Price(Protocol):
     """The type of the fixture `price`, which is `price_rollouts`."""
 
@@ -124,6 +152,12 @@ def rollout() -> MakeRollout:
 def judge() -> Judge:
     """The verdict of an environment: `judge(environment, task, reply)`."""
     return judge_reply
+
+
+@pytest.fixture
+def play() -> Play:
+    """The judged attempt of several turns: `play(environment, task, "<answer>7</answer>", "<answer>9</answer>")`."""
+    return play_replies
 
 
 @pytest.fixture

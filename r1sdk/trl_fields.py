@@ -13,9 +13,14 @@ from .errors import R1Error
 
 _SOURCES = {  # method -> the files that define its config, from the base up
     "grpo": ("transformers/training_args.py", "trl/trainer/base_config.py", "trl/trainer/grpo_config.py"),
+    "async": (
+        "transformers/training_args.py",
+        "trl/trainer/base_config.py",
+        "trl/experimental/async_grpo/async_grpo_config.py",
+    ),
     "sft": ("transformers/training_args.py", "trl/trainer/base_config.py", "trl/trainer/sft_config.py"),
 }
-_CLASSES = {"TrainingArguments", "_BaseConfig", "GRPOConfig", "SFTConfig"}
+_CLASSES = {"TrainingArguments", "_BaseConfig", "GRPOConfig", "SFTConfig", "AsyncGRPOConfig"}
 
 
 @cache

@@ -290,6 +290,11 @@ def pids_of_a_group(rollouts):
 
 
 @r1sdk.isolated(timeout_s=30.0)
+def turns(rollout):
+    return float(rollout.session.turns)
+
+
+@r1sdk.isolated(timeout_s=30.0)
 async def prices_later(rollout):
     await asyncio.sleep(0)
     return len(text(rollout))

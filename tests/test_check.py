@@ -120,8 +120,8 @@ def r1_register_rewards(register):
 """
 
 ENVIRONMENTS = '''
-import random
-from dataclasses import dataclass
+import random, time
+from dataclasses import dataclass, replace
 import r1sdk
 
 @dataclass(frozen=True)
@@ -190,9 +190,72 @@ class Evaluating(Right):
     def verify(self, rollout):
         return float(eval(r1sdk.extract_answer(rollout.completion.text) or "0") == int(rollout.task.answer))
 
+def halve(number: str) -> str:
+    """Halve a number."""
+    return str(int(number) / 2) if len(number) < 20 else "too long"
+
+def loop(number: str) -> str:
+    """Look at each letter."""
+    while len(number) > 1000:
+        time.sleep(0.1)
+    return number
+
+def unsaid(number: str) -> str:
+    return number
+
+class WithTool(Right):
+    """Double a number; a tool halves."""
+    tool = staticmethod(halve)
+    def tasks(self, split):
+        for task in super().tasks(split):
+            yield replace(task, prompt=r1sdk.with_tools(task.prompt, [halve]))
+    def session(self, task):
+        return r1sdk.ToolSession((type(self).tool,))
+
+class Untold(WithTool):
+    """The prompt names another tool."""
+    tool = staticmethod(loop)
+
+class Undescribed(WithTool):
+    """A tool that the model is told nothing of."""
+    tool = staticmethod(unsaid)
+
+class Stuck(WithTool):
+    """A tool that takes long over long texts."""
+    tool = staticmethod(loop)
+    def tasks(self, split):
+        for task in Right.tasks(self, split):
+            yield replace(task, prompt=r1sdk.with_tools(task.prompt, [loop]))
+
+class Echo:
+    def __init__(self, heard):
+        self.heard = heard
+    def answer(self, reply):
+        self.heard.append(reply)
+        return f"turn {len(self.heard)}" if len(self.heard) < 3 else None
+
+HEARD = []
+
+class Shared(Right):
+    """All sessions are one."""
+    def session(self, task):
+        return Echo(HEARD)
+
+class Picky(Right):
+    """Takes numbers only."""
+    def session(self, task):
+        return type("Numbers", (), {"answer": lambda self, reply: None if int(r1sdk.extract_answer(reply)) else "more"})()
+
+class Secretive(Right):
+    """Leaves what is no JSON."""
+    def session(self, task):
+        return type("Secret", (Echo,), {"outcome": lambda self: {"heard": {1, 2}}})([])
+
 @r1sdk.hookimpl
 def r1_register_environments(register):
     for kind in (Right, Shifting, Leaking, Tupled, Anonymous, Obliging, Unjust, Lenient, Generous, Evaluating):
+        register(kind.__name__.lower(), kind)
+    for kind in (WithTool, Untold, Undescribed, Stuck, Shared, Picky, Secretive):
         register(kind.__name__.lower(), kind)
 '''
 
@@ -258,6 +321,14 @@ FAULTS = [  # name, check, what is said
     ("lenient", "altered", "altered answers are judged right"),
     ("generous", "altered", "the reply '' is judged right"),
     ("evaluating", "hostile", "powers of powers: more than 3 s"),
+    ("untold", "sessions", "the prompt does not name the tool loop"),
+    ("undescribed", "sessions", "tool 'unsaid' needs a docstring"),
+    ("stuck", "calls", "gave no result in 3 s"),
+    ("shared", "independent", "answers otherwise where another one of the same task goes on beside it"),
+    ("picky", "independent", "Numbers.answer failed: TypeError"),
+    ("picky", "ends", "Numbers.answer failed: TypeError"),
+    ("picky", "calls", "Numbers.answer failed"),
+    ("secretive", "ends", "outcome must be JSON"),
     ("naive", "runs", "int(input()) * 2 for 1, 2, 3"),
     ("naive", "fresh", "are there"),
     ("naive", "ends", "must be 'timeout'"),
@@ -271,7 +342,7 @@ FAULTS = [  # name, check, what is said
 
 
 NEEDS_MORE = {  # of ours: what a check without a service, a model, a key or the right tasks cannot try in full
-    *(("reward", name) for name in ("model_judge", "reward_model", "code", "binary_code", "countdown")),
+    *(("reward", name) for name in ("model_judge", "reward_model", "code", "binary_code", "countdown", "narrowing")),
     *(("sandbox", name) for name in ("e2b", "unsafe")),
     *(("environment", name) for name in ("hub", "reasoning_gym", *NAMED)),
 }
@@ -322,7 +393,7 @@ def test_nothing_else_is_held_against_a_plugin(checked, name):
 
 
 def test_a_plugin_without_a_fault_passes_every_check(checked):
-    assert {finding["outcome"] for finding in checked["right"].values()} == {"ok"}
+    assert {finding["outcome"] for name in ("right", "withtool") for finding in checked[name].values()} == {"ok"}
 
 
 def test_a_service_that_is_not_there_is_no_fault_and_no_success(checked):

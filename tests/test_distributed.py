@@ -33,6 +33,7 @@ from pathlib import Path
 import r1sdk
 
 RANK = int(os.environ.get("RANK", "0"))
+counted = []
 
 
 def spread(rollout):
@@ -61,6 +62,16 @@ def is_killed_in_one(rollout):
     return 1.0
 
 
+def is_killed_later(rollout):
+    """1.0, or in the third step, once, the end of the process that R1_KILLED names."""
+    counted.append(rollout)
+    told = Path(os.environ["R1_TOLD"])
+    if RANK == int(os.environ["R1_KILLED"]) and len(counted) > 16 and not told.exists():
+        told.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 1.0
+
+
 def slow(rollout):
     """1.0, in time to be stopped."""
     time.sleep(0.1)
@@ -81,7 +92,7 @@ def shortest(rollouts):
 
 @r1sdk.hookimpl
 def r1_register_rewards(register):
-    for reward in (spread, sometimes, slow_in_one, raises_in_one, is_killed_in_one, slow, shortest):
+    for reward in (spread, sometimes, slow_in_one, raises_in_one, is_killed_in_one, is_killed_later, slow, shortest):
         register(reward.__name__, reward)
 '''
 
@@ -243,6 +254,38 @@ def test_a_process_that_is_killed_ends_the_run_soon_and_the_message_says_which(t
     assert "process 1 ended by signal SIGKILL" in said.err
     assert f"--resume {folder.path}" in said.err
     assert time.monotonic() - started < 90
+
+
+@pytest.fixture(scope="module")
+def never_killed(train, tmp_path_factory):
+    """Five steps of the run that is killed below, when it is not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("R1_KILLED", "-1")
+        patch.setenv("R1_TOLD", str(tmp_path_factory.mktemp("never") / "told"))
+        return train("never", "is_killed_later,spread", *TWO, steps=5)
+
+
+@pytest.mark.parametrize("rank", [0, 1])  # the one that writes the run folder, and the other
+def test_a_run_whose_process_was_killed_goes_on_as_if_it_had_not_been(
+    train, never_killed, run_r1, plugin, tmp_path, monkeypatch, rank
+):
+    monkeypatch.setenv("R1_KILLED", str(rank))
+    monkeypatch.setenv("R1_TOLD", str(tmp_path / "told"))
+    said, folder = train(f"killed-{rank}", "is_killed_later,spread", *TWO, steps=5)
+    assert said.code == 1 and (tmp_path / "told").exists()
+    assert f"process {rank} ended by signal SIGKILL" in said.err and f"--resume {folder.path}" in said.err
+    assert folder.status()["state"] == "failed" and not processes_of(folder.path)
+    assert [path.name for path in folder.complete_checkpoints()] == ["checkpoint-1", "checkpoint-2"]
+
+    again = run_r1("train", "--resume", folder.path, path=[plugin])
+    assert again.code == 0, again.err
+    whole, expected = never_killed
+    assert whole.code == 0, whole.err
+    assert [line["step"] for line in folder.metrics()] == [1, 2, 3, 4, 5]
+    for key in ("loss", "reward", "grad_norm"):
+        numbers = [line[key] for line in folder.metrics()]
+        assert numbers == pytest.approx([line[key] for line in expected.metrics()], rel=1e-4, abs=1e-7)
+    assert rollouts(folder) == rollouts(expected)
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(start_r1, run_r1, small, plugin, tmp_path, train):

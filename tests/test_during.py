@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from r1sdk.checkpoints import mark_complete
 from r1sdk.report import PAGE
 from r1sdk.runs import RunFolder
 
@@ -51,7 +52,7 @@ def test_a_run_taken_back_to_a_checkpoint_forgets_later_attempts(runs, tmp_path)
     folder = RunFolder(tmp_path)
     folder.evaluations.mkdir()
     (folder.checkpoints / "checkpoint-2").mkdir(parents=True)
-    (folder.checkpoints / "checkpoint-2" / "complete").touch()
+    mark_complete(folder.checkpoints / "checkpoint-2")
     lines = [json.dumps(line) + "\n" for line in runs["with"][0].evaluation_rollouts("during")]
     folder.evaluation_file("during").write_text("".join(lines))
     folder.rewind()

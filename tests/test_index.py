@@ -5,6 +5,7 @@ import json
 import pytest
 
 from r1sdk import Completion, R1Error, Rollout, Score, Task, Verdict
+from r1sdk.checkpoints import mark_complete
 from r1sdk.recipe import load_recipe
 from r1sdk.report.index import RolloutIndex
 from r1sdk.runs import RunFolder
@@ -75,7 +76,7 @@ def test_a_run_that_was_taken_back_is_read_anew(folder):
     index.refresh()
     assert [row.step for row in index.rows] == [1, 2, 3]
     (folder.checkpoints / "checkpoint-1").mkdir()
-    (folder.checkpoints / "checkpoint-1" / "complete").touch()
+    mark_complete(folder.checkpoints / "checkpoint-1")
     folder.rewind()
     assert index.refresh()
     assert [row.step for row in index.rows] == [1]

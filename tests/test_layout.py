@@ -26,25 +26,15 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 
 # A module imports only from those in front of it.
 ORDER = [
-    *("errors", "records", "text"),
-    *("contracts", "workers", "servers", "isolation", "adapters", "hookspecs"),
-    *(
-        "plugins",
-        "strict",
-        "layers",
-        "drawing",
-        "vllm_settings",
-        "keys",
-        "recipe",
-        "trl_fields",
-        "tracking",
-        "model_source",
-    ),
-    *("hardware", "backend", "parallel", "memory", "settings"),
-    *("calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
-    *("compose", "runs", "manifest", "pipeline"),
-    *("generation", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance", "testing"),
-    *("report", "train", "doctor", "interop"),
+    *("errors", "records", "text", "files"),
+    *("contracts", "workers", "servers", "hub", "isolation", "adapters", "hookspecs", "tools", "calls"),
+    *("plugins", "strict", "layers", "session_limits", "drawing", "vllm_settings", "asynchronous", "keys", "recipe"),
+    *("trl_fields", "tracking", "model_source"),
+    *("hardware", "backend", "parallel", "memory", "room", "settings"),
+    *("sessions", "calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
+    *("compose", "checkpoints", "runs", "manifest", "pipeline"),
+    *("generation", "dialogues", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance"),
+    *("testing", "report", "train", "doctor", "interop"),
     "launch",
 ]
 

@@ -7,17 +7,21 @@ import pytest
 from programs_of_python import run_module
 
 EXAMPLES = [path.parent for path in Path(__file__).parents[1].glob("docs/examples/*/pyproject.toml")]
-KINDS = ("reward", "environment", "sandbox")
+KINDS = {"reward": [], "environment": [], "sandbox": [], "environment_with_tools": ["--tools"]}  # by name, with flags
+
+
+def distribution(kind):
+    return f"r1-my-{kind.replace('_', '-')}"
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory, run_r1):
     """A folder with a package of each kind, named after it, and `site`, where all are installed from their wheels."""
     folder = tmp_path_factory.mktemp("new")
-    for kind in KINDS:
-        said = run_r1("new", kind, f"my_{kind}", cwd=folder)
+    for kind, flags in KINDS.items():
+        said = run_r1("new", kind.partition("_")[0], f"my_{kind}", *flags, cwd=folder)
         assert said.code == 0 and f"r1 check my_{kind}" in said.out, said.err
-    sources = [f"./r1-my-{kind}" for kind in KINDS]
+    sources = [f"./{distribution(kind)}" for kind in KINDS]
     offline = ("--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check", "--quiet")
     run_module("pip", "install", *offline, "--target", "site", *sources, cwd=folder)
     return folder
@@ -25,23 +29,26 @@ def packages(tmp_path_factory, run_r1):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_new_package_passes_its_own_tests_and_with_them_the_check(packages, kind):
-    package = packages / f"r1-my-{kind}"
-    assert f'check_plugin("{kind}", "my_{kind}")' in (package / "tests" / f"test_my_{kind}.py").read_text()
+    package = packages / distribution(kind)
+    assert (
+        f'check_plugin("{kind.partition("_")[0]}", "my_{kind}")'
+        in (package / "tests" / f"test_my_{kind}.py").read_text()
+    )
     said = run_module("pytest", "-q", cwd=package, path=[packages / "site"])
     assert "passed" in said and "failed" not in said
 
 
 def test_new_packages_and_the_examples_are_strictly_typed(packages):
-    sources = [f"r1-my-{kind}/{part}" for kind in KINDS for part in (f"r1_my_{kind}.py", "tests")]
+    sources = [f"{distribution(kind)}/{part}" for kind in KINDS for part in (f"r1_my_{kind}.py", "tests")]
     sources += [example / part for example in EXAMPLES for part in (example.name.replace("-", "_"), "tests")]
-    assert "no issues found in 14 source files" in run_module("mypy", "--strict", *sources, cwd=packages)
+    assert "no issues found in 16 source files" in run_module("mypy", "--strict", *sources, cwd=packages)
     for kind in KINDS:
-        settings = tomllib.loads((packages / f"r1-my-{kind}" / "pyproject.toml").read_text())["tool"]["mypy"]
+        settings = tomllib.loads((packages / distribution(kind) / "pyproject.toml").read_text())["tool"]["mypy"]
         assert settings == {"strict": True, "files": [f"r1_my_{kind}.py", "tests"]}
 
 
 def test_nothing_of_the_templates_is_left_over(packages):
-    for file in (file for kind in KINDS for file in (packages / f"r1-my-{kind}").rglob("*.py")):
+    for file in (file for kind in KINDS for file in (packages / distribution(kind)).rglob("*.py")):
         text = file.read_text()
         assert "$" not in text and text.endswith("\n") and max(map(len, text.splitlines())) <= 120
 
@@ -51,7 +58,7 @@ def test_a_new_plugin_is_listed_and_found_by_a_recipe(packages, run_r1):
     said = run_r1("plugins", path=[site])
     assert said.err == ""
     for kind in KINDS:
-        assert f"[r1-my-{kind} 0.1.0 (my_{kind})]" in said.out
+        assert f"[{distribution(kind)} 0.1.0 (my_{kind})]" in said.out
     train = ("train", "--env", "my_environment", "--rewards", "accuracy,my_reward=0.2", "--dry-run")
     assert run_r1(*train, path=[site]).code == 0
 

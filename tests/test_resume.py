@@ -242,6 +242,25 @@ def test_a_second_worker_does_not_enter_a_folder_that_is_in_use(runs):
     assert json.loads(folder.status_file.read_text())["state"] == "finished"
 
 
+def test_a_run_goes_back_past_a_checkpoint_that_was_damaged_and_ends_as_it_would_have(runs, tmp_path, plugin, run_r1):
+    shutil.copytree(runs["whole"].folder.path, tmp_path / "damaged")
+    folder = RunFolder(tmp_path / "damaged")
+    shutil.rmtree(folder.model)
+    folder.set_status("interrupted")
+    optimizer = folder.checkpoints / f"checkpoint-{STEPS}" / "optimizer.pt"
+    with optimizer.open("r+b") as file:
+        file.truncate(optimizer.stat().st_size // 2)
+    said = run_r1("train", "--resume", folder.path, path=[plugin])
+    assert said.code == 0, said.err
+    assert f"warning: checkpoint-{STEPS} is damaged (optimizer.pt: " in said.err
+    assert f"going on from step {STEPS - 1}" in said.err
+    assert f"resuming at step {STEPS - 1}" in folder.log_file.read_text()
+    assert made(folder) == [*range(1, STEPS + 1)]
+    assert rollouts(folder) == rollouts(runs["whole"].folder)
+    assert (folder.checkpoints / f"damaged-checkpoint-{STEPS}" / "optimizer.pt").is_file()
+    assert folder.complete_checkpoints()[-1].name == f"checkpoint-{STEPS}"
+
+
 def test_a_finished_run_can_be_made_longer(runs, tmp_path, plugin, start_r1):
     shutil.copytree(runs["whole"].folder.path, tmp_path / "longer")
     folder = RunFolder(tmp_path / "longer")

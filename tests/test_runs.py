@@ -6,8 +6,9 @@ import os
 import pytest
 
 from r1sdk import Completion, Rollout, RunError, Score, Task, Verdict
+from r1sdk.checkpoints import mark_complete
 from r1sdk.recipe import load_recipe
-from r1sdk.runs import RunFolder, latest_run, mark_complete, rollout_line
+from r1sdk.runs import RunFolder, latest_run, rollout_line
 
 RECIPE = load_recipe(None, {"model": "tiny", "env": "countdown"})
 HOSTILE = 'a\nb\r\x00\x1b[2J\u2028\x85"}\\ é 𝕏 \ufffd'

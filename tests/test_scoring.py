@@ -7,7 +7,7 @@ import os
 import isolated_functions as f
 import pytest
 
-from r1sdk import Completion, RewardError, Rollout, Task, Unavailable, Verdict, group_reward, isolated
+from r1sdk import Completion, RewardError, Rollout, SessionLog, Task, Unavailable, Verdict, group_reward, isolated
 from r1sdk.isolation import bounded
 from r1sdk.scoring import price, score
 
@@ -323,11 +323,11 @@ def test_without_a_time_limit_a_reward_is_as_it_was():
     assert bounded(length, None) is length
 
 
-def test_the_session_of_a_rollout_stays_in_this_process():
+def test_the_log_of_a_session_goes_along_to_the_worker_that_prices():
     (first,) = rollouts("a")
-    live = Rollout(first.task, first.completion, session=lambda: "cannot be pickled")
-    (judged,), (priced,) = score([live], f.IsolatedJudge(), {"isolated": (f.hangs_on_b, 1.0)})
-    assert priced.total == 1.0 and judged.session is live.session
+    played = Rollout(first.task, first.completion, session=SessionLog(turns=3))
+    (judged,), (priced,) = score([played], f.IsolatedJudge(), {"turns": (f.turns, 1.0)})
+    assert priced.total == 3.0 and judged.session == SessionLog(turns=3)
 
 
 def test_an_isolated_reward_that_cannot_be_sent_stops_the_run_and_is_named():

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.vllm
 
 PROGRAM = Path(__file__).with_name("perturbed_weights.py")
 CLOSE = 1e-4
-LIMIT_S = 900
+LIMIT_S = 1800
 
 
 def perturbed(path, mode, accelerate=None, processes=1, *more, **limits):

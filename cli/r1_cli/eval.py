@@ -94,6 +94,7 @@ def evaluate(
                         keys,
                         show,
                         setup.chunk,
+                        bench.recipe.sessions,
                     )
         differences = _differences(folder, setup)
         folder.write_summary(_summary(results, differences))

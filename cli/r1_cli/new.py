@@ -14,7 +14,16 @@ NEXT = {
     "sandbox": "r1 train --env code --set env.options.sandbox={name}",
 }
 
-TAKEN = {"Any", "Callable", "CheckPlugin", "Iterator", "Judge", "MakeRollout", "Sequence"}  # names in the templates
+TAKEN = {
+    "Any",
+    "Callable",
+    "CheckPlugin",
+    "Iterator",
+    "Judge",
+    "MakeRollout",
+    "Play",
+    "Sequence",
+}  # names in the templates
 
 Kind = Literal["reward", "environment", "sandbox"]
 License = Literal["Apache-2.0", "MIT", "BSD-3-Clause", "none"]
@@ -26,11 +35,14 @@ def new(
     license: Annotated[License, typer.Option(help="Apache-2.0, MIT, BSD-3-Clause or none.")] = "Apache-2.0",
     author: Annotated[str | None, typer.Option(help="Who holds the copyright, for the licence.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to make. Default: r1-NAME.")] = None,
+    tools: Annotated[bool, typer.Option("--tools", help="Of an environment: one whose model has tools.")] = False,
 ) -> None:
     """Write a package for a reward, an environment or a sandbox, complete with tests."""
     from r1sdk.errors import PluginError
     from r1sdk.plugins import NAME, load_plugins
 
+    if tools and kind != "environment":
+        raise PluginError(f"--tools is for an environment, and this is a {kind}")
     if not NAME.fullmatch(name):
         plain = re.sub(r"\W+", "_", name.removeprefix("r1-").lower()).strip("_")
         hint = f", e.g. {plain}" if NAME.fullmatch(plain) else ""
@@ -41,7 +53,7 @@ def new(
     folder = Path(distribution) if out is None else out
     if folder.exists():
         raise PluginError(f"{folder} is there already, and nothing is overwritten: move it, or choose --out")
-    files = package(kind, name, distribution, license, author or f"the authors of {distribution}")
+    files = package(kind, name, distribution, license, author or f"the authors of {distribution}", tools)
     for path, text in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
@@ -52,7 +64,9 @@ def new(
     typer.echo(f"  pytest {folder} && r1 check {name}\n  {NEXT[kind].format(name=name)}")
 
 
-def package(kind: Kind, name: str, distribution: str, license: License, author: str) -> dict[str, str]:
+def package(
+    kind: Kind, name: str, distribution: str, license: License, author: str, tools: bool = False
+) -> dict[str, str]:
     """The files of the package by their paths."""
     from datetime import date
     from importlib.metadata import version
@@ -73,11 +87,12 @@ def package(kind: Kind, name: str, distribution: str, license: License, author: 
         "year": str(date.today().year),
         "author": author,
     }
+    folder = f"{kind}_tools" if tools else kind
     sources = {
         "pyproject.toml": "common/pyproject.toml",
-        f"{module}.py": f"{kind}/module.py",
-        f"tests/test_{name}.py": f"{kind}/test.py",
-        "README.md": f"{kind}/README.md",
+        f"{module}.py": f"{folder}/module.py",
+        f"tests/test_{name}.py": f"{folder}/test.py",
+        "README.md": f"{folder}/README.md",
         ".gitignore": "common/gitignore",
     }
     if license != "none":

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from .options import Backend, Env, Rewards, Seed, Sets, resolve
 
 if TYPE_CHECKING:
+    from r1sdk.doctor import Finding
     from r1sdk.plugins import Registry
     from r1sdk.runs import RunFolder
 
@@ -34,6 +36,12 @@ def train(
     lora: Annotated[
         int | None, typer.Option(min=1, help="Train adapters of this rank in place of the whole model.")
     ] = None,
+    quantize: Annotated[
+        str | None, typer.Option(help="Hold the weights under the adapters in 4bit or 8bit; with --lora.")
+    ] = None,
+    experimental_async: Annotated[
+        bool, typer.Option("--experimental-async", help="Generate beside training, by a vLLM server that is running.")
+    ] = False,
     dynamic_sampling: Annotated[
         bool | None,
         typer.Option(
@@ -107,6 +115,8 @@ def train(
             "--data": data,
             "--seed": seed,
             "--lora": lora,
+            "--quantize": quantize,
+            "--experimental-async": experimental_async or None,
             "--dynamic-sampling": dynamic_sampling,
             "--backend": backend,
             "--vllm-mode": vllm_mode,
@@ -134,6 +144,8 @@ def train(
         "data": data,
         "seed": seed,
         "lora": lora,
+        "quantize": quantize,
+        "experimental_async": {} if experimental_async else None,
     }
     flags["dynamic_sampling"] = {} if dynamic_sampling else None  # what the recipe says of it stays
     flags["output_dir"] = None if out is None else str(out)
@@ -169,12 +181,15 @@ def train(
         machines = f" on each of {made.nodes} machines" if made.nodes > 1 else ""
         typer.echo(f"processes    {made.processes}{machines}, {made.accelerate}", err=True)
     typer.echo(f"run folder   {folder.path}", err=True)
+    warn(findings)
+    run_folder(folder, registry)
+
+
+def warn(findings: "Sequence[Finding]") -> None:
     for finding in findings:
         if finding.status == "warning":
-            typer.echo(
-                f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else ""), err=True
-            )
-    run_folder(folder, registry)
+            text = f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else "")
+            typer.echo(text, err=True)
 
 
 def _to_resume(path: Path, longer: bool) -> "RunFolder":
@@ -222,12 +237,14 @@ def run_folder(folder: "RunFolder", registry: "Registry", resumed: bool = False,
     Where it runs elsewhere, hand it over and say how.
     """
     from r1sdk.compose import compose
+    from r1sdk.doctor.recipe import before_training
     from r1sdk.launch.local import interrupt, start
 
     from .live import watch
 
     if resumed:
-        compose(folder.recipe(), registry)  # plugins may have changed since
+        run = compose(folder.recipe(), registry)  # plugins may have changed since, and the machine
+        warn(before_training(run, registry, folder.path))
     folder.lock()  # before the worker, so that two commands never start on one folder
     folder.unlock()
     if (launcher := folder.recipe().launch.launcher) != "local":

@@ -7,8 +7,10 @@ import r1sdk
 
 from .code import CodeProblems
 from .countdown import Countdown
+from .guess import Guess
 from .gym import ReasoningGym
 from .maths import Maths
+from .maths_tools import MathsTools
 from .mixture import Mixture
 from .named import NAMED
 from .openenv import OpenEnv
@@ -21,8 +23,10 @@ def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]
     register("code", CodeProblems)
     register("countdown", Countdown)
     register("file", File)
+    register("guess", Guess)
     register("hub", Hub)
     register("maths", Maths)
+    register("maths_tools", MathsTools)
     register("mixture", Mixture)
     register("openenv", OpenEnv)
     register("reasoning_gym", ReasoningGym)

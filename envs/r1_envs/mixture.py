@@ -30,7 +30,7 @@ class Mixture:
             raise ValueError(
                 f"{', '.join(twice)} is there twice: give one of them another name, {{name: ..., as: ...}}"
             )
-        if inner := [part.name for part in self.parts if isinstance(part.environment, r1sdk.Composite)]:
+        if inner := [part.name for part in self.parts if isinstance(part.environment, Mixture)]:
             raise ValueError(f"{', '.join(inner)} is a mixture: list its parts here")
         for size in (self.train_size, self.test_size):
             if size is not None and size < 1:

@@ -108,6 +108,7 @@ def _data_set(origin: Origin, path: Path) -> Iterator[Row]:
         from datasets import load_dataset
     except ImportError:
         raise r1sdk.R1Error(f"reading {origin.source} needs datasets: pip install 'r1sdk[train]'") from None
+    away = None if path.is_dir() else r1sdk.reach_hub(origin.source, "dataset")
     # The library's cache takes two folders of one name for the same data set: a folder is read past it.
     with TemporaryDirectory(prefix="r1-") if path.is_dir() else nullcontext() as apart:
         try:
@@ -117,7 +118,7 @@ def _data_set(origin: Origin, path: Path) -> Iterator[Row]:
                 rows = load_dataset(origin.source, origin.config, split=origin.split, revision=origin.revision)
                 rows = rows.remove_columns([column for column in origin.without if column in rows.column_names])
         except Exception as error:  # noqa: BLE001 - the library lets through whatever its network, its readers and the Hub raise
-            raise r1sdk.R1Error(f"cannot load {origin}: {_first_line(error)}{_advice(path)}") from None
+            raise r1sdk.R1Error(f"cannot load {origin}: {away or _first_line(error)}{_advice(path)}") from None
         yield from rows
 
 
@@ -127,6 +128,7 @@ def _downloaded(origin: Origin) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise r1sdk.R1Error(f"reading {origin.source} needs huggingface_hub: pip install 'r1sdk[train]'") from None
+    away = r1sdk.reach_hub(origin.source, "dataset")
     try:
         return Path(
             snapshot_download(
@@ -134,7 +136,8 @@ def _downloaded(origin: Origin) -> Path:
             )
         )
     except Exception as error:  # noqa: BLE001 - as above
-        raise r1sdk.R1Error(f"cannot load {origin}: {_first_line(error)}{_advice(Path(origin.source))}") from None
+        reason = away or _first_line(error)
+        raise r1sdk.R1Error(f"cannot load {origin}: {reason}{_advice(Path(origin.source))}") from None
 
 
 def _first_line(error: Exception) -> str:

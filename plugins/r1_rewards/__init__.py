@@ -14,6 +14,7 @@ from .format import Format
 from .judge import ModelJudge
 from .language_consistency import LanguageConsistency
 from .length import Length
+from .narrowing import narrowing
 from .reasoning_steps import ReasoningSteps
 from .repetition_penalty import RepetitionPenalty
 from .reward_model import RewardModel
@@ -36,6 +37,7 @@ __all__ = [
     "SoftOverlong",
     "TagCount",
     "accuracy",
+    "narrowing",
 ]
 
 
@@ -51,6 +53,7 @@ def r1_register_rewards(register: Callable[[str, Callable[..., Any]], None]) -> 
     register("language_consistency", LanguageConsistency)
     register("length", Length)
     register("model_judge", ModelJudge)
+    register("narrowing", narrowing)
     register("reasoning_steps", ReasoningSteps)
     register("repetition_penalty", RepetitionPenalty)
     register("reward_model", RewardModel)

@@ -7,6 +7,7 @@ depth and digits are capped, which bounds every intermediate number to about 2,2
 import re
 from collections import Counter
 from collections.abc import Sequence
+from fractions import Fraction
 from math import gcd
 
 import r1sdk
@@ -16,6 +17,7 @@ MAX_DEPTH = 64  # open parentheses
 MAX_DIGITS = 9  # of one number
 SHOWN = 24  # characters of an answer that a reason quotes
 
+_DECIMAL = re.compile(r"(?<![0-9.])([0-9]+)\.([0-9]+)(?![0-9.])", re.ASCII)
 _PLAIN = re.compile(r"[-+*/()0-9\s]*", re.ASCII)
 _TOKEN = re.compile(r"[0-9]+|\*\*|//|\\?[A-Za-z]+|\S", re.ASCII)
 _WRAPPERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), (r"\boxed{", "}"))
@@ -60,6 +62,29 @@ def check(
     except _Refused as refused:
         return r1sdk.Verdict(0.0, extracted=answer[:MAX_LENGTH], reason=str(refused))
     return r1sdk.Verdict(1.0, extracted=answer)
+
+
+def value_of(expression: str) -> Fraction:
+    """The exact value of an expression of numbers, `+ - * /` and parentheses, as `check` reads them; decimals too.
+
+    Raises: ValueError that says what is wrong with it.
+    """
+    text = expression.strip()
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"longer than {MAX_LENGTH} characters")
+    try:
+        text = _plain(text)
+        tokens = _TOKEN.findall(_DECIMAL.sub(_as_ratio, text))
+        above, below, _ = _evaluate(tokens)
+    except _Refused as refused:
+        raise ValueError(str(refused)) from None
+    return Fraction(above, below)
+
+
+def _as_ratio(decimal: re.Match[str]) -> str:
+    """`12.50` as `(1250/100)`."""
+    whole, digits = decimal.groups()
+    return f"({(whole + digits).lstrip('0') or '0'}/1{'0' * len(digits)})"
 
 
 def _judge(answer: str, nums: Sequence[int], target: int, use_all: bool, operators: str) -> None:

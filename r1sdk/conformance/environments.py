@@ -15,6 +15,7 @@ from ..goldcheck import gold_reply
 from ..isolation import unwrapped
 from ..records import Task, Verdict
 from ..scoring import judge
+from . import sessions
 from .answers import alterations
 from .attempts import HOSTILE, attempt
 from .findings import Finding, failed, passed, skipped
@@ -39,6 +40,7 @@ def steps(candidate: Candidate, timeout_s: float) -> list[Step]:
         Step("splits", trial.splits_are_disjoint),
         Step("gold", trial.gold_is_right),
         Step("altered", trial.altered_is_wrong),
+        *sessions.steps(candidate, timeout_s),
         *(
             Step("hostile", lambda name=name: trial.hostile(name), timeout_s, part=name)  # type: ignore[misc]
             for name in HOSTILE

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..hardware import bf16, cores, gpus, memory_bytes
+from ..memory import size_text
+from ..room import Room
 from . import Finding
 
 GB = 1 << 30
@@ -65,21 +67,21 @@ def ask_torch() -> dict[str, Any]:
     return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
 
-def check_disk(folder: Path) -> Iterator[Finding]:
+def check_disk(folder: Path, room: Room | None = None, written: int = 0) -> Iterator[Finding]:
+    """Whether there is room for a run: for what it is known to write (`room`), less what it has `written`, or for a small one."""
     there = folder.resolve()
     while not there.exists():
         there = there.parent
     free = shutil.disk_usage(there).free
-    text = f"{free / GB:.1f} GB free in {there}"
-    if free < NO_DISK:
+    text = f"{size_text(free)} free in {there}"
+    least, most = (NO_DISK, LOW_DISK) if room is None else (room.least, room.most - written)
+    if room is not None:
+        text += f"; a checkpoint takes about {size_text(room.checkpoint)}, {room.checkpoints} at a time"
+    if free < least:
         yield Finding("disk", "failure", text, "make room, or choose another --out: a checkpoint would be cut short")
-    elif free < LOW_DISK:
-        yield Finding(
-            "disk",
-            "warning",
-            text,
-            "a checkpoint takes 3 to 4 times the model; lower trainer.save_total_limit or make room",
-        )
+    elif free < most:
+        todo = "it may fill up during the run: make room" + ("" if room is None else f" ({size_text(most)} in all)")
+        yield Finding("disk", "warning", text, f"{todo}, or lower trainer.save_total_limit (at least 2)")
     else:
         yield Finding("disk", "ok", text)
 

@@ -1,18 +1,21 @@
 """What a recipe asks of this machine: the checks that `r1 doctor RECIPE` makes, and every `r1 train` before it starts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from ..asynchronous import KEY, missing
 from ..backend import backend_of
 from ..compose import Run
 from ..errors import R1Error, raise_all
 from ..hardware import bf16, gpus, memory_bytes
 from ..layers import read_layer
-from ..memory import GB, advice, estimate, read_shape
+from ..memory import GB, Shape, advice, dtype_of, estimate, read_shape
 from ..model_source import ModelSource
 from ..parallel import accelerate_file
 from ..plugins import Registry
+from ..room import room_for
 from . import Check, Finding, examine
 from .machine import check_disk
 
@@ -35,7 +38,7 @@ def before_training(run: Run, registry: Registry, folder: Path) -> list[Finding]
 
 def recipe_checks(run: Run, registry: Registry, folder: Path) -> Sequence[tuple[str, Check]]:
     return (
-        ("disk", lambda: check_disk(folder)),
+        ("disk", lambda: check_room(run, registry, folder)),
         ("packages", lambda: check_packages(run)),
         ("generation", lambda: check_generation(run)),
         ("gpus of the run", lambda: check_used(run)),
@@ -47,10 +50,30 @@ def recipe_checks(run: Run, registry: Registry, folder: Path) -> Sequence[tuple[
 def check_packages(run: Run) -> Iterator[Finding]:
     if run.recipe.lora is not None and find_spec("peft") is None:
         yield Finding("lora", "failure", "peft is not installed", "pip install 'r1sdk[lora]'")
-    if "flash" in run.recipe.attention and find_spec("flash_attn") is None and "/" not in run.recipe.attention:
-        yield Finding(
-            "attention", "failure", f"{run.recipe.attention} needs flash-attn, which is not installed", "use sdpa"
+    if run.recipe.quantize is not None and find_spec("bitsandbytes") is None:
+        yield Finding("quantize", "failure", "bitsandbytes is not installed", "pip install 'r1sdk[quantize]'")
+    yield from check_attention(run)
+    if run.recipe.experimental_async is not None:
+        here = run.recipe.launch.launcher == "local"
+        for lack, todo in missing(bool(gpus()) or not here):
+            yield Finding(KEY, "failure", lack, todo)
+
+
+def check_attention(run: Run) -> Iterator[Finding]:
+    """Whether the kernel that the recipe asks for can run here."""
+    kernel, here = run.recipe.attention, run.recipe.launch.launcher == "local"
+    if kernel == "auto" or "flash" not in kernel:
+        return
+    package = "kernels" if "/" in kernel else {"flash_attention_3": "flash_attn_interface"}.get(kernel, "flash_attn")
+    if find_spec(package) is None:
+        yield Finding("attention", "failure", f"{kernel} needs {package}, which is not installed", "use sdpa")
+    if here and not gpus():
+        yield Finding("attention", "failure", f"{kernel} runs on a GPU, and there is none", "use sdpa")
+    elif dtype_of(run.recipe, bool(gpus()) or not here) == "float32":
+        text = (
+            f"{kernel} computes in half precision only, and the weights are in float32, also when completions are made"
         )
+        yield Finding("attention", "failure", text, "use sdpa, or dtype bfloat16 with --lora")
 
 
 def check_generation(run: Run) -> Iterator[Finding]:
@@ -87,20 +110,28 @@ def check_precision(run: Run) -> Iterator[Finding]:
         )
 
 
+def check_room(run: Run, registry: Registry, folder: Path) -> Iterator[Finding]:
+    """The disk, for what this run will write; for a run that is resumed, less the checkpoints that are there."""
+    shape = _shape(run)
+    if shape is None or run.recipe.method == "generate":
+        return check_disk(folder)
+    room = room_for(shape, run.recipe, _sharing(run, registry), bool(gpus()))
+    there = [path for path in (folder / "checkpoints").glob("checkpoint-*") if path.is_dir()]
+    return check_disk(folder, room, len(there) * room.checkpoint)
+
+
 def check_memory(run: Run, registry: Registry) -> Iterator[Finding]:
     recipe = run.recipe
     if recipe.launch.launcher != "local":
         return  # trained elsewhere; the worker looks there
-    folder = model_folder(run.model)
-    shape = read_shape(folder) if folder else None
+    shape = _shape(run)
     if shape is None:
         yield Finding(
             "memory of the run", "ok", "not estimated: the model is not here, or its config does not say its size"
         )
         return
     there = gpus()
-    file = accelerate_file(registry, recipe.launch)
-    found = estimate(shape, recipe, read_layer(file) if file else {}, bool(there))
+    found = estimate(shape, recipe, _sharing(run, registry), bool(there))
     memory = memory_bytes()
     each = min(gpu.memory_bytes for gpu in there) if there else (memory or 0) // (recipe.launch.processes or 1)
     where = " on each GPU" if there else " for each process"
@@ -114,8 +145,21 @@ def check_memory(run: Run, registry: Registry) -> Iterator[Finding]:
         yield Finding("memory of the run", "ok", text)
 
 
+def _shape(run: Run) -> Shape | None:
+    folder = model_folder(run.model)
+    return read_shape(folder) if folder else None
+
+
+def _sharing(run: Run, registry: Registry) -> Mapping[str, Any]:
+    """The config by which several processes share out the work; empty for one."""
+    file = accelerate_file(registry, run.recipe.launch)
+    return read_layer(file) if file else {}
+
+
 def _on_vllm(run: Run) -> bool:
-    return run.recipe.method == "grpo" and backend_of(run.recipe).name == "vllm"
+    """Whether vLLM has memory or GPUs of this run; a server that was there before has its own."""
+    overlapped = run.recipe.experimental_async is not None
+    return run.recipe.method == "grpo" and backend_of(run.recipe).name == "vllm" and not overlapped
 
 
 def model_folder(source: ModelSource) -> Path | None:

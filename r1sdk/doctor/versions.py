@@ -14,7 +14,11 @@ TESTED = {  # package -> the start of its version; pyproject.toml says the same,
     "datasets": "5",
     "numpy": "2",
 }
-OPTIONAL = {"peft": ("lora", "0.21"), "deepspeed": ("deepspeed", "0.19")}  # package -> its extra, and the version
+OPTIONAL = {  # package -> its extra, and the version
+    "peft": ("lora", "0.21"),
+    "bitsandbytes": ("quantize", "0.50"),
+    "deepspeed": ("deepspeed", "0.19"),
+}
 VLLM = "0.31"
 
 

@@ -164,5 +164,8 @@ def _groups_of_one_size(work: Work, together: int = 64) -> Iterator[list[list[Ke
 
 
 def _digest(rollout: Rollout) -> bytes:
-    text = " ".join(rollout.completion.text.split())
+    said = [
+        str(message.get("content") or "") for message in rollout.completion.messages
+    ]  # turns that lead to it differ
+    text = " ".join(" ".join(said).split())
     return prompt_digest(rollout.task) + hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:16]

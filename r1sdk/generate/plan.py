@@ -1,7 +1,7 @@
 """A composed run of method generate in, a `Plan` out: which answers are wanted, and what they are made with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..recipe import Recipe
 from ..records import Task
 from ..scoring import Rewards
 from ..servers import Server
+from ..session_limits import SessionLimits
 from .keep import Keep
 
 
@@ -29,6 +30,7 @@ class Plan:
     out: Path  # .jsonl or .parquet
     model: str
     settings: Mapping[str, Any]  # what must be the same for an earlier call's answers to be of use
+    limits: SessionLimits = field(default_factory=SessionLimits)  # of attempts of several turns
     rule: str = "all"  # `keep` as it was written
     price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
 
@@ -66,6 +68,7 @@ def plan_of(run: Run, out: Path) -> Plan:
         out,
         recipe.model,
         _settings(recipe),
+        recipe.sessions,
         collect.keep,
         collect.server.price if collect.server else None,
     )
@@ -111,4 +114,5 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "top_p": generation.top_p,
         "top_k": generation.top_k,
         **({"body": server.body} if server else {"seed": recipe.seed}),
+        **({} if recipe.sessions == SessionLimits() else {"sessions": recipe.sessions.model_dump()}),
     }

@@ -3,14 +3,19 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from ..contracts import Environment
+from ..dialogues import Dialogue, attempt_all
 from ..errors import R1Error, Unavailable
 from ..generation import Generator, Sampling
-from ..records import Completion, Task
+from ..records import Completion, SessionLog, Task
 from ..saved import UnsavedTokens
 from ..servers import Refused, Server, ServerReply, ServerSession
+from ..session_limits import SessionLimits
+from ..sessions import session_of
+from ..tools import as_chat
 from .journal import Key
 
 FATAL = frozenset({401, 403, 404})  # refusals that every other request would meet too
@@ -22,6 +27,7 @@ class Wanted:
 
     key: Key
     task: Task
+    max_tokens: int | None = None  # None: as the server's body says
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,7 @@ class Answer:
     completion_tokens: int | None = None
     seconds: float = 0.0
     attempts: int = 1
+    session: SessionLog | None = None  # where it took several turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ class LocalSource:
     generator: Generator
     sampling: Sampling
     batch: int = 128
+    environment: Environment | None = None  # None: no answer has several turns
+    limits: SessionLimits = field(default_factory=SessionLimits)
 
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
         """See `Source`."""
@@ -69,17 +78,28 @@ class LocalSource:
             seed = (self.sampling.seed * 1_000_003 + place) * 1_009 + sample
             sampling = replace(self.sampling, samples=1, seed=seed % 2**63)
             started = time.perf_counter()
-            made = await asyncio.to_thread(self.generator.generate, [one.task.prompt for one in some], sampling)
+            tasks = [one.task for one in some]
+            made = await asyncio.to_thread(attempt_all, tasks, self.environment, self.generator, sampling, self.limits)
             seconds = (time.perf_counter() - started) / len(some)
-            for one, (completion,) in zip(some, made, strict=True):
-                await emit(Answer(one, completion, None, len(completion.token_ids), seconds))
+            for one, rollout in zip(some, made, strict=True):
+                tokens = len(rollout.completion.token_ids)
+                if rollout.session is not None and rollout.session.ended == "error":
+                    await emit(Failure(one, rollout.session.reason))
+                    continue
+                await emit(Answer(one, rollout.completion, None, tokens, seconds, session=rollout.session))
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSource:
-    """An OpenAI-compatible server, with `server.max_concurrent` requests under way; one request for each answer."""
+    """An OpenAI-compatible server, with `server.max_concurrent` requests under way; one request for each turn of an answer.
+
+    Without an environment no answer has several turns.
+    """
 
     server: Server
+    environment: Environment | None = None
+    limits: SessionLimits = field(default_factory=SessionLimits)
+    max_tokens: int | None = None  # of all the turns of an answer; None: as the server's body says, of each
 
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
         """See `Source`."""
@@ -102,8 +122,11 @@ class ServerSource:
 
     async def _answer(self, session: ServerSession, one: Wanted) -> Answer | Failure:
         started = time.perf_counter()
+        live = None if self.environment is None else session_of(self.environment, one.task)
         try:
-            reply = await session.ask(one.task.prompt)
+            if live is not None:
+                return await self._converse(session, one, Dialogue(one.task, live, self.limits), started)
+            reply = await session.ask(one.task.prompt, **({"max_tokens": one.max_tokens} if one.max_tokens else {}))
         except Refused as error:
             if error.status in FATAL:
                 raise
@@ -115,6 +138,31 @@ class ServerSource:
         seconds = time.perf_counter() - started
         tokens = (reply.prompt_tokens, reply.completion_tokens)
         return Answer(one, _completion(reply), *tokens, seconds, reply.attempts)
+
+    async def _converse(
+        self, session: ServerSession, one: Wanted, dialogue: Dialogue, started: float
+    ) -> Answer | Failure:
+        """An answer of several turns. Raises: Unavailable, Refused, RewardError."""
+        prompt_tokens, tokens, requests = 0, 0, 0
+        while dialogue.ended is None:
+            left = {} if self.max_tokens is None else {"max_tokens": self.max_tokens - tokens}
+            reply = await session.ask(as_chat([*one.task.prompt, *dialogue.messages]), **left)
+            if not reply.whole:
+                return Failure(one, f"the server {self.server.base_url} answered with what is no chat completion")
+            prompt_tokens += reply.prompt_tokens or 0
+            tokens += reply.completion_tokens or 0
+            requests += reply.attempts
+            said = await dialogue.take(reply.text, reply.finish)
+            if said and self.max_tokens is not None and tokens >= self.max_tokens:
+                dialogue.end("tokens")
+            elif said:
+                dialogue.heard(said)
+        rollout = dialogue.rollout(UnsavedTokens([0] * tokens))
+        assert rollout.session is not None
+        if rollout.session.ended == "error":
+            return Failure(one, rollout.session.reason)
+        seconds, attempts = time.perf_counter() - started, requests - rollout.session.turns + 1
+        return Answer(one, rollout.completion, prompt_tokens, tokens, seconds, attempts, rollout.session)
 
 
 def _completion(reply: ServerReply) -> Completion:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from ..errors import RunError
-from ..records import Completion, Rollout, Task, Verdict
+from ..records import Completion, Rollout, SessionLog, Task, Verdict
 from ..saved import UnsavedTokens
 from .journal import Journal, Key
 from .meter import Meter
@@ -91,6 +91,7 @@ class Work:
                 "prompt_tokens": answer.prompt_tokens,
                 "completion_tokens": answer.completion_tokens,
                 "seconds": round(answer.seconds, 3),
+                **({} if answer.session is None else {"session": asdict(answer.session)}),
             },
         )
         self.meter.answered(answer.prompt_tokens, answer.completion_tokens)
@@ -107,7 +108,9 @@ class Work:
         """The answer under `key` with its verdict, if it has one. Of its tokens there is the number."""
         line = self.answers.read(key)
         completion = Completion(line["messages"], UnsavedTokens([0] * line["tokens"]), line["finish"])
-        return Rollout(self.plan.tasks[key[0]], completion, self._judged.get(key))
+        session = line.get("session")
+        log = SessionLog(**session) if session else None
+        return Rollout(self.plan.tasks[key[0]], completion, self._judged.get(key), log)
 
     def _wanted(self, key: Key) -> bool:
         return key[0] < len(self.plan.tasks) and key[1] < self.plan.sampling.samples

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ..records import Completion, Message
 
@@ -22,4 +22,20 @@ class Sampling:
 class Generator(Protocol):
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
         """`sampling.samples` completions for each prompt. Shapes: [P] -> [P][samples]."""
+        ...
+
+
+@runtime_checkable
+class TokenGenerator(Protocol):
+    """A Generator whose model is at hand, so that a conversation goes on from the very tokens that were sampled."""
+
+    tokenizer: Any
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a completion."""
+        ...
+
+    def sample(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+        """What the model goes on with, up to and with a token of `ends`. One for each row. Shapes: [R][P] -> [R][T]."""
         ...

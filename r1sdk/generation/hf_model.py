@@ -20,54 +20,76 @@ class HFModel:
         self.tokenizer = tokenizer
         self.batch_size = batch_size
 
+    @property
+    def ends(self) -> frozenset[int]:
+        """See `TokenGenerator`."""
+        return frozenset(end_tokens(self.model, self.tokenizer))
+
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
         """See `Generator`. The state of the random numbers outside is left as it was."""
         texts = [render(self.tokenizer, prompt) for prompt in prompts for _ in range(sampling.samples)]
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # prompts of like length pad each other least
+        prompted = self.tokenizer([texts[i] for i in order], add_special_tokens=False)["input_ids"] if texts else []
         completions: list[Completion | None] = [None] * len(texts)
-        training = self.model.training
-        self.model.eval()
-        devices = [self.model.device] if self.model.device.type == "cuda" else []
-        try:
-            with torch.random.fork_rng(devices=devices), torch.inference_mode():
-                torch.manual_seed(sampling.seed)
-                for start in range(0, len(order), self.batch_size):
-                    batch = order[start : start + self.batch_size]
-                    made = self._batch([texts[i] for i in batch], sampling)
-                    for i, completion in zip(batch, made, strict=True):
-                        completions[i] = completion
-        finally:
-            self.model.train(training)
+        ends = self.ends
+        for i, ids in zip(order, self._sampled(prompted, sampling), strict=True):
+            completions[i] = self._completion(texts[i], ids, ends)
         whole = [completion for completion in completions if completion is not None]
         return [whole[i : i + sampling.samples] for i in range(0, len(whole), sampling.samples)]
 
-    def _batch(self, texts: list[str], sampling: Sampling) -> list[Completion]:
-        encoded = self.tokenizer(
-            texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
-        ).to(self.model.device)
-        ends = end_tokens(self.model, self.tokenizer)
+    def sample(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+        """See `TokenGenerator`. The state of the random numbers outside is left as it was."""
+        order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+        made: list[list[int]] = [[] for _ in rows]
+        for i, ids in zip(order, self._sampled([rows[i] for i in order], sampling), strict=True):
+            made[i] = ids
+        return made
+
+    def _sampled(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+        """Each row's continuation, up to and with the token that ends it, [batch_size] rows at a time."""
+        training = self.model.training
+        self.model.eval()
+        devices = [self.model.device] if self.model.device.type == "cuda" else []
+        made: list[list[int]] = []
+        try:
+            with torch.random.fork_rng(devices=devices), torch.inference_mode():
+                torch.manual_seed(sampling.seed)
+                for start in range(0, len(rows), self.batch_size):
+                    made += self._batch(rows[start : start + self.batch_size], sampling)
+        finally:
+            self.model.train(training)
+        return made
+
+    def _batch(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+        width = max(map(len, rows))
+        ends = self.ends
+        padding = self.tokenizer.pad_token_id
+        ids = torch.tensor([[padding] * (width - len(row)) + list(row) for row in rows])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
         output = generate(
             self.model,
-            encoded["input_ids"],
-            encoded["attention_mask"],
+            ids.to(self.model.device),
+            mask.to(self.model.device),
             GenerationConfig(
                 do_sample=sampling.temperature > 0,
                 **({"temperature": sampling.temperature, "top_p": sampling.top_p} if sampling.temperature else {}),
                 top_k=sampling.top_k,
                 max_new_tokens=sampling.max_tokens,
-                pad_token_id=self.tokenizer.pad_token_id,
+                pad_token_id=padding,
                 eos_token_id=sorted(ends),
             ),
         )
-        rows = output[:, encoded["input_ids"].shape[1] :].tolist()
-        return [self._completion(text, row, ends) for text, row in zip(texts, rows, strict=True)]
+        return [_up_to_the_end(row, ends) for row in output[:, width:].tolist()]
 
-    def _completion(self, prompt: str, row: list[int], ends: set[int]) -> Completion:
-        end = next((i for i, token in enumerate(row) if token in ends), None)
-        ids = row if end is None else row[: end + 1]
+    def _completion(self, prompt: str, ids: list[int], ends: frozenset[int]) -> Completion:
         text = opened_think(prompt) + self.tokenizer.decode(ids, skip_special_tokens=True)
         message = {"role": "assistant", "content": text}
-        return Completion([message], ids, "length" if end is None else "stop")
+        return Completion([message], ids, "stop" if ids and ids[-1] in ends else "length")
+
+
+def _up_to_the_end(row: list[int], ends: frozenset[int]) -> list[int]:
+    end = next((i for i, token in enumerate(row) if token in ends), None)
+    return row if end is None else row[: end + 1]
 
 
 def render(tokenizer: Any, prompt: list[Message]) -> str:

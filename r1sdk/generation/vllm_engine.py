@@ -23,17 +23,23 @@ class VllmEngine:
     def __init__(self, where: str, tokenizer: Any, ends: set[int], settings: VllmSettings | None = None) -> None:
         """The model at `where` loaded; `ends`: the tokens that end a completion. Raises: R1Error where vLLM cannot."""
         self.tokenizer = tokenizer
-        self.ends = sorted(ends)
+        self.ends = frozenset(ends)
         self.llm = load_engine(where, settings or VllmSettings())
 
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
         """See `Generator`."""
+        texts = [render(self.tokenizer, prompt) for prompt in prompts for _ in range(sampling.samples)]
+        tokens = self.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+        rows = self.sample(tokens, sampling)
+        made = [self._completion(text, ids) for text, ids in zip(texts, rows, strict=True)]
+        return [made[i : i + sampling.samples] for i in range(0, len(made), sampling.samples)]
+
+    def sample(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+        """See `TokenGenerator`."""
         from vllm import SamplingParams, TokensPrompt
 
-        texts = [render(self.tokenizer, prompt) for prompt in prompts for _ in range(sampling.samples)]
-        tokens = self.tokenizer(texts, add_special_tokens=False)["input_ids"]
         outputs = self.llm.generate(
-            [TokensPrompt(prompt_token_ids=ids) for ids in tokens],
+            [TokensPrompt(prompt_token_ids=list(ids)) for ids in rows],
             [
                 SamplingParams(
                     temperature=sampling.temperature,
@@ -41,18 +47,16 @@ class VllmEngine:
                     top_k=sampling.top_k,
                     max_tokens=sampling.max_tokens,
                     seed=(sampling.seed * _APART + place) % 2**63,  # else the same prompt twice has the same answer
-                    stop_token_ids=self.ends,
+                    stop_token_ids=sorted(self.ends),
                     detokenize=False,
                 )
-                for place in range(len(tokens))
+                for place in range(len(rows))
             ],
             use_tqdm=False,
         )
-        made = [self._completion(text, output.outputs[0]) for text, output in zip(texts, outputs, strict=True)]
-        return [made[i : i + sampling.samples] for i in range(0, len(made), sampling.samples)]
+        return [list(output.outputs[0].token_ids) for output in outputs]
 
-    def _completion(self, prompt: str, output: Any) -> Completion:
-        ids = list(output.token_ids)
+    def _completion(self, prompt: str, ids: list[int]) -> Completion:
         text = opened_think(prompt) + self.tokenizer.decode(ids, skip_special_tokens=True)
         ended = bool(ids) and ids[-1] in self.ends
         return Completion([{"role": "assistant", "content": text}], ids, "stop" if ended else "length")
@@ -70,7 +74,7 @@ def load_engine(where: str, settings: VllmSettings, **more: Any) -> Any:
         from . import vllm_cpu
 
         vllm_cpu.prepare()
-        os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")  # the engine here, not in two more processes
+        os.environ.setdefault(*vllm_cpu.ONE_PROCESS)
         options |= {**vllm_cpu.ENGINE, "gpu_memory_utilization": memory or vllm_cpu.MEMORY}
     try:
         from vllm import LLM

@@ -6,7 +6,7 @@ Unlike `parse_reply`, which says whether the format is kept, this takes any text
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-Kind = Literal["think", "answer", "other"]
+Kind = Literal["think", "answer", "other", "told"]  # told: what the environment or a tool of its said
 
 
 class Part(NamedTuple):

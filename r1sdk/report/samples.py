@@ -29,6 +29,7 @@ class Attempt:
     rewards: Mapping[str, float | None]
     tokens: int
     cut: bool
+    turns: str = ""  # what happened between them, where there were several
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def attempt_of(line: Mapping[str, Any], when: str) -> Attempt:
         when=when,
         task=str(task.get("id") or ""),
         prompt=shortened(asked(line), LONGEST),
-        parts=[Part(p.kind, shortened(p.text, LONGEST), p.closed) for p in parts(said(line))],
+        parts=[Part(p.kind, shortened(p.text, LONGEST), p.closed) for p in said_parts(line)],
         value=verdict.get("value"),
         status=str(verdict.get("status") or ""),
         reason=shortened(str(verdict.get("reason") or ""), 400),
@@ -101,6 +102,7 @@ def attempt_of(line: Mapping[str, Any], when: str) -> Attempt:
         rewards=line.get("rewards") or {},
         tokens=completion.get("tokens") or 0,
         cut=completion.get("finish") == "length",
+        turns=between_turns(line),
     )
 
 
@@ -116,6 +118,35 @@ def said(line: Mapping[str, Any]) -> str:
     if len(messages) == 1:
         return content(messages[0])
     return "\n\n".join(f"[{message.get('role', '?')}]\n{content(message)}" for message in messages)
+
+
+def said_parts(line: Mapping[str, Any]) -> Sequence[Part]:
+    """What the model said, taken apart turn by turn, with what it was told between them."""
+    messages = (line.get("completion") or {}).get("messages") or []
+    found: list[Part] = []
+    for message in messages:
+        if message.get("role") == "assistant":
+            found += parts(content(message))
+        else:
+            who = " ".join(filter(None, [str(message.get("role", "?")), str(message.get("name") or "")]))
+            found.append(Part("told", f"{who}: {content(message)}"))
+    return found
+
+
+_ENDED = {"turns": "the limit on turns", "tokens": "the limit on tokens", "error": "an error: "}
+
+
+def between_turns(line: Mapping[str, Any]) -> str:
+    """`3 turns, 2 calls, 1 failed`; an empty text where there was a single turn."""
+    session = line.get("session")
+    if not isinstance(session, Mapping):
+        return ""
+    counts = [("turns", "turns"), ("calls", "calls"), ("failed", "failed"), ("timeouts", "timed out")]
+    counts += [("malformed", "malformed"), ("refused", "not made")]
+    said = [f"{session[key]} {word}" for key, word in counts if session.get(key)]
+    if session.get("ended") in _ENDED:
+        said.append(f"ended by {_ENDED[session['ended']]}{session.get('reason') or ''}")
+    return ", ".join(said)
 
 
 def _first_attempts(

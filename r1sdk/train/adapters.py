@@ -25,11 +25,11 @@ def lora_config(lora: Lora | None) -> Any:
     )
 
 
-def merge_adapter(adapter: Path, base: str, folder: Path, dtype: Any) -> None:
+def merge_adapter(adapter: Path, base: str, folder: Path, dtype: Any, place: str | None = None) -> None:
     """Write the model with the adapter merged into its weights to `folder`: it loads as any other, without peft."""
     from peft import PeftModel
 
     from .models import load_model
 
-    model = PeftModel.from_pretrained(load_model(base, dtype=dtype), str(adapter))
+    model = PeftModel.from_pretrained(load_model(base, place, dtype=dtype), str(adapter))
     model.merge_and_unload().save_pretrained(str(folder))

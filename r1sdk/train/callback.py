@@ -8,7 +8,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from ..runs import RunFolder, checkpoint_step, mark_complete
+from ..checkpoints import checkpoint_step, mark_complete
+from ..runs import RunFolder
 from .health import warnings
 from .ranks import ALONE, Ranks
 
@@ -73,6 +74,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             line["num_tokens"] = seen + self._tokens_before
             line["tokens_per_second"] = (line["num_tokens"] - self._tokens_seen) / seconds if seconds else 0.0
             self._tokens_seen = line["num_tokens"]
+        elif (rate := logs.get("perf/forwarded_tok_s_wall_clock")) is not None:  # of asynchronous training
+            line["tokens_per_second"] = rate
         self._lines.append(line)
         self.folder.append_metrics(line)
         for name, text in warnings(self._lines).items():

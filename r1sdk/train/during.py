@@ -38,7 +38,10 @@ class During(TrainerCallback):  # type: ignore[misc]
         sampling = replace(held_out_sampling(self.run.recipe), samples=1)
         # An adapter lies inside the layers of the model that it wraps.
         generator = HFModel(model.get_base_model() if self.run.recipe.lora else model, self.tokenizer)
-        for rollouts, scores in attempts(tasks, self.run.environment, self.run.rewards, generator, sampling):
+        made = attempts(
+            tasks, self.run.environment, self.run.rewards, generator, sampling, limits=self.run.recipe.sessions
+        )
+        for rollouts, scores in made:
             self.folder.append_evaluation("during", rollouts, scores, step=state.global_step)
 
 

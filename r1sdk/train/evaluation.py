@@ -36,7 +36,11 @@ def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name
     def share() -> list[tuple[list[Rollout], list[Score]]]:
         own = replace(sampling, seed=sampling.seed + _APART * ranks.rank)
         generator = HFModel(model, tokenizer)
-        return list(attempts(tasks[start:end], run.environment, run.rewards, generator, own, progress))
+        return list(
+            attempts(
+                tasks[start:end], run.environment, run.rewards, generator, own, progress, limits=run.recipe.sessions
+            )
+        )
 
     progress(0, 0)
     started = time.perf_counter()

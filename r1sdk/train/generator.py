@@ -19,9 +19,10 @@ TOGETHER = {"transformers": 128, "vllm": 1024}  # completions: vLLM takes up the
 def source_of(run: Run, plan: Plan, folder: Path | None = None) -> Source:
     """Loads the model, if it is one of this process. Raises: R1Error."""
     if run.recipe.collect.server is not None:
-        return ServerSource(server_of(run.recipe))
+        return ServerSource(server_of(run.recipe), plan.environment, plan.limits, plan.sampling.max_tokens)
     batch = TOGETHER[backend_of(run.recipe).name]
-    return LocalSource(local_generator(run, plan.tasks, folder), plan.sampling, batch)
+    generator = local_generator(run, plan.tasks, folder)
+    return LocalSource(generator, plan.sampling, batch, plan.environment, plan.limits)
 
 
 def local_generator(run: Run, tasks: Sequence[Task], folder: Path | None = None) -> Generator:

@@ -9,6 +9,7 @@ from ..compose import Run
 from ..generation.compacting import generate
 from ..generation.hf_model import end_tokens, render
 from ..runs import RunFolder
+from ..sessions import has_sessions
 from ..text import opened_think
 from .adapters import lora_config
 from .draws import draws_of
@@ -17,6 +18,7 @@ from .ranks import ALONE, Ranks
 from .rewards import RewardTable, task_row
 from .rounds import RoundTable
 from .sampler import TRANSFORMERS, Sampler
+from .sessions import SessionRollouts, session_row
 
 
 def grpo_trainer(
@@ -34,25 +36,26 @@ def grpo_trainer(
 
     from .watched import WatchedGRPOTrainer
 
-    recipe, ends = run.recipe, end_tokens(model, tokenizer)
+    recipe, ends = run.recipe, frozenset(end_tokens(model, tokenizer))
     arguments = {**grpo_arguments(run, folder.checkpoints), **sampler.arguments}
     if sampler.vllm:  # it knows those of the model's files only
         given = arguments.get("generation_kwargs") or {}
         given = json.loads(given) if isinstance(given, str) else given
         arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
+    tasks = [task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+    sessions = has_sessions(run.environment, tasks)
     draws_tasks = recipe.dynamic_sampling is not None or recipe.curriculum is not None
     table = (RoundTable if draws_tasks else RewardTable)(
         run.environment,
         run.rewards,
         recipe.generation.samples,
         limits=recipe.limits,
-        end_tokens=frozenset(ends),
+        end_tokens=ends,
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
         ranks=ranks,
     )
-    tasks = (task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out)
-    rows = [task_row(task) for task in tasks]
+    rows = [session_row(task) if sessions else task_row(task) for task in tasks]
     bound: dict[str, Any] = {
         "model": model,
         "args": GRPOConfig(**arguments),
@@ -60,6 +63,7 @@ def grpo_trainer(
         "processing_class": tokenizer,
         "callbacks": callbacks,
         "peft_config": lora_config(run.recipe.lora),
+        "rollout_func": SessionRollouts(run.environment, recipe.sessions, tokenizer, ends) if sessions else None,
     }
     with sampler.making():
         if isinstance(table, RoundTable):

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..demonstrations import FromHub, Pair, pairs
 from ..errors import R1Error
+from ..hub import reach_hub
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class HubRows:
 
 def hub_rows(source: FromHub) -> HubRows:
     """Raises: R1Error where the data set cannot be had."""
+    away = reach_hub(source.name, "dataset")
     from datasets import load_dataset
 
     try:
@@ -41,4 +43,5 @@ def hub_rows(source: FromHub) -> HubRows:
         OSError,
         ValueError,
     ) as error:  # what datasets raises for a set, a configuration or a split that is not there
-        raise R1Error(f"cannot load data {source.name!r}: {str(error).strip().partition(chr(10))[0]}") from error
+        reason = away or str(error).strip().partition(chr(10))[0]
+        raise R1Error(f"cannot load data {source.name!r}: {reason}") from error

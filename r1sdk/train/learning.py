@@ -27,12 +27,13 @@ def tokenizer_for(run: Run, where: str) -> Any:
 
 def check_run_lengths(run: Run, tokenizer: Any, where: str) -> None:
     """Raises: R1Error where a prompt that is answered in this run does not fit the model with its answer."""
-    from .models import check_lengths
+    from .models import check_lengths, check_turns
 
     recipe = run.recipe
     if recipe.method == "sft" and (isinstance(run.environment, NoEnvironment) or not recipe.evaluation.tasks):
         return  # nothing is generated
     split = "train" if recipe.method == "grpo" or recipe.data is None else recipe.evaluation.split
+    check_turns(run.environment, run.environment.tasks(split), tokenizer)
     check_lengths(run.environment.tasks(split), tokenizer, where, recipe.generation.max_tokens)
 
 

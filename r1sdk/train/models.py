@@ -1,17 +1,21 @@
 """A `ModelSource` in, a tokenizer and a model out, with the checks that need the tokenizer only."""
 
+import logging
 from collections.abc import Iterable
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..contracts import Environment
 from ..errors import R1Error
 from ..generation.hf_model import render
+from ..hub import reach_hub
 from ..memory import dtype_of
-from ..model_source import ModelSource
+from ..model_source import HUB_ID, ModelSource
 from ..recipe import Recipe
 from ..records import Task
+from ..sessions import has_sessions
 
 
 def locate(source: ModelSource, folder: Path, seed: int) -> str:
@@ -48,14 +52,32 @@ def training_options(recipe: Recipe) -> dict[str, Any]:
     import torch
 
     cuda = torch.cuda.is_available()
-    kernel = recipe.attention
-    if kernel == "auto":
-        kernel = "flash_attention_2" if cuda and find_spec("flash_attn") else "sdpa"
-    return {"dtype": getattr(torch, dtype_of(recipe, cuda)), "attn_implementation": kernel}
+    dtype, kernel = dtype_of(recipe, cuda), recipe.attention
+    if kernel == "auto":  # flash-attn takes no float32, in which weights are that are trained as a whole
+        flash = cuda and dtype != "float32" and find_spec("flash_attn")
+        kernel = "flash_attention_2" if flash else "sdpa"
+    quantized = {} if recipe.quantize is None else {"quantization_config": _quantization(recipe.quantize, dtype)}
+    return {"dtype": getattr(torch, dtype), "attn_implementation": kernel, **quantized}
 
 
-def load_model(where: str, **options: Any) -> Any:
-    """The causal language model, on the GPU where there is one. Raises: R1Error."""
+def _quantization(kind: str, dtype: str) -> Any:
+    """How bitsandbytes holds the weights: NF4 with quantized constants as in QLoRA (arXiv 2305.14314), or LLM.int8()."""
+    from transformers import BitsAndBytesConfig
+
+    if kind == "8bit":
+        # It says of every multiplication that it casts what it is given.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
+
+
+def load_model(where: str, place: str | None = None, **options: Any) -> Any:
+    """The causal language model, at `place` or on the GPU where there is one. Raises: R1Error."""
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
@@ -66,7 +88,9 @@ def load_model(where: str, **options: Any) -> Any:
     cuda = torch.cuda.is_available()
     options.setdefault("dtype", "auto" if cuda else torch.float32)
     model = _from_pretrained(AutoModelForCausalLM, where, **options)
-    return model.to("cuda") if cuda else model
+    if "quantization_config" in options:
+        return model  # packed as they are loaded, where they are to be
+    return model.to(place or "cuda") if cuda else model
 
 
 def holds_whole_model(accelerator: Any) -> bool:
@@ -90,6 +114,14 @@ def check_lengths(tasks: Iterable[Task], tokenizer: Any, where: str, max_tokens:
             f"{longest + max_tokens}: more than the {limit} positions of model {where!r}; "
             + (f"set generation.max_tokens to {limit - longest} or less" if longest < limit else "shorten the prompts")
         )
+
+
+def check_turns(environment: Environment, tasks: Iterable[Task], tokenizer: Any) -> None:
+    """Raises: R1Error where the tasks are attempted in several turns, and the chat template cannot go on after a reply."""
+    from ..generation.turns import TurnWriter
+
+    if has_sessions(environment, islice(tasks, 64)):
+        TurnWriter(tokenizer)
 
 
 def context_length(where: str) -> int | None:
@@ -119,10 +151,12 @@ def prompt_lengths(tasks: Iterable[Task], tokenizer: Any) -> list[int]:
 
 
 def _from_pretrained(kind: Any, where: str, **options: Any) -> Any:
+    away = reach_hub(where) if HUB_ID.fullmatch(where) and not Path(where).exists() else None
     try:
         return kind.from_pretrained(where, **options)
     except (OSError, ValueError, ImportError) as error:
-        raise R1Error(f"cannot load model {where!r}: {_first_line(error)}") from error
+        reason = f"{away}, and its cache does not have it all" if away else _first_line(error)
+        raise R1Error(f"cannot load model {where!r}: {reason}") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from ..records import Rollout, Score, Status
 from ..scoring import Rewards
+from .session_health import session_metrics
 
 STATUSES: tuple[Status, ...] = ("ok", "timeout", "unverifiable", "error")
 
@@ -12,7 +13,7 @@ STATUSES: tuple[Status, ...] = ("ok", "timeout", "unverifiable", "error")
 def measure(
     rollouts: Sequence[Rollout], scores: Sequence[Score], rewards: Rewards, group_size: int
 ) -> dict[str, float]:
-    """Metrics by name. Shapes: [B], [B], B a multiple of `group_size`. What cannot be known of this batch is left out.
+    """Metrics by name, `session_metrics` among them. Shapes: [B], [B], B a multiple of `group_size`. What cannot be known of this batch is left out.
 
     verdict/mean, verdict/<status>        mean of the verdicts that have a value; share of each status
     verdict/ms_median, verdict/ms_p99     milliseconds spent judging one completion
@@ -45,7 +46,7 @@ def measure(
     if whole := sum(spreads.values()):
         metrics |= {f"rewards/{name}/spread_share": spread / whole for name, spread in spreads.items()}
     metrics["groups/distinct"] = _distinct(rollouts, group_size)
-    return metrics | _by_part(rollouts, scores)
+    return metrics | _by_part(rollouts, scores) | session_metrics(rollouts)
 
 
 def correlation(left: Sequence[float | None], right: Sequence[float | None]) -> float | None:

@@ -56,12 +56,15 @@ class RewardTable:
         task: Sequence[str],  # [B], the column of `task_row`
         trainer_state: Any = None,
         log_metric: Callable[[str, float], None] | None = None,
+        rollout: Sequence[Rollout] | None = None,  # [B], of environments with sessions: see `train.sessions`
         **others: Any,
     ) -> list[Score]:
         """The scores of the batch, [B], judged at the first call that brings it. Raises: RewardError."""
         if completions is not self._batch:
             rows = zip(task, completions, completion_ids, strict=True)
-            rollouts = [Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows]
+            rollouts = list(rollout or ()) or [
+                Rollout(Task(**json.loads(t)), self._completion(messages, ids)) for t, messages, ids in rows
+            ]
             given = {"trainer_state": trainer_state, "log_extra": others.get("log_extra"), "log_metric": log_metric}
             asking = TRAINER.set({name: value or OUTSIDE[name] for name, value in given.items()})
             try:

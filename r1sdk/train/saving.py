@@ -19,14 +19,18 @@ def save(run: Run, trainer: Any, tokenizer: Any, base: str, folder: RunFolder, r
     ranks.wait()
     trainer.save_model(str(trained))
     ranks.wait()
-    ranks.lead(lambda: _finish(trained, new, tokenizer, base, folder, trainer.model))
+    ranks.lead(lambda: _finish(run, trained, new, tokenizer, base, folder, trainer.model))
 
 
-def _finish(trained: Path, new: Path, tokenizer: Any, base: str, folder: RunFolder, model: Any) -> None:
+def _finish(run: Run, trained: Path, new: Path, tokenizer: Any, base: str, folder: RunFolder, model: Any) -> None:
     if trained != new:
         from .adapters import merge_adapter
+        from .models import training_options
 
-        merge_adapter(trained, base, new, model.dtype)
+        # Quantized weights are packed: the adapter is merged into those that they were made from, which may not fit the GPU.
+        place = None if run.recipe.quantize is None else "cpu"
+        dtype = model.dtype if place is None else training_options(run.recipe)["dtype"]
+        merge_adapter(trained, base, new, dtype, place)
         model.generation_config.save_pretrained(str(new))  # where replies end may have changed
         _put(trained, folder.adapter)
     tokenizer.save_pretrained(str(new))

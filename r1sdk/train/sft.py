@@ -1,7 +1,7 @@
 """A `Run` in, a model trained on demonstrations out: SFT on TRL's trainer, loss on the replies only."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from ..compose import Run
 from ..demonstrations import Demonstrations, FromHub
 from ..errors import R1Error
 from ..generation.hf_model import render
+from ..generation.turns import TurnWriter
 from ..records import Completion, Task
 from ..runs import RunFolder
 from .adapters import lora_config
@@ -88,10 +89,13 @@ def demonstration_rows(
 ) -> Iterator[dict[str, Any] | None]:
     """Each demonstration as `input_ids` and `labels`, [T] each, and its `length`; None for one over `max_length`.
 
-    A reply ends with the end-of-sequence token, and it alone carries loss.
+    A reply ends with the end-of-sequence token, and it alone carries loss; of several turns, each of the model's does.
     """
     source = iter(demonstrations)
     while some := list(islice(source, 1000)):  # the tokenizer is quick in batches
+        if any(len(completion.messages) > 1 for _, completion in some):
+            yield from (_dialogue_row(task, completion, tokenizer, max_length) for task, completion in some)
+            continue
         prompts = [render(tokenizer, task.prompt) for task, _ in some]
         replies = [_reply(prompt, completion.text) for prompt, (_, completion) in zip(prompts, some, strict=True)]
         asked = tokenizer(prompts, add_special_tokens=False)["input_ids"]
@@ -102,6 +106,23 @@ def demonstration_rows(
                 yield {"input_ids": prompt + reply, "labels": [IGNORED] * len(prompt) + reply, "length": length}
             else:
                 yield None
+
+
+def _dialogue_row(task: Task, completion: Completion, tokenizer: Any, max_length: int | None) -> dict[str, Any] | None:
+    """A demonstration of several turns, written as it would be played: what the environment says carries no loss."""
+    writer = TurnWriter(tokenizer)
+    ids, opened = writer.prompt(task.prompt)
+    labels = [IGNORED] * len(ids)
+    for spoken, turn in groupby(completion.messages, key=lambda message: message["role"] == "assistant"):
+        if not spoken:
+            told, opened = writer.between(list(turn))
+            ids, labels = ids + told, labels + [IGNORED] * len(told)
+            continue
+        for message in turn:
+            text = _reply(opened, message["content"]) + tokenizer.eos_token
+            reply = tokenizer(text, add_special_tokens=False)["input_ids"]
+            ids, labels = ids + reply, labels + reply
+    return None if max_length and len(ids) > max_length else {"input_ids": ids, "labels": labels, "length": len(ids)}
 
 
 def _reply(prompt: str, text: str) -> str:

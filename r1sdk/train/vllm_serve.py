@@ -87,6 +87,7 @@ def serve(folder: RunFolder, model: str | None, host: str, port: int, part: Part
         from ..generation import vllm_cpu
 
         vllm_cpu.prepare()
+        os.environ.setdefault(*vllm_cpu.ONE_PROCESS)
     # The program `vllm` does not start where the package is vllm-cpu; it alone knows how to be a part of several.
     program = ["vllm.entrypoints.openai.api_server"] if part.machines == 1 else ["vllm.entrypoints.cli.main", "serve"]
     given = [*arguments(recipe, model, host, port, cuda), *part.arguments(recipe.generation.vllm, port), *more]

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ..goldcheck import GoldCheck, check_gold, enforce
 from ..plugins import load_plugins
 from ..report import leave_report
 from ..runs import RunFolder
+from .full_disk import drop_half_written, fills, give_back, keep_room, out_of_room
 from .ranks import Ranks, join, lost, number
 
 INTERRUPTED = 130
@@ -40,12 +42,16 @@ def main(path: Path) -> int:
         return _main(folder)
     finally:
         if number() == 0:
-            leave_report(folder)
+            give_back(folder)
+            with suppress(OSError):  # it prints, and the disk of the log may be full
+                leave_report(folder)
 
 
 def _main(folder: RunFolder) -> int:
     ranks = Ranks(number())
     try:
+        if ranks.main:
+            keep_room(folder)
         ranks = join()
         finished = train(folder, ranks)
         ranks.wait()
@@ -59,6 +65,8 @@ def _main(folder: RunFolder) -> int:
             folder.set_status("interrupted", message="stopped before a step could end")
         return INTERRUPTED
     except BaseException as error:
+        if fills(error):
+            return _disk_full(folder, error)
         if lost(error):
             _failed(folder, f"another process of the run has gone: see {folder.log_file}", lost=True)
             print(f"error: another process has gone: {error}", file=sys.stderr)
@@ -75,8 +83,20 @@ def _failed(folder: RunFolder, message: str, **more: Any) -> None:
         folder.set_status("failed", message=message, **more)
 
 
+def _disk_full(folder: RunFolder, error: BaseException) -> int:
+    message = out_of_room(folder, error)
+    with suppress(OSError):
+        _failed(folder, message)
+    drop_half_written(folder)
+    with suppress(OSError):
+        _failed(folder, message)  # there was no room to say so before
+        print(f"error: {message}", file=sys.stderr, flush=True)
+    return 1
+
+
 def train(folder: RunFolder, ranks: Ranks) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
+    from ..generation.hf_model import end_tokens
     from .callback import RunCallback, StopRequest, resume_step
     from .draws import known_rates
     from .during import During
@@ -116,9 +136,20 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     callbacks = [RunCallback(folder, stop, ranks), During(run, folder, tokenizer), trackers]
-    with sampler(run, where, folder, ranks) as engine:
-        trainer = _trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    resumed = str(checkpoint) if checkpoint else None
+    if run.recipe.experimental_async is not None:
+        from .overlapped import async_trainer
+
+        callbacks = [RunCallback(folder, stop), trackers]  # its model cannot generate: the server's does
+        ends = sorted(end_tokens(model, tokenizer))
+        del model  # the trainer loads its own
+        trainer = async_trainer(run, where, tokenizer, ends, folder, callbacks)
+        model = trainer.model
+        trainer.train(resume_from_checkpoint=resumed)
+    else:
+        with sampler(run, where, folder, ranks) as engine:
+            trainer = _trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
+            trainer.train(resume_from_checkpoint=resumed)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
@@ -126,10 +157,11 @@ def train(folder: RunFolder, ranks: Ranks) -> bool:
     # The trainer turned it off, and whoever loads the saved model would generate without a cache.
     model.config.use_cache = caches
     save(run, trainer, tokenizer, where, folder, ranks)
-    if run.recipe.lora is None and holds_whole_model(trainer.accelerator):
+    itself = run.recipe.lora is None and run.recipe.experimental_async is None
+    if itself and holds_whole_model(trainer.accelerator):
         model = trainer.accelerator.unwrap_model(trainer.model)
     else:  # no process has it: what was saved is what is evaluated
-        model = load_model(str(folder.model))
+        model = load_model(str(folder.model), **(training_options(run.recipe) if run.recipe.quantize else {}))
     evaluate_model(run, folder, model, tokenizer, "after", ranks)
     trackers.after(trainer.state.global_step)
     report("finished", done=trainer.state.global_step, total=trainer.state.max_steps)

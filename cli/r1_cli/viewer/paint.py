@@ -9,10 +9,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from r1sdk.report.index import Row
-from r1sdk.report.reply import parts
-from r1sdk.report.samples import asked, said
+from r1sdk.report.samples import asked, between_turns, said, said_parts
 
-RIGHT, WRONG, OTHER, DIM = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e"
+RIGHT, WRONG, OTHER, DIM, TOLD = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e", "#79b8ff"
 
 
 def plain(text: str, lines: bool = True) -> str:
@@ -48,7 +47,8 @@ def heading(row: Row, line: Mapping[str, Any]) -> Text:
         text.append(f"\nreward {row.total:.3f}  ", "bold").append(prices, DIM)
     for name, why in (line.get("reasons") or {}).items():
         text.append(f"\n{plain(str(name), lines=False)}: {plain(str(why), lines=False)}", OTHER)
-    return text.append(f"\n{row.tokens} tokens", DIM).append(", cut by the limit" if row.cut else "", OTHER)
+    text.append(f"\n{row.tokens} tokens", DIM).append(", cut by the limit" if row.cut else "", OTHER)
+    return text.append(f", {plain(turns, lines=False)}" if (turns := between_turns(line)) else "", DIM)
 
 
 def moment(row: Row) -> str:
@@ -58,9 +58,9 @@ def moment(row: Row) -> str:
 def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
     """The think part dim, the answer bold, what stands outside both marked."""
     shown: list[RenderableType] = []
-    for part in parts(said(line)):
-        style = {"think": DIM, "answer": "bold", "other": OTHER}[part.kind]
-        title = part.kind if part.kind != "other" else "outside the format"
+    for part in said_parts(line):
+        style = {"think": DIM, "answer": "bold", "other": OTHER, "told": TOLD}[part.kind]
+        title = {"other": "outside the format", "told": "the environment"}.get(part.kind, part.kind)
         shown.append(Rule(Text(title, DIM), align="left", style=DIM))
         shown.append(Text(plain(part.text) or "(empty)", style))
         if not part.closed:

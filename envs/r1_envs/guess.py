@@ -1,0 +1,149 @@
+"""The environment `guess`: a number is to be found, and after each guess the answer is "higher" or "lower"."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import r1sdk
+
+TEST_SHARE = 8  # one lowest number in so many belongs to the test split
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Find a number in a range, a guess a turn; the answer to a wrong one is "higher" or "lower". 1.0 if it is found in time.
+
+    With `numbers` 31 and `guesses` 5, whoever halves what is left always wins. A range belongs to one split for ever, by its
+    first number: no test range is ever trained on.
+    """
+
+    numbers: int = 31  # in a range
+    guesses: int = 5
+    lowest: tuple[int, int] = (0, 40)  # what the numbers of a range are above: least and most
+    train_size: int = 20_000
+    test_size: int = 500
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.numbers < 2 or self.guesses < 1:
+            raise ValueError(f"there are at least 2 numbers and 1 guess, got {self.numbers} and {self.guesses}")
+        if not 0 <= self.lowest[0] <= self.lowest[1]:
+            raise ValueError(f"lowest is two numbers that rise from 0, got {self.lowest}")
+        for split in ("train", "test"):
+            if not self._starts(split):
+                raise ValueError(f"lowest {self.lowest} leaves no range for the {split} split: allow more")
+        if self.train_size < 1 or self.test_size < 1:
+            raise ValueError("train_size and test_size are at least 1")
+
+    def tasks(self, split: str) -> Iterator[r1sdk.Task]:
+        """The tasks of "train" or "test", each drawn from its own random stream."""
+        size = {"train": self.train_size, "test": self.test_size}.get(split)
+        if size is None:
+            raise r1sdk.R1Error(f"guess has the splits train and test, not {split!r}")
+        starts = self._starts(split)
+        for index in range(size):
+            rng = random.Random(f"guess {self.seed} {split} {index}")
+            low = rng.choice(starts)
+            high = low + self.numbers + 1
+            question = f"Guess my number in {self.guesses} turns. It is above {low} and below {high}."
+            yield r1sdk.Task(
+                prompt=[{"role": "system", "content": r1sdk.SYSTEM_PROMPT}, {"role": "user", "content": question}],
+                answer=str(rng.randint(low + 1, high - 1)),
+                info={"low": low, "high": high, "guesses": self.guesses},
+                id=f"{split}/{index}",
+            )
+
+    def session(self, task: r1sdk.Task) -> GuessSession:
+        """One game."""
+        return GuessSession(task)
+
+    def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
+        """1.0 if one of the guesses that were allowed is the number, else 0.0."""
+        secret, allowed = _secret(rollout.task), rollout.task.info["guesses"]
+        guesses = [read_guess(m["content"] or "") for m in rollout.completion.messages if m["role"] == "assistant"]
+        said = ", ".join("none" if guess is None else str(guess) for guess in guesses[:allowed])
+        if secret in guesses[:allowed]:
+            return r1sdk.Verdict(1.0, extracted=str(secret), reason=f"found by {said}")
+        return r1sdk.Verdict(0.0, extracted=said, reason=f"it was {secret}; guessed {said}"[:200])
+
+    def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
+        """Games that keep to the rules and to what was said, with a poor plan: any number that is still possible."""
+        for task in self.tasks(split):
+            rng = random.Random(f"guess {self.seed} demonstration {task.id}")
+            yield task, r1sdk.Completion(play(task, rng))
+
+    def summary(self) -> str:
+        """Which games, in one line."""
+        return f"Guess one of {self.numbers} numbers in {self.guesses} turns"
+
+    def _starts(self, split: str) -> list[int]:
+        first, last = self.lowest
+        return [low for low in range(first, last + 1) if _in_test(low) == (split == "test")]
+
+
+class GuessSession:
+    """The one who knows the number."""
+
+    def __init__(self, task: r1sdk.Task) -> None:
+        self.secret = _secret(task)
+        self.left: int = task.info["guesses"]
+        self.low: int = task.info["low"]  # what has been said: it is above this, and below that
+        self.high: int = task.info["high"]
+        self.numbers = self.high - self.low - 1
+
+    def answer(self, reply: str) -> str | None:
+        """ "higher" or "lower"; nothing once the number is found, or the last guess made."""
+        guess = read_guess(reply)
+        self.left -= 1
+        if guess == self.secret:
+            self.low, self.high = guess - 1, guess + 1
+            return None
+        if guess is not None and guess < self.secret:
+            self.low = max(self.low, guess)
+        elif guess is not None:
+            self.high = min(self.high, guess)
+        if self.left <= 0:
+            return None
+        if guess is None:
+            return "Give one whole number inside <answer> and </answer>."
+        return "higher" if self.secret > guess else "lower"
+
+    def outcome(self) -> Mapping[str, Any]:
+        """How many guesses were left, and how many numbers were still possible, of how many."""
+        return {"guesses_left": max(0, self.left), "possible": self.high - self.low - 1, "of": self.numbers}
+
+
+def read_guess(reply: str) -> int | None:
+    """The number inside the answer tags; None where there is none, or something else."""
+    answer = r1sdk.extract_answer(reply)
+    return int(answer) if answer is not None and _NUMBER.fullmatch(answer) else None
+
+
+def play(task: r1sdk.Task, rng: random.Random) -> list[r1sdk.Message]:
+    """A game in which each guess is drawn from the numbers that are left."""
+    low, high = task.info["low"], task.info["high"]
+    session = GuessSession(task)
+    messages: list[r1sdk.Message] = []
+    while True:
+        guess = rng.randint(low + 1, high - 1)
+        reply = f"<think>\n{low}-{high}\n</think>\n<answer>{guess}</answer>"
+        messages.append({"role": "assistant", "content": reply})
+        said = session.answer(reply)
+        if said is None:
+            return messages
+        messages.append({"role": "user", "content": said})
+        low, high = (guess, high) if said == "higher" else (low, guess)
+
+
+def _secret(task: r1sdk.Task) -> int:
+    return int(task.answer or 0)
+
+
+def _in_test(low: int) -> bool:
+    return int.from_bytes(blake2b(f"guess {low}".encode(), digest_size=8).digest(), "big") % TEST_SHARE == 0
