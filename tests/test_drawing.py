@@ -254,8 +254,9 @@ def test_attempts_of_several_turns_are_drawn_anew_and_learnt_from_as_they_were_m
     run, made = compose(recipe, load_plugins()), []
 
     def odd_games_are_alike(rollout):
-        made.append(rollout)
-        return 0.0 if int(rollout.task.id.rpartition("/")[2]) % 2 else float(len(made))
+        price = 0.0 if int(rollout.task.id.rpartition("/")[2]) % 2 else float(len(made))
+        made.append((rollout, price))
+        return price
 
     folder, where = RunFolder.create(tmp_path / "run", recipe, {}), str(run.model.folder)
     run = replace(run, rewards={"odd_games_are_alike": (odd_games_are_alike, 1.0)})
@@ -267,8 +268,11 @@ def test_attempts_of_several_turns_are_drawn_anew_and_learnt_from_as_they_were_m
     assert {line["task"]["id"] for line in folder.rollouts() if "dropped" in line}
     learnt = (batch["completion_mask"] * batch["tool_mask"]).bool()
     tokens = [ids[mask].tolist() for ids, mask in zip(batch["completion_ids"], learnt, strict=True)]
-    assert sorted(tokens) == sorted(rollout.completion.token_ids for rollout in made if rollout.task.id in used)
-    assert any(rollout.session.turns > 1 for rollout in made)
+    found = [(ids, advantage > 0) for ids, advantage in zip(tokens, batch["advantages"].tolist(), strict=True)]
+    best = {task: max(price for rollout, price in made if rollout.task.id == task) for task in used}
+    expected = [(r.completion.token_ids, price == best[r.task.id]) for r, price in made if r.task.id in used]
+    assert sorted(found) == sorted(expected)
+    assert any(rollout.session.turns > 1 for rollout, _ in made)
 
 
 @pytest.mark.parametrize("aggregation", ["sum_then_normalize", "normalize_then_sum"])
