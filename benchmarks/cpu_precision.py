@@ -2,6 +2,7 @@
 
     python benchmarks/cpu_precision.py --rounds 5
     python benchmarks/cpu_precision.py --shape 0.5b --layers 4 --rows 4
+    python benchmarks/cpu_precision.py --products
 
 `autocast` is what `trainer.bf16` does: weights in float32, products in bfloat16. `weights` is `dtype: bfloat16`, as under LoRA. The ways
 take turns, so that a busy machine slows all; read the ratios to float32 on one thread. Where others use the machine, the processor's
@@ -33,7 +34,12 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--one-thread", action="store_true", help="compare numbers only")
+    parser.add_argument("--products", action="store_true", help="only the matrix products of a 0.5B model, in seconds")
     options = parser.parse_args()
+
+    if options.products:
+        products(options.rounds)
+        return
 
     from transformers.utils import logging
 
@@ -63,6 +69,32 @@ def main() -> None:
         )
         seconds = statistics.median(took.wall for took in times)
         print(f"{what:11}{precision:9}{count:8}{seconds:9.3f}{wall:>23}{cpu:>18}")
+
+
+def products(rounds: int) -> None:
+    """The matrices of Qwen2.5 0.5B on one thread: many rows as in training, four as in generation; processor time."""
+    import torch
+    from torch.nn.functional import linear
+
+    torch.set_num_threads(1)
+    print(f"{'rows x in x out':18}{'float32 ms':>12}{'weights':>20}{'autocast':>20}")
+    for rows, width, out in ((512, 896, 4864), (512, 896, 896), (256, 896, 16384), (4, 896, 4864)):
+        left, right = torch.randn(rows, width), torch.randn(out, width)
+        halves = left.bfloat16(), right.bfloat16()
+        seconds: dict[str, list[float]] = {name: [] for name in PRECISIONS}
+        for number in range(8 * rounds + 1):
+            for name in PRECISIONS:
+                began = time.process_time()
+                with torch.autocast("cpu", torch.bfloat16, enabled=name == "autocast", cache_enabled=False):
+                    linear(*halves) if name == "weights" else linear(left, right)
+                if number:
+                    seconds[name].append(time.process_time() - began)
+        whole = seconds["float32"]
+        weights, autocast = (
+            f"{statistics.median(a / b for a, b in zip(seconds[name], whole, strict=True)):.2f}"
+            for name in ("weights", "autocast")
+        )
+        print(f"{f'{rows} x {width} x {out}':18}{1000 * statistics.median(whole):12.1f}{weights:>20}{autocast:>20}")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The pictures of docs/look.md, from a finished run: `python docs/draw_look.py RUN_DIR docs`.
 
-The viewer's is an SVG that textual exports. The page's are PNGs by Chromium, if it is here: one light, one dark.
+The viewer's is an SVG that textual exports. The page's are PNGs by Chromium, if it is here: the upper part light and dark, and the lower part.
 """
 
 import asyncio
@@ -14,7 +14,13 @@ from pathlib import Path
 from r1_cli.viewer.app import ViewApp
 from r1sdk.report import write_report
 
-PAGE_WIDTH, PAGE_HEIGHT = 1280, 1500
+PAGE_WIDTH = 1280
+PAGES = (  # picture, Chromium's number for the colours, height, whether it begins at what went wrong
+    ("report.png", "1", 1500, False),
+    ("report-dark.png", "0", 1500, False),
+    ("report-samples.png", "1", 1250, True),
+)
+UPPER = re.compile(r'<section (id="(?:held-out|g\d)")')
 
 
 async def draw_viewer(run: Path, folder: Path) -> None:
@@ -39,26 +45,29 @@ def own_fonts(svg: str) -> str:
 
 
 def draw_page(run: Path, folder: Path) -> None:
-    """The upper part of the page of `run`, light and dark."""
-    browser = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
-    if browser is None:
-        print("no Chromium here: the pictures of the page stay as they are", file=sys.stderr)
-        return
+    """The page of `run`, as `PAGES` says."""
     with tempfile.TemporaryDirectory() as scratch:
         page = write_report([run], Path(scratch) / "report.html")
-        for name, scheme in (("report.png", "1"), ("report-dark.png", "0")):
-            command = [
-                *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-                *("--virtual-time-budget=3000", f"--blink-settings=preferredColorScheme={scheme}"),
-                *(
-                    f"--window-size={PAGE_WIDTH},{PAGE_HEIGHT}",
-                    f"--screenshot={(folder / name).resolve()}",
-                    page.as_uri(),
-                ),
-            ]
-            subprocess.run(command, check=True, capture_output=True)
+        whole = page.read_text(encoding="utf-8")
+        for name, scheme, height, lower in PAGES:
+            page.write_text(UPPER.sub(r"<section hidden \1", whole) if lower else whole, encoding="utf-8")
+            shoot(page, folder / name, scheme, height)
+
+
+def shoot(page: Path, picture: Path, scheme: str, height: int) -> bool:
+    """Whether a picture of `page` could be made: `scheme` is "1" for light, "0" for dark."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next((found for name in names if (found := shutil.which(name))), None)
+    if browser is None:
+        print(f"no Chromium here: {picture.name} stays as it is", file=sys.stderr)
+        return picture.is_file()
+    command = [
+        *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+        *("--virtual-time-budget=3000", f"--blink-settings=preferredColorScheme={scheme}"),
+        *(f"--window-size={PAGE_WIDTH},{height}", f"--screenshot={picture.resolve()}", page.resolve().as_uri()),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return True
 
 
 if __name__ == "__main__":

@@ -118,13 +118,14 @@ class Interactive(Protocol):
 class ToolSession:
     """The session of an attempt that has tools and nothing else: it is over with the first turn that calls none."""
 
-    tools: Sequence[Callable[..., Any]]
+    tools: Sequence[Callable[..., Any]]  # functions that the model may call, by their names
 
     def answer(self, reply: str, /) -> None:
         """Nothing: a turn without a call is the last."""
 
 
 ExecutionStatus = Literal["ok", "failed", "timeout", "memory", "output"]
+"""How a program ended; `Execution` says what each means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +153,9 @@ class Execution:
 
     status: ExecutionStatus
     stdout: str = ""  # what is no UTF-8 is replaced; cut at the limit
-    stderr: str = ""
+    stderr: str = ""  # likewise
     exit_code: int | None = None  # None: it was ended; -9: by signal 9
-    seconds: float = 0.0
+    seconds: float = 0.0  # of wall-clock time
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class Guarantee:
     """One thing that a program in a sandbox cannot do, and whether that holds on this machine."""
 
     name: str  # "network", "files"
-    holds: bool
+    holds: bool  # on this machine, now
     how: str  # what was tried and what came of it, in one line
 
 
@@ -219,8 +220,8 @@ def sandbox_option(name: str = "local", needed: Callable[[Mapping[str, Any]], bo
 class Part:
     """One environment of several, by the name it goes by among them."""
 
-    name: str
-    weight: float
+    name: str  # as the recipe names it
+    weight: float  # its share of the tasks, relative to the others
     environment: Environment
 
 

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 _QUERY = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version,uuid", "--format=csv,noheader,nounits"]
-_BF16 = ("amx_bf16", "avx512_bf16")
+AMX = "amx_bf16"  # of matrices; avx512_bf16 is of vectors, and no faster than float32 (benchmarks/README.md)
+_BF16 = (AMX, "avx512_bf16")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pluggy import HookimplMarker, HookspecMarker
 
 hookspec = HookspecMarker("r1sdk")
 hookimpl = HookimplMarker("r1sdk")
+"""Marks a function of a plugin as one of the hooks; a marked function that is none of them is an error."""
 
 
 @hookspec

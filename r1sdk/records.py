@@ -11,6 +11,7 @@ Message = dict[str, Any]
 """One chat message in OpenAI form: `{"role": ..., "content": ...}`."""
 
 Status = Literal["ok", "unverifiable", "timeout", "error"]
+"""Whether an attempt could be judged or priced; `Verdict` says what each means."""
 
 Ended = Literal["done", "turns", "tokens", "length", "error"]
 
@@ -19,7 +20,7 @@ Ended = Literal["done", "turns", "tokens", "length", "error"]
 class Task:
     """One problem: what the model is asked, and what its environment needs to judge the answer."""
 
-    prompt: list[Message]
+    prompt: list[Message]  # what the model is asked, system prompt included
     answer: str | None = None  # the gold answer, where there is one
     info: Mapping[str, Any] = field(default_factory=dict)  # JSON-safe, e.g. {"nums": [3, 7], "target": 21}
     id: str = ""  # names the task inside its environment, e.g. "train/17"
@@ -108,8 +109,8 @@ class Score:
     service or a worker failed), and `reasons` says why.
     """
 
-    rewards: Mapping[str, float | None]
-    total: float
+    rewards: Mapping[str, float | None]  # by name
+    total: float  # the weighted sum of those that are not None
     statuses: Mapping[str, Status] = field(default_factory=dict)  # by reward; only those that are not "ok"
     seconds: Mapping[str, float] = field(default_factory=dict)  # by reward; a group's time is divided by its size
     reasons: Mapping[str, str] = field(default_factory=dict)  # by reward; for those in `statuses`

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 SYSTEM_PROMPT = (
     "First think inside <think> and </think>, then give only the final answer inside <answer> and </answer>."
 )
+"""Asks for the reply format; the system message of a task that wants to be read by `parse_reply` and `extract_answer`."""
 
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+"""The tags of the reply format, in their order."""
 
 _OPENED = re.compile(r"<think>\s*(?:</think>\s*)?\Z")
 
@@ -20,8 +22,8 @@ _OPENED = re.compile(r"<think>\s*(?:</think>\s*)?\Z")
 class Reply:
     """A reply that keeps the format, taken apart. Both parts are stripped and not empty."""
 
-    think: str
-    answer: str
+    think: str  # the reasoning
+    answer: str  # the final answer alone
 
 
 def parse_reply(text: str) -> Reply | None:

@@ -9,9 +9,11 @@ run as one program. Commands are run as they stand, but for these:
 - `r1 eval`, `r1 generate`: one task and a few tokens, with fresh weights where the page names a run or `tiny`
 - `pytest` on the project, and `python benchmarks/...`: the paths and the options are looked up
 
-A fence is left alone only with a reason: ```` ```bash no-test: takes an hour ````.
+A fence is left alone only with a reason: ```` ```bash no-test: takes an hour ````. One that is marked ```` ```bash as-it-stands ````
+is run so: a training of a few steps, and what reads the run that it left.
 """
 
+import json
 import os
 import re
 import runpy
@@ -20,10 +22,12 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+
+from r1sdk.train.health import _CHECKS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -32,12 +36,13 @@ PAGES = [
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 FENCE = re.compile(r"^```(\w+)([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-INFO = re.compile(r'\s*(?:title="([^"]+)"|no-test: *(\S.*))?\s*')
+INFO = re.compile(r'\s*(?:title="([^"]+)"|no-test: *(\S.*)|(as-it-stands))?\s*')
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SHELLS = ("bash", "console")
 PROGRAMS = ("r1", "pip", "pytest", "python", ".ci/run")
 VARIABLE = re.compile(r"[A-Z_0-9]+=")
+FAILURES = ("error: ", "not clean")  # a line of output that begins so stands for exit status 1
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Fence:
     language: str
     title: str
     skipped: bool
+    as_it_stands: bool
     text: str
 
     def __str__(self) -> str:
@@ -64,8 +70,8 @@ def fences(page: Path) -> list[Fence]:
         line = text[: match.start()].count("\n") + 1
         parts = INFO.fullmatch(info)
         assert parts, f'{page.name}:{line}: after the language comes title="FILE" or no-test: REASON, not {info!r}'
-        title, reason = parts.groups()
-        found.append(Fence(page, line, language, title or "", bool(reason), body))
+        title, reason, as_it_stands = parts.groups()
+        found.append(Fence(page, line, language, title or "", bool(reason), bool(as_it_stands), body))
     return found
 
 
@@ -131,6 +137,8 @@ class Reader:
         assert words[0] in PROGRAMS, f"{where}: not one of {PROGRAMS}"
         changed = words
         match words[:2]:
+            case ["r1", _] if fence.as_it_stands:
+                pass
             case ["pip", _]:
                 changed = self.pip(words, where)
             case ["pytest", *_] if not any((self.folder / word).is_dir() for word in words[1:]):
@@ -149,12 +157,12 @@ class Reader:
             return
         done = self.run(changed, environment)
         output = done.stdout + done.stderr
-        expected = 1 if any(line.startswith("error: ") for line in shown) else 0
+        expected = 1 if any(line.startswith(FAILURES) for line in shown) else 0
         assert done.returncode == expected, f"{where}\nran: {shlex.join(changed)}\n{output}"
         for line in shown:
             if line.strip() != "..." and changed == words:
                 assert line.strip() in output, f"{where}: does not print {line!r}\n{output}"
-        if words[:2] == ["r1", "train"] and "--out" in words:
+        if words[:2] == ["r1", "train"] and "--out" in words and not fence.as_it_stands:
             out = self.folder / words[words.index("--out") + 1]
             out.mkdir(parents=True, exist_ok=True)
             (out / "recipe.yaml").write_text(done.stdout, encoding="utf-8")
@@ -202,7 +210,7 @@ class Reader:
             **(environment or {}),
         }
         return subprocess.run(
-            words, check=False, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=120
+            words, check=False, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=600
         )
 
 
@@ -231,6 +239,38 @@ def test_every_relative_link_of_a_page_resolves(page):
         assert file.exists(), f"{page.name}: {target} does not exist"
         if anchor:
             assert anchor in anchors(file), f"{page.name}: {target}: no such heading"
+
+
+FAILING = ROOT / "docs" / "tutorial-failures.md"
+
+
+def test_the_page_of_what_goes_wrong_has_every_warning():
+    rows = re.findall(r"^\| `(\w+)` \|", FAILING.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted([*_CHECKS, "gold"])
+
+
+@pytest.mark.slow
+def test_each_run_of_the_page_of_what_goes_wrong_shows_what_it_says(tmp_path):
+    reader = Reader(tmp_path)
+    shown: list[str] = []
+    found: list[str] = []
+    for fence in fences(FAILING):
+        if fence.language == "bash" and "--out runs/" in fence.text:
+            fence = replace(fence, as_it_stands=True)
+            out = tmp_path / fence.text.split("--out ")[1].strip()
+        reader.read(fence)
+        if fence.language == "bash" and fence.as_it_stands:
+            lines = map(json.loads, (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+            found += [f"warning: {line['text']}" for line in lines if line["kind"] == "warning"]
+        shown += [line for line in fence.text.splitlines() if line.startswith("warning: ")]
+    assert len(shown) >= 6
+    missing = {without_numbers(line) for line in shown} - {without_numbers(line.split("\n")[0]) for line in found}
+    assert not missing, f"{missing} are not among\n" + "\n".join(found)
+
+
+def without_numbers(text: str) -> str:
+    """What stays from one machine to another."""
+    return re.sub(r"-?\d+(\.\d+)?%?", "N", text)
 
 
 def anchors(page: Path) -> set[str]:

@@ -83,3 +83,32 @@ def test_an_old_driver_and_a_torch_without_cuda_are_failures_with_what_to_do(nvi
 def test_memory_and_cores_are_known_here():
     assert hardware.cores() >= 1
     assert 1 << 28 < hardware.memory_bytes() < 1 << 50
+
+
+@pytest.mark.parametrize(
+    ("has", "words"),
+    [
+        ((), "this CPU has no bf16 instructions"),
+        (("avx512_bf16",), "this CPU has avx512_bf16 but no amx_bf16"),
+        (("amx_bf16", "avx512_bf16"), None),
+    ],
+)
+def test_bf16_on_a_cpu_that_is_slower_by_it_is_a_warning(monkeypatch, has, words):
+    from r1sdk.compose import compose
+    from r1sdk.doctor import recipe as doctor
+    from r1sdk.plugins import load_plugins
+    from r1sdk.recipe import Recipe
+
+    monkeypatch.setattr(doctor, "gpus", lambda: ())
+    monkeypatch.setattr(doctor, "bf16", lambda: has)
+    asked = Recipe.model_validate({"model": "tiny", "env": "countdown", "trainer": {"bf16": True}})
+    found = list(doctor.check_precision(compose(asked, load_plugins())))
+    assert [finding.status for finding in found] == (["warning"] if words else [])
+    assert words is None or words in found[0].text
+
+
+def test_flash_attention_is_refused_where_it_cannot_run(r1, monkeypatch):
+    said = r1("train", "--env", "countdown", "--set", "attention=flash_attention_2", "--dry-run")
+    assert said.code == 1 and "attention: flash_attention_2 runs on a GPU, and there is none; use sdpa" in said.err
+    said = r1("train", "--env", "countdown", "--set", "attention=flash_atention_2", "--dry-run")
+    assert said.code == 1 and "did you mean 'flash_attention_2'?" in said.err

@@ -50,6 +50,7 @@ def in_format(answer: str, think: str = "so") -> str:
 
 
 HOSTILE: Mapping[str, str] = {**{name: in_format(text) for name, text in _ANSWERS.items()}, **_REPLIES}
+"""Replies that a model under training might find, by what is wrong with them; none is a right answer."""
 
 Finish = Literal["stop", "length"]
 

@@ -9,7 +9,7 @@ from ..asynchronous import KEY, missing
 from ..backend import backend_of
 from ..compose import Run
 from ..errors import R1Error, raise_all
-from ..hardware import bf16, gpus, memory_bytes
+from ..hardware import AMX, bf16, gpus, memory_bytes
 from ..layers import read_layer
 from ..memory import GB, Shape, advice, dtype_of, estimate, read_shape
 from ..model_source import ModelSource
@@ -104,10 +104,10 @@ def check_precision(run: Run) -> Iterator[Finding]:
             "precision", "warning", text, "use dtype float32 (on a GPU it computes in bfloat16 all the same), or --lora"
         )
     asked = recipe.dtype == "bfloat16" or recipe.trainer.get("bf16")
-    if asked and recipe.launch.launcher == "local" and not gpus() and not bf16():
-        yield Finding(
-            "precision", "warning", "this CPU has no bf16 instructions, and emulates them slowly", "use float32"
-        )
+    if asked and recipe.launch.launcher == "local" and not gpus() and AMX not in bf16():
+        has = f"has {' and '.join(bf16())} but no {AMX}" if bf16() else "has no bf16 instructions"
+        text = f"this CPU {has}: training in bf16 takes half as long again, or twice as long (docs/scaling.md)"
+        yield Finding("precision", "warning", text, "use float32")
 
 
 def check_room(run: Run, registry: Registry, folder: Path) -> Iterator[Finding]:

@@ -11,9 +11,9 @@ class ServerReply:
     """What a server answered."""
 
     text: str  # a reasoning that the server keeps apart stands in front, in <think> and </think>
-    finish: Literal["stop", "length"] = "stop"
+    finish: Literal["stop", "length"] = "stop"  # "length": cut by the token limit
     prompt_tokens: int | None = None  # None: the server does not say
-    completion_tokens: int | None = None
+    completion_tokens: int | None = None  # likewise
     whole: bool = True  # False: the body was no chat completion
     attempts: int = 1  # requests that it took
 
