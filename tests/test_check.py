@@ -344,7 +344,7 @@ FAULTS = [  # name, check, what is said
 NEEDS_MORE = {  # of ours: what a check without a service, a model, a key or the right tasks cannot try in full
     *(("reward", name) for name in ("model_judge", "reward_model", "code", "binary_code", "countdown", "narrowing")),
     *(("sandbox", name) for name in ("e2b", "unsafe")),
-    *(("environment", name) for name in ("hub", "reasoning_gym", *NAMED)),
+    *(("environment", name) for name in ("hub", "openenv", "reasoning_gym", "verifiers", *NAMED)),
 }
 
 

@@ -148,6 +148,11 @@ def test_everything_that_is_wrong_is_said_at_once():
         r1sdk.for_trl("countdown", split="dev")
 
 
+def test_several_turns_are_left_to_r1_train():
+    with pytest.raises(r1sdk.R1Error, match="'guess' has tools or several turns: train on it with r1 train"):
+        r1sdk.for_trl("guess", "accuracy", tasks=2)
+
+
 def test_an_environment_by_name_judges_a_reply_outside_of_a_run():
     import asyncio
 

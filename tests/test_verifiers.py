@@ -13,6 +13,7 @@ import sys
 import tomllib
 from importlib.metadata import version
 from importlib.util import find_spec
+from itertools import islice
 
 import pytest
 from programs_of_python import run_module
@@ -81,6 +82,7 @@ def test_an_option_with_any_signs_in_it_is_exported_as_it_is(tmp_path):
     [
         (["countdwn"], "did you mean 'countdown'"),
         (["countdown", "--set", "env.options.levl=easy"], "did you mean 'level'"),
+        (["guess"], "has tools or several turns, and what is written here judges one reply"),
         (["countdown", "--out", "."], "is there already, and nothing is overwritten"),
     ],
 )
@@ -145,7 +147,7 @@ def test_a_reward_function_that_raises_is_no_zero_and_one_that_hangs_is_ended(pa
         ({"kind": "tool"}, "is a ToolEnv: several turns or tools"),
         ({"kind": "group"}, "rewards that compare the replies to one prompt"),
         ({"cuont": 3}, "takes no 'cuont'; it takes count, held_out, kind"),
-        ({"count": 0}, "load_environment of toy-sums failed"),
+        ({"count": "many"}, "load_environment of toy-sums failed: TypeError"),
     ],
 )
 def test_what_the_first_generation_needs_more_for_is_refused(packages, args, message):
@@ -214,18 +216,19 @@ def test_what_the_second_generation_needs_more_for_is_refused(packages, name, ar
 
 
 @pytest.mark.interop
-def test_a_package_is_trained_on_and_evaluated_by_name(packages, run_r1, tmp_path):
+def test_a_package_is_trained_on_and_evaluated_by_name(packages, start_r1, tmp_path):
     options = ("--set", "env.options.name=new-sums", "--set", "env.options.system=Think first.")
-    said = run_r1(
+    training = start_r1(
         *("train", "--env", "verifiers", *options, "--model", "tiny_blank", "--rewards", "accuracy", "--steps", "1"),
         *("--set", "trainer.per_device_train_batch_size=8", "--set", "generation.samples=4"),
         *("--set", "generation.max_tokens=8", "--set", "evaluation.tasks=4", "--out", tmp_path / "run"),
         path=[packages],
     )
-    assert said.code == 0, said.err
+    _, said = training.communicate(timeout=900)  # the library is imported by each process
+    assert training.returncode == 0, said
     lines = [json.loads(line) for line in (tmp_path / "run" / "rollouts.jsonl").read_text().splitlines()]
     assert len(lines) == 8 and all(line["verdict"]["status"] == "ok" for line in lines)
-    assert all("correct 0" in line["verdict"]["reason"] for line in lines)
+    assert all("correct 0, short" in line["verdict"]["reason"] for line in lines)
 
 
 # Ours in theirs
@@ -238,6 +241,12 @@ def exported(r1, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(out)
     yield out
     sys.modules.pop("r1_countdown_verifiers", None)
+
+
+def attempts(split):
+    """Tasks of the environment that is exported, each with a worked reply."""
+    shown = r1sdk.environment("countdown", {"level": "easy"}).environment.demonstrations(split)
+    yield from ((task, completion.text) for task, completion in shown)
 
 
 def scored(task, text):
@@ -258,26 +267,31 @@ def test_an_exported_environment_is_a_taskset_that_judges_by_our_verdict(exporte
     kind = loaders.taskset_class("r1-countdown-verifiers")
     settings = loaders.taskset_config_type("r1-countdown-verifiers")
     assert issubclass(kind, vf.Taskset) and loaders.environment_class("r1-countdown-verifiers") is vf.SingleAgentEnv
-    ours = r1sdk.environment("countdown", {"level": "easy"})
+    judge = r1sdk.environment("countdown", {"level": "easy"})
     for split in ("train", "test"):
         taskset = kind(settings.model_validate({"id": "r1-countdown-verifiers", "split": split}))
-        for theirs, task in zip(taskset, ours.tasks(split), strict=False):
+        values = []
+        # Some of the worked replies are right, and some give up.
+        for theirs, (task, reply) in islice(zip(taskset, attempts(split), strict=False), 20):
             assert theirs.data.prompt == task.prompt[-1]["content"]
             assert theirs.data.system_prompt == task.prompt[0]["content"]
-            right = f"<think>\nso\n</think>\n<answer>{task.answer}</answer>"
-            assert asyncio.run(ours.verdict(task, right)).value == scored(theirs, right) == 1.0
-            assert scored(theirs, "<think>so</think><answer>1</answer>") == 0.0
-            if task.id.endswith("/3"):
-                break
+            values.append(scored(theirs, reply))
+            assert values[-1] == asyncio.run(judge.verdict(task, reply)).value
+        assert {*values} == {0.0, 1.0}
 
 
 @pytest.mark.interop
 def test_an_exported_environment_comes_back_as_the_same_environment(exported):
     """Ours in theirs in ours: the same verdicts."""
     back = Verifiers("r1-countdown-verifiers", test_size=4)
-    task = next(back.tasks("train"))
-    right, wrong = judged(back, task, f"<think>so</think><answer>{task.answer}</answer>", "no")
-    assert (right.value, wrong.value) == (1.0, 0.0)
+    judge = r1sdk.environment("countdown", {"level": "easy"})
+    replies = {task.prompt[-1]["content"]: reply for task, reply in islice(attempts("train"), 40)}
+    tasks = [task for task in back.tasks("train") if task.prompt[-1]["content"] in replies]
+    for task in tasks[:10]:
+        reply = replies[task.prompt[-1]["content"]]
+        (verdict,) = judged(back, task, reply)
+        first = next(each for each, text in attempts("train") if text == reply)
+        assert verdict.status == "ok" and verdict.value == asyncio.run(judge.verdict(first, reply)).value
 
 
 @pytest.mark.interop

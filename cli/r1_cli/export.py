@@ -25,12 +25,12 @@ def export(
     from r1sdk.layers import dotted
     from r1sdk.plugins import load_plugins
     from r1sdk.recipe import load_recipe
+    from r1sdk.sessions import has_sessions
 
     recipe = load_recipe(None, {"model": "none", "env": {"name": env}}, *map(dotted, sets or []))
     options = dict(recipe.env.options)
     environment = build_environment(load_plugins(), env, options)
-    first_task(environment, env, "train")
-    if hasattr(environment, "session"):
+    if has_sessions(environment, [first_task(environment, env, "train")]):
         raise R1Error(f"environment {env!r} has tools or several turns, and what is written here judges one reply")
     distribution = f"r1-{env.replace('_', '-')}-{framework}"
     folder = Path(distribution) if out is None else out

@@ -173,4 +173,22 @@ def _data_set(name: str, seed: int, size: int, settings: str) -> Any:
     """A task of the library; `settings` is JSON. Problem i is drawn from a stream of its own."""
     import reasoning_gym
 
-    return reasoning_gym.create_dataset(name, seed=seed * SPAN, size=size, **json.loads(settings))
+    data = reasoning_gym.create_dataset(name, seed=seed * SPAN, size=size, **json.loads(settings))
+    for attribute, held in vars(data).items():
+        if type(held) is set:
+            setattr(data, attribute, _Ordered(held))
+    if (
+        monomials := getattr(data, "_get_monomials", None)
+    ) is not None:  # of polynomial_multiplication, out of a set too
+        data._get_monomials = lambda rng: sorted(monomials(rng), key=str)
+    return data
+
+
+class _Ordered(set[Any]):
+    """A set in one order in every process: some tasks choose among letters in the order of a set of them."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(sorted(super().__iter__()))
+
+    def __sub__(self, others: Any) -> _Ordered:
+        return _Ordered(super().__sub__(others))

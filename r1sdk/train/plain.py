@@ -12,7 +12,8 @@ from ..errors import R1Error, RewardError, raise_all
 from ..isolation import unwrapped
 from ..plugins import load_plugins
 from ..recipe import load_recipe
-from ..records import Completion, Message, Score
+from ..records import Completion, Message, Score, Task
+from ..sessions import has_sessions
 from ..text import opened_think
 from .rewards import Column, RewardTable, task_row
 
@@ -59,8 +60,6 @@ def for_trl(
     registry, built, prices, first = load_plugins(), None, None, None
     try:
         built = build_environment(registry, recipe.env.name, recipe.env.options)
-        if hasattr(unwrapped(built), "session"):
-            raise R1Error(f"environment {environment!r} has tools or several turns: train on it with r1 train")
         first = first_task(built, recipe.env.name, split)
     except R1Error as error:
         errors.append(error)
@@ -85,13 +84,16 @@ def for_trl(
 
         table.opened_think = opened_think(render(tokenizer, [{"role": "user", "content": "?"}]))
         table.end_tokens = frozenset({tokenizer.eos_token_id} - {None})
-    return ForTRL(_dataset(built, split, tasks), table.columns(), [weight for _, weight in prices.values()])
+    drawn = list(islice(built.tasks(split), tasks))
+    if has_sessions(built, drawn):
+        raise R1Error(f"environment {environment!r} has tools or several turns: train on it with r1 train")
+    return ForTRL(_dataset(drawn), table.columns(), [weight for _, weight in prices.values()])
 
 
-def _dataset(environment: Any, split: str, tasks: int | None) -> Any:
+def _dataset(tasks: Sequence[Task]) -> Any:
     from datasets import Dataset
 
-    return Dataset.from_list([task_row(task) for task in islice(environment.tasks(split), tasks)])
+    return Dataset.from_list([task_row(task) for task in tasks])
 
 
 @dataclass
