@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from .errors import R1Error, RecipeError
 from .hardware import gpus
-from .recipe import Generation, Launch, Recipe
+from .keys import Generation, Launch
+from .recipe import Recipe
 
 INSTALL = "pip install 'r1sdk[vllm]' on a machine with a GPU; on a CPU see docs/scaling.md"
 CORRECTION = "vllm_importance_sampling_correction"

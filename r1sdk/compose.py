@@ -13,10 +13,12 @@ from .contracts import FROM_RECIPE, Demonstrator, Environment
 from .demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from .errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from .isolation import bounded, isolation_of, unwrapped
+from .keys import Data, WeightedReward
+from .layers import read_layer
 from .model_source import HUB_ID, ModelSource, resolve_model
 from .parallel import parallel_errors
 from .plugins import Registry
-from .recipe import Data, Recipe, WeightedReward, read_layer
+from .recipe import Recipe
 from .records import Rollout, Task
 from .scoring import Rewards
 from .sessions import check_session

@@ -6,8 +6,10 @@ from pathlib import Path
 from .backend import backend_of
 from .errors import R1Error, RecipeError
 from .hardware import gpus
+from .keys import Launch
+from .layers import read_layer
 from .plugins import Registry
-from .recipe import Launch, Recipe, read_layer
+from .recipe import Recipe
 
 
 def settled(recipe: Recipe) -> Recipe:

@@ -8,8 +8,9 @@ from typing import Any
 
 from .compose import compose
 from .errors import R1Error, RecipeError, nearest, raise_all
+from .layers import overlay, read_layer, read_yaml, write_yaml
 from .plugins import Registry
-from .recipe import Recipe, load_recipe, overlay, read_layer, read_yaml, write_yaml
+from .recipe import Recipe, load_recipe
 
 REFERENCE = "stage:"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

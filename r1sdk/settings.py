@@ -6,8 +6,9 @@ from typing import Any
 from .asynchronous import KEY, does_anyway
 from .backend import backend_errors, backend_of
 from .errors import R1Error, RecipeError, nearest
+from .keys import Collect
 from .parallel import world
-from .recipe import Collect, Recipe
+from .recipe import Recipe
 from .tracking import tracker_errors
 from .trl_fields import trainer_fields
 

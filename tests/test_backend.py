@@ -15,9 +15,10 @@ from r1sdk import backend, parallel
 from r1sdk.backend import backend_of, choose
 from r1sdk.errors import R1Error
 from r1sdk.hardware import Gpu
+from r1sdk.keys import Generation
 from r1sdk.launch.slurm import script
 from r1sdk.parallel import settled
-from r1sdk.recipe import Generation, Recipe, load_recipe
+from r1sdk.recipe import Recipe, load_recipe
 from r1sdk.runs import RunFolder
 from r1sdk.settings import settings_errors
 from r1sdk.vllm_settings import VllmSettings

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from dataclasses import replace
 from itertools import groupby
 
 import pytest
@@ -13,8 +14,9 @@ import r1sdk
 from r1sdk import RewardError, Task, Verdict
 from r1sdk.compose import compose
 from r1sdk.drawing import CurriculumSettings
+from r1sdk.keys import Limits
 from r1sdk.plugins import installed, load_plugins
-from r1sdk.recipe import Limits, load_recipe
+from r1sdk.recipe import load_recipe
 from r1sdk.runs import RunFolder
 from r1sdk.train.callback import RunCallback, StopRequest
 from r1sdk.train.drawing import DrawingGRPOTrainer, hook_faults
@@ -243,6 +245,34 @@ def test_by_accuracy_a_group_that_only_its_format_tells_apart_has_no_spread(trai
     dropped = [group for _, _, groups in steps(folder) for group in groups]
     assert dropped and all(len(totals(group)) > 1 for group in dropped)
     assert all(len({one["verdict"]["value"] for one in group}) == 1 for group in dropped)
+
+
+def test_attempts_of_several_turns_are_drawn_anew_and_learnt_from_as_they_were_made(tmp_path):
+    keys = {"model": "tiny", "env": {"name": "guess", "options": {"guesses": 3, "train_size": 8}}}
+    keys |= {"generation": {"samples": 2, "max_tokens": 120}, "dynamic_sampling": {"max_rounds": 9}}
+    recipe = load_recipe(None, {**keys, "trainer": {"per_device_train_batch_size": 8, "max_steps": 1}})
+    run, made = compose(recipe, load_plugins()), []
+
+    def odd_games_are_alike(rollout):
+        price = 0.0 if int(rollout.task.id.rpartition("/")[2]) % 2 else float(len(made))
+        made.append((rollout, price))
+        return price
+
+    folder, where = RunFolder.create(tmp_path / "run", recipe, {}), str(run.model.folder)
+    run = replace(run, rewards={"odd_games_are_alike": (odd_games_are_alike, 1.0)})
+    trainer = grpo_trainer(run, load_model(where), load_tokenizer(where), folder, [])
+    trainer.model.train()
+    batch = trainer._prepare_inputs(next(iter(trainer.get_train_dataloader())))
+    used = {line["task"]["id"] for line in folder.rollouts() if "dropped" not in line}
+    assert {int(task.rpartition("/")[2]) for task in used} == {0, 2, 4, 6}
+    assert {line["task"]["id"] for line in folder.rollouts() if "dropped" in line}
+    learnt = (batch["completion_mask"] * batch["tool_mask"]).bool()
+    tokens = [ids[mask].tolist() for ids, mask in zip(batch["completion_ids"], learnt, strict=True)]
+    found = [(ids, advantage > 0) for ids, advantage in zip(tokens, batch["advantages"].tolist(), strict=True)]
+    best = {task: max(price for rollout, price in made if rollout.task.id == task) for task in used}
+    expected = [(r.completion.token_ids, price == best[r.task.id]) for r, price in made if r.task.id in used]
+    assert sorted(found) == sorted(expected)
+    assert any(rollout.session.turns > 1 for rollout, _ in made)
 
 
 @pytest.mark.parametrize("aggregation", ["sum_then_normalize", "normalize_then_sum"])

@@ -8,8 +8,9 @@ import subprocess
 import pytest
 
 from r1sdk.launch.slurm import script
+from r1sdk.layers import dotted
 from r1sdk.plugins import load_plugins
-from r1sdk.recipe import Recipe, dotted, load_recipe
+from r1sdk.recipe import Recipe, load_recipe
 from r1sdk.runs import RunFolder
 from r1sdk.train.processes import arguments
 

@@ -28,7 +28,7 @@ PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 ORDER = [
     *("errors", "records", "text", "files"),
     *("contracts", "workers", "servers", "hub", "isolation", "adapters", "hookspecs", "tools", "calls"),
-    *("plugins", "strict", "session_limits", "drawing", "vllm_settings", "asynchronous", "recipe"),
+    *("plugins", "strict", "layers", "session_limits", "drawing", "vllm_settings", "asynchronous", "keys", "recipe"),
     *("trl_fields", "tracking", "model_source"),
     *("hardware", "backend", "parallel", "memory", "room", "settings"),
     *("sessions", "calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),

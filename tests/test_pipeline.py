@@ -10,9 +10,9 @@ import pytest
 
 from r1_cli.tables import other_tasks
 from r1sdk import Completion, R1Error, Rollout, Score, Task
+from r1sdk.layers import dotted
 from r1sdk.pipeline import check_stages, load_stages, to_yaml
 from r1sdk.plugins import load_plugins
-from r1sdk.recipe import dotted
 from r1sdk.runs import RunFolder
 
 SMALL = """

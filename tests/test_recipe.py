@@ -3,7 +3,8 @@
 import pytest
 
 from r1sdk import RecipeError
-from r1sdk.recipe import Recipe, dotted, load_recipe, read_layer
+from r1sdk.layers import dotted, read_layer
+from r1sdk.recipe import Recipe, load_recipe
 
 BASE = {"model": "tiny", "env": "countdown"}
 

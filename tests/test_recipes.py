@@ -5,9 +5,10 @@ import json
 import pytest
 
 from r1sdk.compose import compose
+from r1sdk.keys import Launch
 from r1sdk.pipeline import check_stages, is_pipeline, load_stages
 from r1sdk.plugins import load_plugins
-from r1sdk.recipe import Launch, load_recipe
+from r1sdk.recipe import load_recipe
 
 REGISTRY = load_plugins()
 NAMES = [name for name in REGISTRY.names("recipe") if name != "default"]  # that one leaves the environment to the user

@@ -8,7 +8,7 @@ import isolated_functions as f
 import pytest
 
 from r1sdk import Completion, RewardError, Rollout, Task, Verdict, from_trl, group_reward, isolated
-from r1sdk.recipe import Limits
+from r1sdk.keys import Limits
 from r1sdk.train.rewards import RewardTable, task_row
 
 

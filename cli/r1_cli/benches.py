@@ -141,7 +141,7 @@ def load_generator(source: "ModelSource | Server", setup: Setup) -> "Generator":
 def _server(model: str, settings: Mapping[str, Any]) -> "Server":
     """Raises: R1Error."""
     from r1sdk.errors import R1Error
-    from r1sdk.recipe import ServerSettings
+    from r1sdk.keys import ServerSettings
     from r1sdk.servers import Server
 
     given = ServerSettings.model_validate({key: value for key, value in settings.items() if value is not None})
@@ -172,7 +172,8 @@ def _bench(
     from r1sdk.compose import build_environment, build_rewards
     from r1sdk.errors import R1Error, raise_all
     from r1sdk.generation import Sampling
-    from r1sdk.recipe import dotted, load_recipe
+    from r1sdk.layers import dotted
+    from r1sdk.recipe import load_recipe
 
     layers = [*sets, *(f"env.options.{option}" for option in options)]
     named = {key: value for key, value in {**flags, "env": env}.items() if value is not None}
@@ -219,7 +220,7 @@ def _bench(
 
 def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
     """What `--set evaluation.…` says, which goes before what an environment suggests."""
-    from r1sdk.recipe import dotted
+    from r1sdk.layers import dotted
 
     found: dict[str, Any] = {}
     for text in sets:

@@ -160,7 +160,8 @@ def _environment(registry: "Registry", env: str | None, sets: Sequence[str] | No
     """The environment of `--env` and `--set`. Raises: R1Error."""
     from r1sdk.compose import build_environment
     from r1sdk.errors import R1Error
-    from r1sdk.recipe import dotted, load_recipe
+    from r1sdk.layers import dotted
+    from r1sdk.recipe import load_recipe
 
     layers = [{"model": "none"}, *([{"env": env}] if env else []), *map(dotted, sets or [])]
     if not any("env" in layer for layer in layers):

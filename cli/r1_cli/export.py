@@ -22,8 +22,9 @@ def export(
     """Write an installable package that brings an environment, with the options given by --set, to another framework."""
     from r1sdk.compose import build_environment, first_task
     from r1sdk.errors import PluginError, R1Error
+    from r1sdk.layers import dotted
     from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import dotted, load_recipe
+    from r1sdk.recipe import load_recipe
     from r1sdk.sessions import has_sessions
 
     recipe = load_recipe(None, {"model": "none", "env": {"name": env}}, *map(dotted, sets or []))

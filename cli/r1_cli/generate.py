@@ -135,7 +135,8 @@ def report(collected: "Collected") -> None:
 def _recipe(registry: Any, model: str | None, sets: list[str] | None, flags: dict[str, Any]) -> "Recipe":
     """A run folder's recipe, or that of the environment and the model, under `--set` and the flags. Raises: R1Error."""
     from r1sdk.compose import find_recipe
-    from r1sdk.recipe import dotted, load_recipe
+    from r1sdk.layers import dotted
+    from r1sdk.recipe import load_recipe
 
     layers = [*map(dotted, sets or []), _given(flags)]
     defaults = {"method": "generate", "generation": {"samples": 1}, "collect": {"tasks": 100}}

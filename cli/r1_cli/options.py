@@ -26,8 +26,9 @@ def resolve(
     """The recipe of a command, and where it began. Flags that were not given are left out."""
     from r1sdk.compose import find_recipe
     from r1sdk.errors import RecipeError
+    from r1sdk.layers import dotted
     from r1sdk.pipeline import is_pipeline
-    from r1sdk.recipe import dotted, load_recipe
+    from r1sdk.recipe import load_recipe
 
     given = {key: value for key, value in flags.items() if value is not None}
     layers = [*map(dotted, sets or []), given]

@@ -57,8 +57,8 @@ def start_pipeline(
     from r1sdk.compose import find_recipe
     from r1sdk.errors import RecipeError, RunError
     from r1sdk.launch.prepare import RUNS
+    from r1sdk.layers import dotted
     from r1sdk.pipeline import check_stages, load_stages, to_yaml
-    from r1sdk.recipe import dotted
 
     if extra := [name for name, value in given.items() if value is not None]:
         raise RecipeError(

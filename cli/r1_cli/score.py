@@ -110,8 +110,9 @@ def _build(
     """The environment, if one is named, and the rewards. A run folder brings its own."""
     from r1sdk.compose import build_environment, build_rewards
     from r1sdk.errors import R1Error, raise_all
+    from r1sdk.layers import dotted
     from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import dotted, load_recipe
+    from r1sdk.recipe import load_recipe
 
     trained = run_recipe(str(file)) if file is not None and file.is_dir() else None
     if file is not None and file.is_dir() and trained is None:

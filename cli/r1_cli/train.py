@@ -210,7 +210,8 @@ def _extend(folder: "RunFolder", registry: "Registry", steps: int | None, sets: 
     """Change how long the run goes on, and how. What it has been trained on stays. Raises: R1Error."""
     from r1sdk.compose import compose
     from r1sdk.errors import RecipeError, RunError
-    from r1sdk.recipe import dotted, load_recipe
+    from r1sdk.layers import dotted
+    from r1sdk.recipe import load_recipe
 
     layers = [*map(dotted, sets), {"trainer": {"max_steps": steps}} if steps else {}]
     recipe, before = load_recipe(folder.recipe_file, *layers), folder.recipe()

@@ -16,8 +16,9 @@ from ..compose import build_environment, build_rewards
 from ..contracts import Sandbox
 from ..errors import R1Error, RewardError
 from ..isolation import unwrapped
+from ..keys import Named, WeightedReward
 from ..plugins import Registry
-from ..recipe import Named, Recipe, WeightedReward
+from ..recipe import Recipe
 from ..records import Task
 from .attempts import MADE_UP
 from .findings import Finding, Subject, failed, passed, skipped

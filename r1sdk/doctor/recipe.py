@@ -10,11 +10,11 @@ from ..backend import backend_of
 from ..compose import Run
 from ..errors import R1Error, raise_all
 from ..hardware import AMX, bf16, gpus, memory_bytes
+from ..layers import read_layer
 from ..memory import GB, Shape, advice, dtype_of, estimate, read_shape
 from ..model_source import ModelSource
 from ..parallel import accelerate_file
 from ..plugins import Registry
-from ..recipe import read_layer
 from ..room import room_for
 from . import Check, Finding, examine
 from .machine import check_disk

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
-from ..recipe import Lora
+from ..keys import Lora
 
 
 def lora_config(lora: Lora | None) -> Any:

@@ -9,8 +9,8 @@ from ..compose import Run
 from ..generate import LocalSource, Plan, ServerSource, Source
 from ..generate.plan import server_of
 from ..generation import Generator
+from ..keys import Generation
 from ..model_source import ModelSource
-from ..recipe import Generation
 from ..records import Task
 
 TOGETHER = {"transformers": 128, "vllm": 1024}  # completions: vLLM takes up the next where one ends

@@ -13,7 +13,7 @@ from typing import Any
 from ..adapters import OUTSIDE, TRAINER
 from ..contracts import Environment
 from ..errors import RewardError
-from ..recipe import Limits
+from ..keys import Limits
 from ..records import Completion, Message, Rollout, Score, Task
 from ..scoring import Rewards, score
 from .ranks import ALONE, Ranks
