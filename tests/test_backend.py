@@ -238,6 +238,9 @@ def test_the_script_of_a_job_is_good_bash(tmp_path, nodes):
 SLURM = """#!/usr/bin/env bash
 if [ "${0##*/}" = scontrol ]; then printf '%s\\n' node1 node2 node3 node4; exit; fi
 printf '%s\\n' "${R1_VLLM_URL:-} $*" >>"$CALLS"
+case $* in *train.processes*) # a training waits for its server
+    [ -z "${R1_VLLM_URL:-}" ] || until grep -q vllm_serve "$CALLS"; do sleep 0.05; done ;;
+esac
 """
 
 
@@ -254,7 +257,7 @@ def test_each_machine_of_a_job_is_started_with_its_part(tmp_path, serving):
     calls = tmp_path / "calls"
     own = {"CALLS": str(calls), "SLURM_JOB_NODELIST": "node[1-4]", "SLURM_JOB_ID": "7"}
     path = os.pathsep.join([str(tools), os.environ["PATH"]])
-    done = subprocess.run(["bash", tmp_path / "job"], env={**os.environ, **own, "PATH": path}, check=False)
+    done = subprocess.run(["bash", tmp_path / "job"], env={**os.environ, **own, "PATH": path}, check=False, timeout=60)
     assert done.returncode == 0
     lines = calls.read_text().splitlines()
     health = [line for line in lines if "r1sdk.launch.health" in line]
