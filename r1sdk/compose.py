@@ -64,13 +64,14 @@ def compose(recipe: Recipe, registry: Registry, awaited: frozenset[str] = frozen
     elsewhere = "model" in awaited or (recipe.method == "generate" and recipe.collect.server is not None)
     model = ModelSource(recipe.model) if elsewhere else attempt(resolve_model, registry, recipe.model)
     errors += settings_errors(recipe) + parallel_errors(registry, recipe)
+    has_sessions = False
     if draw and environment is not None and not isinstance(environment, NoEnvironment):
         for split in _splits(recipe):
             task = attempt(first_task, environment, recipe.env.name, split)
             if task is not None and split == "train":
                 errors += column_errors(rewards or {}, task)
-            if task is not None and attempt(check_session, environment, task):
-                errors += session_errors(recipe)
+            has_sessions |= task is not None and bool(attempt(check_session, environment, task))
+    errors += session_errors(recipe) if has_sessions else []
     if recipe.experimental_async is not None:
         errors += _sending_errors(environment, rewards or {})
     raise_all(errors)

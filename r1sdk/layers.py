@@ -51,9 +51,14 @@ def dotted(assignment: str) -> dict[str, Any]:
         layer: Any = yaml.load(value, _yaml_reader())
     except yaml.YAMLError as error:
         raise RecipeError(f"--set {path}: the value is not YAML: {error}") from None
+    return under(path, layer)
+
+
+def under(path: str, value: Any) -> dict[str, Any]:
+    """`value` at a dotted path: `{"trainer": {"max_steps": value}}`."""
     for key in reversed(path.split(".")):
-        layer = {key: layer}
-    return dict(layer)
+        value = {key: value}
+    return dict(value)
 
 
 @cache

@@ -91,8 +91,8 @@ def test_a_set_for_a_stage_that_is_not_there_is_refused(tmp_path):
 def test_flags_that_would_be_for_one_stage_are_refused(r1, tmp_path):
     file = tmp_path / "pipeline.yaml"
     file.write_text(SMALL)
-    said = r1("train", file, "--steps", "3", "--model", "tiny")
-    assert said.code == 1 and "--model, --steps would be for one" in said.err
+    said = r1("train", file, "--steps", "3", "--model", "tiny", "--lora", "8", "--experimental-async")
+    assert said.code == 1 and "--model, --steps, --lora, --experimental-async would be for one" in said.err
     said = r1("train", file, "--dry-run")
     assert said.code == 0 and said.out.startswith("stages:\n- name: shown\n  method: sft")
 

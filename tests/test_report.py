@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from r1_cli.train import _tell_report
+from r1_cli.outcome import _tell_report
 from r1sdk import Completion, R1Error, Rollout, Score, Task, Verdict
 from r1sdk.recipe import load_recipe
 from r1sdk.report import PAGE, leave_report, write_report

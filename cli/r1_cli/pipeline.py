@@ -3,7 +3,7 @@
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -48,7 +48,7 @@ def start_pipeline(
     path: Path,
     registry: "Registry",
     sets: list[str] | None,
-    given: dict[str, Any],
+    said: list[str],
     out: Path | None,
     overwrite: bool,
     dry_run: bool,
@@ -60,9 +60,9 @@ def start_pipeline(
     from r1sdk.layers import dotted
     from r1sdk.pipeline import check_stages, load_stages, to_yaml
 
-    if extra := [name for name, value in given.items() if value is not None]:
+    if said:
         raise RecipeError(
-            f"{path.name} has stages: {', '.join(extra)} would be for one; use --set stages.NAME.KEY=..., or --set KEY=... for all"
+            f"{path.name} has stages: {', '.join(said)} would be for one; use --set stages.NAME.KEY=..., or --set KEY=... for all"
         )
     stages = load_stages(path, [*map(dotted, sets or [])], lambda name: find_recipe(registry, name, None, None)[0])
     check_stages(stages, registry)
@@ -100,7 +100,7 @@ def resume_pipeline(root: Path, registry: "Registry", extra: list[str]) -> None:
 def _run_stages(stages: "list[Stage]", root: Path, registry: "Registry") -> None:
     from r1sdk.runs import RunFolder
 
-    from .train import run_folder
+    from .following import follow
 
     outputs: dict[str, Path] = {}
     done: list[tuple[str, RunFolder]] = []
@@ -117,7 +117,7 @@ def _run_stages(stages: "list[Stage]", root: Path, registry: "Registry") -> None
                 folder = _prepared(stage, outputs, folder.path, registry)
                 _reuse_evaluation(folder, [earlier for _, earlier in done])
             try:
-                run_folder(folder, registry, resumed=state is not None, quiet=True)
+                follow(folder, registry, resumed=state is not None, quiet=True)
             except typer.Exit:
                 typer.echo(f"continue the pipeline with: r1 train --resume {root}", err=True)
                 raise
