@@ -8,6 +8,7 @@ from typing import Any
 from ..compose import Run
 from ..generation.compacting import generate
 from ..generation.hf_model import end_tokens, render
+from ..recipe import Recipe
 from ..runs import RunFolder
 from ..sessions import has_sessions
 from ..text import opened_think
@@ -89,11 +90,19 @@ def grpo_trainer(
 
 def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
     """The arguments of GRPOConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
-    recipe, generation = run.recipe, run.recipe.generation
     return {
         **machine_arguments(),
         **tracked_as(checkpoints),
-        **recipe.trainer,
+        **run.recipe.trainer,
+        **owned_arguments(run.recipe, checkpoints),
+        "reward_weights": [weight for _, weight in run.rewards.values()],
+    }
+
+
+def owned_arguments(recipe: Recipe, checkpoints: Path) -> dict[str, Any]:
+    """What the recipe says of generation, in the words of both of TRL's GRPO trainers."""
+    generation = recipe.generation
+    return {
         "output_dir": str(checkpoints),
         "seed": recipe.seed,
         "num_generations": generation.samples,
@@ -101,7 +110,6 @@ def grpo_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
         "temperature": generation.temperature,
         "top_p": generation.top_p,
         "top_k": generation.top_k,
-        "reward_weights": [weight for _, weight in run.rewards.values()],
         "remove_unused_columns": False,
     }
 

@@ -25,7 +25,7 @@ from ..generation.hf_model import render
 from ..records import Rollout, Score
 from ..runs import RunFolder
 from ..text import opened_think
-from .grpo import machine_arguments, tracked_as
+from .grpo import machine_arguments, owned_arguments, tracked_as
 from .rewards import Column, RewardTable, task_row
 
 TRIES = 6  # of a request to the server, where TRL makes 30: about a minute where it refuses
@@ -191,24 +191,17 @@ def async_trainer(
 
 def async_arguments(run: Run, checkpoints: Path) -> dict[str, Any]:
     """The arguments of AsyncGRPOConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
-    recipe, generation, settings = run.recipe, run.recipe.generation, run.recipe.experimental_async
+    recipe, settings = run.recipe, run.recipe.experimental_async
     assert settings is not None
     return {
         **machine_arguments(),
         **tracked_as(checkpoints),
         **{key: value for key, value in recipe.trainer.items() if not does_anyway(key, value)},
-        "output_dir": str(checkpoints),
-        "seed": recipe.seed,
-        "num_generations": generation.samples,
-        "max_completion_length": generation.max_tokens,
-        "temperature": generation.temperature,
-        "top_p": generation.top_p,
-        "top_k": generation.top_k,
+        **owned_arguments(recipe, checkpoints),
         "max_staleness": settings.max_staleness,
         "weight_sync_steps": settings.sync_every,
         "weight_sync_timeout": settings.sync_timeout_s,
         "vllm_server_base_url": settings.url,
         "vllm_server_timeout": settings.start_timeout_s,
         "request_timeout": settings.request_timeout_s,
-        "remove_unused_columns": False,
     }
