@@ -27,7 +27,8 @@ MAX_GROWTH = 200 * 2**20
 ELSEWHERE = {
     "model_judge",
     "reward_model",
-}  # they need a server and a model, and have their hostile texts in their own tests
+    "narrowing",
+}  # the first two need a server and a model, and have their hostile texts in their own tests; the third reads no text
 
 
 @dataclass

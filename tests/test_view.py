@@ -114,7 +114,9 @@ def test_the_group_of_a_prompt_stands_side_by_side(folder):
         await settle(app, pilot, "4 completions")
         assert isinstance(app.screen, GroupScreen) and len(app.screen.query(".column")) == 4
         assert "4 completions, 1 right, reward 0.250 ± 0.433" in screen(app)
-        await pilot.press("escape", "end", "up", "up", "g")
+        await pilot.press("escape")
+        await settle(app, pilot, "8 rollouts")
+        await pilot.press("end", "up", "up", "g")
         await settle(app, pilot, "no spread: this group teaches nothing")
 
     drive(folder, steps)
@@ -126,7 +128,11 @@ def test_an_attempt_is_compared_with_the_same_task_at_another_step(folder):
         await settle(app, pilot, "before → after")
         assert isinstance(app.screen, DiffScreen)
         assert "before → after" in screen(app) and "old" in screen(app) and "new" in screen(app)
-        await pilot.press("escape", "down", "d")
+        await pilot.press("escape")
+        await settle(app, pilot, "8 rollouts")
+        await pilot.press("down")
+        await settle(app, pilot, "step 1 try 0")
+        await pilot.press("d")
         await settle(app, pilot, "attempted at no other step")
 
     drive(folder, steps)

@@ -7,10 +7,13 @@ depth and digits are capped, which bounds every intermediate number to about 2,2
 import re
 from collections import Counter
 from collections.abc import Sequence
-from fractions import Fraction
 from math import gcd
+from typing import TYPE_CHECKING
 
 import r1sdk
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 MAX_LENGTH = 512  # characters of an answer
 MAX_DEPTH = 64  # open parentheses
@@ -64,11 +67,13 @@ def check(
     return r1sdk.Verdict(1.0, extracted=answer)
 
 
-def value_of(expression: str) -> Fraction:
+def value_of(expression: str) -> "Fraction":
     """The exact value of an expression of numbers, `+ - * /` and parentheses, as `check` reads them; decimals too.
 
     Raises: ValueError that says what is wrong with it.
     """
+    from fractions import Fraction
+
     text = expression.strip()
     if len(text) > MAX_LENGTH:
         raise ValueError(f"longer than {MAX_LENGTH} characters")
