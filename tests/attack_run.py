@@ -94,7 +94,7 @@ def try_attack(sandbox: LocalSandbox, attack: Attack, outside: Outside) -> str:
     """What was wrong: the attack got something, ended in another way, left a process, or the next program does not run."""
     limits = SMALL if attack.ends_with is None else SHORT
     if attack.ends_with is not None and "timeout" not in attack.ends_with:
-        limits = replace(SHORT, timeout_s=8.0)  # it ends sooner, however busy the machine is
+        limits = replace(SHORT, timeout_s=30.0)  # it ends sooner, however busy the machine is
     builds.LIMITS = BUILD if attack.ends_with and ("compiler" in attack.name or "includes" in attack.name) else LONG
     done = execute(sandbox, outside.place(attack), "the other case", limits=limits, language=attack.language)[0]
     after = execute(sandbox, AFTER[attack.language], "41", language=attack.language)[0]

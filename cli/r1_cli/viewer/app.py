@@ -25,6 +25,7 @@ from .table import RolloutTable
 FIRST = 2000  # rows that are read before the first picture; the rest come in behind it
 CHUNK = 20_000  # rows that are read or searched between two looks at what the reader does
 EVERY_S = 0.5
+LONGEST_NAME = 40  # columns for the path at the top
 
 SORTS: Sequence[tuple[str, Callable[[Row], Any]]] = (
     ("as trained", lambda row: row.order),
@@ -133,7 +134,7 @@ class ViewApp(App[None]):
         """The line at the top: what this is, how much of it is shown, what is asked for."""
         table = self.table
         parts: list[str | tuple[str, str]] = [
-            (f" {plain(str(self.path), lines=False)} ", "bold reverse"),
+            (f" {plain(self._end_of_path(), lines=False)} ", "bold reverse"),
             f"  {self._progress()}  ",
         ]
         shown, known = len(table.shown), len(self.index.rows)
@@ -149,6 +150,11 @@ class ViewApp(App[None]):
         if self.note:
             parts.append((f"  {self.note}", OTHER))
         self.top.update(Text.assemble(*parts))
+
+    def _end_of_path(self) -> str:
+        """The end of a long path, so that it leaves room for what else there is to say."""
+        path = str(self.path)
+        return path if len(path) <= LONGEST_NAME else f"…{path[1 - LONGEST_NAME :]}"
 
     def on_rollout_table_moved(self) -> None:
         row = self.table.current
