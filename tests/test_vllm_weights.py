@@ -22,7 +22,8 @@ from r1sdk.train.processes import arguments
 pytestmark = pytest.mark.vllm
 
 PROGRAM = Path(__file__).with_name("perturbed_weights.py")
-CLOSE = 1e-4
+CLOSE = 1e-5  # mean of a step's tokens; a stale sampler is at 0.05 and more
+FARTHEST_TOKEN = 1e-3  # of a token that was hardly possible, float32 rounds the most
 LIMIT_S = 1800
 
 
@@ -61,7 +62,7 @@ def follows(done, folder):
     steps = folder.metrics()
     assert len(steps) == 3
     for line in steps:
-        assert line["sampling/sampling_logp_difference/max"] < CLOSE
+        assert line["sampling/sampling_logp_difference/max"] < FARTHEST_TOKEN
         assert line["sampler_difference"] < CLOSE
     assert len({round(line["entropy"], 3) for line in steps}) == 3  # they were changed indeed
 
