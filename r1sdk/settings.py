@@ -125,8 +125,6 @@ def _attention_errors(recipe: Recipe) -> list[R1Error]:
 
 def _async_errors(recipe: Recipe) -> list[R1Error]:
     """A problem for each setting that asynchronous training does not do."""
-    if recipe.experimental_async is None:
-        return []
     beside = {
         f"method {recipe.method}": recipe.method != "grpo",
         "lora": recipe.lora is not None,

@@ -72,7 +72,9 @@ class RewardTable:
             finally:
                 TRAINER.reset(asking)
             step = (trainer_state.global_step if trainer_state else 0) + 1
-            self.ranks.lead(lambda: self._take(step, shares, log_metric))
+            judged = [rollout for some, _ in shares for rollout in some]
+            scores = [row for _, some in shares for row in some]
+            self.ranks.lead(lambda: self._take(step, judged, scores, log_metric))
             self._batch = completions
         return self._scores
 
@@ -90,12 +92,11 @@ class RewardTable:
     def _take(
         self,
         step: int,
-        shares: Sequence[tuple[list[Rollout], list[Score]]],
+        judged: Sequence[Rollout],
+        scores: Sequence[Score],
         log_metric: Callable[[str, float], None] | None,
     ) -> None:
         """Log, keep and check the whole batch, of all processes. Raises: RewardError."""
-        judged = [rollout for some, _ in shares for rollout in some]
-        scores = [row for _, some in shares for row in some]
         metrics = measure(judged, scores, self.rewards, self.group_size)
         if log_metric:
             for name, value in metrics.items():

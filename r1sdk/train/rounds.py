@@ -72,12 +72,11 @@ class RoundTable(RewardTable):
     def _take(
         self,
         step: int,
-        shares: Sequence[tuple[list[Rollout], list[Score]]],
+        judged: Sequence[Rollout],
+        scores: Sequence[Score],
         log_metric: Callable[[str, float], None] | None,
     ) -> None:
-        rollouts = [rollout for some, _ in shares for rollout in some]
-        scores = [row for _, some in shares for row in some]
-        self.rounds.append(Judged(self.tasks, rollouts, scores))
+        self.rounds.append(Judged(self.tasks, judged, scores))
         judged = [rollout for one in self.rounds for rollout in one.rollouts]
         prices = [row for one in self.rounds for row in one.scores]
         try:
