@@ -19,8 +19,8 @@ from countdown_check import by_check, ordinary_answers, rate
 
 import r1sdk
 from r1_envs.table.verifiers.maths import Maths
-from r1_rewards import maths
-from r1_rewards.maths.extract import answer_text
+from r1_verifiers import maths
+from r1_verifiers.maths.extract import answer_text
 from r1sdk.scoring import judge
 
 GROUP = 8  # completions of one problem, as in GRPO

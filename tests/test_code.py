@@ -7,12 +7,12 @@ import pytest
 
 import r1sdk
 from r1_rewards import BinaryCode, Code
-from r1_rewards.code.blocks import find_program
-from r1_rewards.code.cases import read_tests
-from r1_rewards.code.programs import check_program
-from r1_rewards.code.values import same_value, write_value
 from r1_sandboxes import LocalSandbox
 from r1_sandboxes.pool import close_pools
+from r1_verifiers.code.blocks import find_program
+from r1_verifiers.code.cases import read_tests
+from r1_verifiers.code.programs import check_program
+from r1_verifiers.code.values import same_value, write_value
 from r1sdk.plugins import load_plugins
 from r1sdk.scoring import score
 

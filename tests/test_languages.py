@@ -7,11 +7,11 @@ import pytest
 
 import r1sdk
 from r1_envs.table import File
-from r1_rewards.code.blocks import find_program
-from r1_rewards.code.cases import read_tests
-from r1_rewards.code.programs import check_program
 from r1_sandboxes import LocalSandbox, languages, pool
 from r1_sandboxes.pool import close_pools
+from r1_verifiers.code.blocks import find_program
+from r1_verifiers.code.cases import read_tests
+from r1_verifiers.code.programs import check_program
 
 HERE = LocalSandbox().languages()
 ADD = {"tests": [{"input": f"{a} {b}\n", "output": f"{a + b}\n"} for a, b in ((1, 2), (-5, 5), (10, 20))]}

@@ -71,7 +71,16 @@ def module_of(imported: str) -> str:
 
 def test_the_packages_have_unique_names_and_all_exist():
     assert len(NAMES) == len(PACKAGES)
-    assert {"r1sdk", "r1_rewards", "r1_models", "r1_sandboxes", "r1_envs", "r1_recipes", "r1_cli"} <= NAMES
+    assert {
+        "r1sdk",
+        "r1_verifiers",
+        "r1_rewards",
+        "r1_models",
+        "r1_sandboxes",
+        "r1_envs",
+        "r1_recipes",
+        "r1_cli",
+    } <= NAMES
     for package in PACKAGES:
         assert (ROOT / package / "__init__.py").is_file()
         assert (ROOT / package / "py.typed").is_file()
@@ -103,7 +112,12 @@ def test_plugins_reach_no_module_of_r1sdk_through_an_attribute():
 
 
 def test_one_plugin_package_imports_another_only_as_environments_use_the_checkers_of_rewards():
-    allowed = {("r1_envs", "r1_rewards"), ("r1_models", "r1_envs")}  # the tokenizer of tiny was made from Countdown
+    allowed = {
+        ("r1_envs", "r1_rewards"),
+        ("r1_envs", "r1_verifiers"),
+        ("r1_rewards", "r1_verifiers"),
+        ("r1_models", "r1_envs"),
+    }  # the tokenizer of tiny was made from Countdown
     for module, imported in every_import(PLUGINS):
         here, there = module.split(".")[0], imported.split(".")[0]
         if there in NAMES - {"r1sdk", here}:

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from r1_rewards import maths
-from r1_rewards.maths.extract import answer_text
-from r1_rewards.maths.units import split_unit
+from r1_verifiers import maths
+from r1_verifiers.maths.extract import answer_text
+from r1_verifiers.maths.units import split_unit
 
 FORMAT = "<think>\nsome thoughts\n</think>\n<answer>{}</answer>"
 

@@ -10,8 +10,8 @@ from math_verify import verify
 from mpmath import mpf, mpmathify
 from sympy import lambdify
 
-from r1_rewards.maths.difference import certainly_differ
-from r1_rewards.maths.verify import _parsed, equal
+from r1_verifiers.maths.difference import certainly_differ
+from r1_verifiers.maths.verify import _parsed, equal
 
 
 def drawn(rng: random.Random, depth: int = 2) -> str:
@@ -92,5 +92,5 @@ def test_what_may_be_equal_or_costly_is_left_to_math_verify(gold, answer):
 )
 def test_wrong_expressions_are_told_without_algebra(gold, answer, monkeypatch):
     assert certainly_differ(_parsed(gold), _parsed(answer))
-    monkeypatch.setattr("r1_rewards.maths.verify.verify", None)  # never asked
+    monkeypatch.setattr("r1_verifiers.maths.verify.verify", None)  # never asked
     assert equal(answer, gold).value == 0.0

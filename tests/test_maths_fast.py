@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from r1_rewards import maths
-from r1_rewards.maths import judging, numbers
-from r1_rewards.maths.extract import answer_text
+from r1_verifiers import maths
+from r1_verifiers.maths import judging, numbers
+from r1_verifiers.maths.extract import answer_text
 
 
 def drawn_value(rng: random.Random) -> Fraction:

@@ -11,7 +11,7 @@ pytest.importorskip("math_verify")
 from antlr4.atn.PredictionMode import PredictionMode
 from latex2sympy2_extended import latex2sympy2
 
-from r1_rewards.maths.grammar import TwoStageParser, install
+from r1_verifiers.maths.grammar import TwoStageParser, install
 
 PIECES = r"""
 \frac{1}{2} \frac12 \dfrac{x}{y} \sqrt{3} \sqrt[3]{2} x y a b n 2 3 10 0.5 1,234 .5 + - * / \cdot \times \div ^2 ^{n+1} _1 ( ) [ ]
@@ -86,7 +86,7 @@ def test_both_stages_are_used():
 
 
 def test_it_is_installed_where_answers_are_checked():
-    import r1_rewards.maths.verify  # noqa: F401
+    import r1_verifiers.maths.verify  # noqa: F401
 
     assert latex2sympy2.PSParser is TwoStageParser
     install()

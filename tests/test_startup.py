@@ -31,7 +31,7 @@ def loaded(program: str, modules: list[str]) -> list[str]:
 
 
 def test_loading_our_rewards_and_environments_loads_nothing_that_only_judging_needs():
-    judging = ["asyncio", "subprocess", "concurrent.futures", "r1_rewards.maths", "openai", "pydantic", "datasets"]
+    judging = ["asyncio", "subprocess", "concurrent.futures", "r1_verifiers.maths", "openai", "pydantic", "datasets"]
     assert loaded("import r1_rewards, r1_envs", [*TRAINING, *MATHS, *judging]) == []
 
 

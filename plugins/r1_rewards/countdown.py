@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import r1sdk
-
-from .equation import check
+from r1_verifiers.equation import check
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Literal
 
 import r1sdk
-from r1_rewards.equation import check
+from r1_verifiers.equation import check
 
 from .arithmetic import OPERATORS, Game
 from .files import read_problems

@@ -11,7 +11,7 @@ from string import ascii_uppercase as LETTERS
 from typing import Any
 
 import r1sdk
-from r1_rewards.maths.extract import answer_text
+from r1_verifiers.maths.extract import answer_text
 
 from ...rows import Row
 from ..columns import Columns

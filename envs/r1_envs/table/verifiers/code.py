@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import r1sdk
-from r1_rewards.code.cases import Case, read_tests
-from r1_rewards.code.programs import check_program
-from r1_rewards.code.reward import Scoring
-from r1_rewards.code.values import show_value
-from r1_rewards.fences import language_name
+from r1_verifiers.code import Scoring
+from r1_verifiers.code.cases import Case, read_tests
+from r1_verifiers.code.programs import check_program
+from r1_verifiers.code.values import show_value
+from r1_verifiers.fences import language_name
 
 from ...rows import Row
 from ..columns import Columns

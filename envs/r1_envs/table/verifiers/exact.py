@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import r1sdk
-from r1_rewards.maths.extract import answer_text
+from r1_verifiers.maths.extract import answer_text
 
 from ...rows import Row
 from ..columns import Columns

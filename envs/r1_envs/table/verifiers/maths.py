@@ -17,7 +17,7 @@ _GSM8K = "####"  # stands before the answer at the end of a solution
 
 @dataclass(frozen=True)
 class Maths:
-    """Answers checked by `r1_rewards.maths`, those that take algebra in a worker process."""
+    """Answers checked by `r1_verifiers.maths`, those that take algebra in a worker process."""
 
     mode: Literal["r1", "trl"] = "r1"  # "trl": as TRL's accuracy_reward judges the whole reply
     timeout_s: float = 5.0  # to check one answer
@@ -37,7 +37,7 @@ class Maths:
         gold = rollout.task.answer
         if gold is None:
             return r1sdk.Verdict(None, "unverifiable", reason="the task has no gold answer")
-        from .algebra import judged  # here, because its many patterns take long to compile
+        from r1_verifiers.maths.pooled_check import judged  # here, because its many patterns take long to compile
 
         return await judged(rollout.completion.text, gold, self.mode, self.timeout_s)
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import r1sdk
 
+from . import Scoring
 from .blocks import find_program
 from .cases import Tests, read_tests
 from .checker import run_checker
-from .reward import Scoring
 
 SHOWN = 512  # characters of a program that a verdict keeps
 MAX_LENGTH = 200_000  # characters of a program

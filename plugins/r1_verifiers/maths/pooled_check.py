@@ -8,9 +8,10 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import r1sdk
-from r1_rewards import maths
-from r1_rewards.maths.extract import answer_text
-from r1_rewards.maths.signs import MAX_LENGTH
+
+from .extract import answer_text
+from .judging import Mode, decide
+from .signs import MAX_LENGTH
 
 HARMLESS = {"r1": "1", "trl": r"\boxed{1}"}  # an answer whose check takes long only where the gold answer makes it long
 KEPT = 20_000  # verdicts, on answers of ordinary length: what a model writes must not fill the trainer's memory
@@ -21,7 +22,7 @@ class Question(NamedTuple):
 
     text: str | None
     gold: str
-    mode: maths.Mode
+    mode: Mode
     timeout_s: float
 
 
@@ -30,14 +31,14 @@ _overrunning: set[Question] = set()  # gold answers with a harmless answer
 _asked: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Question, asyncio.Task[r1sdk.Verdict]]] = WeakKeyDictionary()
 
 
-async def judged(reply: str, gold: str, mode: maths.Mode, timeout_s: float) -> r1sdk.Verdict:
-    """The verdict of `maths.check`, where it takes algebra from a worker process that is killed after `timeout_s`.
+async def judged(reply: str, gold: str, mode: Mode, timeout_s: float) -> r1sdk.Verdict:
+    """The verdict of `check`, where it takes algebra from a worker process that is killed after `timeout_s`.
 
     Completions of one prompt often give the same answer: each is asked once, and what was judged is remembered.
     """
     if mode == "r1":
         text = answer_text(reply)
-        if (verdict := maths.decide(text, gold)) is not None:
+        if (verdict := decide(text, gold)) is not None:
             return verdict
     else:
         text = reply
@@ -83,7 +84,7 @@ async def _answered(question: Question) -> r1sdk.Verdict:
 
 
 async def _checked(question: Question) -> r1sdk.Outcome:
-    from r1_rewards.maths.worker import check
+    from .worker import check
 
     return await r1sdk.call_isolated(check, question.text, question.gold, question.mode, timeout_s=question.timeout_s)
 

@@ -1,11 +1,9 @@
 """The rewards `code` and `binary_code`: the reply's program, run on the tests of its task in a sandbox."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import r1sdk
-
-Scoring = Literal["fraction", "all", "weighted"]
+from r1_verifiers.code import Scoring
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Code:
     async def __call__(self, rollout: r1sdk.Rollout) -> float | None:
         if self.sandbox is None:
             raise r1sdk.R1Error("reward 'code' needs a sandbox: Code(sandbox=...)")
-        from .programs import check_program
+        from r1_verifiers.code.programs import check_program
 
         verdict = await check_program(
             rollout.completion.text,

@@ -1,0 +1,1 @@
+"""Verifiers that come with r1sdk: they compare a reply with a gold answer."""

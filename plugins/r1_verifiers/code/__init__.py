@@ -1,0 +1,6 @@
+"""Verify programs: run them on the tests of their task in a sandbox and compare their output."""
+
+from typing import Literal
+
+Scoring = Literal["fraction", "all", "weighted"]
+"""How passed tests become a value; `check_program` says what each means."""
