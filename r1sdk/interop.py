@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .compose import build_environment
 from .contracts import Environment
 from .errors import RewardError
-from .plugins import load_plugins
+from .planning.build import build_environment
+from .plugins.registry import load_plugins
 from .records import Completion, Message, Rollout, Task, Verdict
-from .scoring import judge
+from .scoring.score_rollouts import judge
 
 
 @dataclass(frozen=True)

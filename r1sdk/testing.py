@@ -14,16 +14,16 @@ from typing import Any, Protocol
 import pytest
 
 from .conformance import TIMEOUT_S, Subject, check_plugins, choose
-from .conformance.attempts import HOSTILE, Finish, attempt, in_format
+from .conformance.trial_replies import HOSTILE, Finish, attempt, in_format
 from .contracts import Environment, takes_group
-from .dialogues import Dialogue
 from .errors import PluginError
-from .plugins import load_plugins
+from .plugins.registry import load_plugins
+from .recipe.key_groups import SessionLimits
 from .records import Rollout, Task, Verdict
-from .scoring import judge as judge_all
-from .scoring import price as price_all
-from .session_limits import SessionLimits
-from .sessions import session_of
+from .rollout.episode import Dialogue
+from .rollout.sessions import session_of
+from .scoring.score_rollouts import judge as judge_all
+from .scoring.score_rollouts import price as price_all
 
 __all__ = [
     "HOSTILE",

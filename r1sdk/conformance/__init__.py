@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import R1Error, RecipeError, UnknownName
-from ..plugins import Entry, Registry, installed
+from ..plugins.registry import Entry, Registry, installed
 from .declared import check_declared
 from .findings import Finding, Report, Subject, failed, passed
-from .loading import check_loading
+from .loading_cost import check_loading
 from .watching import Tried, try_out
 
 __all__ = ["TIMEOUT_S", "Finding", "Report", "Subject", "check_plugins", "choose"]

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-from ..adapters import TrlReward
 from ..contracts import ENVIRONMENTS, SANDBOX
-from ..plugins import Entry, Registry, installed
+from ..plugins.registry import Entry, Registry, installed
+from ..plugins.trl_functions import TrlReward
 from .findings import Finding, Subject, failed, passed
 
 GENERIC = {  # import names that somebody else will want as well

@@ -12,16 +12,16 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from ..compose import build_environment, build_rewards
 from ..contracts import Sandbox
 from ..errors import R1Error, RewardError
-from ..isolation import unwrapped
-from ..keys import Named, WeightedReward
-from ..plugins import Registry
-from ..recipe import Recipe
+from ..planning.build import build_environment, build_rewards
+from ..plugins.registry import Registry
+from ..recipe.key_groups import Named, WeightedReward
+from ..recipe.schema import Recipe
 from ..records import Task
-from .attempts import MADE_UP
+from ..scoring.isolation import unwrapped
 from .findings import Finding, Subject, failed, passed, skipped
+from .trial_replies import MADE_UP
 
 STEP_S = 60.0  # for a step that reads files, draws tasks or starts a jail
 

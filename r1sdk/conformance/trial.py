@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ..plugins import load_plugins
-from . import environments, rewards, sandboxes
+from ..plugins.registry import load_plugins
+from . import environment_steps, reward_steps, sandbox_steps
 from .findings import Subject
 from .steps import Candidate, Step, guarded
 
 _PR_SET_PDEATHSIG = 1
 
-STEPS = {"reward": rewards.steps, "environment": environments.steps, "sandbox": sandboxes.steps}
+STEPS = {"reward": reward_steps.steps, "environment": environment_steps.steps, "sandbox": sandbox_steps.steps}
 
 
 def main() -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from ..errors import R1Error
-from ..evaluate import Estimate, estimate
+from ..evaluation.attempts import Estimate, estimate
 from ..records import Rollout, Score
-from ..scoring import judge, price
+from ..scoring.score_rollouts import judge, price
 from .journal import Key
 from .keep import Candidate, Chosen
 from .meter import Meter

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..contracts import Environment
-from ..dialogues import Dialogue, attempt_all
 from ..errors import R1Error, Unavailable
-from ..generation import Generator, Sampling
+from ..recipe.key_groups import SessionLimits
 from ..records import Completion, SessionLog, Task
-from ..saved import UnsavedTokens
+from ..rollout.episode import Dialogue
+from ..rollout.loop import attempt_all
+from ..rollout.sampling import Generator, Sampling
+from ..rollout.sessions import session_of
+from ..rollout.tools import as_chat
 from ..servers import Refused, Server, ServerReply, ServerSession
-from ..session_limits import SessionLimits
-from ..sessions import session_of
-from ..tools import as_chat
+from ..storage.rollout_rows import UnsavedTokens
 from .journal import Key
 
 FATAL = frozenset({401, 403, 404})  # refusals that every other request would meet too

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .collect_run import RunData
 from .curves import mean, reward_names
-from .gather import RunData
 
 ACCURACY = "accuracy"
 LAST = 10  # steps that the state at the end is read from

@@ -15,7 +15,7 @@ try:
 except ImportError:
     raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
 
-from ..runs import RunFolder
+from ..storage.run_folder import RunFolder
 
 BEFORE, TRAINING, DURING, AFTER = "before", "training", "during", "after"
 _SHOWN = 80  # characters of an answer that a row keeps

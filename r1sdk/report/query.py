@@ -21,7 +21,7 @@ from typing import Any
 
 from ..errors import R1Error, nearest
 from .index import AFTER, BEFORE, DURING, Row
-from .reply import content
+from .reply_view import content
 
 Test = Callable[[Row], bool]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from ..runs import RunFolder
-from .reply import Part, content, parts, shortened
+from ..storage.run_folder import RunFolder
+from .reply_view import Part, content, parts, shortened
 
 SHOWN = 6  # tasks
 LONGEST = 6000  # characters of one completion

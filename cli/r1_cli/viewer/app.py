@@ -16,7 +16,7 @@ from textual.widgets import Footer, Input, Static
 from r1sdk.errors import R1Error
 from r1sdk.report.index import RolloutIndex, Row
 from r1sdk.report.query import Query, parse
-from r1sdk.runs import RunFolder
+from r1sdk.storage.run_folder import RunFolder
 
 from .paint import DIM, OTHER, plain, rollout
 from .screens import DiffScreen, GroupScreen, HelpScreen

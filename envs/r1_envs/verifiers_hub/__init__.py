@@ -11,7 +11,7 @@ from typing import Any
 import r1sdk
 
 from ..table.splits import in_test
-from .loading import Row, Scorer, Source, here, load
+from .env_packages import Row, Scorer, Source, here, load
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Classifier:
 
     def check_label(self, label: int | None) -> None:
         """Raises: R1Error where `label` does not say which of the model's outputs is meant."""
-        from .reward import check_label
+        from .model_reward import check_label
 
         try:
             check_label(self.name, int(self.model.config.num_labels), label)
