@@ -128,7 +128,7 @@ def set_up(
 
 def load_generator(source: "ModelSource | Server", setup: Setup) -> "Generator":
     """The model, after a look whether the tasks and the token limits fit it; or its server. Raises: R1Error."""
-    from r1sdk.rollout.server_model import ServerGenerator
+    from r1sdk.generate.server_model import ServerGenerator
     from r1sdk.servers import Server
     from r1sdk.train.generation_source import load_local
 

@@ -130,9 +130,9 @@ def difficulty(
     """Write the rows of an evaluated environment with each one's pass rate, those within bounds."""
     from r1sdk.data import items, rate, write_rows
     from r1sdk.errors import R1Error
+    from r1sdk.evaluation.evaluation_folder import part_of, read_lines, read_plan
     from r1sdk.planning.build import build_environment
     from r1sdk.plugins.registry import load_plugins
-    from r1sdk.storage.evaluation_folder import part_of, read_lines, read_plan
 
     if least > most:
         raise R1Error(f"--least {least:g} is above --most {most:g}")

@@ -11,8 +11,8 @@ from .options import Backend, Json, Rewards, Seed, Sets
 
 if TYPE_CHECKING:
     from r1sdk.evaluation.attempts import Evaluation
+    from r1sdk.evaluation.evaluation_folder import EvaluationFolder
     from r1sdk.evaluation.statistics import Difference
-    from r1sdk.storage.evaluation_folder import EvaluationFolder
 
     from .benches import Bench, Setup
 
@@ -56,7 +56,7 @@ def evaluate(
     sets: Sets = None,
 ) -> None:
     """Evaluate models on environments: accuracy ± standard error, rewards, pass@k, maj@k, categories, paired differences."""
-    from r1sdk.storage.evaluation_folder import EvaluationFolder
+    from r1sdk.evaluation.evaluation_folder import EvaluationFolder
 
     from .benches import load_generator, set_up
     from .ui.progress import progress

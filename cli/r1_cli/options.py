@@ -26,9 +26,9 @@ def resolve(
     """The recipe of a command, and where it began. Flags that were not given are left out."""
     from r1sdk.errors import RecipeError
     from r1sdk.planning.build import find_recipe
+    from r1sdk.planning.stages import is_pipeline
     from r1sdk.recipe.layers import dotted
     from r1sdk.recipe.schema import load_recipe
-    from r1sdk.recipe.stages import is_pipeline
 
     given = {key: value for key, value in flags.items() if value is not None}
     layers = [*map(dotted, sets or []), given]

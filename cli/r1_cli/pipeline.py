@@ -10,8 +10,8 @@ import typer
 from .ui.stage_table import other_tasks, stage_table
 
 if TYPE_CHECKING:
+    from r1sdk.planning.stages import Stage
     from r1sdk.plugins.registry import Registry
-    from r1sdk.recipe.stages import Stage
     from r1sdk.storage.run_folder import RunFolder
 
 FILE = "pipeline.yaml"
@@ -38,7 +38,7 @@ def resumed_pipeline(path: Path) -> Path | None:
 def pipeline_file(name: str, registry: "Registry") -> Path | None:
     """The recipe of that name, where it has stages. Raises: R1Error."""
     from r1sdk.planning.build import find_recipe
-    from r1sdk.recipe.stages import is_pipeline
+    from r1sdk.planning.stages import is_pipeline
 
     path, _ = find_recipe(registry, name, None, None)
     return path if is_pipeline(path) else None
@@ -57,8 +57,8 @@ def start_pipeline(
     from r1sdk.errors import RecipeError, RunError
     from r1sdk.launch.prepare import RUNS
     from r1sdk.planning.build import find_recipe
+    from r1sdk.planning.stages import check_stages, load_stages, to_yaml
     from r1sdk.recipe.layers import dotted
-    from r1sdk.recipe.stages import check_stages, load_stages, to_yaml
 
     if said:
         raise RecipeError(
@@ -88,7 +88,7 @@ def start_pipeline(
 def resume_pipeline(root: Path, registry: "Registry", extra: list[str]) -> None:
     """Go on with the pipeline in `root`. Raises: R1Error."""
     from r1sdk.errors import RecipeError
-    from r1sdk.recipe.stages import check_stages, load_stages
+    from r1sdk.planning.stages import check_stages, load_stages
 
     if extra:
         raise RecipeError(f"--resume continues the pipeline as it was: leave out {', '.join(extra)}")

@@ -12,7 +12,7 @@ from .options import Env, Json, Rewards, Sets, run_recipe
 
 if TYPE_CHECKING:
     from r1sdk import Environment, Rollout, Score
-    from r1sdk.scoring.rescore import Tally
+    from r1sdk.evaluation.rescore import Tally
     from r1sdk.scoring.score_rollouts import Rewards as Built
     from r1sdk.storage.rollout_rows import Tokenize
 
@@ -52,7 +52,7 @@ def score(
 ) -> None:
     """Try rewards on saved completions: each verdict with its reason, each reward, and their means."""
     from r1sdk.errors import R1Error, RewardError
-    from r1sdk.scoring.rescore import Tally, rescore
+    from r1sdk.evaluation.rescore import Tally, rescore
     from r1sdk.storage.rollout_rows import Columns, count_rows, read_groups
     from r1sdk.storage.run_folder import rollout_line
 

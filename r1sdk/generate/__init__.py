@@ -3,7 +3,8 @@
 Whatever happens in between, a second call goes on from the last answer that reached the disk.
 """
 
-from .collect import Collected, collect
+from .collect import collect
+from .collected import Collected
 from .keep import Keep
 from .meter import Meter
 from .plan import Plan, plan_of

@@ -13,9 +13,9 @@ import pytest
 
 from r1sdk import Completion, Rollout, RunError, Score, Task, Verdict
 from r1sdk.evaluation.attempts import majority_at_k, summarize
+from r1sdk.evaluation.evaluation_folder import EvaluationFolder
 from r1sdk.evaluation.statistics import difference, student
 from r1sdk.rollout.sampling import Sampling
-from r1sdk.storage.evaluation_folder import EvaluationFolder
 
 PLAN = {"models": ["m", "n"], "envs": {"e": {}}}
 

@@ -10,9 +10,9 @@ import pytest
 
 from r1_cli.ui.stage_table import other_tasks
 from r1sdk import Completion, R1Error, Rollout, Score, Task
+from r1sdk.planning.stages import check_stages, load_stages, to_yaml
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.layers import dotted
-from r1sdk.recipe.stages import check_stages, load_stages, to_yaml
 from r1sdk.storage.run_folder import RunFolder
 
 SMALL = """

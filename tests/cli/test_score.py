@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from r1sdk import Completion, R1Error, RewardError, Rollout, Task, Verdict, group_reward
+from r1sdk.evaluation.rescore import Tally, rescore
 from r1sdk.records import Score
-from r1sdk.scoring.rescore import Tally, rescore
 from r1sdk.storage.rollout_rows import Columns, UnsavedTokens, count_rows, read_groups
 from r1sdk.storage.run_folder import rollout_line
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -24,19 +25,8 @@ PACKAGES = [
 NAMES = {path.name for path in PACKAGES}
 PLUGINS = NAMES - {"r1sdk", "r1_cli"}
 
-# A module imports only from those in front of it.
-ORDER = [
-    *("errors", "records", "text", "files"),
-    *("contracts", "workers", "servers", "hub", "isolation", "adapters", "hookspecs", "tools", "calls"),
-    *("plugins", "strict", "layers", "session_limits", "drawing", "vllm_settings", "asynchronous", "keys", "recipe"),
-    *("trl_fields", "tracking", "model_source"),
-    *("hardware", "backend", "parallel", "memory", "room", "settings"),
-    *("sessions", "calling", "scoring", "goldcheck", "saved", "shapes", "demonstrations"),
-    *("compose", "checkpoints", "runs", "manifest", "pipeline"),
-    *("generation", "dialogues", "evaluate", "paired", "evaluations", "data", "rescore", "generate", "conformance"),
-    *("testing", "report", "train", "doctor", "interop"),
-    "launch",
-]
+GENERATOR = runpy.run_path(str(ROOT / "docs" / "_generate_layers.py"))
+LAYERS = GENERATOR["LAYERS"]
 
 
 def sources(package: Path) -> Iterator[tuple[str, ast.Module]]:
@@ -135,14 +125,57 @@ def test_the_layers_of_core_point_one_way():
             continue
         here, there = module.split(".")[1], imported.split(".")[1]
         if here == "__init__":
-            assert there in ORDER[: ORDER.index("plugins")] or module_of(imported) in r1sdk.LAZY.values(), (
-                f"r1sdk itself imports {there}, which is no part of what a plugin needs"
-            )
+            assert there in LAYERS, f"r1sdk itself imports {there}, which is no layer"
             continue
-        assert here in ORDER, f"r1sdk.{here} has no place in the order of the layers"
-        assert here == there or there in ORDER[: ORDER.index(here)], (
+        assert here in LAYERS, f"r1sdk.{here} has no place among the layers"
+        assert here == there or there in LAYERS[: LAYERS.index(here)], (
             f"{module} imports {imported}, which comes after it"
         )
+
+
+def test_the_page_has_the_layers_of_today():
+    written = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert written == GENERATOR["page"](), "run python docs/_generate_layers.py"
+
+
+def test_each_layer_says_its_duty():
+    assert all(GENERATOR["duty"](layer) for layer in LAYERS)
+
+
+def test_no_two_modules_share_a_name():
+    seen: dict[str, list[Path]] = {}
+    for package in PACKAGES:
+        for file in sorted((ROOT / package).rglob("*.py")):
+            if not file.stem.startswith("__"):
+                seen.setdefault(file.stem, []).append(file.relative_to(ROOT))
+    assert {name: files for name, files in seen.items() if len(files) > 1} == {}
+
+
+def test_no_two_public_classes_share_a_name():
+    seen: dict[str, list[str]] = {}
+    for package in PACKAGES:
+        for name, tree in sources(package):
+            for node in tree.body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    seen.setdefault(node.name, []).append(name)
+    assert {name: modules for name, modules in seen.items() if len(modules) > 1} == {}
+
+
+def test_no_module_imports_itself_through_others():
+    names = {name.removesuffix(".__init__") for package in PACKAGES for name, _ in sources(package)}
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for module, imported in every_import(NAMES):
+        target = imported if imported in names else module_of(imported)
+        if target in names and target != module.removesuffix(".__init__"):
+            graph[module.removesuffix(".__init__")].add(target)
+    # Remove what imports nothing that is left, again and again; what stays is in a circle or stands on one.
+    while free := [name for name, targets in graph.items() if not targets]:
+        for name in free:
+            del graph[name]
+        for targets in graph.values():
+            targets -= set(free)
+    left = {target for targets in graph.values() for target in targets}
+    assert {name: sorted(targets & set(graph)) for name, targets in graph.items() if name in left} == {}
 
 
 @pytest.mark.parametrize("library", ["torch", "transformers", "trl", "accelerate", "datasets", "vllm"])
@@ -153,7 +186,7 @@ def test_the_libraries_of_training_are_imported_where_models_are_and_nowhere_els
         if imported.split(".")[0] == library
     }
     assert places <= (
-        {"r1sdk.train"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.train", "r1sdk.rollout.sampling"}
+        {"r1sdk.train"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.train", "r1sdk.rollout"}
     )
 
 

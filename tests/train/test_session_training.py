@@ -189,7 +189,7 @@ def served(generator):
 
 
 def test_a_server_gives_the_same_dialogues(trainer, served):
-    from r1sdk.rollout.server_model import ServerGenerator
+    from r1sdk.generate.server_model import ServerGenerator
 
     server, asked = served
     environment = trainer.run.environment

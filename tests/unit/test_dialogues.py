@@ -9,10 +9,9 @@ import pytest
 import r1sdk
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
-from r1sdk.rollout.loop import play
 from r1sdk.rollout import run_tool as performing
 from r1sdk.rollout.episode import Dialogue
-from r1sdk.rollout.loop import attempt_all
+from r1sdk.rollout.loop import attempt_all, play
 from r1sdk.rollout.policies import Sampled, TokenSpeaker
 from r1sdk.rollout.sampling import Sampling
 from r1sdk.rollout.sessions import check_session, session_of

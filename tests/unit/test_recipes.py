@@ -5,10 +5,10 @@ import json
 import pytest
 
 from r1sdk.planning.build import compose
+from r1sdk.planning.stages import check_stages, is_pipeline, load_stages
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.key_groups import Launch
 from r1sdk.recipe.schema import load_recipe
-from r1sdk.recipe.stages import check_stages, is_pipeline, load_stages
 
 REGISTRY = load_plugins()
 NAMES = [name for name in REGISTRY.names("recipe") if name != "default"]  # that one leaves the environment to the user

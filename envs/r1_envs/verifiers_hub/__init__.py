@@ -11,7 +11,8 @@ from typing import Any
 import r1sdk
 
 from ..table.splits import in_test
-from .env_packages import Row, Scorer, Source, here, load
+from .env_packages import Scorer, here, load
+from .package_types import Row, Source
 
 
 @dataclass(frozen=True)

@@ -7,54 +7,23 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import r1sdk
 
+from .package_types import Loaded, Scores, Source
+from .verifiers_v0 import open_environment
+from .verifiers_v1 import open_taskset
+
 if TYPE_CHECKING:
     import asyncio
-
-Scores = Mapping[str, tuple[float, float]]
-"""By reward function: its score and its weight."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A package and the arguments that it is loaded with, as JSON."""
-
-    name: str
-    args: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One task of a package."""
-
-    index: int
-    prompt: list[r1sdk.Message]
-    answer: str | None
-
-
-class Loaded(Protocol):
-    """A package that is loaded."""
-
-    kind: str
-    has_test: bool  # whether it has test rows of its own
-
-    def rows(self, test: bool) -> Iterator[Row]:
-        """Its rows in order; those of its own test split where it has one and `test`."""
-        ...
-
-    async def scores(self, index: int, test: bool, prompt: list[r1sdk.Message], reply: str, cut: bool) -> Scores:
-        """What each reward function gives the reply to row `index`. Raises: whatever they raise; R1Error for another prompt."""
-        ...
 
 
 @lru_cache(maxsize=8)
@@ -76,10 +45,7 @@ def load(source: Source) -> Loaded:
         except Exception as error:
             raise r1sdk.R1Error(f"importing {module_name} failed: {type(error).__name__}: {error}") from error
         if hasattr(module, "load_environment") and not _has_taskset(module):
-            from .verifiers_v0 import open_environment
-
             return open_environment(module, source.name, json.loads(source.args))
-        from .verifiers_v1 import open_taskset
 
         return open_taskset(source.name, json.loads(source.args))
 
@@ -157,21 +123,3 @@ def _loop() -> asyncio.AbstractEventLoop:
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="verifiers", daemon=True).start()
     return loop
-
-
-def same_prompt(index: int, asked: list[r1sdk.Message], row: Row) -> None:
-    """Raises: R1Error where the package does not ask the same twice."""
-    if asked != row.prompt:
-        raise r1sdk.R1Error(
-            f"task {index} is another one in this process: the package does not draw the same tasks twice"
-        )
-
-
-def plain(content: Any, where: str) -> str:
-    """The text of a message. Raises: R1Error where there is more than text."""
-    if isinstance(content, str):
-        return content
-    parts = [part if isinstance(part, Mapping) else part.model_dump() for part in content or []]
-    if any(part.get("type") != "text" for part in parts):
-        raise r1sdk.R1Error(f"{where} holds more than text, and models here read text")
-    return "\n".join(str(part["text"]) for part in parts)

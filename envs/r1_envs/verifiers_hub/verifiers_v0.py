@@ -11,7 +11,7 @@ from typing import Any
 
 import r1sdk
 
-from .env_packages import Row, Scores, plain, same_prompt
+from .package_types import Row, Scores, plain, same_prompt
 
 
 def open_environment(module: ModuleType, name: str, args: Mapping[str, Any]) -> Environment:

@@ -8,7 +8,7 @@ from typing import Any
 
 import r1sdk
 
-from .env_packages import Row, Scores, plain, same_prompt
+from .package_types import Row, Scores, plain, same_prompt
 
 
 def open_taskset(name: str, args: Mapping[str, Any]) -> Tasks:

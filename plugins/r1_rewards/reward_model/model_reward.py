@@ -80,14 +80,6 @@ def _check_folder(folder: Path, label: int | None) -> None:
             f"model {str(folder)!r} is no sequence classifier but {', '.join(map(str, names)) or 'of unknown architecture'}"
         )
     outputs = len(config.get("id2label") or ("", ""))  # what transformers takes where none are named
+    from .classifier import check_label
+
     check_label(str(folder), outputs, label)
-
-
-def check_label(name: str, outputs: int, label: int | None) -> None:
-    """Raises: ValueError where `label` does not say which of the model's outputs is meant."""
-    if outputs == 1 and label not in (None, 0):
-        raise ValueError(f"model {name!r} has one output, and label is {label}")
-    if outputs > 1 and (label is None or label >= outputs):
-        raise ValueError(
-            f"model {name!r} has {outputs} outputs: give label, the number of one, from 0 to {outputs - 1}"
-        )

@@ -14,15 +14,15 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import RunError
-from ..evaluation.attempts import Evaluation, Progress, attempts, summarize, tasks_per_chunk
-from ..evaluation.statistics import Difference, difference
 from ..recipe.key_groups import SessionLimits
 from ..records import Rollout, Score, Task
 from ..rollout.sampling import Generator, Sampling
 from ..scoring.score_rollouts import Rewards
-from .atomic import replace_file
-from .rollout_rows import saved_rollout
-from .run_folder import RunFolder, rollout_line
+from ..storage.atomic import replace_file
+from ..storage.rollout_rows import saved_rollout
+from ..storage.run_folder import RunFolder, rollout_line
+from .attempts import Evaluation, Progress, attempts, summarize, tasks_per_chunk
+from .statistics import Difference, difference
 
 
 class EvaluationFolder:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error, RecipeError, nearest, raise_all
-from ..planning.build import compose
 from ..plugins.registry import Registry
-from .layers import overlay, read_layer, read_yaml, write_yaml
-from .schema import Recipe, load_recipe
+from ..recipe.layers import overlay, read_layer, read_yaml, write_yaml
+from ..recipe.schema import Recipe, load_recipe
+from .build import compose
 
 REFERENCE = "stage:"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import R1Error
-from ..generate.source import Answer, Failure, ServerSource, Wanted
 from ..records import Completion, Message, Task
+from ..rollout.sampling import Sampling
 from ..servers import Server
-from .sampling import Sampling
+from .source import Answer, Failure, ServerSource, Wanted
 
 
 @dataclass(frozen=True, slots=True)

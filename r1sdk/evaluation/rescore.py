@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..contracts import Environment
-from ..evaluation.attempts import Estimate, estimate
 from ..records import Rollout, Score
-from .score_rollouts import Rewards, judge, price
+from ..scoring.score_rollouts import Rewards, judge, price
+from .attempts import Estimate, estimate
 
 Group = Sequence[Rollout]
 
