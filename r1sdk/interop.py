@@ -13,7 +13,7 @@ from .scoring.score_rollouts import judge
 
 
 @dataclass(frozen=True)
-class Judge:
+class EnvironmentJudge:
     """What a loop that is not ours needs of an environment. Judging is the same code as in a run, isolation included."""
 
     environment: Environment
@@ -40,6 +40,6 @@ class Judge:
         return judged.verdict
 
 
-def environment(name: str, options: Mapping[str, Any] | None = None) -> Judge:
+def environment(name: str, options: Mapping[str, Any] | None = None) -> EnvironmentJudge:
     """The environment that a plugin registered as `name`, with `options`. Raises: R1Error."""
-    return Judge(build_environment(load_plugins(), name, options or {}))
+    return EnvironmentJudge(build_environment(load_plugins(), name, options or {}))

@@ -53,7 +53,7 @@ def score(
     """Try rewards on saved completions: each verdict with its reason, each reward, and their means."""
     from r1sdk.errors import R1Error, RewardError
     from r1sdk.evaluation.rescore import Tally, rescore
-    from r1sdk.storage.rollout_rows import Columns, count_rows, read_groups
+    from r1sdk.storage.rollout_rows import CompletionColumns, count_rows, read_groups
     from r1sdk.storage.run_folder import rollout_line
 
     from .ui.progress import progress
@@ -72,7 +72,7 @@ def score(
             raise R1Error(f"no file {file}")
         if out is not None and out.exists() and out.samefile(file):
             raise R1Error(f"{out} is the file that is read: choose another --out")
-        groups = read_groups(file, Columns(prompt_column, completion_column, answer_column), tokenize)
+        groups = read_groups(file, CompletionColumns(prompt_column, completion_column, answer_column), tokenize)
         rows = count_rows(file)
     tally = Tally()
     shown: list[dict[str, Any]] = []

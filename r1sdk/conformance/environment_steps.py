@@ -16,9 +16,9 @@ from ..scoring.gold_check import gold_reply
 from ..scoring.isolation import unwrapped
 from ..scoring.score_rollouts import judge
 from . import session_steps
-from .findings import Finding, failed, passed, skipped
+from .findings import ContractFinding, failed, passed, skipped
 from .near_answers import alterations
-from .steps import Candidate, Step, as_json, build_step, digest, listed, pickle_step, run_async
+from .steps import TrialCandidate, TrialStep, as_json, build_step, digest, listed, pickle_step, run_async
 from .task_faults import faults_of
 from .trial_replies import HOSTILE, attempt
 
@@ -28,28 +28,28 @@ GOLD = 16  # of each split whose answers are judged
 LENIENT = 0.1  # the share of altered answers that may be right after all: two answers can mean the same
 
 
-def steps(candidate: Candidate, timeout_s: float) -> list[Step]:
+def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
     """All steps for one environment."""
     trial = _Trial(candidate)
     return [
         build_step(candidate),
-        Step("draws", trial.has_tasks, gate=True),
+        TrialStep("draws", trial.has_tasks, gate=True),
         pickle_step(candidate),
-        Step("tasks", trial.tasks_are_well_formed, observes=True),
-        Step("same tasks", trial.draws_the_same_again),
-        Step("splits", trial.splits_are_disjoint),
-        Step("gold", trial.gold_is_right),
-        Step("altered", trial.altered_is_wrong),
+        TrialStep("tasks", trial.tasks_are_well_formed, observes=True),
+        TrialStep("same tasks", trial.draws_the_same_again),
+        TrialStep("splits", trial.splits_are_disjoint),
+        TrialStep("gold", trial.gold_is_right),
+        TrialStep("altered", trial.altered_is_wrong),
         *session_steps.steps(candidate, timeout_s),
         *(
-            Step("hostile", lambda name=name: trial.hostile(name), timeout_s, part=name)  # type: ignore[misc]
+            TrialStep("hostile", lambda name=name: trial.hostile(name), timeout_s, part=name)  # type: ignore[misc]
             for name in HOSTILE
         ),
     ]
 
 
 class _Trial:
-    def __init__(self, candidate: Candidate) -> None:
+    def __init__(self, candidate: TrialCandidate) -> None:
         self.candidate = candidate
 
     @cached_property
@@ -100,14 +100,14 @@ class _Trial:
         judged = run_async(judge(rollouts, self.candidate.built))
         return [rollout.verdict for rollout in judged]
 
-    def has_tasks(self) -> Finding:
+    def has_tasks(self) -> ContractFinding:
         """A first task can be had, files and data sets included; an environment for evaluation alone has one split."""
         if not self.splits:
             raise self.refused[SPLITS[-1]]
         said = "".join(f"\nnot of {split}: {error}" for split, error in self.refused.items())
         return passed("draws", f"a first task of {' and of '.join(self.splits)}{said}")
 
-    def tasks_are_well_formed(self) -> tuple[Finding, Any]:
+    def tasks_are_well_formed(self) -> tuple[ContractFinding, Any]:
         """Both splits have tasks, of plain JSON, with names of their own."""
         faults: list[str] = []
         for split in self.splits:
@@ -124,7 +124,7 @@ class _Trial:
         counts = ", ".join(f"{len(tasks)}{'+' * (len(tasks) == TASKS)} {split}" for split, tasks in self.drawn.items())
         return passed("tasks", counts), said
 
-    def draws_the_same_again(self) -> Finding:
+    def draws_the_same_again(self) -> ContractFinding:
         """A resumed run and two evaluations meet the same tasks."""
         for whose, environment in (("", self.candidate.built), (" from another of its kind", self.candidate.fresh())):
             again = self._draw(environment)
@@ -135,7 +135,7 @@ class _Trial:
                     return failed("same tasks", f"{split} task {at} is another one on the second call{whose}")
         return passed("same tasks", "on a second call, and from a second environment")
 
-    def splits_are_disjoint(self) -> Finding:
+    def splits_are_disjoint(self) -> ContractFinding:
         """No prompt in both; a split that is not there is said so."""
         asked = {split: {json.dumps(task.prompt, default=repr) for task in self.drawn[split]} for split in self.splits}
         if shared := sorted(set[str].intersection(*asked.values())) if len(asked) > 1 else []:
@@ -148,7 +148,7 @@ class _Trial:
             return failed("splits", f"an unknown split must be an R1Error, not {type(error).__name__}: {error}")
         return failed("splits", "an unknown split must be an R1Error: a mistyped one would train on something else")
 
-    def gold_is_right(self) -> Finding:
+    def gold_is_right(self) -> ContractFinding:
         """What the task itself says is right earns 1.0."""
         if not self.gold:
             return skipped("gold", "no task has an answer; with gold_reply(task) every run could check its tasks")
@@ -163,7 +163,7 @@ class _Trial:
         own = self.gold[0][0].answer is not None or hasattr(unwrapped(self.candidate.built), "gold_reply")
         return passed("gold", f"{len(self.gold)} {'gold answers' if own else 'demonstrations'} earn 1.0")
 
-    def altered_is_wrong(self) -> Finding:
+    def altered_is_wrong(self) -> ContractFinding:
         """No answer is never right; altered answers, and those of other tasks, are not."""
         if not self.gold:
             return skipped("altered", "no gold answers to alter")
@@ -187,7 +187,7 @@ class _Trial:
             "altered", f"{len(altered) - len(right)} of {len(altered)} altered answers are wrong, empty ones are"
         )
 
-    def hostile(self, name: str) -> Finding:
+    def hostile(self, name: str) -> ContractFinding:
         """A verdict, and not 1.0, for one hostile reply."""
         task = self.drawn[self.splits[0]][0]
         started = time.perf_counter()

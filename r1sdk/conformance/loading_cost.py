@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from importlib.metadata import EntryPoint
 
-from .findings import Finding, failed, passed, skipped
+from .findings import ContractFinding, failed, passed, skipped
 
 HEAVY = ("torch", "transformers", "datasets", "trl", "accelerate", "vllm", "deepspeed", "tensorflow", "jax")
 LIMIT_S = 0.3  # of processor time
@@ -32,7 +32,7 @@ json.dump({"seconds": seconds, "heavy": loaded, "failures": found.failures}, sys
 _LINE = re.compile(r"import time: +(\d+) \| +\d+ \| +([\w.]+)")
 
 
-def check_loading(point: EntryPoint | None) -> Finding:
+def check_loading(point: EntryPoint | None) -> ContractFinding:
     """The processor time that loading takes, and whether a library of training is loaded with it."""
     if point is None:
         return skipped("loading", "not an installed plugin")

@@ -12,31 +12,31 @@ from ..records import Rollout, Score, Verdict
 from ..scoring.isolation import unwrapped
 from ..scoring.score_rollouts import price
 from .declared import stated_range, summary
-from .findings import Finding, failed, passed, skipped
-from .steps import Candidate, NotTried, Step, build_step, listed, pickle_step, run_async
+from .findings import ContractFinding, failed, passed, skipped
+from .steps import NotTried, TrialCandidate, TrialStep, build_step, listed, pickle_step, run_async
 from .trial_replies import HOSTILE, attempt, ordinary
 
 TASKS = 4
 
 
-def steps(candidate: Candidate, timeout_s: float) -> list[Step]:
+def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
     """All steps for one reward."""
     trial = _Trial(candidate)
     return [
         build_step(candidate),
         pickle_step(candidate),
-        Step("prices", trial.prices, observes=True),
-        Step("range", trial.keeps_its_range),
-        Step("repeats", trial.repeats),
+        TrialStep("prices", trial.prices, observes=True),
+        TrialStep("range", trial.keeps_its_range),
+        TrialStep("repeats", trial.repeats),
         *(
-            Step("hostile", lambda name=name: trial.hostile(name), timeout_s, part=name)  # type: ignore[misc]
+            TrialStep("hostile", lambda name=name: trial.hostile(name), timeout_s, part=name)  # type: ignore[misc]
             for name in HOSTILE
         ),
     ]
 
 
 class _Trial:
-    def __init__(self, candidate: Candidate) -> None:
+    def __init__(self, candidate: TrialCandidate) -> None:
         self.candidate = candidate
         self._failed = False
         self._untouched: list[list[Rollout]] = []  # what the rollouts were before anybody priced them
@@ -67,7 +67,7 @@ class _Trial:
             raise
         return scores
 
-    def prices(self) -> Finding | tuple[Finding, Any]:
+    def prices(self) -> ContractFinding | tuple[ContractFinding, Any]:
         """It returns a number or None for whatever a model may reply."""
         scores = [score for group in self.scores for score in group]
         reasons = [reason for score in scores for reason in score.reasons.values()]
@@ -81,7 +81,7 @@ class _Trial:
         said = f"{len(values)} replies: {min(numbers):g} to {max(numbers):g}{none}"
         return passed("prices", said), [repr(value) for value in values]
 
-    def keeps_its_range(self) -> Finding:
+    def keeps_its_range(self) -> ContractFinding:
         """What it paid lies between the numbers that its docstring speaks of."""
         target = self.candidate.registry.get("reward", self.candidate.subject.name).target
         stated = stated_range(summary(target))
@@ -94,7 +94,7 @@ class _Trial:
             return failed("range", f"paid {', '.join(outside[:3])}, and the docstring speaks of {said}")
         return passed("range", f"as the docstring says, {said}")
 
-    def repeats(self) -> Finding:
+    def repeats(self) -> ContractFinding:
         """The same again, from the same object and from another; and nothing that it is given is changed."""
         first = self.scores
         again = [self._price(self.candidate.built, group) for group in self.groups]
@@ -113,7 +113,7 @@ class _Trial:
             return failed("repeats", f"other prices for the same replies:\n{listed(faults)}")
         return passed("repeats", "the same prices again, and from a second one")
 
-    def hostile(self, name: str) -> Finding:
+    def hostile(self, name: str) -> ContractFinding:
         """A price, or None, for one hostile reply beside an ordinary one."""
         task = self.groups[0][0].task
         group = [attempt(task, HOSTILE[name], Verdict(0.0)), self.groups[0][0]]

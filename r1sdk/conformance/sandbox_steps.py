@@ -11,32 +11,32 @@ from functools import cached_property
 
 from ..contracts import Execution, ExecutionLimits, Guarantee, Sandbox
 from ..errors import R1Error, Unavailable
-from .findings import Finding, failed, passed, skipped
-from .steps import Candidate, NotTried, Step, build_step, listed, pickle_step, run_async
+from .findings import ContractFinding, failed, passed, skipped
+from .steps import NotTried, TrialCandidate, TrialStep, build_step, listed, pickle_step, run_async
 
 START_S = 30.0  # beyond a program's own limit: a container may have to start
 _LIMITS = ExecutionLimits(timeout_s=10.0)
 _SHORT = ExecutionLimits(timeout_s=0.5)
 
 
-def steps(candidate: Candidate, timeout_s: float) -> list[Step]:
+def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
     """All steps for one sandbox."""
     trial = _Trial(candidate)
     return [
         build_step(candidate),
         pickle_step(candidate),
-        Step("check()", trial.says_what_holds, gate=True),
-        Step("runs", trial.runs),
-        Step("fresh", trial.begins_in_fresh_state),
-        Step("ends", trial.ends, START_S + 10 * _SHORT.timeout_s),
-        Step("anywhere", trial.runs_in_threads_and_loops),
-        Step("claims", trial.keeps_its_claims),
-        Step("languages", trial.refuses_other_languages),
+        TrialStep("check()", trial.says_what_holds, gate=True),
+        TrialStep("runs", trial.runs),
+        TrialStep("fresh", trial.begins_in_fresh_state),
+        TrialStep("ends", trial.ends, START_S + 10 * _SHORT.timeout_s),
+        TrialStep("anywhere", trial.runs_in_threads_and_loops),
+        TrialStep("claims", trial.keeps_its_claims),
+        TrialStep("languages", trial.refuses_other_languages),
     ]
 
 
 class _Trial:
-    def __init__(self, candidate: Candidate) -> None:
+    def __init__(self, candidate: TrialCandidate) -> None:
         self.candidate = candidate
 
     @cached_property
@@ -55,7 +55,7 @@ class _Trial:
         assert self.guarantees is not None  # nothing is run in one that cannot be had
         return list(run_async(self.sandbox.run(code, list(stdins), limits=limits)))
 
-    def says_what_holds(self) -> Finding:
+    def says_what_holds(self) -> ContractFinding:
         if not all(isinstance(guarantee, Guarantee) for guarantee in self.guarantees) or not self.guarantees:
             return failed("check()", f"must return r1sdk.Guarantee records, got {self.guarantees!r:.100}")
         holds = [guarantee.name for guarantee in self.guarantees if guarantee.holds]
@@ -63,7 +63,7 @@ class _Trial:
         unsafe = f"; says itself that these do not: {', '.join(others)}" if others else ""
         return passed("check()", f"holds: {', '.join(holds) or 'nothing'}{unsafe}")
 
-    def runs(self) -> Finding:
+    def runs(self) -> ContractFinding:
         """One execution for each stdin, in their order, with what it printed and how it ended."""
         faults = []
         doubled = self._run("print(int(input()) * 2)", "1", "2", "3")
@@ -83,7 +83,7 @@ class _Trial:
             faults.append(f"2000 characters beyond ASCII on stdin: {execution!r:.120}")
         return failed("runs", listed(faults)) if faults else passed("runs", "in order, with output and exit code")
 
-    def begins_in_fresh_state(self) -> Finding:
+    def begins_in_fresh_state(self) -> ContractFinding:
         """Nothing of one execution is there for the next."""
         code = (
             "import builtins, os\nseen = [hasattr(builtins, 'left'), os.path.exists('left')]\nprint(seen)\n"
@@ -96,7 +96,7 @@ class _Trial:
             return failed("fresh", f"[names, files] of the execution before are there: {', '.join(said)}")
         return passed("fresh", "names and files of one execution are not there in the next")
 
-    def ends(self) -> Finding:
+    def ends(self) -> ContractFinding:
         """A program that does not end is ended, and so is one whose stdout is full."""
         faults, slowest = [], 0.0
         for code in (
@@ -114,7 +114,7 @@ class _Trial:
             return failed("ends", listed(faults))
         return passed("ends", f"programs without end, {slowest:.1f} s at a limit of {_SHORT.timeout_s:g} s")
 
-    def runs_in_threads_and_loops(self) -> Finding:
+    def runs_in_threads_and_loops(self) -> ContractFinding:
         """A batch is judged in an event loop of its own, and training may judge from several threads."""
         said: list[str] = []
         assert self.guarantees is not None
@@ -135,7 +135,7 @@ class _Trial:
             return failed("anywhere", f"from three threads and one event loop after another: {', '.join(said)}")
         return passed("anywhere", "from three threads, and in one event loop after another")
 
-    def keeps_its_claims(self) -> Finding:
+    def keeps_its_claims(self) -> ContractFinding:
         """Of what it says that holds, what can be tried from inside here is."""
         claimed = {guarantee.name for guarantee in self.guarantees if guarantee.holds}
         tried = [name for name in _ATTACKS if name in claimed]
@@ -145,7 +145,7 @@ class _Trial:
             return skipped("claims", f"it claims none of {', '.join(_ATTACKS)}")
         return passed("claims", f"tried from inside: {', '.join(tried)}")
 
-    def refuses_other_languages(self) -> Finding:
+    def refuses_other_languages(self) -> ContractFinding:
         try:
             self.sandbox.check("no such language")
         except R1Error as error:

@@ -9,15 +9,15 @@ from typing import Any
 
 from ..recipe.key_groups import SessionLimits
 from ..records import Message, Task
-from ..rollout.episode import Dialogue
+from ..rollout.episode import Episode
 from ..rollout.run_tool import perform
 from ..rollout.sessions import check_session, session_of
-from ..rollout.tool_calls import Call
+from ..rollout.tool_calls import ToolCall
 from ..rollout.tools import CALL, CALL_END, Tool, tools_of
 from ..scoring.gold_check import gold_reply
 from ..scoring.isolation import unwrapped
-from .findings import Finding, failed, passed, skipped
-from .steps import Candidate, NotTried, Step, as_json
+from .findings import ContractFinding, failed, passed, skipped
+from .steps import NotTried, TrialCandidate, TrialStep, as_json
 from .trial_replies import HOSTILE, in_format
 
 TURNS = 40
@@ -35,21 +35,21 @@ _BROKEN = (
 )
 
 
-def steps(candidate: Candidate, timeout_s: float) -> list[Step]:
+def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
     """The steps for an environment; each is left out where it has no sessions."""
     if not hasattr(candidate.registry.get("environment", candidate.subject.name).target, "session"):
         return []
     trial = _Trial(candidate, timeout_s)
     return [
-        Step("sessions", trial.are_made, gate=True),
-        Step("independent", trial.are_independent),
-        Step("ends", trial.come_to_an_end),
-        Step("calls", trial.survive_calls, limit_s=60.0 + len(HOSTILE) * 2 * timeout_s),
+        TrialStep("sessions", trial.are_made, gate=True),
+        TrialStep("independent", trial.are_independent),
+        TrialStep("ends", trial.come_to_an_end),
+        TrialStep("calls", trial.survive_calls, limit_s=60.0 + len(HOSTILE) * 2 * timeout_s),
     ]
 
 
 class _Trial:
-    def __init__(self, candidate: Candidate, timeout_s: float) -> None:
+    def __init__(self, candidate: TrialCandidate, timeout_s: float) -> None:
         self.candidate = candidate
         self.timeout_s = timeout_s
 
@@ -62,7 +62,7 @@ class _Trial:
                 continue
         raise NotTried("no tasks")
 
-    def are_made(self) -> Finding:
+    def are_made(self) -> ContractFinding:
         """A session for the first task, whose tools have names, docstrings and a schema."""
         task = self._task()
         if not check_session(self.candidate.built, task):
@@ -79,7 +79,7 @@ class _Trial:
             )
         return passed("sessions", said)
 
-    def are_independent(self) -> Finding:
+    def are_independent(self) -> ContractFinding:
         """What one session has been through changes nothing in another of the same task, nor in the task."""
         task = self._task()
         before = json.dumps(as_json(task))
@@ -100,7 +100,7 @@ class _Trial:
             return failed("independent", f"a session changes its task {task.id!r}")
         return passed("independent", "of another session of the same task")
 
-    def come_to_an_end(self) -> Finding:
+    def come_to_an_end(self) -> ContractFinding:
         """Whatever the model says, by itself or at the limit on turns, and leaving JSON."""
         task = self._task()
         ends = set()
@@ -113,7 +113,7 @@ class _Trial:
             ends.add(f"{log.ended} after {log.turns}" if log else "")
         return passed("ends", "; ".join(sorted(ends)))
 
-    def survive_calls(self) -> Finding:
+    def survive_calls(self) -> ContractFinding:
         """Every hostile call is answered with words, in time."""
         task = self._task()
         tools = self._tools(task)
@@ -127,7 +127,7 @@ class _Trial:
         made = 0
         for tool in tools.values():
             for text in HOSTILE.values():
-                result = asyncio.run(perform(Call(tool.name, _filled(tool, text)), tools, limits))
+                result = asyncio.run(perform(ToolCall(tool.name, _filled(tool, text)), tools, limits))
                 made += 1
                 if result.status == "timeout":
                     return failed("calls", f"{tool.name}({text[:60]!r}...) gave no result in {self.timeout_s:g} s")
@@ -136,11 +136,11 @@ class _Trial:
         what = f"{made} hostile calls of tools" if tools else f"{len(_BROKEN) + len(HOSTILE)} hostile turns"
         return passed("calls", f"{what} answered in {time.perf_counter() - started:.1f} s")
 
-    def _dialogue(self, task: Task) -> Dialogue:
+    def _dialogue(self, task: Task) -> Episode:
         session = session_of(self.candidate.built, task)
         if session is None:
             raise NotTried("the first task has a single turn")
-        return Dialogue(task, session, _LIMITS)
+        return Episode(task, session, _LIMITS)
 
     def _tools(self, task: Task) -> dict[str, Tool]:
         return tools_of(getattr(session_of(self.candidate.built, task), "tools", ()))

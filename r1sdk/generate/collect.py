@@ -16,7 +16,7 @@ from .journal import Key
 from .keep import Candidate
 from .meter import Meter
 from .plan import Plan
-from .source import Answer, Failure, Source, first_error
+from .source import Answer, AnswerSource, Failure, first_error
 from .work import Work, prompt_digest
 from .write import write_rows
 
@@ -24,7 +24,7 @@ JUDGED_TOGETHER = 256
 PATIENCE = 64  # answers in a row that may fail before the rest is not tried
 
 
-def collect(plan: Plan, source: Source, show: Callable[[Meter], None] | None = None) -> Collected:
+def collect(plan: Plan, source: AnswerSource, show: Callable[[Meter], None] | None = None) -> Collected:
     """Every answer that `plan` wants, judged and chosen from; the kept rows and their card on disk.
 
     Answers that an earlier call left in `plan.work` are not asked for again. Raises: R1Error where the source cannot be had.
@@ -39,7 +39,7 @@ def collect(plan: Plan, source: Source, show: Callable[[Meter], None] | None = N
         return collected
 
 
-async def _work(work: Work, source: Source, failures: Counter[str], show: Callable[[Meter], None]) -> None:
+async def _work(work: Work, source: AnswerSource, failures: Counter[str], show: Callable[[Meter], None]) -> None:
     queue: asyncio.Queue[Key | None] = asyncio.Queue(maxsize=8 * JUDGED_TOGETHER)
     unanswered = 0  # in a row
 

@@ -10,7 +10,7 @@ from ..contracts import Environment
 from ..errors import R1Error, Unavailable
 from ..recipe.key_groups import SessionLimits
 from ..records import Completion, SessionLog, Task
-from ..rollout.episode import Dialogue
+from ..rollout.episode import Episode
 from ..rollout.loop import attempt_all
 from ..rollout.sampling import Generator, Sampling
 from ..rollout.sessions import session_of
@@ -55,7 +55,7 @@ class Failure:
 Emit = Callable[[Answer | Failure], Awaitable[None]]
 
 
-class Source(Protocol):
+class AnswerSource(Protocol):
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
         """Await `emit` once for each of `wanted`, as soon as it is there. Raises: R1Error where nothing can come."""
         ...
@@ -72,7 +72,7 @@ class LocalSource:
     limits: SessionLimits = field(default_factory=SessionLimits)
 
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
-        """See `Source`."""
+        """See `AnswerSource`."""
         for start in range(0, len(wanted), self.batch):
             some = wanted[start : start + self.batch]
             place, sample = some[0].key
@@ -103,7 +103,7 @@ class ServerSource:
     max_tokens: int | None = None  # of all the turns of an answer; None: as the server's body says, of each
 
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
-        """See `Source`."""
+        """See `AnswerSource`."""
         _allow_open_files(self.server.max_concurrent)
         session = ServerSession(self.server)
         left = iter(wanted)
@@ -126,7 +126,7 @@ class ServerSource:
         live = None if self.environment is None else session_of(self.environment, one.task)
         try:
             if live is not None:
-                return await self._converse(session, one, Dialogue(one.task, live, self.limits), started)
+                return await self._converse(session, one, Episode(one.task, live, self.limits), started)
             reply = await session.ask(one.task.prompt, **({"max_tokens": one.max_tokens} if one.max_tokens else {}))
         except Refused as error:
             if error.status in FATAL:
@@ -141,7 +141,7 @@ class ServerSource:
         return Answer(one, _completion(reply), *tokens, seconds, reply.attempts)
 
     async def _converse(
-        self, session: ServerSession, one: Wanted, dialogue: Dialogue, started: float
+        self, session: ServerSession, one: Wanted, dialogue: Episode, started: float
     ) -> Answer | Failure:
         """An answer of several turns. Raises: Unavailable, Refused, RewardError."""
         prompt_tokens, tokens, requests = 0, 0, 0

@@ -54,7 +54,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MemoryEstimate:
     """What each device holds at the same time, by what for; the larger one of generating and training counts."""
 
     training: Mapping[str, int]
@@ -74,7 +74,7 @@ class Estimate:
         return f"about {size_text(self.peak)} in {phase}: {', '.join(f'{name} {size_text(size)}' for name, size in listed)}"
 
 
-def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: bool) -> Estimate:
+def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: bool) -> MemoryEstimate:
     """The memory of one device. `accelerate`: the config by which several processes share out the work, empty for one."""
 
     def given(key: str, default: Any) -> Any:
@@ -114,13 +114,13 @@ def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: 
     if given("beta", 0.0) and recipe.lora is None and recipe.method == "grpo":
         training["reference model"] = weights // (n if stage >= 3 else 1)
     if recipe.method == "sft":
-        return Estimate({**training, "logits": 2 * 4 * rows * length * shape.vocabulary}, {})
+        return MemoryEstimate({**training, "logits": 2 * 4 * rows * length * shape.vocabulary}, {})
     steps = given("steps_per_generation", given("gradient_accumulation_steps", 1))
     generating = {name: size for name, size in training.items() if name not in ("gradients", "activations")}
     generating["KV cache"] = 2 * shape.layers * shape.kv_width * length * rows * int(steps) * each
     if stage >= 3:
         generating["weights put together"] = weights
-    return Estimate(training, generating)
+    return MemoryEstimate(training, generating)
 
 
 def size_text(number: int) -> str:
@@ -134,7 +134,7 @@ def dtype_of(recipe: Recipe, cuda: bool) -> str:
     return "bfloat16" if cuda and recipe.lora is not None else "float32"
 
 
-def advice(found: Estimate, recipe: Recipe) -> str:
+def advice(found: MemoryEstimate, recipe: Recipe) -> str:
     """The settings that take most off what is largest."""
     largest = max(found.larger, key=lambda name: found.larger[name])
     if largest == "KV cache":

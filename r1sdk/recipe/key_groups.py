@@ -71,7 +71,7 @@ class Generation(Strict):
     top_k: Annotated[int, Field(ge=0)] = 0  # 0: off
 
 
-class Evaluation(Strict):
+class EvaluationSettings(Strict):
     """The held-out evaluation before and after training. `tasks: 0` leaves it out, what is done during training too."""
 
     split: str = "test"

@@ -13,7 +13,7 @@ from .key_groups import (
     CurriculumSettings,
     Data,
     DynamicSampling,
-    Evaluation,
+    EvaluationSettings,
     Generation,
     Launch,
     Limits,
@@ -46,7 +46,7 @@ class Recipe(Strict):
     generation: Generation = Generation()
     dynamic_sampling: DynamicSampling | None = None  # method grpo
     curriculum: CurriculumSettings | None = None  # method grpo
-    evaluation: Evaluation = Evaluation()
+    evaluation: EvaluationSettings = EvaluationSettings()
     collect: Collect = Collect()
     limits: Limits = Limits()
     sessions: SessionLimits = SessionLimits()  # of attempts of several turns

@@ -9,30 +9,30 @@ from typing import Literal, NamedTuple
 Kind = Literal["think", "answer", "other", "told"]  # told: what the environment or a tool of its said
 
 
-class Part(NamedTuple):
+class ReplyPart(NamedTuple):
     kind: Kind
     text: str  # without its tags, stripped
     closed: bool = True  # False: the text ended inside it
 
 
-def parts(text: str) -> Sequence[Part]:
+def parts(text: str) -> Sequence[ReplyPart]:
     """The think part (up to the last `</think>`, or to the end where it is never closed), then answers and the rest."""
-    found: list[Part] = []
+    found: list[ReplyPart] = []
     before, closed, rest = text.rpartition("</think>")
     if closed:
         outside, _, inside = before.partition("<think>") if "<think>" in before else ("", "", before)
-        found += [Part("other", outside.strip()), Part("think", inside.strip())]
+        found += [ReplyPart("other", outside.strip()), ReplyPart("think", inside.strip())]
     elif "<think>" in text:
         outside, _, inside = text.partition("<think>")
-        return _kept([Part("other", outside.strip()), Part("think", inside.strip(), closed=False)])
+        return _kept([ReplyPart("other", outside.strip()), ReplyPart("think", inside.strip(), closed=False)])
     while "<answer>" in rest:
         outside, _, rest = rest.partition("<answer>")
         answer, ended, rest = rest.partition("</answer>")
-        found += [Part("other", outside.strip()), Part("answer", answer.strip(), bool(ended))]
-    return _kept([*found, Part("other", rest.strip())])
+        found += [ReplyPart("other", outside.strip()), ReplyPart("answer", answer.strip(), bool(ended))]
+    return _kept([*found, ReplyPart("other", rest.strip())])
 
 
-def _kept(found: Sequence[Part]) -> Sequence[Part]:
+def _kept(found: Sequence[ReplyPart]) -> Sequence[ReplyPart]:
     return [part for part in found if part.text or part.kind != "other"]
 
 

@@ -13,12 +13,12 @@ from ..errors import PluginError, RewardError, Unavailable
 from ..recipe.key_groups import SessionLimits
 from ..records import Completion, Ended, Message, Rollout, SessionLog, Task
 from .run_tool import Returned, perform, shortened
-from .tool_calls import Call, Malformed, read_calls
+from .tool_calls import Malformed, ToolCall, read_calls
 from .tools import Tool, tools_of
 
 
 @dataclass
-class Tape:
+class TokenTrace:
     """The tokens of an attempt: those of the model exactly as it sampled them, and between its turns the environment's."""
 
     prompt: list[int] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Tape:
         self.logps += [0.0] * len(ids)
 
 
-class Dialogue:
+class Episode:
     """What the environment makes of each turn of the model. `messages`: all that was said after the prompt."""
 
     def __init__(self, task: Task, session: Session, limits: SessionLimits) -> None:
@@ -49,7 +49,7 @@ class Dialogue:
         self.session = session
         self.limits = limits
         self.messages: list[Message] = []
-        self.tape = Tape()
+        self.tape = TokenTrace()
         self.opened = ""  # what the chat template has already written of the turn to come
         self.ended: Ended | None = None
         self._tools: dict[str, Tool] = tools_of(getattr(session, "tools", ()))
@@ -99,18 +99,18 @@ class Dialogue:
         self.ended = ended
         return []
 
-    async def _call(self, calls: list[Call | Malformed]) -> list[Message]:
+    async def _call(self, calls: list[ToolCall | Malformed]) -> list[Message]:
         """The calls of one turn, made side by side, and what came of each in their order."""
         left = max(0, self.limits.calls - len(self._results))
-        made: list[Call | Malformed] = []
+        made: list[ToolCall | Malformed] = []
         for call in calls:
             if isinstance(call, Malformed) or left > 0:
-                left -= isinstance(call, Call)
+                left -= isinstance(call, ToolCall)
                 made.append(call)
         made = made[: self.limits.calls + 1]  # malformed ones cost nothing but words, and those are bounded too
         refused = len(calls) - len(made)
         performed = await asyncio.gather(
-            *(perform(call, self._tools, self.limits) for call in made if isinstance(call, Call))
+            *(perform(call, self._tools, self.limits) for call in made if isinstance(call, ToolCall))
         )
         results = iter(performed)
         said: list[Message] = []

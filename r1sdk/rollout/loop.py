@@ -9,8 +9,8 @@ from ..errors import R1Error
 from ..recipe.key_groups import SessionLimits
 from ..records import Message, Rollout, Task
 from ..storage.rollout_rows import UnsavedTokens
-from .episode import Dialogue
-from .policies import ChatSpeaker, Speaker, Turn, token_speaker
+from .episode import Episode
+from .policies import ChatPolicy, Policy, Turn, token_speaker
 from .sampling import Generator, Sampling, TokenGenerator
 from .sessions import session_of
 
@@ -24,12 +24,12 @@ def attempt_all(
 ) -> list[Rollout]:
     """`sampling.samples` attempts at each task, side by side. Shapes: [P] -> [P * samples]. Raises: R1Error."""
     limits = limits or SessionLimits()
-    dialogues: dict[int, list[Dialogue]] = {}  # by place; each attempt has a session of its own
+    dialogues: dict[int, list[Episode]] = {}  # by place; each attempt has a session of its own
     for at, task in enumerate(tasks if environment is not None else ()):
         assert environment is not None
         sessions = [session_of(environment, task) for _ in range(sampling.samples)]
         if sessions and all(session is not None for session in sessions):
-            dialogues[at] = [Dialogue(task, session, limits) for session in sessions if session is not None]
+            dialogues[at] = [Episode(task, session, limits) for session in sessions if session is not None]
     single = [at for at in range(len(tasks)) if at not in dialogues]
     found: dict[int, list[Rollout]] = {}
     if single:
@@ -44,16 +44,16 @@ def attempt_all(
     return [rollout for at in range(len(tasks)) for rollout in found[at]]
 
 
-def speaker_of(generator: Any, sampling: Sampling) -> Speaker:
+def speaker_of(generator: Any, sampling: Sampling) -> Policy:
     """Raises: R1Error where `generator` cannot hold a conversation."""
     if isinstance(generator, TokenGenerator):
         return token_speaker(generator, sampling)
     if hasattr(generator, "ask"):
-        return ChatSpeaker(generator, sampling)
+        return ChatPolicy(generator, sampling)
     raise R1Error(f"{type(generator).__name__} answers single prompts only, and this environment has sessions")
 
 
-def play(dialogues: Sequence[Dialogue], speaker: Speaker) -> None:
+def play(dialogues: Sequence[Episode], speaker: Policy) -> None:
     """Each dialogue to its end, those that go on a turn at a time together. Raises: RewardError."""
     speaker.begin(dialogues)
     live = list(dialogues)
@@ -71,11 +71,11 @@ def play(dialogues: Sequence[Dialogue], speaker: Speaker) -> None:
         live = going
 
 
-async def _answers(dialogues: Sequence[Dialogue], turns: Sequence[Turn]) -> list[list[Message]]:
+async def _answers(dialogues: Sequence[Episode], turns: Sequence[Turn]) -> list[list[Message]]:
     return await asyncio.gather(*(d.take(turn.text, turn.finish) for d, turn in zip(dialogues, turns, strict=True)))
 
 
-def _finished(dialogue: Dialogue, speaker: Speaker) -> Rollout:
-    if isinstance(speaker, ChatSpeaker):
+def _finished(dialogue: Episode, speaker: Policy) -> Rollout:
+    if isinstance(speaker, ChatPolicy):
         return dialogue.rollout(UnsavedTokens(dialogue.tape.ids))
     return dialogue.rollout()

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from ..records import Completion, Message
 from .chat_template import TurnWriter
-from .episode import Dialogue
+from .episode import Episode
 from .sampling import Sampling, TokenGenerator
 from .tools import as_chat
 
@@ -20,16 +20,16 @@ class Turn(NamedTuple):
     finish: Literal["stop", "length"]
 
 
-class Speaker(Protocol):
-    def begin(self, dialogues: Sequence[Dialogue]) -> None:
+class Policy(Protocol):
+    def begin(self, dialogues: Sequence[Episode]) -> None:
         """Put the prompts to the model."""
         ...
 
-    def speak(self, dialogues: Sequence[Dialogue]) -> list[Turn]:
+    def speak(self, dialogues: Sequence[Episode]) -> list[Turn]:
         """The next turn of the model in each dialogue. Shapes: [D] -> [D]."""
         ...
 
-    def hear(self, dialogue: Dialogue, messages: list[Message]) -> bool:
+    def hear(self, dialogue: Episode, messages: list[Message]) -> bool:
         """Put what the environment says to the model; False: there is no room for it and another turn."""
         ...
 
@@ -46,7 +46,7 @@ Sample = Callable[[list[list[int]], int], Sampled]
 
 
 @dataclass
-class TokenSpeaker:
+class TokenPolicy:
     """Goes on from the very tokens that were sampled: nothing is tokenized twice."""
 
     writer: TurnWriter
@@ -54,13 +54,13 @@ class TokenSpeaker:
     ends: frozenset[int]  # tokens that end a turn
     max_tokens: int  # of an attempt, the environment's tokens included
 
-    def begin(self, dialogues: Sequence[Dialogue]) -> None:
-        """See `Speaker`."""
+    def begin(self, dialogues: Sequence[Episode]) -> None:
+        """See `Policy`."""
         for dialogue in dialogues:
             dialogue.tape.prompt, dialogue.opened = self.writer.prompt(dialogue.task.prompt)
 
-    def speak(self, dialogues: Sequence[Dialogue]) -> list[Turn]:
-        """See `Speaker`."""
+    def speak(self, dialogues: Sequence[Episode]) -> list[Turn]:
+        """See `Policy`."""
         tapes = [dialogue.tape for dialogue in dialogues]
         room = [self.max_tokens - len(tape.ids) for tape in tapes]
         sampled = self.sample([tape.prompt + tape.ids for tape in tapes], max(room))
@@ -72,8 +72,8 @@ class TokenSpeaker:
             turns.append(Turn(text, "stop" if ids and ids[-1] in self.ends else "length"))
         return turns
 
-    def hear(self, dialogue: Dialogue, messages: list[Message]) -> bool:
-        """See `Speaker`."""
+    def hear(self, dialogue: Episode, messages: list[Message]) -> bool:
+        """See `Policy`."""
         ids, opened = self.writer.between(messages)
         if len(dialogue.tape.ids) + len(ids) >= self.max_tokens:
             return False
@@ -82,7 +82,7 @@ class TokenSpeaker:
         return True
 
 
-def token_speaker(generator: TokenGenerator, sampling: Sampling) -> TokenSpeaker:
+def token_speaker(generator: TokenGenerator, sampling: Sampling) -> TokenPolicy:
     """A speaker on a model in this process. Each turn is sampled with a seed of its own."""
     turn = 0
 
@@ -92,7 +92,7 @@ def token_speaker(generator: TokenGenerator, sampling: Sampling) -> TokenSpeaker
         turn += 1
         return Sampled(generator.sample(rows, seeded))
 
-    return TokenSpeaker(TurnWriter(generator.tokenizer), sample, frozenset(generator.ends), sampling.max_tokens)
+    return TokenPolicy(TurnWriter(generator.tokenizer), sample, frozenset(generator.ends), sampling.max_tokens)
 
 
 class ChatGenerator(Protocol):
@@ -104,17 +104,17 @@ class ChatGenerator(Protocol):
 
 
 @dataclass
-class ChatSpeaker:
+class ChatPolicy:
     """Asks with the whole conversation each time. Tokens of the environment's turns are not known, and not counted."""
 
     generator: ChatGenerator
     sampling: Sampling
 
-    def begin(self, dialogues: Sequence[Dialogue]) -> None:
-        """See `Speaker`."""
+    def begin(self, dialogues: Sequence[Episode]) -> None:
+        """See `Policy`."""
 
-    def speak(self, dialogues: Sequence[Dialogue]) -> list[Turn]:
-        """See `Speaker`."""
+    def speak(self, dialogues: Sequence[Episode]) -> list[Turn]:
+        """See `Policy`."""
         asked = [
             (as_chat([*d.task.prompt, *d.messages]), self.sampling.max_tokens - len(d.tape.ids)) for d in dialogues
         ]
@@ -124,6 +124,6 @@ class ChatSpeaker:
             turns.append(Turn(completion.text, completion.finish))
         return turns
 
-    def hear(self, dialogue: Dialogue, messages: list[Message]) -> bool:
-        """See `Speaker`."""
+    def hear(self, dialogue: Episode, messages: list[Message]) -> bool:
+        """See `Policy`."""
         return len(dialogue.tape.ids) < self.sampling.max_tokens

@@ -13,7 +13,7 @@ from ..errors import R1Error, Unavailable, nearest
 from ..recipe.key_groups import SessionLimits
 from ..scoring.isolation import Isolation, isolation_of
 from ..workers import call_isolated
-from .tool_calls import Call
+from .tool_calls import ToolCall
 from .tools import Tool
 
 MAX_HANGING = 8  # threads whose call was cut and has not come back
@@ -29,7 +29,7 @@ class Returned:
     status: Literal["ok", "failed", "timeout"] = "ok"
 
 
-async def perform(call: Call, tools: Mapping[str, Tool], limits: SessionLimits) -> Returned:
+async def perform(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLimits) -> Returned:
     """What `call` came to, as text. Raises: Unavailable where the tool says so, R1Error where cut calls pile up."""
     name = call.name[:64]
     tool = tools.get(call.name)

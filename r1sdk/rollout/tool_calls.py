@@ -11,7 +11,7 @@ MAX_CALL_CHARS = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ToolCall:
     """A call that could be read. Whether there is such a tool is another question."""
 
     name: str
@@ -25,12 +25,12 @@ class Malformed:
     reason: str
 
 
-def read_calls(reply: str) -> Sequence[Call | Malformed]:
+def read_calls(reply: str) -> Sequence[ToolCall | Malformed]:
     """The calls of a turn, in order: `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, after the last `</think>`.
 
     Linear in the length of `reply`.
     """
-    found: list[Call | Malformed] = []
+    found: list[ToolCall | Malformed] = []
     rest = reply.rpartition("</think>")[2]
     while True:
         _, opened, rest = rest.partition(CALL)
@@ -43,7 +43,7 @@ def read_calls(reply: str) -> Sequence[Call | Malformed]:
         rest = after
 
 
-def _read(text: str) -> Call | Malformed:
+def _read(text: str) -> ToolCall | Malformed:
     if len(text) > MAX_CALL_CHARS:
         return Malformed(f"a call has at most {MAX_CALL_CHARS} characters")
     try:
@@ -55,7 +55,7 @@ def _read(text: str) -> Call | Malformed:
     arguments = call.get("arguments", {})
     if not isinstance(arguments, dict):
         return Malformed("the arguments of a call must be an object of names and values")
-    return Call(call["name"], arguments)
+    return ToolCall(call["name"], arguments)
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -27,7 +27,7 @@ class UnsavedTokens(list[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class CompletionColumns:
     """Which column of a file holds what. None: the usual name, where the file has it."""
 
     prompt: str | None = None  # a text, or messages
@@ -44,20 +44,20 @@ def count_rows(path: Path) -> int:
 
 
 def read_groups(
-    path: Path, columns: Columns | None = None, tokenize: Tokenize | None = None
+    path: Path, columns: CompletionColumns | None = None, tokenize: Tokenize | None = None
 ) -> Iterator[list[Rollout]]:
     """The rollouts of `path`, those of one prompt that stand side by side together. Raises: R1Error naming the row.
 
     A rollout that r1sdk saved keeps its verdict; of its tokens there is the number, unless `tokenize` makes them again.
     Other columns than those named go into the task's `info`. Rows without a prompt are groups of one.
     """
-    keyed = (_read_row(row, where, columns or Columns(), tokenize) for where, row in read_rows(path))
+    keyed = (_read_row(row, where, columns or CompletionColumns(), tokenize) for where, row in read_rows(path))
     for _, group in groupby(keyed, key=lambda pair: pair[0]):
         yield [rollout for _, rollout in group]
 
 
 def _read_row(
-    row: Mapping[str, Any], where: str, columns: Columns, tokenize: Tokenize | None
+    row: Mapping[str, Any], where: str, columns: CompletionColumns, tokenize: Tokenize | None
 ) -> tuple[object, Rollout]:
     """The rollout of a row, and what it has in common with the others of its prompt."""
     task, completion = row.get("task"), row.get("completion")
@@ -94,7 +94,7 @@ def _saved_rollout(task: Mapping[str, Any], completion: Mapping[str, Any], verdi
     )
 
 
-def _columns_rollout(row: Mapping[str, Any], columns: Columns) -> Rollout:
+def _columns_rollout(row: Mapping[str, Any], columns: CompletionColumns) -> Rollout:
     """A row of columns. Raises: R1Error for a column that is not there."""
     used = set()
 

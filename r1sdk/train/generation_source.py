@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
-from ..generate import LocalSource, Plan, ServerSource, Source
+from ..generate import AnswerSource, LocalSource, Plan, ServerSource
 from ..generate.plan import server_of
 from ..planning.backend import backend_of, choose
 from ..planning.build import Run
@@ -16,7 +16,7 @@ from ..rollout.sampling import Generator
 TOGETHER = {"transformers": 128, "vllm": 1024}  # completions: vLLM takes up the next where one ends
 
 
-def source_of(run: Run, plan: Plan, folder: Path | None = None) -> Source:
+def source_of(run: Run, plan: Plan, folder: Path | None = None) -> AnswerSource:
     """Loads the model, if it is one of this process. Raises: R1Error."""
     if run.recipe.collect.server is not None:
         return ServerSource(server_of(run.recipe), plan.environment, plan.limits, plan.sampling.max_tokens)

@@ -10,13 +10,13 @@ from ..planning.build import NoEnvironment, Run
 from ..records import Rollout, Score
 from ..storage.run_folder import RunFolder
 from .held_out_sampling import held_out_sampling
-from .process_group import Ranks
+from .process_group import ProcessGroup
 from .sft.sft_run import held_out_part, measures_loss
 
 _APART = 7919  # between the seeds of two processes
 
 
-def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str, ranks: Ranks) -> None:
+def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str, ranks: ProcessGroup) -> None:
     """The evaluation, written to the folder, unless it is there or the recipe leaves it out. Raises: R1Error."""
     from ..rollout.hf_model import HFModel
 

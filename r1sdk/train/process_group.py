@@ -19,7 +19,7 @@ _LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe",
 
 
 @dataclass(frozen=True)
-class Ranks:
+class ProcessGroup:
     """This process among the others; alone, each method does the work and nothing else."""
 
     rank: int = 0
@@ -98,7 +98,7 @@ class Ranks:
             dist.destroy_process_group()
 
 
-ALONE = Ranks()
+ALONE = ProcessGroup()
 
 
 def number() -> int:
@@ -106,10 +106,10 @@ def number() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
-def join() -> Ranks:
+def join() -> ProcessGroup:
     """This process among those that accelerate or torchrun started with it, once all have come."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 and "ACCELERATE_USE_DEEPSPEED" not in os.environ:
-        return Ranks()
+        return ProcessGroup()
     import torch
     import torch.distributed as dist
     from accelerate import PartialState
@@ -123,7 +123,7 @@ def join() -> Ranks:
 
         if not deepspeed.comm.is_initialized():  # accelerate does it for GPUs only
             deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
-    return Ranks(state.process_index, state.num_processes, dist.new_group(backend="gloo", timeout=WAIT))
+    return ProcessGroup(state.process_index, state.num_processes, dist.new_group(backend="gloo", timeout=WAIT))
 
 
 def lost(error: BaseException) -> bool:

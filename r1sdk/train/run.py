@@ -22,7 +22,7 @@ from ..report import leave_report
 from ..scoring.gold_check import GoldCheck, check_gold, enforce
 from ..storage.run_folder import RunFolder
 from .monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
-from .process_group import Ranks, join, lost, number
+from .process_group import ProcessGroup, join, lost, number
 
 INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1
@@ -48,7 +48,7 @@ def main(path: Path) -> int:
 
 
 def _main(folder: RunFolder) -> int:
-    ranks = Ranks(number())
+    ranks = ProcessGroup(number())
     try:
         if ranks.main:
             keep_room(folder)
@@ -94,7 +94,7 @@ def _disk_full(folder: RunFolder, error: BaseException) -> int:
     return 1
 
 
-def train(folder: RunFolder, ranks: Ranks) -> bool:
+def train(folder: RunFolder, ranks: ProcessGroup) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from ..rollout.hf_model import end_tokens
     from .held_out_evaluation import evaluate_model
@@ -196,7 +196,7 @@ def _unverifiable(run: Run, folder: RunFolder) -> frozenset[int]:
 
 
 def _trainer(
-    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks, engine: Any
+    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: ProcessGroup, engine: Any
 ) -> Any:
     if run.recipe.method == "sft":
         from .sft.sft_trainer import sft_trainer

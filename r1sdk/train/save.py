@@ -6,10 +6,10 @@ from typing import Any
 
 from ..planning.build import Run
 from ..storage.run_folder import RunFolder
-from .process_group import Ranks
+from .process_group import ProcessGroup
 
 
-def save(run: Run, trainer: Any, tokenizer: Any, base: str, folder: RunFolder, ranks: Ranks) -> None:
+def save(run: Run, trainer: Any, tokenizer: Any, base: str, folder: RunFolder, ranks: ProcessGroup) -> None:
     """`model/`; and for LoRA `adapter/`, merged into the weights of `base` to make `model/`. All processes take part."""
     new = folder.path / ".model.new"
     trained = new if run.recipe.lora is None else folder.path / ".adapter.new"

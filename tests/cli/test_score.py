@@ -10,7 +10,7 @@ import pytest
 from r1sdk import Completion, R1Error, RewardError, Rollout, Task, Verdict, group_reward
 from r1sdk.evaluation.rescore import Tally, rescore
 from r1sdk.records import Score
-from r1sdk.storage.rollout_rows import Columns, UnsavedTokens, count_rows, read_groups
+from r1sdk.storage.rollout_rows import CompletionColumns, UnsavedTokens, count_rows, read_groups
 from r1sdk.storage.run_folder import rollout_line
 
 RIGHT, WRONG, LOOSE = "<think>a</think><answer>1+2</answer>", "<think>a</think><answer>1+1</answer>", "1+2"
@@ -48,7 +48,7 @@ def test_columns_become_a_task_and_a_completion_and_the_rest_its_info(tmp_path):
 
 def test_columns_go_by_other_names_when_told_so(tmp_path):
     file = write(tmp_path / "a.jsonl", {"problem": "1+1?", "output": "2", "gold": "2", "prompt": "other"})
-    (rollout,) = flat(file, Columns("problem", "output", "gold"))
+    (rollout,) = flat(file, CompletionColumns("problem", "output", "gold"))
     assert (rollout.task.prompt[0]["content"], rollout.completion.text, rollout.task.answer) == ("1+1?", "2", "2")
     assert rollout.task.info == {"prompt": "other"}
 
@@ -125,7 +125,7 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path, line, message):
 def test_a_column_that_was_named_must_be_there(tmp_path):
     file = write(tmp_path / "a.jsonl", {"completion": "a", "solution": "1"})
     with pytest.raises(R1Error, match="no column 'solutoin'; did you mean 'solution'"):
-        flat(file, Columns(answer="solutoin"))
+        flat(file, CompletionColumns(answer="solutoin"))
 
 
 def test_parquet_reads_as_json_lines_do(tmp_path):

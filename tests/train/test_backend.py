@@ -288,13 +288,15 @@ def test_machines_for_a_server_that_cannot_be_used_are_refused(machine, launch, 
 
 
 def test_a_part_of_a_server_knows_its_copies_of_the_model():
-    from r1sdk.train.vllm.serve_node import Part
+    from r1sdk.train.vllm.serve_node import ServerNode
 
     settings = VllmSettings(mode="server", data_parallel_size=4)
-    assert Part().arguments(settings, 8000) == []
+    assert ServerNode().arguments(settings, 8000) == []
     shared = "--data-parallel-size-local 2 --data-parallel-address a --data-parallel-rpc-port 8001"
-    assert " ".join(Part(0, 2, "a").arguments(settings, 8000)) == shared
-    assert " ".join(Part(1, 2, "a").arguments(settings, 8000)) == f"{shared} --headless --data-parallel-start-rank 2"
+    assert " ".join(ServerNode(0, 2, "a").arguments(settings, 8000)) == shared
+    assert (
+        " ".join(ServerNode(1, 2, "a").arguments(settings, 8000)) == f"{shared} --headless --data-parallel-start-rank 2"
+    )
 
 
 def test_a_server_that_no_longer_answers_is_noticed_wherever_the_trainer_waits(tmp_path):

@@ -23,7 +23,7 @@ from r1sdk.train.trl.dynamic_sampling import DrawingGRPOTrainer, hook_faults
 from r1sdk.train.trl.grpo import grpo_trainer
 from r1sdk.train.trl.rounds import NO_SPREAD, SURPLUS, Batch, Group, RoundTable
 from r1sdk.train.trl.spread import have_spread
-from r1sdk.train.trl.task_sampler import Curriculum, Outcome
+from r1sdk.train.trl.task_sampler import Curriculum, GroupOutcome
 
 SIZE, SAMPLES, PROMPTS = 36, 4, 4
 
@@ -230,7 +230,7 @@ def test_a_curriculum_draws_what_its_own_record_of_the_run_says(train):
         tasks = [int(group[0]["task"]["id"].rpartition("/")[2]) for group in batch]
         assert (tasks, dropped) == (told.first(PROMPTS), [])
         right = [sum(one["verdict"]["value"] == 1.0 for one in group) for group in batch]
-        found = told.learn([Outcome(task, n, SAMPLES) for task, n in zip(tasks, right, strict=True)])
+        found = told.learn([GroupOutcome(task, n, SAMPLES) for task, n in zip(tasks, right, strict=True)])
         assert found == {key: pytest.approx(line[key]) for key in found}
         assert line["drawn/pass_rate"] == pytest.approx(sum(right) / (PROMPTS * SAMPLES))
 

@@ -13,7 +13,7 @@ from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.key_groups import CurriculumSettings
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.train.trl.reward_columns import task_row
-from r1sdk.train.trl.task_sampler import Curriculum, Outcome, Stream, draws_of, known_rates
+from r1sdk.train.trl.task_sampler import Curriculum, GroupOutcome, Stream, draws_of, known_rates
 
 
 def drawn(draws, times=6, count=4, learn=lambda tasks: None):
@@ -56,7 +56,7 @@ RATES = {task: rate for task, rate in enumerate([0.0] * 30 + [0.5] * 10 + [1.0] 
 
 
 def outcomes(tasks, samples=8):
-    return [Outcome(task, round(RATES[task] * samples), samples) for task in tasks]
+    return [GroupOutcome(task, round(RATES[task] * samples), samples) for task in tasks]
 
 
 def curriculum(seed=0, known=None, **settings):
@@ -95,9 +95,9 @@ def test_a_curriculum_that_knows_pass_rates_draws_by_them_from_the_first_batch()
 def test_a_curriculum_notices_that_a_task_was_learned():
     draws = curriculum(discount=0.5)
     for _ in range(6):
-        draws.learn([Outcome(3, 4, 8)])
+        draws.learn([GroupOutcome(3, 4, 8)])
     for _ in range(3):
-        draws.learn([Outcome(3, 8, 8)])
+        draws.learn([GroupOutcome(3, 8, 8)])
     right, wrong = draws.counts[:, 3]
     assert right / (right + wrong) > 0.9  # of 72 completions 48 were right: all of the newest
 

@@ -10,7 +10,7 @@ import pytest
 import r1sdk
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
-from r1sdk.rollout.episode import Dialogue
+from r1sdk.rollout.episode import Episode
 from r1sdk.scoring.score_rollouts import score
 
 
@@ -24,7 +24,7 @@ def reply(guess):
 
 def game(environment, task, guesses):
     """The attempt that guesses so, and what was said to each guess."""
-    dialogue = Dialogue(task, environment.session(task), SessionLimits())
+    dialogue = Episode(task, environment.session(task), SessionLimits())
     said = []
     for guess in guesses:
         if dialogue.ended is None:

@@ -10,9 +10,9 @@ import r1sdk
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
 from r1sdk.rollout import run_tool as performing
-from r1sdk.rollout.episode import Dialogue
+from r1sdk.rollout.episode import Episode
 from r1sdk.rollout.loop import attempt_all, play
-from r1sdk.rollout.policies import Sampled, TokenSpeaker
+from r1sdk.rollout.policies import Sampled, TokenPolicy
 from r1sdk.rollout.sampling import Sampling
 from r1sdk.rollout.sessions import check_session, session_of
 from r1sdk.scoring.score_rollouts import score
@@ -68,7 +68,7 @@ def call(name, **arguments):
 
 def talk(*replies, session=TOOLS, finish="stop", **limits):
     """What is said to each of `replies`, and the attempt."""
-    dialogue = Dialogue(TASK, session, SessionLimits(**limits))
+    dialogue = Episode(TASK, session, SessionLimits(**limits))
     said = []
     for reply in replies:
         said.append(asyncio.run(dialogue.take(reply, finish)))
@@ -234,7 +234,7 @@ def speaker(tokenizer, rows, max_tokens):
         row = next(left)
         return Sampled([row for _ in prompts], [[-0.5] * len(row) for _ in prompts])
 
-    return TokenSpeaker(TurnWriter(tokenizer), sample, frozenset({tokenizer.eos_token_id}), max_tokens), asked
+    return TokenPolicy(TurnWriter(tokenizer), sample, frozenset({tokenizer.eos_token_id}), max_tokens), asked
 
 
 def test_token_ids_are_those_that_were_sampled_and_the_environment_s_are_masked(tokenizer):
@@ -243,7 +243,7 @@ def test_token_ids_are_those_that_were_sampled_and_the_environment_s_are_masked(
     assert tokenizer(tokenizer.decode(odd), add_special_tokens=False)["input_ids"] != odd
     rows = [[*odd, end], [12, end], [13, end]]
     speaks, asked = speaker(tokenizer, rows, 200)
-    dialogue = Dialogue(TASK, Repeats(3), SessionLimits())
+    dialogue = Episode(TASK, Repeats(3), SessionLimits())
     play([dialogue], speaks)
     tape = dialogue.tape
     assert [token for token, own in zip(tape.ids, tape.mask, strict=True) if own] == [*rows[0], *rows[1], *rows[2]]
@@ -264,13 +264,13 @@ def test_token_ids_are_those_that_were_sampled_and_the_environment_s_are_masked(
 def test_all_tokens_together_are_bounded_and_what_has_no_room_is_not_said(tokenizer):
     end = tokenizer.eos_token_id
     speaks, asked = speaker(tokenizer, [[12, end]] * 3, 20)
-    dialogue = Dialogue(TASK, Repeats(3), SessionLimits())
+    dialogue = Episode(TASK, Repeats(3), SessionLimits())
     play([dialogue], speaks)
     rollout = dialogue.rollout()
     assert rollout.session.ended == "tokens" and rollout.completion.finish == "length"
     assert len(dialogue.tape.ids) <= 20 and rollout.completion.messages[-1]["role"] == "assistant" and len(asked) == 2
     speaks, _ = speaker(tokenizer, [[12] * 30], 20)
-    dialogue = Dialogue(TASK, Repeats(3), SessionLimits())
+    dialogue = Episode(TASK, Repeats(3), SessionLimits())
     play([dialogue], speaks)
     assert len(dialogue.tape.ids) == 20 and dialogue.rollout().session.ended == "length"
 
@@ -306,7 +306,7 @@ def test_a_template_that_opens_the_think_block_does_so_in_every_turn(tokenizer):
     opening.chat_template = tokenizer.chat_template.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
     end = tokenizer.eos_token_id
     speaks, _ = speaker(opening, [[12, end], [13, end]], 100)
-    dialogue = Dialogue(TASK, Repeats(2), SessionLimits())
+    dialogue = Episode(TASK, Repeats(2), SessionLimits())
     play([dialogue], speaks)
     assert [m["content"][:8] for m in dialogue.messages if m["role"] == "assistant"] == ["<think>\n", "<think>\n"]
     assert TurnWriter(opening).between([{"role": "user", "content": "?"}])[1] == "<think>\n"

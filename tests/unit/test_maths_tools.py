@@ -9,7 +9,7 @@ import pytest
 import r1sdk
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
-from r1sdk.rollout.episode import Dialogue
+from r1sdk.rollout.episode import Episode
 from r1sdk.scoring.score_rollouts import score
 
 
@@ -64,7 +64,7 @@ def test_the_calculator_refuses_in_no_time_what_is_no_arithmetic(calculator, exp
 def attempt(environment, *turns, task=None):
     """What is said to each turn, and the judged attempt."""
     task = task or next(iter(environment.tasks("train")))
-    dialogue = Dialogue(task, environment.session(task), SessionLimits(timeout_s=60))
+    dialogue = Episode(task, environment.session(task), SessionLimits(timeout_s=60))
     said = []
     for turn in turns:
         messages = asyncio.run(dialogue.take(turn(task) if callable(turn) else turn))

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 import r1sdk
-from r1sdk.rollout.tool_calls import Call, Malformed, read_calls
+from r1sdk.rollout.tool_calls import Malformed, ToolCall, read_calls
 from r1sdk.rollout.tools import as_chat, tool_of, tools_of
 
 
@@ -78,9 +78,9 @@ def test_functions_that_cannot_be_tools_are_refused():
 
 def test_calls_are_read_after_the_last_thought():
     reply = f"<think>{call('no')}</think>Now {call('look_up', word='a')} and\n{call('look_up', word='b', most=2)}"
-    assert read_calls(reply) == [Call("look_up", {"word": "a"}), Call("look_up", {"word": "b", "most": 2})]
+    assert read_calls(reply) == [ToolCall("look_up", {"word": "a"}), ToolCall("look_up", {"word": "b", "most": 2})]
     assert read_calls("<think>\nso\n</think>\n<answer>4</answer>") == []
-    assert read_calls(f"<think>not closed {call('x')}") == [Call("x", {})]
+    assert read_calls(f"<think>not closed {call('x')}") == [ToolCall("x", {})]
 
 
 @pytest.mark.parametrize(

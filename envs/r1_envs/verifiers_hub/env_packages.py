@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import r1sdk
 
-from .package_types import Loaded, Scores, Source
+from .package_types import Loaded, PackageSource, Scores
 from .verifiers_v0 import open_environment
 from .verifiers_v1 import open_taskset
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=8)
-def load(source: Source) -> Loaded:
+def load(source: PackageSource) -> Loaded:
     """The package, loaded once in each process. Raises: R1Error where it cannot be had, or its tasks need more than one reply."""
     module_name = source.name.rpartition("/")[2].partition("@")[0].replace("-", "_").lower()
     with _handlers_kept():
@@ -75,13 +75,13 @@ def _handlers_kept() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Scorer:
+class PackageScorer:
     """Scores one reply. Unpickling it loads the package, so that in a worker this is no part of the time for a reply."""
 
-    source: Source
+    source: PackageSource
     test: bool
 
-    def __reduce__(self) -> tuple[Callable[..., Scorer], tuple[str, str, bool]]:
+    def __reduce__(self) -> tuple[Callable[..., PackageScorer], tuple[str, str, bool]]:
         return _loaded_scorer, (self.source.name, self.source.args, self.test)
 
     async def __call__(self, index: int, prompt: list[r1sdk.Message], reply: str, cut: bool) -> Scores:
@@ -92,13 +92,13 @@ class Scorer:
         return scores
 
 
-def _loaded_scorer(name: str, args: str, test: bool) -> Scorer:
-    source = Source(name, args)
+def _loaded_scorer(name: str, args: str, test: bool) -> PackageScorer:
+    source = PackageSource(name, args)
     load(source)
-    return Scorer(source, test)
+    return PackageScorer(source, test)
 
 
-async def here(scorer: Scorer, *call: Any, timeout_s: float) -> r1sdk.Outcome:
+async def here(scorer: PackageScorer, *call: Any, timeout_s: float) -> r1sdk.Outcome:
     """The same in this process, in an event loop that stays, since clients of services live as long as theirs.
 
     What holds the processor beyond `timeout_s` cannot be ended.

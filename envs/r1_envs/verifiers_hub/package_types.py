@@ -13,7 +13,7 @@ Scores = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PackageSource:
     """A package and the arguments that it is loaded with, as JSON."""
 
     name: str
@@ -21,7 +21,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PackageRow:
     """One task of a package."""
 
     index: int
@@ -35,7 +35,7 @@ class Loaded(Protocol):
     kind: str
     has_test: bool  # whether it has test rows of its own
 
-    def rows(self, test: bool) -> Iterator[Row]:
+    def rows(self, test: bool) -> Iterator[PackageRow]:
         """Its rows in order; those of its own test split where it has one and `test`."""
         ...
 
@@ -44,7 +44,7 @@ class Loaded(Protocol):
         ...
 
 
-def same_prompt(index: int, asked: list[r1sdk.Message], row: Row) -> None:
+def same_prompt(index: int, asked: list[r1sdk.Message], row: PackageRow) -> None:
     """Raises: R1Error where the package does not ask the same twice."""
     if asked != row.prompt:
         raise r1sdk.R1Error(

@@ -11,10 +11,10 @@ from typing import Any
 
 import r1sdk
 
-from .package_types import Row, Scores, plain, same_prompt
+from .package_types import PackageRow, Scores, plain, same_prompt
 
 
-def open_environment(module: ModuleType, name: str, args: Mapping[str, Any]) -> Environment:
+def open_environment(module: ModuleType, name: str, args: Mapping[str, Any]) -> OpenedEnvironment:
     """The environment that the package's `load_environment(**args)` returns. Raises: R1Error."""
     try:
         import verifiers
@@ -46,10 +46,10 @@ def open_environment(module: ModuleType, name: str, args: Mapping[str, Any]) -> 
         )
     if made.rubric.has_group_rewards:
         raise r1sdk.R1Error(f"{name} has rewards that compare the replies to one prompt; a verdict is about one reply")
-    return Environment(name, made)
+    return OpenedEnvironment(name, made)
 
 
-class Environment:
+class OpenedEnvironment:
     """A SingleTurnEnv. Its rubric's functions are called one by one: the rubric itself counts one that raises as 0.0."""
 
     def __init__(self, name: str, made: Any) -> None:
@@ -60,7 +60,7 @@ class Environment:
         self.has_test = train is not None and test is not None
         self._sets = (test if train is None else train, test)
 
-    def rows(self, test: bool) -> Iterator[Row]:
+    def rows(self, test: bool) -> Iterator[PackageRow]:
         data = self._data(test)
         yield from (self._row(data, index) for index in range(len(data)))
 
@@ -93,13 +93,13 @@ class Environment:
     def _data(self, test: bool) -> Any:
         return self._sets[1 if test and self.has_test else 0]
 
-    def _row(self, data: Any, index: int) -> Row:
+    def _row(self, data: Any, index: int) -> PackageRow:
         row = data[index]
         prompt = row["prompt"] if not isinstance(row["prompt"], str) else [{"role": "user", "content": row["prompt"]}]
         where = f"row {index} of {self._name}"
         messages = [{"role": message["role"], "content": plain(message["content"], where)} for message in prompt]
         answer = row.get("answer")
-        return Row(index, messages, None if answer in (None, "") else str(answer))
+        return PackageRow(index, messages, None if answer in (None, "") else str(answer))
 
 
 def _parts(rubric: Any) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import r1sdk
 
-from .package_types import Row, Scores, plain, same_prompt
+from .package_types import PackageRow, Scores, plain, same_prompt
 
 
 def open_taskset(name: str, args: Mapping[str, Any]) -> Tasks:
@@ -54,7 +54,7 @@ class Tasks:
         self._stream = iter(taskset)
         self._drawn: list[Any] = []
 
-    def rows(self, test: bool) -> Iterator[Row]:
+    def rows(self, test: bool) -> Iterator[PackageRow]:
         index = 0
         while (task := self._task(index)) is not None:
             yield self._row(index, task)
@@ -92,7 +92,7 @@ class Tasks:
         if not scorers:
             raise r1sdk.R1Error(f"{self._name} has no rewards: nobody would judge")
 
-    def _row(self, index: int, task: Any) -> Row:
+    def _row(self, index: int, task: Any) -> PackageRow:
         data, where = task.data, f"task {index} of {self._name}"
         if data.prompt is None:
             raise _refused(self._name, "lets a user speak first")
@@ -104,7 +104,7 @@ class Tasks:
         if data.system_prompt:
             prompt.insert(0, {"role": "system", "content": data.system_prompt})
         answer = getattr(data, "answer", None)
-        return Row(index, prompt, answer if isinstance(answer, str) and answer else None)
+        return PackageRow(index, prompt, answer if isinstance(answer, str) and answer else None)
 
 
 def _trace(task: Any, prompt: list[r1sdk.Message], reply: str, cut: bool) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import r1sdk
 
 
-class Session(r1sdk.ServerSession):
+class JudgeSession(r1sdk.ServerSession):
     """The connections of one event loop to the judge, for as long as somebody is asking."""
 
     def __init__(self, server: r1sdk.Server) -> None:

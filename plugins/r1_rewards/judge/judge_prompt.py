@@ -42,7 +42,7 @@ _ESCAPED = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class JudgeQuestion:
     """One judgement to ask for: what is said to the judge, and the tag that its verdict must bear."""
 
     instructions: str
@@ -72,7 +72,7 @@ class Question:
         return int(last[1]) / self.points if len(given) == 1 else None
 
 
-def ask(task: r1sdk.Task, answer: str, rubric: str, points: int, max_chars: int) -> Question:
+def ask(task: r1sdk.Task, answer: str, rubric: str, points: int, max_chars: int) -> JudgeQuestion:
     """The question whether `answer` is a good one. Beyond `max_chars` characters the middle of `answer` is left out."""
     parts: dict[str, str | int] = {"question": _shown(task)}
     if task.answer is not None:
@@ -93,7 +93,7 @@ def ask(task: r1sdk.Task, answer: str, rubric: str, points: int, max_chars: int)
         tag=tag,
         points=points,
     )
-    return Question(instructions, data, tag, points)
+    return JudgeQuestion(instructions, data, tag, points)
 
 
 def quote(parts: dict[str, str | int]) -> str:

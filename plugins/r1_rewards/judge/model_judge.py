@@ -12,8 +12,8 @@ import r1sdk
 from .judge_cache import Cache
 
 if TYPE_CHECKING:  # loaded when the judge is asked: asyncio takes longer than all the other rewards
-    from .judge_client import Session
-    from .judge_prompt import Question
+    from .judge_client import JudgeSession
+    from .judge_prompt import JudgeQuestion
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class ModelJudge:
         async with self._session() as session:
             return await session.once(key, lambda: self._judge(session, question, key))
 
-    async def _judge(self, session: "Session", question: "Question", key: str) -> float:
+    async def _judge(self, session: "JudgeSession", question: "JudgeQuestion", key: str) -> float:
         """Raises: Unavailable."""
         reply = ""
         for again in (False, True):
@@ -94,26 +94,26 @@ class ModelJudge:
             f"the judge {self.base_url} gave no verdict twice, at last {session.said(reply[-200:])!r}"
         )
 
-    def _key(self, question: "Question") -> str:
+    def _key(self, question: "JudgeQuestion") -> str:
         import hashlib
 
         asked = [self.base_url, self.model, self.temperature, self.max_tokens, question.messages()]
         return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator["Session"]:
+    async def _session(self) -> AsyncIterator["JudgeSession"]:
         """The session of the running event loop, opened by the first that asks and closed by the last.
 
         A batch is scored in a loop of its own, and connections cannot outlive the loop that they were made in.
         """
         import asyncio
 
-        from .judge_client import Session
+        from .judge_client import JudgeSession
 
         loop = asyncio.get_running_loop()
-        session: Session | None = self._sessions.get(loop)
+        session: JudgeSession | None = self._sessions.get(loop)
         if session is None:
-            session = self._sessions[loop] = Session(self._server())
+            session = self._sessions[loop] = JudgeSession(self._server())
         session.users += 1
         try:
             yield session

@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 
 from ...storage.checkpoints import checkpoint_step, mark_complete
 from ...storage.run_folder import RunFolder
-from ..process_group import ALONE, Ranks
+from ..process_group import ALONE, ProcessGroup
 from .warnings import warnings
 
 
@@ -34,7 +34,7 @@ class StopRequest:
 class RunCallback(TrainerCallback):  # type: ignore[misc]
     """Writes what the trainer reports. All processes have one, and the main one writes."""
 
-    def __init__(self, folder: RunFolder, stop: StopRequest, ranks: Ranks = ALONE) -> None:
+    def __init__(self, folder: RunFolder, stop: StopRequest, ranks: ProcessGroup = ALONE) -> None:
         self.folder = folder
         self.stop = stop
         self.ranks = ranks

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...evaluation.attempts import estimate
 from ...planning.build import NoEnvironment, Run
-from ..process_group import Ranks
+from ..process_group import ProcessGroup
 
 
 def tokenizer_for(run: Run, where: str) -> Any:
@@ -42,7 +42,7 @@ def measures_loss(run: Run) -> bool:
     return run.recipe.method == "sft" and run.recipe.data is not None and run.recipe.data.held_out > 0
 
 
-def held_out_part(run: Run, model: Any, tokenizer: Any, ranks: Ranks) -> dict[str, Any]:
+def held_out_part(run: Run, model: Any, tokenizer: Any, ranks: ProcessGroup) -> dict[str, Any]:
     """The loss on what is held out, as a part of an evaluation, on the main process; each does its share of the rows."""
     if not measures_loss(run):
         return {}

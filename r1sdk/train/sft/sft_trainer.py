@@ -13,7 +13,7 @@ from ...rollout.chat_template import TurnWriter
 from ...rollout.hf_model import render
 from ...storage.run_folder import RunFolder
 from ..lora import lora_config
-from ..process_group import ALONE, Ranks
+from ..process_group import ALONE, ProcessGroup
 from ..trl.grpo import machine_arguments, tracked_as
 from .chat_tokenizer import settle_ending
 
@@ -21,7 +21,7 @@ IGNORED = -100  # the label of a token that carries no loss
 
 
 def sft_trainer(
-    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: Ranks = ALONE
+    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: ProcessGroup = ALONE
 ) -> Any:
     """TRL's SFTTrainer for `run` on its demonstrations, ready to `train()`. The tokenizer and the model learn how replies end."""
     from datasets import Dataset

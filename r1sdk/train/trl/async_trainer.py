@@ -32,7 +32,7 @@ TRIES = 6  # of a request to the server, where TRL makes 30: about a minute wher
 
 
 @dataclass(frozen=True)
-class Keep:
+class KeepRollouts:
     """Appends rollouts to a run folder; unlike the folder itself it can be sent to another process."""
 
     path: Path
@@ -156,7 +156,7 @@ def async_trainer(
         limits=recipe.limits,
         end_tokens=frozenset(ends),
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
-        keep=Keep(folder.path),
+        keep=KeepRollouts(folder.path),
     )
     rows = Dataset.from_list(
         [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]

@@ -19,7 +19,7 @@ from trl import GRPOTrainer
 
 from ...errors import R1Error
 from ...recipe.key_groups import DynamicSampling
-from ..process_group import Ranks
+from ..process_group import ProcessGroup
 from .rounds import Batch, Group, RoundTable
 from .sampler_check import WatchedGRPOTrainer
 from .spread import have_spread
@@ -61,7 +61,13 @@ class DrawingGRPOTrainer(WatchedGRPOTrainer):
     rollout_func: Any  # of TRL's: what generates in its place
 
     def __init__(
-        self, *args: Any, table: RoundTable, draws: Draws, dynamic: DynamicSampling | None, ranks: Ranks, **more: Any
+        self,
+        *args: Any,
+        table: RoundTable,
+        draws: Draws,
+        dynamic: DynamicSampling | None,
+        ranks: ProcessGroup,
+        **more: Any,
     ) -> None:
         if faults := hook_faults(GRPOTrainer):
             raise R1Error(

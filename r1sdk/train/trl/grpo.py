@@ -14,7 +14,7 @@ from ...rollout.sessions import has_sessions
 from ...storage.run_folder import RunFolder
 from ..lora import lora_config
 from ..models import holds_whole_model
-from ..process_group import ALONE, Ranks
+from ..process_group import ALONE, ProcessGroup
 from ..vllm.sampler_engine import TRANSFORMERS, Sampler
 from .reward_columns import RewardTable, task_row
 from .rounds import RoundTable
@@ -28,7 +28,7 @@ def grpo_trainer(
     tokenizer: Any,
     folder: RunFolder,
     callbacks: list[Any],
-    ranks: Ranks = ALONE,
+    ranks: ProcessGroup = ALONE,
     sampler: Sampler = TRANSFORMERS,
 ) -> Any:
     """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""

@@ -17,7 +17,7 @@ from ...recipe.key_groups import Limits
 from ...records import Completion, Message, Rollout, Score, Task
 from ...scoring.score_rollouts import Rewards, score
 from ..monitor.batch_metrics import measure
-from ..process_group import ALONE, Ranks
+from ..process_group import ALONE, ProcessGroup
 
 Keep = Callable[..., None]
 """Given (step, rollouts, scores) of every batch, on the main process; of several rounds also what to mark each one with."""
@@ -40,7 +40,7 @@ class RewardTable:
     end_tokens: frozenset[int] = frozenset()  # a completion that ends with none of these was cut
     opened_think: str = ""  # what the chat template has already written of the reply
     keep: Keep | None = None
-    ranks: Ranks = ALONE
+    ranks: ProcessGroup = ALONE
     _batch: Any = field(default=None, repr=False)
     _scores: list[Score] = field(default_factory=list, repr=False)
     unjudged: list[bool] = field(default_factory=list, repr=False)  # [B] of the batch in hand: teaches nothing

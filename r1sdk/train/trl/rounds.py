@@ -9,7 +9,7 @@ from ...errors import RewardError
 from ...records import Rollout, Score
 from ..monitor.batch_metrics import measure
 from .reward_columns import RewardTable
-from .task_sampler import Outcome
+from .task_sampler import GroupOutcome
 
 NO_SPREAD, SURPLUS = "no spread", "surplus"  # why a group is not trained on
 
@@ -93,7 +93,7 @@ class RoundTable(RewardTable):
         values = [rollout.verdict.value if rollout.verdict else None for rollout in self.rounds[-1].rollouts]
         return [values[start : start + self.group_size] for start in range(0, len(values), self.group_size)]
 
-    def settle(self, step: int, batch: Batch, log_metric: Callable[[str, float], None]) -> list[Outcome]:
+    def settle(self, step: int, batch: Batch, log_metric: Callable[[str, float], None]) -> list[GroupOutcome]:
         """Log and keep the rounds, the batch first, and begin anew. Returns what came of each group. On the main process."""
         trained = [(rollout, row) for group in batch.groups for rollout, row in self._of(group)]
         rollouts, scores = [rollout for rollout, _ in trained], [row for _, row in trained]
@@ -151,6 +151,6 @@ class RoundTable(RewardTable):
         return metrics
 
 
-def _outcome(task: int, rollouts: Sequence[Rollout]) -> Outcome:
+def _outcome(task: int, rollouts: Sequence[Rollout]) -> GroupOutcome:
     values = [rollout.verdict.value for rollout in rollouts if rollout.verdict and rollout.verdict.value is not None]
-    return Outcome(task, sum(value == 1.0 for value in values), len(values))
+    return GroupOutcome(task, sum(value == 1.0 for value in values), len(values))

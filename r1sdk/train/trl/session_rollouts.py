@@ -16,9 +16,9 @@ from ...contracts import Environment, ToolSession
 from ...recipe.key_groups import SessionLimits
 from ...records import Message, Rollout, Task
 from ...rollout.chat_template import TurnWriter
-from ...rollout.episode import Dialogue
+from ...rollout.episode import Episode
 from ...rollout.loop import play
-from ...rollout.policies import Sampled, TokenSpeaker
+from ...rollout.policies import Sampled, TokenPolicy
 from ...rollout.sessions import session_of
 from .reward_columns import task_row
 
@@ -56,7 +56,7 @@ class SessionRollouts:
             return Sampled(ids, logps)
 
         dialogues = [self._dialogue(prompt) for prompt in prompts]
-        play(dialogues, TokenSpeaker(self.writer, sample, self.ends, trainer.max_completion_length))
+        play(dialogues, TokenPolicy(self.writer, sample, self.ends, trainer.max_completion_length))
         tapes = [dialogue.tape for dialogue in dialogues]
         return {
             "prompt_ids": [tape.prompt for tape in tapes],
@@ -66,15 +66,15 @@ class SessionRollouts:
             "rollout": [_rollout(dialogue) for dialogue in dialogues],
         }
 
-    def _dialogue(self, prompt: list[Message]) -> Dialogue:
+    def _dialogue(self, prompt: list[Message]) -> Episode:
         task = Task(**json.loads(prompt[-1][_TASK]))
-        return Dialogue(task, session_of(self.environment, task) or _SINGLE, self.limits)
+        return Episode(task, session_of(self.environment, task) or _SINGLE, self.limits)
 
 
 _SINGLE = ToolSession(())  # of a task without a session, in a mixture with others: its first turn is its last
 
 
-def _rollout(dialogue: Dialogue) -> Rollout:
+def _rollout(dialogue: Episode) -> Rollout:
     rollout = dialogue.rollout()
     return replace(rollout, session=None) if dialogue.session is _SINGLE else rollout
 

@@ -17,7 +17,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class GroupOutcome:
     """What came of one group: of the completions that could be judged, how many were right."""
 
     task: int  # its place in the training data
@@ -34,7 +34,7 @@ class Draws(Protocol):
     def fresh(self, count: int, without: Collection[int]) -> list[int]:
         """At most `count` other tasks, fewer where there are no more."""
 
-    def learn(self, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    def learn(self, outcomes: Sequence[GroupOutcome]) -> dict[str, float]:
         """Take note of what came of the groups drawn; metrics by name."""
 
     def state(self) -> Json:
@@ -64,7 +64,7 @@ class Stream:
                 found[task] = None
         return list(found)
 
-    def learn(self, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    def learn(self, outcomes: Sequence[GroupOutcome]) -> dict[str, float]:
         return {}
 
     def state(self) -> Json:
@@ -117,7 +117,7 @@ class Curriculum:
         left_out = set(without)
         return [task for task in order if task not in left_out][:count]
 
-    def learn(self, outcomes: Sequence[Outcome]) -> dict[str, float]:
+    def learn(self, outcomes: Sequence[GroupOutcome]) -> dict[str, float]:
         """Metrics: of the tasks drawn, the mean pass rate that was expected, and the share never tried before."""
         right, wrong = self.counts[:, [outcome.task for outcome in outcomes]]
         metrics = {

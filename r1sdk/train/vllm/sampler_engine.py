@@ -11,7 +11,7 @@ from ...planning.backend import Backend, backend_of
 from ...planning.build import Run
 from ...planning.hardware import gpus
 from ...storage.run_folder import RunFolder
-from ..process_group import ALONE, Ranks
+from ..process_group import ALONE, ProcessGroup
 from .run_server import LOG, SERVER_GPUS, SERVER_URL, VllmServer, free_port
 
 
@@ -48,7 +48,7 @@ class Sampler:
 TRANSFORMERS = Sampler()
 
 
-def announce(run: Run, folder: RunFolder, ranks: Ranks = ALONE) -> Backend:
+def announce(run: Run, folder: RunFolder, ranks: ProcessGroup = ALONE) -> Backend:
     """The backend of the run, said in its log and its manifest. Raises: R1Error where it cannot be imported."""
     backend = backend_of(run.recipe)
     generates_here = run.recipe.method != "generate" or run.recipe.collect.server is None
@@ -100,7 +100,7 @@ def _prepare() -> None:
 
 
 @contextmanager
-def sampler(run: Run, where: str, folder: RunFolder, ranks: Ranks = ALONE) -> Iterator[Sampler]:
+def sampler(run: Run, where: str, folder: RunFolder, ranks: ProcessGroup = ALONE) -> Iterator[Sampler]:
     """What generates in the training of the model at `where`; a server that was started for it ends here. Raises: R1Error."""
     if backend_of(run.recipe).name == "transformers":
         yield TRANSFORMERS

@@ -50,7 +50,7 @@ def _flag(key: str, value: Any) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ServerNode:
     """One machine of a server: its copies of the model, of those that all hold together. The first answers for all."""
 
     rank: int = 0
@@ -71,7 +71,7 @@ class Part:
         return [*flags, "--headless", "--data-parallel-start-rank", str(self.rank * local)] if self.rank else flags
 
 
-def serve(folder: RunFolder, model: str | None, host: str, port: int, part: Part, more: list[str]) -> None:
+def serve(folder: RunFolder, model: str | None, host: str, port: int, part: ServerNode, more: list[str]) -> None:
     """Become the server, or its part on this machine. Raises: R1Error."""
     import torch
 
@@ -111,7 +111,7 @@ if __name__ == "__main__":
 
         end_with(given.parent)
     try:
-        own = Part(given.node_rank, given.machines, given.head)
+        own = ServerNode(given.node_rank, given.machines, given.head)
         serve(RunFolder.open(given.run_dir), given.model, given.host, given.port, own, rest)
     except R1Error as problem:
         raise SystemExit(f"error: {problem}") from None
