@@ -16,7 +16,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LOSS = 1e-5  # tolerance, absolute: losses are around 0.1
 GRADIENT = 1e-3  # tolerance of the gradient's norm, relative
 
@@ -139,8 +139,8 @@ def test_the_settings_are_those_of_the_recipe_and_of_trl(page, tmp_path):
     from transformers import get_scheduler
     from trl import GRPOConfig
 
-    from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import load_recipe
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.schema import load_recipe
 
     recipe, settings = load_recipe(load_plugins().get("recipe", "countdown/tiny").target), page["Settings"]()
     config = GRPOConfig(output_dir=str(tmp_path), use_cpu=True, bf16=False, **recipe.trainer)
