@@ -71,7 +71,7 @@ def train(settings: Settings, steps: int) -> Iterator[Step]:
     tasks = list(environment.tasks("train"))
     order = torch.randperm(len(tasks), generator=torch.Generator().manual_seed(settings.seed)).tolist()
     torch.manual_seed(settings.seed)
-    torch.empty((), dtype=torch.int64).random_()  # TRL's data loader takes one number here; we do, to sample the same
+    torch.empty((), dtype=torch.int64).random_()  # TRL's data loader draws one number; so do we, to sample the same
 
     for step in range(steps):
         if step % settings.updates == 0:
@@ -82,7 +82,7 @@ def train(settings: Settings, steps: int) -> Iterator[Step]:
 
             # 2. Samples.
             completions = sample(model, prompts, tokenizer.eos_token_id, tokenizer.pad_token_id, settings.max_tokens)
-            torch.randperm(len(batch))  # TRL shuffles the rows here; our loss is a sum over all of them
+            torch.randperm(len(batch))  # TRL shuffles the rows; a sum over all of them stays the same
 
             # 3. Verdicts and rewards: the environment judges each text, and each reward reads the judged rollout.
             texts = tokenizer.batch_decode(completions, skip_special_tokens=True)
@@ -99,7 +99,7 @@ def train(settings: Settings, steps: int) -> Iterator[Step]:
 
         # 5. Loss.
         logps, mask = log_probs(model, prompts, completions)
-        old = logps.detach() if old is None else old  # under the policy that sampled, which no update has changed yet
+        old = logps.detach() if old is None else old  # of the policy that sampled, before its first update
         loss, clipped = clipped_loss(logps, old, advantages, mask, settings.clip)
 
         # 6. Optimizer step.
