@@ -20,9 +20,10 @@ ROOT = Path(__file__).parents[2]
 LOSS = 1e-5  # tolerance, absolute: losses are around 0.1
 GRADIENT = 1e-3  # tolerance of the gradient's norm, relative
 
-# Smaller batches than the recipe's, for time. In the second run the policy moves far enough between two updates on one batch to be clipped.
+# Smaller batches and shorter completions than the recipe's, for time. In the second run the policy moves far enough between
+# two updates on one batch to be clipped.
 CASES = {
-    "recipe": (3, {"prompts": 4}),
+    "recipe": (3, {"prompts": 4, "max_tokens": 128}),
     "clipped": (
         4,
         {"prompts": 4, "updates": 2, "learning_rate": 3e-3, "max_tokens": 64, "train_size": 64, "seed": 3},
