@@ -10,9 +10,9 @@ import typer
 from .options import Backend, Json, Rewards, Seed, Sets
 
 if TYPE_CHECKING:
-    from r1sdk.evaluation.attempts import Evaluation
     from r1sdk.evaluation.evaluation_folder import EvaluationFolder
     from r1sdk.evaluation.statistics import Difference
+    from r1sdk.evaluation.summary import Evaluation
 
     from .benches import Bench, Setup
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ..evaluation.attempts import attempts, summarize
+from ..evaluation.attempts import attempts
+from ..evaluation.summary import summarize
 from ..planning.build import NoEnvironment, Run
 from ..records import Rollout, Score
 from ..storage.run_folder import RunFolder
