@@ -14,7 +14,7 @@ from ..planning.build import first_task
 from ..records import Task, Verdict
 from ..scoring.gold_check import gold_reply
 from ..scoring.isolation import unwrapped
-from ..scoring.score_rollouts import judge
+from ..scoring.score_rollouts import verify
 from . import session_steps
 from .findings import ContractFinding, failed, passed, skipped
 from .near_answers import alterations
@@ -97,7 +97,7 @@ class _Trial:
 
     def _judged(self, attempts: Iterable[tuple[Task, str]]) -> list[Verdict]:
         rollouts = [attempt(task, reply) for task, reply in attempts]
-        judged = run_async(judge(rollouts, self.candidate.built))
+        judged = run_async(verify(rollouts, self.candidate.built))
         return [rollout.verdict for rollout in judged]
 
     def has_tasks(self) -> ContractFinding:

@@ -10,7 +10,7 @@ from ..contracts import takes_group
 from ..errors import R1Error, RewardError
 from ..records import Rollout, Score, Verdict
 from ..scoring.isolation import unwrapped
-from ..scoring.score_rollouts import price
+from ..scoring.score_rollouts import score_rewards
 from .declared import stated_range, summary
 from .findings import ContractFinding, failed, passed, skipped
 from .steps import NotTried, TrialCandidate, TrialStep, build_step, listed, pickle_step, run_async
@@ -60,7 +60,7 @@ class _Trial:
     def _price(self, reward: Any, group: Sequence[Rollout]) -> list[Score]:
         size = len(group) if takes_group(unwrapped(reward)) else 1
         try:
-            scores: list[Score] = run_async(price(group, {self.candidate.subject.name: (reward, 1.0)}, size))
+            scores: list[Score] = run_async(score_rewards(group, {self.candidate.subject.name: (reward, 1.0)}, size))
         except RewardError as error:
             if isinstance(error.__cause__, R1Error) and self.candidate.task_source is None:
                 raise NotTried(f"{error.__cause__}\nthe task is made up: name an environment with --env") from None

@@ -1,4 +1,4 @@
-"""One call of a reward or a verifier, here or in a worker process, and what came of it."""
+"""Call a reward or a verifier once, in this process or in a worker, and record the result."""
 
 import inspect
 import time
@@ -13,7 +13,7 @@ from .isolation import Isolation
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What a reward or a verifier returned; with a status that is not "ok" there is no value, and a reason."""
+    """The result of a reward or a verifier. If `status` is not "ok", `value` is None and `reason` says why."""
 
     value: Any
     seconds: float
@@ -22,12 +22,13 @@ class Called:
 
 
 async def call(function: Any, argument: Any, limits: Isolation | None, rollout: Rollout, what: str) -> Called:
-    """`function(argument)`, in a worker where it has `limits`. `rollout` and `what` are for the message.
+    """Return the result of `function(argument)`, called in a worker if it has `limits`.
 
-    Raises: RewardError where it raised. Never a price of 0.0: a bug in a reward must stop the run, not teach the model.
+    `rollout` and `what` appear in error messages. Raises: RewardError if the function raises. Such a failure never becomes
+    a reward of 0.0: a bug in a reward must stop the run, not teach the model.
     """
     if limits is not None:
-        return await _call_there(function, argument, limits, rollout, what)
+        return await _call_in_worker(function, argument, limits, rollout, what)
     started = time.perf_counter()
     try:
         value = function(argument)
@@ -39,7 +40,7 @@ async def call(function: Any, argument: Any, limits: Isolation | None, rollout: 
     return Called(value, time.perf_counter() - started)
 
 
-async def _call_there(function: Any, argument: Any, limits: Isolation, rollout: Rollout, what: str) -> Called:
+async def _call_in_worker(function: Any, argument: Any, limits: Isolation, rollout: Rollout, what: str) -> Called:
     sent = argument if isinstance(argument, Rollout) else list(argument)
     try:
         outcome = await call_isolated(function, sent, timeout_s=limits.timeout_s, memory_bytes=limits.memory_bytes)
@@ -63,5 +64,5 @@ def _failed(error: BaseException, rollout: Rollout, what: str) -> RewardError:
 
 
 def where(rollout: Rollout) -> str:
-    """The task and the completion, for a message."""
+    """Return the task and the completion, shortened for a message."""
     return f"task {rollout.task.id or rollout.task.prompt!r:.200}, completion {rollout.completion.text!r:.200}"
