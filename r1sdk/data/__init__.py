@@ -1,4 +1,4 @@
-"""The care of data: what is wrong with it, what of a benchmark is in it, and how hard it is."""
+"""Checks of training data: faulty rows, overlap with benchmarks, and difficulty."""
 
 from .difficulty import Rated, rate
 from .items import Item, items, write_rows

@@ -1,4 +1,4 @@
-"""The pass rate of a model on each task, from an evaluation that was kept."""
+"""The pass rate of a model on each task, from a saved evaluation."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from .items import Item
 
 @dataclass(frozen=True, slots=True)
 class Rated:
-    """One row with the share of samples that were right; None where none could be judged."""
+    """One row with the share of correct samples; None if no sample could be verified."""
 
     row: Mapping[str, Any]
     pass_rate: float | None
@@ -18,14 +18,14 @@ class Rated:
 
     @property
     def line(self) -> dict[str, Any]:
-        """The row with the columns `pass_rate` and `pass_samples`."""
+        """The row with the additional columns `pass_rate` and `pass_samples`."""
         return {**self.row, "pass_rate": self.pass_rate, "pass_samples": self.samples}
 
 
 def rate(found: Iterable[Item], lines: Iterable[Mapping[str, Any]]) -> Iterator[Rated]:
-    """The row of each task that `lines`, saved rollouts, have attempts at, in the order of the rows. Raises: R1Error.
+    """Return the row of each attempted task with its pass rate, in row order. `lines`: saved rollouts. Raises: R1Error.
 
-    Right is a verdict of 1.0: the share of tests that a program passes is no pass.
+    Only a verdict of 1.0 counts as correct: a program that passes some of its tests has not passed.
     """
     values: dict[str, list[float | None]] = {}
     for line in lines:

@@ -1,13 +1,13 @@
-"""A finished data set onto a hub, when the user asks for it."""
+"""Upload a finished data set to a hub when the user asks for it."""
 
 from ..errors import R1Error
 from .plan import Plan
 
 
 def push(plan: Plan, repository: str, public: bool = False) -> str:
-    """Upload the rows and their card to the data set `OWNER/NAME`, which is made private unless `public`. Returns its address.
+    """Upload the rows and their card to the data set `OWNER/NAME`, private unless `public`. Returns its URL.
 
-    The token is the one that `hf auth login` saved, or HF_TOKEN. Raises: R1Error.
+    Uses the token that `hf auth login` saved, or HF_TOKEN. Raises: R1Error.
     """
     try:
         from httpx import HTTPError
@@ -18,8 +18,8 @@ def push(plan: Plan, repository: str, public: bool = False) -> str:
     api = HfApi()
     try:
         where = api.create_repo(repository, repo_type="dataset", private=not public, exist_ok=True)
-        if not public and not api.dataset_info(where.repo_id).private:  # it was there before
-            raise R1Error(f"{repository} is there and public: --public says that you mean it, or name another")
+        if not public and not api.dataset_info(where.repo_id).private:  # it existed before
+            raise R1Error(f"{repository} exists and is public: confirm with --public, or choose another name")
         for file, name in ((plan.out, plan.out.name), (plan.card, "README.md")):
             api.upload_file(
                 path_or_fileobj=file, path_in_repo=name, repo_id=where.repo_id, repo_type="dataset",
