@@ -1,4 +1,4 @@
-"""What a run says to those who look at it: a page (`write_report`), and rollouts that can be searched (`index`, `query`)."""
+"""Reports of a run: the HTML page (`write_report`), and the searchable list of rollouts behind `r1 view` (`index`, `query`)."""
 
 from .page import PAGE, leave_report, write_report
 

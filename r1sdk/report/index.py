@@ -1,4 +1,4 @@
-"""Files of rollouts in, one small row per rollout out; a rollout itself is read again when it is looked at."""
+"""Index files of rollouts: one small row per rollout in memory; the rollout itself is read again on demand."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from ..errors import R1Error
 try:
     import msgspec
 except ImportError:
-    raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
+    raise R1Error("the list of rollouts needs msgspec: pip install 'r1sdk[view]'") from None
 
 from ..storage.run_folder import RunFolder
 
@@ -37,7 +37,7 @@ class _Verdict(msgspec.Struct, gc=False):
 
 
 class _Line(msgspec.Struct, gc=False):
-    """What a row needs of a line that `rollout_line` wrote; the texts are skipped, not made."""
+    """The parts of a saved line that a row needs; the decoder skips the texts."""
 
     task: _Task
     completion: _Completion
@@ -49,15 +49,15 @@ class _Line(msgspec.Struct, gc=False):
 
 
 _DECODER = msgspec.json.Decoder(_Line)
-_UNJUDGED = _Verdict()
+_NO_VERDICT = _Verdict()
 
 
-class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would walk through all of them again and again
-    """What a list of rollouts shows and a filter reads."""
+class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # gc=False: the collector would walk all rows again and again
+    """One line of a list of rollouts, with the values that filters test."""
 
-    order: tuple[float, int, int]  # of the training: its moment, its source, its place there
+    order: tuple[float, int, int]  # order of training: step, number of the source, offset in it
     moment: str  # before, training, during, after
-    step: int | None  # None where the file does not say
+    step: int | None  # None if the file does not record it
     task: str
     value: float | None
     status: str
@@ -69,7 +69,7 @@ class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would 
     source: int
     offset: int  # bytes
     length: int  # bytes
-    dropped: bool = False  # of a group that was not trained on
+    dropped: bool = False  # in a group that dynamic sampling replaced
 
     @property
     def when(self) -> str:
@@ -81,13 +81,13 @@ class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would 
 
     @property
     def group(self) -> tuple[str, int | None, str]:
-        """What the completions of one prompt at one moment have in common."""
+        """The key that the completions of one prompt at one step share."""
         return self.moment, self.step, self.task
 
 
 @dataclass
 class RolloutFile:
-    """One file, read as far as it goes."""
+    """One file, and how far it has been read."""
 
     file: Path
     moment: str
@@ -96,15 +96,15 @@ class RolloutFile:
 
 @dataclass
 class RolloutIndex:
-    """The rows of some files, in the order in which they were read. `refresh` reads what is new."""
+    """The rows of some files, in the order in which they were read. `refresh` reads new lines."""
 
     sources: Sequence[RolloutFile]
     rows: list[RolloutRow] = field(default_factory=list)
-    unreadable: int = 0  # lines that are no rollout
+    unreadable: int = 0  # lines that are not rollouts
 
     @classmethod
     def open(cls, path: Path) -> "RolloutIndex":
-        """Of a run folder, or of a JSON lines file that r1 eval or r1 generate wrote. Raises: R1Error."""
+        """Open a run folder, or a JSON lines file written by r1 eval or r1 generate. Raises: R1Error."""
         if path.is_file():
             return cls([RolloutFile(path, TRAINING)])
         folder = RunFolder.open(path)
@@ -118,9 +118,9 @@ class RolloutIndex:
         )
 
     def refresh(self, limit: int | None = None) -> bool:
-        """Read on, at most `limit` rows. Returns whether there is anything new; a file that became shorter begins anew."""
+        """Read new lines, up to `limit` rows. Returns True if there are new rows. If a file has shrunk, all is read again."""
         if any(source.read > _size(source.file) for source in self.sources):
-            self.rows.clear()  # rewound by a resume
+            self.rows.clear()  # a resume has rewound the file
             for source in self.sources:
                 source.read = 0
             self.refresh(limit)
@@ -133,7 +133,7 @@ class RolloutIndex:
 
     @property
     def behind(self) -> int:
-        """Bytes that are there and have not been read."""
+        """The number of bytes that have not been read yet."""
         return sum(max(0, _size(source.file) - source.read) for source in self.sources)
 
     def _read(self, at: int, source: RolloutFile, limit: int | None) -> None:
@@ -141,7 +141,7 @@ class RolloutIndex:
             file.seek(source.read)
             for text in file:
                 if not text.endswith(b"\n") or (limit is not None and len(self.rows) >= limit):
-                    return  # a line that is still being written
+                    return  # a line that is still being written, or the limit
                 row = _row(text, at, source)
                 source.read += len(text)
                 if row is None:
@@ -150,7 +150,7 @@ class RolloutIndex:
                     self.rows.append(row)
 
     def read(self, row: RolloutRow) -> dict[str, Any]:
-        """The rollout of a row. Raises: R1Error where the file has changed under it."""
+        """Read the rollout of a row. Raises: R1Error if the file has changed since it was indexed."""
         try:
             with self.sources[row.source].file.open("rb") as file:
                 file.seek(row.offset)
@@ -167,11 +167,11 @@ def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
     try:
         line = _DECODER.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        try:  # half a character, which Python's reader takes and others do not
+        try:  # a lone surrogate, which Python's reader accepts and others do not
             line = msgspec.convert(json.loads(text), _Line)
         except (msgspec.ValidationError, ValueError):
             return None
-    verdict, moment = line.verdict or _UNJUDGED, source.moment
+    verdict, moment = line.verdict or _NO_VERDICT, source.moment
     return RolloutRow(
         order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, source.read),
         moment=moment,

@@ -110,7 +110,7 @@
     };
   }
 
-  // Evaluations: a dot with one standard error either way.
+  // Evaluations: a dot with one standard error in each direction.
   function heldOut(chart) {
     return {
       hooks: {
@@ -153,7 +153,7 @@
     let made;
     new ResizeObserver(() => {
       const size = { width: plot.clientWidth, height: plot.clientHeight };
-      if (!size.width) return; // in a part of the page that is closed
+      if (!size.width) return; // inside a closed part of the page
       if (made) made.setSize(size);
       else plots.push((made = make(size)));
     }).observe(plot);
@@ -168,9 +168,9 @@
   }
 
   function draw(parent, chart) {
-    const faint = chart.lines.length <= 3; // more would be a thicket
+    const faint = chart.lines.length <= 3; // more lines would be unreadable
     const tables = chart.lines.map((line) => [
-      line.x, faint ? line.y : line.y.map(() => null), chart.form === "small" ? line.y : smooth(line.y), // a schedule is as it is
+      line.x, faint ? line.y : line.y.map(() => null), chart.form === "small" ? line.y : smooth(line.y), // a schedule is not smoothed
     ]);
     const points = chart.points || [];
     if (points.length) {
@@ -216,7 +216,7 @@
         plugins: [tip(chart, (x) => "about " + Math.round(x) + " tokens")],
       };
       const name = single ? title : data.runs[run] + ": " + title.toLowerCase();
-      const plot = frame(parent, name, "Share by tokens: right green, wrong red", "");
+      const plot = frame(parent, name, "Share of completions by length in tokens: correct green, wrong red", "");
       place(plot, (size) => new uPlot({ ...options, ...size }, [counts.edges, whole, right], plot));
     }
   }

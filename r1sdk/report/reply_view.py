@@ -1,22 +1,23 @@
-"""A reply in, its parts out, for a reader: what was thought, what was answered, what stands around it.
+"""Split a reply for display into its think part, its answer and the text around them.
 
-Unlike `parse_reply`, which says whether the format is kept, this takes any text apart: nothing of it is lost.
+Unlike `parse_reply`, which checks the format, this accepts any text and loses none of it.
 """
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-Kind = Literal["think", "answer", "other", "told"]  # told: what the environment or a tool of its said
+Kind = Literal["think", "answer", "other", "told"]  # told: text of the environment or one of its tools
 
 
 class ReplyPart(NamedTuple):
-    kind: Kind
+    """A part of a reply."""
+
     text: str  # without its tags, stripped
     closed: bool = True  # False: the text ended inside it
 
 
 def parts(text: str) -> Sequence[ReplyPart]:
-    """The think part (up to the last `</think>`, or to the end where it is never closed), then answers and the rest."""
+    """Return the think part (up to the last `</think>`, or to the end if it is never closed), then answers and the rest."""
     found: list[ReplyPart] = []
     before, closed, rest = text.rpartition("</think>")
     if closed:
@@ -37,7 +38,7 @@ def _kept(found: Sequence[ReplyPart]) -> Sequence[ReplyPart]:
 
 
 def shortened(text: str, longest: int) -> str:
-    """At most about so many characters: the first and the last ones, with a line that says how many are between."""
+    """Shorten `text` to about `longest` characters: its start and its end, with a line that counts the rest."""
     if len(text) <= longest:
         return text
     half = longest // 2
@@ -45,12 +46,12 @@ def shortened(text: str, longest: int) -> str:
 
 
 def content(message: object) -> str:
-    """What one chat message says; calls of tools as their name and arguments."""
+    """Return the text of one chat message; tool calls appear as name and arguments."""
     if not isinstance(message, dict):
         return ""
-    said = message.get("content")
-    if isinstance(said, list):  # parts, as of a model that sees
-        said = "\n".join(str(part.get("text", "")) for part in said if isinstance(part, dict))
+    text = message.get("content")
+    if isinstance(text, list):  # a list of parts, as in messages of a vision model
+        text = "\n".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
     calls = message.get("tool_calls") or []
-    told = [str(call.get("function", call)) if isinstance(call, dict) else str(call) for call in calls]
-    return "\n".join(filter(None, [str(said or ""), *told]))
+    described = [str(call.get("function", call)) if isinstance(call, dict) else str(call) for call in calls]
+    return "\n".join(filter(None, [str(text or ""), *described]))

@@ -1,4 +1,4 @@
-"""A run folder in, attempts at one task before, during and after the training out."""
+"""Choose sample attempts from a run folder: at one task before, during and after training."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,12 +11,12 @@ from .reply_view import ReplyPart, content, parts, shortened
 
 SHOWN = 6  # tasks
 LONGEST = 6000  # characters of one completion
-CANDIDATES = 64  # tasks to choose from where none was attempted during training
+CANDIDATES = 64  # tasks to choose from if none was attempted during training
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One completion with its verdict, ready to be shown."""
+    """One completion with its verdict, shortened for display."""
 
     when: str  # "before", "step 20", "after"
     task: str  # its id
@@ -29,12 +29,12 @@ class Attempt:
     rewards: Mapping[str, float | None]
     tokens: int
     cut: bool
-    turns: str = ""  # what happened between them, where there were several
+    turns: str = ""  # summary of an attempt of several turns
 
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """Held-out tasks by whether they were right before and after; a task with several samples by its first."""
+    """Held-out tasks by their correctness before and after. A task with several samples counts by its first."""
 
     gained: int = 0
     lost: int = 0
@@ -44,14 +44,14 @@ class Flips:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What the evaluations of a run kept."""
+    """Attempts saved by the evaluations of a run."""
 
     attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by task
-    flips: Flips | None = None  # None: not both evaluations were kept
+    flips: Flips | None = None  # None: at least one of the two evaluations was not saved
 
 
 def held_out(folder: RunFolder) -> HeldOut:
-    """Some held-out tasks with an attempt from each moment that attempted them."""
+    """Return some held-out tasks, each with an attempt from every evaluation that attempted it."""
     during = list(folder.evaluation_rollouts("during"))
     followed = {_key(line) for line in during}
     before, right_before = _first_attempts(folder.evaluation_rollouts("before"), "before", followed)
@@ -72,7 +72,7 @@ def held_out(folder: RunFolder) -> HeldOut:
 
 
 def training_attempts(folder: RunFolder, last: int) -> Mapping[str, Sequence[Attempt]]:
-    """Where no evaluation was kept: the first completions of the first, a middle and the last step, at different tasks."""
+    """Return the first completions of the first, a middle and the last step. Used if no evaluation was saved."""
     wanted = sorted({1, max(1, last // 2), last})
     rows: dict[str, list[Attempt]] = {}
     for step, lines in groupby(folder.rollouts(), key=lambda line: line.get("step")):
@@ -87,7 +87,7 @@ def training_attempts(folder: RunFolder, last: int) -> Mapping[str, Sequence[Att
 
 
 def attempt_of(line: Mapping[str, Any], when: str) -> Attempt:
-    """A line that `rollout_line` wrote, ready to be shown. What a model wrote is taken as text, whatever it is."""
+    """Convert a line that `rollout_line` wrote for display. Model-written text may be anything and is treated as plain text."""
     task, completion = line.get("task") or {}, line.get("completion") or {}
     verdict = line.get("verdict") or {}
     return Attempt(
@@ -107,13 +107,13 @@ def attempt_of(line: Mapping[str, Any], when: str) -> Attempt:
 
 
 def asked(line: Mapping[str, Any]) -> str:
-    """The last message of the prompt."""
+    """Return the last message of the prompt."""
     prompt = (line.get("task") or {}).get("prompt") or []
     return content(prompt[-1]) if prompt else ""
 
 
 def said(line: Mapping[str, Any]) -> str:
-    """What the model said; where it took several turns, each with who speaks."""
+    """Return the model's reply; if it took several turns, each with its role."""
     messages = (line.get("completion") or {}).get("messages") or []
     if len(messages) == 1:
         return content(messages[0])
@@ -121,7 +121,7 @@ def said(line: Mapping[str, Any]) -> str:
 
 
 def said_parts(line: Mapping[str, Any]) -> Sequence[ReplyPart]:
-    """What the model said, taken apart turn by turn, with what it was told between them."""
+    """Return the model's reply split into parts, turn by turn, with the environment's messages between the turns."""
     messages = (line.get("completion") or {}).get("messages") or []
     found: list[ReplyPart] = []
     for message in messages:
@@ -137,22 +137,22 @@ _ENDED = {"turns": "the limit on turns", "tokens": "the limit on tokens", "error
 
 
 def between_turns(line: Mapping[str, Any]) -> str:
-    """`3 turns, 2 calls, 1 failed`; an empty text where there was a single turn."""
+    """Return `3 turns, 2 calls, 1 failed`, or an empty text for a single turn."""
     session = line.get("session")
     if not isinstance(session, Mapping):
         return ""
     counts = [("turns", "turns"), ("calls", "calls"), ("failed", "failed"), ("timeouts", "timed out")]
     counts += [("malformed", "malformed"), ("refused", "not made")]
-    said = [f"{session[key]} {word}" for key, word in counts if session.get(key)]
+    facts = [f"{session[key]} {word}" for key, word in counts if session.get(key)]
     if session.get("ended") in _ENDED:
-        said.append(f"ended by {_ENDED[session['ended']]}{session.get('reason') or ''}")
-    return ", ".join(said)
+        facts.append(f"ended by {_ENDED[session['ended']]}{session.get('reason') or ''}")
+    return ", ".join(facts)
 
 
 def _first_attempts(
     lines: Iterable[Mapping[str, Any]], when: str, followed: set[str]
 ) -> tuple[dict[str, Attempt], dict[str, bool]]:
-    """The first attempt at each task that may be shown, and whether the first attempt at any task was right."""
+    """Return the first attempt at each task to display, and for every task if its first attempt was correct."""
     attempts: dict[str, Attempt] = {}
     right: dict[str, bool] = {}
     for line in lines:
@@ -166,7 +166,7 @@ def _first_attempts(
 
 
 def _varied(found: Mapping[str, Sequence[Attempt]]) -> list[str]:
-    """At most `SHOWN` tasks, one of each course (wrong then right, ...) in turn; those with the most moments first."""
+    """Return at most `SHOWN` tasks, alternating between outcomes (wrong then right, ...), most attempted tasks first."""
     courses: dict[tuple[bool, bool], list[str]] = {
         (False, True): [],
         (True, True): [],

@@ -86,11 +86,11 @@ def test_a_filter_lets_through_what_it_names(index, text, found):
         ("verdit:wrong", "no filter 'verdit'; did you mean 'verdict'"),
         ("verdict:rihgt", "did you mean 'right'"),
         ("status:late", "there are ok, timeout"),
-        ("reward>much", "'much' is no number"),
-        ("step:1-x", "'1-x' is no number"),
-        ("tokens.long>3", "tokens has no parts"),
-        ("verdict>right", "is for numbers"),
-        ('"open', "a quotation is not closed"),
+        ("reward>much", "'much' is not a number"),
+        ("step:1-x", "'1-x' is not a number"),
+        ("tokens.long>3", "tokens takes no name after a dot"),
+        ("verdict>right", "works only for numbers"),
+        ('"open', "a quotation mark is not closed"),
     ],
 )
 def test_a_filter_that_cannot_be_read_says_why(text, message):

@@ -239,7 +239,7 @@ def test_without_the_extra_a_run_ends_well_and_says_how_to_have_its_page(tmp_pat
     assert not (folder.path / PAGE).exists()
     _tell_report(folder)
     said = capsys.readouterr()
-    assert "no report: a report needs jinja2" in said.out
+    assert "no report: the report needs jinja2" in said.out
     assert f"pip install 'r1sdk[report]' && r1 report {folder.path}" in said.err
 
 

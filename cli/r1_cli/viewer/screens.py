@@ -1,4 +1,4 @@
-"""What opens over the list: the whole group of a prompt side by side, two attempts compared, the help."""
+"""Screens over the list: the whole group of a prompt, two attempts compared, and the help."""
 
 from collections.abc import Sequence
 from statistics import fmean, pstdev
@@ -27,7 +27,7 @@ class Over(Screen[None]):
 
 
 class GroupScreen(Over):
-    """The completions of one prompt at one moment, with what the group makes of them."""
+    """The completions of one prompt at one step, with the figures of the group."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1)", "Left", key_display="←"),
@@ -60,7 +60,7 @@ class GroupScreen(Over):
 
 
 class DiffScreen(Over):
-    """An attempt beside another at the same task, word by word."""
+    """An attempt next to another at the same task, compared word by word."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1)", "Earlier", key_display="←"),
@@ -99,7 +99,7 @@ class DiffScreen(Over):
 
 
 class HelpScreen(Over):
-    """The keys, and the language of the filter."""
+    """The keys and the filter language."""
 
     KEYS = """\
     up down page home end    move through the list
@@ -109,7 +109,7 @@ class HelpScreen(Over):
     s                        sort: as trained, by reward, by length
     f                        follow a run that is being written
     tab                      into the rollout and back, to scroll it
-    q                        leave
+    q                        quit
 """
 
     def compose(self) -> ComposeResult:
@@ -123,7 +123,7 @@ def _kind(row: RolloutRow) -> str:
 
 
 def group_figures(rows: Sequence[RolloutRow]) -> Text:
-    """`step 12 train/44: 8 completions, 3 right, reward 1.375 ± 0.484`; what GRPO makes of a group is its spread."""
+    """Return a line such as `step 12 train/44: 8 completions, 3 right, reward 1.375 ± 0.484`. The ± is the group's reward std."""
     right = sum(row.value == 1.0 for row in rows)
     totals = [row.total for row in rows if row.total is not None]
     text = Text.assemble(
@@ -131,8 +131,8 @@ def group_figures(rows: Sequence[RolloutRow]) -> Text:
         f"  {len(rows)} completion{'s' * (len(rows) > 1)}, {right} right",
     )
     if len(totals) > 1:
-        spread = pstdev(totals)
-        text.append(f", reward {figure(fmean(totals))} ± {figure(spread)}")
-        if spread == 0:
-            text.append("  no spread: this group teaches nothing", OTHER)
+        std = pstdev(totals)
+        text.append(f", reward {figure(fmean(totals))} ± {figure(std)}")
+        if std == 0:
+            text.append("  zero variance: GRPO learns nothing from this group", OTHER)
     return text
