@@ -1,4 +1,4 @@
-"""A turn of the model in, the calls that it makes out. What it wrote may be anything."""
+"""Parse the tool calls in a turn of the model. The text is model-written and may be anything."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ MAX_CALL_CHARS = 65_536
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that could be read. Whether there is such a tool is another question."""
+    """A parsed call. A tool of that name may not exist."""
 
     name: str
     arguments: dict[str, Any]
@@ -20,13 +20,13 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A call that could not be read, and why."""
+    """A call that could not be parsed, with the reason."""
 
     reason: str
 
 
 def read_calls(reply: str) -> Sequence[ToolCall | Malformed]:
-    """The calls of a turn, in order: `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, after the last `</think>`.
+    """Return the calls of a turn in order: `<tool_call>{"name": ..., "arguments": {...}}</tool_call>` after the last `</think>`.
 
     Linear in the length of `reply`.
     """
@@ -45,7 +45,7 @@ def read_calls(reply: str) -> Sequence[ToolCall | Malformed]:
 
 def _read(text: str) -> ToolCall | Malformed:
     if len(text) > MAX_CALL_CHARS:
-        return Malformed(f"a call has at most {MAX_CALL_CHARS} characters")
+        return Malformed(f"a call must have at most {MAX_CALL_CHARS} characters")
     try:
         call = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
@@ -59,4 +59,4 @@ def _read(text: str) -> ToolCall | Malformed:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")

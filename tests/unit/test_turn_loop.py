@@ -112,7 +112,7 @@ def test_tools_that_hang_are_cut():
 def test_a_call_that_cannot_be_ended_is_left_behind_and_only_so_many_are():
     many = "".join(call("hangs", seconds=1.5) for _ in range(performing.MAX_HANGING))
     talk(many, timeout_s=0.1)
-    with pytest.raises(r1sdk.R1Error, match=r"still run, the last one of 'hangs'\n  mark a tool"):
+    with pytest.raises(r1sdk.R1Error, match=r"still running, the last one of 'hangs'\n  mark a tool"):
         talk(call("hangs", seconds=1.5), timeout_s=0.1)
     for thread in performing._hanging:
         thread.join()
@@ -294,7 +294,7 @@ def test_a_template_that_cannot_go_on_after_a_reply_is_refused(tokenizer):
 
     single = copy.deepcopy(tokenizer)
     single.chat_template = "{{ messages[0]['content'] }}{% if messages|length > 1 %}@reply@{% endif %}"
-    with pytest.raises(r1sdk.R1Error, match="drops a turn of the user"):
+    with pytest.raises(r1sdk.R1Error, match="drops a user turn"):
         TurnWriter(single)
     single.chat_template = "{{ raise_exception('one turn only') }}"
     with pytest.raises(r1sdk.R1Error, match="cannot write user, assistant, user"):
