@@ -12,6 +12,7 @@ Kind = Literal["think", "answer", "other", "told"]  # told: text of the environm
 class ReplyPart(NamedTuple):
     """A part of a reply."""
 
+    kind: Kind
     text: str  # without its tags, stripped
     closed: bool = True  # False: the text ended inside it
 
