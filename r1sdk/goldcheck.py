@@ -11,6 +11,7 @@ from .errors import R1Error
 from .isolation import unwrapped
 from .records import Completion, Rollout, Task
 from .scoring import judge
+from .text import reply_with
 
 SHOWN = 5  # tasks that a message names
 _CHUNK = 256
@@ -99,9 +100,7 @@ def gold_reply(environment: Environment, task: Task) -> str | None:
     if own is not None:
         reply: str | None = own(task)
         return reply
-    if task.answer is None:
-        return None
-    return f"<think>\nThe answer is known.\n</think>\n<answer>{task.answer}</answer>"
+    return None if task.answer is None else reply_with(task.answer)
 
 
 def _name(task: Task) -> str:

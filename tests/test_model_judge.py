@@ -18,8 +18,8 @@ pytest.importorskip("aiohttp")
 
 import r1_rewards
 from r1_rewards import ModelJudge
-from r1_rewards.judge.cache import Cache
-from r1_rewards.judge.prompt import ask, quote
+from r1_verifiers.judge.cache import Cache
+from r1_verifiers.judge.prompt import ask, quote
 from r1sdk import Completion, PluginError, Rollout, Task, Unavailable, Verdict
 from r1sdk.plugins import load_plugins
 from r1sdk.scoring import score

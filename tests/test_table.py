@@ -29,7 +29,7 @@ def test_the_columns_that_were_guessed_are_said_and_those_that_were_named_are_no
     file = write(tmp_path / "a.jsonl", {"question": "q", "final_answer": "1", "subject": "s", "other": 2})
     said = File(file).summary()
     assert "prompt from 'question', answer from 'final_answer', category from 'subject'" in said
-    assert "found by name; else set prompt_column, answer_column, category_column" in said and "judged by maths" in said
+    assert "found by name; else set prompt_column, answer_column, category_column" in said and "verified by MathsVerifier" in said
     named = File(file, prompt_column="other", answer_column="question", category_column="subject").summary()
     assert "prompt from 'other', answer from 'question'" in named and "found by name" not in named
 

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from r1_envs.table.verifiers.algebra import judged
+from r1_verifiers.maths.pooled_check import judged
 
 import r1sdk
 from r1_envs.table import File

@@ -11,9 +11,9 @@ from .code_format import CodeFormat
 from .cosine import Cosine
 from .countdown import Countdown
 from .format import Format
-from .judge import ModelJudge
 from .language_consistency import LanguageConsistency
 from .length import Length
+from .model_judge import ModelJudge
 from .narrowing import narrowing
 from .reasoning_steps import ReasoningSteps
 from .repetition_penalty import RepetitionPenalty

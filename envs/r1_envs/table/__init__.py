@@ -2,6 +2,5 @@
 
 from .environment import Table
 from .kinds import File, Hub
-from .verifiers import Verifier, build_verifier
 
-__all__ = ["File", "Hub", "Table", "Verifier", "build_verifier"]
+__all__ = ["File", "Hub", "Table"]
