@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .text import Reply, extract_answer, parse_reply
+from .reply_format import Reply, extract_answer, parse_reply
 
 Message = dict[str, Any]
 """One chat message in OpenAI form: `{"role": ..., "content": ...}`."""

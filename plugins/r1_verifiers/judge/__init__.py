@@ -1,5 +1,5 @@
 """The verifier `judge`, and all that the reward `model_judge` shares with it."""
 
-from .verifier import JudgeVerifier
+from .judge_verifier import JudgeVerifier
 
 __all__ = ["JudgeVerifier"]
