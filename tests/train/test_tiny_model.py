@@ -54,7 +54,7 @@ def test_tags_survive_decoding_without_special_tokens(tokenizer):
 
 @pytest.mark.slow
 def test_the_builder_makes_the_shipped_tokenizer_again(tokenizer, tmp_path):
-    maker = runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "tiny_tokenizer.py"))
+    maker = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "tiny_tokenizer.py"))
     maker["build_tokenizer"](maker["chats"]()).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "tokenizer.json").read_text()) == json.loads((TINY / "tokenizer.json").read_text())
 

@@ -233,7 +233,7 @@ def test_only_the_verifier_code_has_a_sandbox_built(tmp_path):
 
 def test_the_verifier_judge_has_the_options_of_the_reward_and_says_what_is_wrong_with_them(tmp_path):
     file = write(tmp_path / "a.jsonl", {"problem": "q", "answer": "1"})
-    with pytest.raises(ValueError, match="base_url must be the URL"):
+    with pytest.raises(r1sdk.PluginError, match="base_url must be the URL"):
         File(file, verifier="judge")
     server = {"base_url": "http://localhost:1/v1", "model": "m", "retries": 0, "timeout_s": 1}
     table = File(file, test_share=0.0, verifier={"name": "judge", "options": server})
