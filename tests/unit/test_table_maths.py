@@ -13,6 +13,8 @@ from r1_envs.table import File
 from r1_verifiers.maths.pooled_check import judged
 from r1sdk.plugins.registry import load_plugins
 
+pytestmark = pytest.mark.heavy
+
 HANGS = r"\boxed{\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}}"
 
 
