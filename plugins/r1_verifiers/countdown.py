@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import r1sdk
 
@@ -272,7 +272,7 @@ def _compare_numbers(used: Counter[int], given: Counter[int], use_all: bool) -> 
             raise _Refused(f"uses {number} {_times(used[number])}, given {_times(count)}")
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -59,9 +59,15 @@ class MathsVerifier:
         return r1sdk.reply_with(gold)
 
     def variants(self, gold: str) -> Iterator[str]:
-        """Yield the gold answer with its last number one larger; without a number, another letter or a denial."""
-        changed = _LAST_NUMBER.sub(lambda found: str(int(found[0]) + 1), gold, count=1)
-        if changed == gold:
-            word = gold.strip()
-            changed = chr(ord(word) + 1) if re.fullmatch("[A-Da-d]", word) else f"not {word}"
-        yield rf"\boxed{{{changed.strip().strip('$')}}}" if self.mode == "trl" and r"\boxed" not in changed else changed
+        """Yield the gold answer with its last number one larger, and ten times as large; without one, another letter or a denial."""
+        number = _LAST_NUMBER.search(gold)
+        word = gold.strip()
+        if number is not None:
+            digits = [str(int(number[0]) + 1).zfill(len(number[0]))]
+            if int(number[0]) and gold[: number.start()][-1:] not in (".", ","):  # a zero behind a decimal changes nothing
+                digits.append(number[0] + "0")
+            changed = [gold[: number.start()] + other + gold[number.end() :] for other in digits]
+        else:
+            changed = [chr(ord(word) + 1) if re.fullmatch("[A-Da-d]", word) else f"not {word}"]
+        for text in changed:
+            yield rf"\boxed{{{text.strip().strip('$')}}}" if self.mode == "trl" and r"\boxed" not in text else text

@@ -15,7 +15,7 @@ __all__ = ["TIMEOUT_S", "ContractFinding", "Report", "Subject", "check_plugins",
 
 TIMEOUT_S = 30.0  # for one hostile reply: a program of its may take its full time on every test
 GATES = ("builds", "draws", "check()")  # what needs options, files, a key or a network fails here if it has none
-TRIED = ("reward", "environment", "sandbox")  # the kinds whose code is called
+TRIED = ("reward", "environment", "verifier", "sandbox")  # the kinds whose code is called
 
 
 def choose(
@@ -62,7 +62,7 @@ def check_plugins(
 ) -> list[Report]:
     """A report on each of `subjects`, which are installed plugins.
 
-    `task_source`: the environment that rewards get their tasks from; None: one made-up task. `timeout_s`: what one hostile
+    `task_source`: the environment that rewards and verifiers get their tasks from; None: one made-up task. `timeout_s`: what one hostile
     reply may take. `must_build`: whether a plugin that cannot be built as it is fails. `progress`: called before each step.
     """
     findings: dict[int, list[ContractFinding]] = {}

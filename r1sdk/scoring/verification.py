@@ -53,6 +53,22 @@ def gold_reply_of(verifier: Verifier, task: Task) -> str | None:
     return None if task.answer is None else reply_with(task.answer)
 
 
+class VerifierAlone:
+    """An environment without tasks, around one verifier: scoring calls it, and checks its verdicts, as in a run."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.verifier = verifier
+
+    def tasks(self, split: str) -> list[Task]:
+        return []
+
+    def verify(self, rollout: Rollout) -> Verdict | Awaitable[Verdict]:
+        return verify_with(self.verifier, rollout)
+
+    def gold_reply(self, task: Task) -> str | None:
+        return gold_reply_of(self.verifier, task)
+
+
 async def _awaited(verifier: Verifier, found: Awaitable[Verdict]) -> Verdict:
     try:
         return _checked(verifier, await found)
