@@ -64,7 +64,10 @@ class MathsVerifier:
         word = gold.strip()
         if number is not None:
             digits = [str(int(number[0]) + 1).zfill(len(number[0]))]
-            if int(number[0]) and gold[: number.start()][-1:] not in (".", ","):  # a zero behind a decimal changes nothing
+            if int(number[0]) and gold[: number.start()][-1:] not in (
+                ".",
+                ",",
+            ):  # a zero behind a decimal changes nothing
                 digits.append(number[0] + "0")
             changed = [gold[: number.start()] + other + gold[number.end() :] for other in digits]
         else:

@@ -10,7 +10,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -124,6 +124,21 @@ class Registry:
             raise PluginError(f"{kind} {name!r}: {error}") from None
         except (TypeError, ValueError) as error:
             raise PluginError(f"{kind} {name!r} refuses its options: {error}") from error
+
+    def used(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Iterator[Entry]:
+        """Yield the entry of a plugin, and those of the verifiers and environments that its options name. Raises: R1Error."""
+        entry = self.get(kind, name)
+        yield entry
+        for option in _options_with(entry, (VERIFIER, ENVIRONMENTS)):
+            given = (options or {}).get(option.name)
+            if VERIFIER in option.metadata and not isinstance(given, Verifier):
+                named = option.metadata[VERIFIER] if given is None else given
+                yield from self.used("verifier", *_named("verifier", entry, option.name, named))
+            elif ENVIRONMENTS in option.metadata:
+                for part in given if isinstance(given, list | tuple) else ():
+                    if not isinstance(part, Part):
+                        known = {"name": part} if isinstance(part, str) else part
+                        yield from self.used("environment", str(known["name"]), known.get("options"))
 
     def _built_options(self, entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options of `entry`, those that are plugins themselves built. Raises: R1Error with every one at fault."""
