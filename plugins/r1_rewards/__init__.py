@@ -9,7 +9,7 @@ from .accuracy import accuracy
 from .code_format import CodeFormat
 from .code_reward import BinaryCode, Code
 from .cosine import Cosine
-from .countdown_reward import Countdown
+from .countdown_reward import CountdownReward
 from .format import Format
 from .language_consistency import LanguageConsistency
 from .length import Length
@@ -26,7 +26,7 @@ __all__ = [
     "Code",
     "CodeFormat",
     "Cosine",
-    "Countdown",
+    "CountdownReward",
     "Format",
     "LanguageConsistency",
     "Length",
@@ -48,7 +48,7 @@ def r1_register_rewards(register: Callable[[str, Callable[..., Any]], None]) -> 
     register("code", Code)
     register("code_format", CodeFormat)
     register("cosine", Cosine)
-    register("countdown", Countdown)
+    register("countdown", CountdownReward)
     register("format", Format)
     register("language_consistency", LanguageConsistency)
     register("length", Length)

@@ -8,7 +8,7 @@ from r1_verifiers import CountdownVerifier
 
 
 @dataclass(frozen=True)
-class Countdown:
+class CountdownReward:
     """1.0 if the answer makes the task's target from its numbers, else 0.0; None for a task without them.
 
     Reads `nums`, `target` and, where the task limits them, `operators` of its `info`. `scoring="tinyzero"`: 0.1 for an
