@@ -20,7 +20,6 @@ TAKEN = {
     "Callable",
     "CheckPlugin",
     "Iterator",
-    "Judge",
     "MakeRollout",
     "Play",
     "Sequence",

@@ -350,7 +350,7 @@ def r1_register_verifiers(register):
     register("rangeless_verifier", Rangeless)
     register("misread", Misread)
     register("blind", Blind)
-    register("generous", Generous)
+    register("generous_verifier", Generous)
     register("careless", Careless)
     register("numeric", Numeric)
     register("drawing", Drawing)
@@ -441,7 +441,7 @@ FAULTS = [  # name, check, what is said
     ("rangeless_verifier", "docstring", "no range"),
     ("misread", "near gold", "1 of 2 near answers earn 1.0"),
     ("blind", "gold", "1 of 1 right replies do not earn 1.0"),
-    ("generous", "no answer", "a reply without an answer earns 0.0"),
+    ("generous_verifier", "no answer", "a reply without an answer earns 0.0"),
     ("careless", "no gold", "AttributeError"),
     ("numeric", "gold", "must return an r1sdk.Verdict, got 1.0"),
     ("drawing", "repeats", "then ok"),
@@ -501,7 +501,7 @@ def test_nothing_else_is_held_against_a_plugin(checked, name):
         "evaluating": {"altered", "splits", "gold"},
         "lenient": {"hostile"},
         "numeric": {"near gold", "no answer", "repeats", "hostile"},
-        "generous": {"hostile"},
+        "generous_verifier": {"hostile"},
     }
     failed = {check for check, finding in checked[name].items() if finding["outcome"] == "fails"}
     assert expected <= failed <= expected | excused.get(name, set())
