@@ -107,7 +107,7 @@ def test_a_folder_that_is_there_is_left_alone(r1, tmp_path, monkeypatch):
     assert list(Path("r1-mine").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["none", "any", "judge", "a", "n2_x"])
+@pytest.mark.parametrize("name", ["none", "any", "verify_reply", "a", "n2_x"])
 def test_the_module_compiles_whatever_the_name(r1, tmp_path, name):
     for kind, flags in KINDS.items():
         out = tmp_path / f"{kind}-{name}"
