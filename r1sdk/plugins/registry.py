@@ -137,7 +137,7 @@ class Registry:
             elif ENVIRONMENTS in option.metadata:
                 for part in given if isinstance(given, list | tuple) else ():
                     if not isinstance(part, Part):
-                        known = {"name": part} if isinstance(part, str) else part
+                        known: Mapping[str, Any] = {"name": part} if isinstance(part, str) else part
                         yield from self.used("environment", str(known["name"]), known.get("options"))
 
     def _built_options(self, entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
