@@ -10,8 +10,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from r1sdk.train.trl.spread import has_reward_variance
-
 import r1sdk
 from r1sdk import RewardError, Task, Verdict
 from r1sdk.planning.build import compose
@@ -21,7 +19,7 @@ from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.run_folder import RunFolder
 from r1sdk.train.models import load_model, load_tokenizer
 from r1sdk.train.monitor.callback import RunCallback, StopRequest
-from r1sdk.train.trl.dynamic_sampling import DynamicSamplingTrainer
+from r1sdk.train.trl.dynamic_sampling import DynamicSamplingTrainer, has_reward_variance
 from r1sdk.train.trl.grpo import grpo_trainer
 from r1sdk.train.trl.rounds import NO_SPREAD, SURPLUS, Batch, Group, RoundTable
 from r1sdk.train.trl.task_sampler import Curriculum, GroupOutcome

@@ -15,7 +15,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from r1sdk import R1Error, RewardError, UnknownName
-from r1sdk.train.processes import join
+from r1sdk.train.process_group import join
 
 processes = join()
 
