@@ -1,6 +1,7 @@
 """The shape of the repository: which packages there are, who may import whom, and what the wheel holds."""
 
 import ast
+import importlib
 import json
 import os
 import runpy
@@ -114,6 +115,17 @@ def test_one_plugin_package_imports_another_only_as_environments_use_the_checker
             assert (here, there) in allowed, f"{module} imports {imported}"
 
 
+def test_the_command_line_calls_the_api_and_nothing_deeper():
+    """`r1sdk`, and what a package of r1sdk shows in its `__all__`; no module within one."""
+    for module, imported in every_import({"r1_cli"}):
+        top, _, rest = imported.partition(".")
+        if top != "r1sdk" or not rest or rest in r1sdk.__all__ or rest == "api":
+            continue
+        package, _, name = rest.partition(".")
+        shown = getattr(importlib.import_module(f"r1sdk.{package}"), "__all__", ())
+        assert name in shown, f"{module} imports {imported}, which {package} does not show"
+
+
 def test_core_imports_no_plugin_and_not_the_command_line():
     for module, imported in every_import({"r1sdk"}):
         assert not imported.split(".")[0].startswith("r1_"), f"{module} imports {imported}"
@@ -186,7 +198,7 @@ def test_the_libraries_of_training_are_imported_where_models_are_and_nowhere_els
         if imported.split(".")[0] == library
     }
     assert places <= (
-        {"r1sdk.train"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.train", "r1sdk.rollout"}
+        {"r1sdk.training"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.training", "r1sdk.rollout"}
     )
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from r1sdk import R1Error, RewardError, UnknownName
-from r1sdk.train.process_group import ALONE
+from r1sdk.training.process_group import ALONE
 
 pytest.importorskip("torch")
 
@@ -15,7 +15,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from r1sdk import R1Error, RewardError, UnknownName
-from r1sdk.train.ranks import join
+from r1sdk.training.ranks import join
 
 ranks = join()
 
