@@ -7,7 +7,6 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error, nearest, raise_all
-from ..generation.server_model import ServerGenerator
 from ..planning.backend import Backend, choose
 from ..planning.build import build_environment, build_rewards
 from ..planning.generation_rules import missing_backend
@@ -20,6 +19,7 @@ from ..recipe.layers import dotted
 from ..recipe.schema import Recipe
 from ..records import Task
 from ..rollout.sampling import Generator, Sampling
+from ..rollout.server_model import ServerModel
 from ..scoring.score_rollouts import Rewards
 from ..servers import Server
 from ..training.generation_source import TOGETHER, load_local
@@ -131,7 +131,7 @@ def load_generator(source: ModelSource | Server, setup: Setup) -> Generator:
     """The model, after a look whether the tasks and the token limits fit it; or its server. Raises: R1Error."""
 
     if isinstance(source, Server):
-        return ServerGenerator(source)
+        return ServerModel(source)
     wanted = [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches]
     return load_local(source, setup.seed, wanted, None, setup.backend, setup.benches[0].recipe.generation)
 

@@ -24,7 +24,7 @@ from ..report import leave_report
 from ..scoring.gold_check import GoldCheck, check_gold, enforce
 from ..storage.run_folder import RunFolder
 from .monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
-from .process_group import ProcessGroup, join, lost, number
+from .process_group import ProcessGroup, is_peer_failure, join, rank_from_env
 
 INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1
@@ -34,7 +34,7 @@ def main(path: Path, registry: Registry | None = None) -> int:
     """Train the run at `path`, with the installed plugins or those of `registry`. Returns the exit status."""
     folder = RunFolder.open(path)
     try:
-        if number() == 0:
+        if rank_from_env() == 0:
             folder.lock(wait_s=15.0)
     except R1Error as error:
         print(f"error: {error}", file=sys.stderr)
@@ -43,7 +43,7 @@ def main(path: Path, registry: Registry | None = None) -> int:
     try:
         return _main(folder, registry)
     finally:
-        if number() == 0:
+        if rank_from_env() == 0:
             give_back(folder)
             with suppress(OSError):  # it prints, and the disk of the log may be full
                 leave_report(folder)
@@ -51,30 +51,30 @@ def main(path: Path, registry: Registry | None = None) -> int:
 
 
 def _main(folder: RunFolder, registry: Registry | None) -> int:
-    ranks = ProcessGroup(number())
+    processes = ProcessGroup(rank_from_env())
     try:
-        if ranks.main:
+        if processes.main:
             keep_room(folder)
-        ranks = join()
-        finished = train(folder, ranks, registry)
-        ranks.wait()
-        ranks.leave()
+        processes = join()
+        finished = train(folder, processes, registry)
+        processes.barrier()
+        processes.close()
     except R1Error as error:
         _failed(folder, str(error))
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        if ranks.main:
+        if processes.main:
             folder.set_status("interrupted", message="stopped before a step could end")
         return INTERRUPTED
     except BaseException as error:
         if fills(error):
             return _disk_full(folder, error)
-        if lost(error):
-            _failed(folder, f"another process of the run has gone: see {folder.log_file}", lost=True)
+        if is_peer_failure(error):
+            _failed(folder, f"another process of the run has gone: see {folder.log_file}", is_peer_failure=True)
             print(f"error: another process has gone: {error}", file=sys.stderr)
             return 1
-        where = f"{ranks.name}: " if ranks.world > 1 else ""
+        where = f"{processes.name}: " if processes.world > 1 else ""
         _failed(folder, f"{where}{type(error).__name__}: {error}", traceback=True)
         raise
     return 0 if finished else INTERRUPTED
@@ -105,7 +105,7 @@ def plan_here(folder: RunFolder, registry: Registry) -> RunPlan:
     return plan_run(folder.recipe(), registry, machine, trains_here=True)
 
 
-def train(folder: RunFolder, ranks: ProcessGroup, registry: Registry | None = None) -> bool:
+def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None = None) -> bool:
     """Evaluate, train, save, evaluate. Returns True if the run came to its end. Raises: R1Error.
 
     `registry`: None loads the installed plugins.
@@ -123,33 +123,33 @@ def train(folder: RunFolder, ranks: ProcessGroup, registry: Registry | None = No
 
     stop = StopRequest()
     stop.install()
-    report = folder.set_status if ranks.main else _silent
+    report = folder.set_status if processes.main else _silent
     report("running", phase="loading")
     plan = plan_here(folder, registry or load_plugins())
-    announce(plan, folder, ranks)
+    announce(plan, folder, processes)
     if plan.recipe.method == "generate":
         from .generation_run import collect_into
 
         collect_into(plan, folder)
         return True
-    checkpoint = ranks.lead(folder.rewind)
-    if checkpoint and ranks.main:
+    checkpoint = processes.run_on_main(folder.rewind)
+    if checkpoint and processes.main:
         print(f"resuming at step {resume_step(checkpoint)}", flush=True)
 
-    left_out = ranks.lead(lambda: _unverifiable(plan, folder))
-    plan = replace(plan, left_out=left_out, pass_rates=ranks.lead(lambda: known_rates(plan)))
-    where = ranks.lead(lambda: locate(plan.model, folder.path / "base_model", plan.recipe.seed))
+    left_out = processes.run_on_main(lambda: _unverifiable(plan, folder))
+    plan = replace(plan, left_out=left_out, pass_rates=processes.run_on_main(lambda: known_rates(plan)))
+    where = processes.run_on_main(lambda: locate(plan.model, folder.path / "base_model", plan.recipe.seed))
     tokenizer = tokenizer_for(plan, where)
     check_run_lengths(plan, tokenizer, where)
     _seed(plan.recipe.seed)
     model = load_model(where, **training_options(plan))
     if checkpoint is None:  # resumed runs keep the evaluation of the model they started from
-        evaluate_model(plan, folder, model, tokenizer, "before", ranks)
+        evaluate_model(plan, folder, model, tokenizer, "before", processes)
 
     report("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
-    callbacks = [RunCallback(folder, stop, ranks), During(plan, folder, tokenizer), trackers]
+    callbacks = [RunCallback(folder, stop, processes), During(plan, folder, tokenizer), trackers]
     resumed = str(checkpoint) if checkpoint else None
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
@@ -161,8 +161,8 @@ def train(folder: RunFolder, ranks: ProcessGroup, registry: Registry | None = No
         model = trainer.model
         trainer.train(resume_from_checkpoint=resumed)
     else:
-        with sampler(plan, where, folder, ranks) as engine:
-            trainer = _trainer(plan, model, tokenizer, folder, callbacks, ranks, engine)
+        with sampler(plan, where, folder, processes) as engine:
+            trainer = _trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
             trainer.train(resume_from_checkpoint=resumed)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
@@ -170,13 +170,13 @@ def train(folder: RunFolder, ranks: ProcessGroup, registry: Registry | None = No
 
     # The trainer turned it off, and whoever loads the saved model would generate without a cache.
     model.config.use_cache = caches
-    save(plan, trainer, tokenizer, where, folder, ranks)
+    save(plan, trainer, tokenizer, where, folder, processes)
     itself = plan.recipe.lora is None and plan.recipe.experimental_async is None
     if itself and holds_whole_model(trainer.accelerator):
         model = trainer.accelerator.unwrap_model(trainer.model)
     else:  # no process has it: what was saved is what is evaluated
         model = load_model(str(folder.model), **(training_options(plan) if plan.recipe.quantize else {}))
-    evaluate_model(plan, folder, model, tokenizer, "after", ranks)
+    evaluate_model(plan, folder, model, tokenizer, "after", processes)
     trackers.after(trainer.state.global_step)
     report("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
     return True
@@ -210,15 +210,21 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
 
 
 def _trainer(
-    plan: RunPlan, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: ProcessGroup, engine: Any
+    plan: RunPlan,
+    model: Any,
+    tokenizer: Any,
+    folder: RunFolder,
+    callbacks: list[Any],
+    processes: ProcessGroup,
+    engine: Any,
 ) -> Any:
     if plan.recipe.method == "sft":
         from .sft.sft_trainer import sft_trainer
 
-        return sft_trainer(plan, model, tokenizer, folder, callbacks, ranks)
+        return sft_trainer(plan, model, tokenizer, folder, callbacks, processes)
     from .trl.grpo import grpo_trainer
 
-    return grpo_trainer(plan, model, tokenizer, folder, callbacks, ranks, engine)
+    return grpo_trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
 
 
 def _seed(seed: int) -> None:
