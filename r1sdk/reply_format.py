@@ -59,6 +59,11 @@ def extract_answer(text: str) -> str | None:
     return answer.partition("</answer>")[0].strip() if closed and opened else None
 
 
+def reply_with(answer: str) -> str:
+    """Return a reply in the format that gives `answer`, as one that knows it would."""
+    return f"<think>\nThe answer is known.\n</think>\n<answer>{answer}</answer>"
+
+
 def opened_think(prompt: str) -> str:
     """Return the `<think>` (and the text after it) at the end of a rendered chat prompt, or an empty string.
 

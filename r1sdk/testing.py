@@ -14,7 +14,7 @@ import pytest
 
 from .conformance import TIMEOUT_S, Subject, check_plugins, choose
 from .conformance.trial_replies import HOSTILE, Finish, attempt, in_format
-from .contracts import Environment, takes_group
+from .contracts import Environment, Verifier, takes_group
 from .errors import PluginError
 from .plugins.registry import load_plugins
 from .recipe.key_groups import SessionLimits
@@ -25,6 +25,7 @@ from .rollout.policies import ScriptedPolicy
 from .rollout.sessions import session_of
 from .scoring.blocking import run_blocking
 from .scoring.score_rollouts import score_rewards, verify
+from .scoring.verification import VerifierAlone
 
 __all__ = [
     "HOSTILE",
@@ -64,8 +65,12 @@ def make_rollout(
     return made
 
 
-def judge_reply(environment: Environment, task: Task, reply: str) -> Verdict:
-    """Return the verdict of `environment` on `reply`, as in a run, also for an async or isolated one. Raises: RewardError."""
+def judge_reply(verifies: Environment | Verifier, task: Task, reply: str) -> Verdict:
+    """Return the verdict of an environment, or of a verifier alone, on `reply`, as in a run, also if it is async or isolated.
+
+    Raises: RewardError.
+    """
+    environment = VerifierAlone(verifies) if isinstance(verifies, Verifier) else verifies
     (verified,) = run_blocking(verify([attempt(task, reply)], environment))
     assert verified.verdict is not None
     return verified.verdict
@@ -123,7 +128,7 @@ class MakeRollout(Protocol):
 class VerifyReply(Protocol):
     """The type of the fixture `judge`, which is `judge_reply`."""
 
-    def __call__(self, environment: Environment, task: Task, reply: str) -> Verdict: ...
+    def __call__(self, verifies: Environment | Verifier, task: Task, reply: str) -> Verdict: ...
 
 
 class Play(Protocol):
@@ -154,7 +159,7 @@ def rollout() -> MakeRollout:
 
 @pytest.fixture
 def judge() -> VerifyReply:
-    """Return the verdict of an environment: `judge(environment, task, reply)`."""
+    """Return the verdict of an environment or a verifier: `judge(environment, task, reply)`."""
     return judge_reply
 
 

@@ -1,5 +1,21 @@
 """Reports of a run: the HTML page (`write_report`), and the searchable list of rollouts behind `r1 view` (`index`, `query`)."""
 
+from .index import RolloutIndex, RolloutRow
 from .page import PAGE, leave_report, write_report
+from .query import FILTERS, Query, parse
+from .samples import asked, between_turns, said, said_parts
 
-__all__ = ["PAGE", "leave_report", "write_report"]
+__all__ = [
+    "FILTERS",
+    "PAGE",
+    "Query",
+    "RolloutIndex",
+    "RolloutRow",
+    "asked",
+    "between_turns",
+    "leave_report",
+    "parse",
+    "said",
+    "said_parts",
+    "write_report",
+]
