@@ -1,4 +1,4 @@
-"""The call of a verifier: the gold answer of each task is read once, and what cannot be verified is a verdict too."""
+"""Call a verifier. Each task's gold answer is read once, and an attempt that cannot be verified gets a verdict too."""
 
 import inspect
 import threading
@@ -12,13 +12,13 @@ from ..errors import Unverifiable
 from ..records import Rollout, Submission, Task, Verdict
 from ..reply_format import reply_with
 
-KEPT = 64  # tasks whose gold answers are kept: replies to one task come close together
+KEPT = 64  # tasks whose gold answers are cached; the replies to one task arrive close together
 
 
 class _Read(NamedTuple):
-    """The gold answer of a task, or the reason that it has none, as one verifier read it."""
+    """One verifier's reading of a task's gold answer, or the reason why it cannot be read."""
 
-    verifier: Any  # a function that returns it; a weak reference where its class has those
+    verifier: Any  # a function that returns it: a weak reference if the class supports these
     task: Task
     gold: Any
     unverifiable: str | None
@@ -29,9 +29,9 @@ _lock = threading.Lock()
 
 
 def verify_with(verifier: Verifier, rollout: Rollout) -> Verdict | Awaitable[Verdict]:
-    """Return the verdict of `verifier` on `rollout`, or an awaitable for it where its `verify` is async.
+    """Return the verdict of `verifier` on `rollout`, or an awaitable for it if its `verify` is async.
 
-    The `verify` of an environment that has a `verifier_option` is this call:
+    In an environment that has a `verifier_option`, `verify` is this call:
 
         def verify(self, rollout):
             return r1sdk.verify_with(self.verifier, rollout)
@@ -47,14 +47,14 @@ def verify_with(verifier: Verifier, rollout: Rollout) -> Verdict | Awaitable[Ver
 
 
 def gold_reply_of(verifier: Verifier, task: Task) -> str | None:
-    """Return the reply that must earn 1.0 on `task`: the verifier's own, or else the gold answer in the reply format, or None."""
+    """Return the reply that must earn 1.0 on `task`: the verifier's own, else the gold answer in the reply format, else None."""
     if isinstance(verifier, ShowsGold):
         return verifier.gold_reply(task)
     return None if task.answer is None else reply_with(task.answer)
 
 
 class VerifierAlone:
-    """An environment without tasks, around one verifier: scoring calls it, and checks its verdicts, as in a run."""
+    """An environment of one verifier, without tasks, so that scoring calls the verifier and checks its verdicts as in a run."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
@@ -83,11 +83,11 @@ def _checked(verifier: Verifier, found: Any) -> Verdict:
 
 
 def _gold_of(verifier: Verifier, task: Task) -> _Read:
-    """Return what `verifier` reads as the gold answer of `task`, from memory where the same task was seen lately."""
+    """Return the gold answer that `verifier` reads from `task`, cached if the same task was seen recently."""
     key = (id(verifier), task.id, task.answer)
     with _lock:
         known = _read.get(key)
-    # Equal keys may be of different tasks, and of an older verifier at the same address.
+    # Equal keys may belong to different tasks, or to an earlier verifier at the same address.
     if known is not None and known.verifier() is verifier and (known.task is task or known.task == task):
         return known
     try:

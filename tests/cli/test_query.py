@@ -85,7 +85,7 @@ def test_a_filter_lets_through_what_it_names(index, text, found):
     [
         ("verdit:wrong", "no filter 'verdit'; did you mean 'verdict'"),
         ("verdict:rihgt", "did you mean 'right'"),
-        ("status:late", "there are ok, timeout"),
+        ("status:late", "available: ok, timeout"),
         ("reward>much", "'much' is not a number"),
         ("step:1-x", "'1-x' is not a number"),
         ("tokens.long>3", "tokens takes no name after a dot"),

@@ -431,7 +431,7 @@ def test_without_a_key_none_is_taken_from_the_environment(serve, monkeypatch):
         ({}, "base_url must be the URL of a server"),
         ({"base_url": "localhost:8000"}, "base_url must be the URL of a server"),
         ({"base_url": "file:///etc/passwd"}, "base_url must be the URL of a server"),
-        ({"base_url": "http://h/v1"}, "model must be the name"),
+        ({"base_url": "http://h/v1"}, "model must be the server's name"),
         ({"base_url": f"http://me:{KEY}@h/v1", "model": "m"}, "must have no user"),
         ({"base_url": f"http://h/v1?key={KEY}", "model": "m"}, "must have no user"),
         ({"base_url": "http://h/v1", "model": "m", "api_key_env": KEY}, "the name of an environment variable"),
