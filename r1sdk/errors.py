@@ -30,7 +30,7 @@ class Unavailable(R1Error):
 
 
 class Unverifiable(R1Error):
-    """Raised by a verifier, with the reason, where a task has no gold answer or one that cannot be read: no reply is judged."""
+    """Raised by a verifier, with the reason, if a task has no readable gold answer, so that no reply can be verified."""
 
 
 class RunError(R1Error):
@@ -38,7 +38,7 @@ class RunError(R1Error):
 
 
 class Interrupted(R1Error):
-    """Work that you stopped. What it made so far is kept, and the message says how to resume it."""
+    """Work that you stopped. Its results so far are saved, and the message says how to resume it."""
 
 
 class UnknownName(PluginError):

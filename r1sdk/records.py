@@ -106,9 +106,9 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A reply handed to a verifier: the rollout, and the views of it that most verifiers need. Each is linear in its length."""
+    """A reply for a verifier: the rollout, with the parts that most verifiers need. Each is linear in the reply's length."""
 
-    rollout: Rollout  # not yet judged; its task, all messages and the session's log are here
+    rollout: Rollout  # not verified yet; holds the task, all messages and the session's log
 
     @property
     def text(self) -> str:
@@ -117,12 +117,12 @@ class Submission:
 
     @property
     def answer(self) -> str | None:
-        """The content of the last answer block after the thinking, stripped; None where there is none."""
+        """The content of the last answer block after the thinking, stripped; None if there is none."""
         return extract_answer(self.text)
 
     @property
     def parsed(self) -> Reply | None:
-        """The think and answer blocks, where the reply keeps the format exactly; otherwise None."""
+        """The think and answer blocks if the reply keeps the format exactly; otherwise None."""
         return parse_reply(self.text)
 
 

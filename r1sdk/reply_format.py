@@ -60,7 +60,7 @@ def extract_answer(text: str) -> str | None:
 
 
 def reply_with(answer: str) -> str:
-    """Return a reply in the format that gives `answer`, as one that knows it would."""
+    """Return a reply in the format that gives `answer`."""
     return f"<think>\nThe answer is known.\n</think>\n<answer>{answer}</answer>"
 
 

@@ -25,7 +25,7 @@ def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
     return [
         build_step(candidate),
         pickle_step(candidate),
-        TrialStep("prices", trial.prices, observes=True),
+        TrialStep("scores", trial.returns_numbers, observes=True),
         TrialStep("range", trial.keeps_its_range),
         TrialStep("repeats", trial.repeats),
         *(
@@ -67,19 +67,19 @@ class _Trial:
             raise
         return scores
 
-    def prices(self) -> ContractFinding | tuple[ContractFinding, Any]:
+    def returns_numbers(self) -> ContractFinding | tuple[ContractFinding, Any]:
         """Check that it returns a number or None for anything a model may reply."""
         scores = [score for group in self.scores for score in group]
         reasons = [reason for score in scores for reason in score.reasons.values()]
         if reasons:
-            return skipped("prices", f"{len(reasons)} of {len(scores)} replies got no score: {reasons[0]}")
+            return skipped("scores", f"{len(reasons)} of {len(scores)} replies got no score: {reasons[0]}")
         values = [value for score in scores for value in score.rewards.values()]
         numbers = [value for value in values if value is not None]
         if not numbers:
-            return skipped("prices", "None for every reply: it does not apply to these tasks; choose others with --env")
+            return skipped("scores", "None for every reply: it does not apply to these tasks; choose others with --env")
         none = f", None for {len(values) - len(numbers)}" if len(numbers) < len(values) else ""
         summed_up = f"{len(values)} replies: {min(numbers):g} to {max(numbers):g}{none}"
-        return passed("prices", summed_up), [repr(value) for value in values]
+        return passed("scores", summed_up), [repr(value) for value in values]
 
     def keeps_its_range(self) -> ContractFinding:
         """Check that its values lie in the range that its docstring states."""

@@ -152,10 +152,10 @@ class _Trial:
             replace(task, prompt=[dict(message) for message in task.prompt], info=dict(task.info)) for task in tasks
         ]
         first, again = self._verdicts(pairs), self._verdicts(pairs)
-        anew = self._verdicts(pairs, self.candidate.fresh())
+        from_other = self._verdicts(pairs, self.candidate.fresh())
         if before != tasks:
             return failed("repeats", "it changes the tasks it is given, which other verifiers read too")
-        for whose, second in (("", again), (" from a second object", anew)):
+        for whose, second in (("", again), (" from a second object", from_other)):
             for (_, reply), one, two in zip(pairs, first, second, strict=True):
                 if _said(one) != _said(two):
                     return failed("repeats", f"{_said(one)}, then {_said(two)}{whose}: {reply!r:.80}")

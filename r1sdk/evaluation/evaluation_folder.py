@@ -62,7 +62,7 @@ class EvaluationFolder:
 
     def part(self, model: str, env: str) -> Path:
         """Return the folder of one model on one environment."""
-        return part_of(self.path, model, env)
+        return part_folder(self.path, model, env)
 
     def evaluate(
         self,
@@ -84,7 +84,7 @@ class EvaluationFolder:
         """
         place = self.part(model, env)
         place.mkdir(parents=True, exist_ok=True)
-        rollouts, scores = _kept(place / "rollouts.jsonl", tasks, sampling.samples, chunk)
+        rollouts, scores = _saved_attempts(place / "rollouts.jsonl", tasks, sampling.samples, chunk)
         done = len(rollouts) // sampling.samples
         if progress:
             progress(done, len(tasks))
@@ -116,7 +116,7 @@ class EvaluationFolder:
         return found
 
 
-def part_of(path: Path, model: str, env: str) -> Path:
+def part_folder(path: Path, model: str, env: str) -> Path:
     """Return the folder, in the evaluation at `path`, of one model on one environment."""
     return path / _slug(model) / _slug(env)
 
@@ -144,7 +144,7 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _kept(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:
+def _saved_attempts(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:
     """Return the saved attempts of complete chunks, since a chunk has one stream of random numbers. Raises: RunError."""
     lines = read_lines(file)
     complete = len(lines) // samples

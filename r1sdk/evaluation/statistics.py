@@ -13,8 +13,8 @@ from ..records import Verdict
 class Estimate:
     """A mean with its standard error over tasks; None if nothing was measured."""
 
-    mean: float | None
-    stderr: float | None
+    mean: float | None  # over tasks
+    stderr: float | None  # standard error of the mean; None for fewer than two tasks
     n: int  # tasks that have a value
 
     def __str__(self) -> str:

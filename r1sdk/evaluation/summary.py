@@ -15,14 +15,14 @@ from .statistics import Estimate, estimate, groups_of, majority_at_k, mean_of, p
 class Evaluation:
     """A model's figures on held-out tasks."""
 
-    accuracy: Estimate
-    rewards: Mapping[str, Estimate]
+    accuracy: Estimate  # mean verdict
+    rewards: Mapping[str, Estimate]  # by name, before weighting
     pass_at: Mapping[int, Estimate]  # k -> pass@k
     statuses: Mapping[str, int]  # verdicts by status
     samples: int  # completions per task
     tokens: float  # mean completion length
     clipped: float  # share of completions truncated by the token limit
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # sampling parameters
     majority: Estimate | None = None  # maj@k over all samples; None if no two answers to one task ever agree
     categories: Mapping[str, Mapping[str, Estimate]] = field(
         default_factory=dict

@@ -22,22 +22,22 @@ class Journal:
 
     def open(self) -> Iterator[dict[str, Any]]:
         """Return every complete line in order, and truncate a torn last line. Exhaust it before `add`. Raises: RunError."""
-        whole = 0
+        complete_bytes = 0
         if self.path.is_file():
             with self.path.open("rb") as file:
                 for text in file:
                     line = _line(text)
                     if line is None:
                         if file.read(1):  # not the last line: this is damage, not a torn write
-                            raise RunError(f"{self.path}, byte {whole}: a line that is no JSON object")
+                            raise RunError(f"{self.path}, byte {complete_bytes}: a line that is not a JSON object")
                         break
-                    self._offsets[line["place"], line["sample"]] = whole
-                    whole += len(text)
+                    self._offsets[line["place"], line["sample"]] = complete_bytes
+                    complete_bytes += len(text)
                     yield line
-            if whole < self.path.stat().st_size:
-                os.truncate(self.path, whole)
+            if complete_bytes < self.path.stat().st_size:
+                os.truncate(self.path, complete_bytes)
         self._file = self.path.open("ab")
-        self._at = whole
+        self._at = complete_bytes
 
     def __contains__(self, key: Key) -> bool:
         return key in self._offsets

@@ -3,7 +3,7 @@
 from .index import RolloutIndex, RolloutRow
 from .page import PAGE, leave_report, write_report
 from .query import FILTERS, Query, parse
-from .samples import asked, between_turns, said, said_parts
+from .samples import last_prompt, reply_parts, reply_text, session_summary
 
 __all__ = [
     "FILTERS",
@@ -11,11 +11,11 @@ __all__ = [
     "Query",
     "RolloutIndex",
     "RolloutRow",
-    "asked",
-    "between_turns",
+    "last_prompt",
     "leave_report",
     "parse",
-    "said",
-    "said_parts",
+    "reply_parts",
+    "reply_text",
+    "session_summary",
     "write_report",
 ]

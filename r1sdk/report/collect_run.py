@@ -43,7 +43,7 @@ class RunData:
         return times[-1] - times[0] + (self.steps[0].get("step_seconds") or 0.0) if times else None
 
 
-def gather(folder: RunFolder, name: str) -> RunData:
+def collect_run(folder: RunFolder, name: str) -> RunData:
     """Collect the data of one run. Raises: RecipeError if its recipe cannot be read."""
     recipe = folder.recipe()
     steps = folder.metrics("step")
@@ -75,7 +75,7 @@ def gather(folder: RunFolder, name: str) -> RunData:
     )
 
 
-def names(paths: Sequence[Path]) -> list[str]:
+def short_names(paths: Sequence[Path]) -> list[str]:
     """Return a short name for each path: its last part, with as many parts before it as are needed to be unique."""
     resolved = [path.resolve() for path in paths]
     for depth in range(1, max((len(path.parts) for path in resolved), default=1) + 1):

@@ -32,7 +32,7 @@ class RolloutRow:
     total: float | None
     rewards: Mapping[str, float | None]
     tokens: int
-    cut: bool
+    truncated: bool  # by the token limit
     source: int
     offset: int  # bytes
     length: int  # bytes
@@ -133,11 +133,11 @@ _SPACE = re.compile(r"\s+")
 
 @cache
 def _decoder() -> Callable[[bytes], Any]:
-    """Return a function that decodes what a row needs of a line; None for a line that is no rollout. Raises: R1Error."""
+    """Return a function that decodes the parts of a line that a row needs, or None for a line that is not a rollout. Raises: R1Error."""
     try:
         import msgspec
     except ImportError:
-        raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
+        raise R1Error("the list of rollouts needs msgspec: pip install 'r1sdk[view]'") from None
 
     task = msgspec.defstruct("Task", [("id", str | None, None)], gc=False)
     completion = msgspec.defstruct("Completion", [("tokens", int | None, None), ("finish", str | None, None)], gc=False)
@@ -146,7 +146,7 @@ def _decoder() -> Callable[[bytes], Any]:
         [("value", float | None, None), ("status", str | None, None), ("extracted", str | None, None)],
         gc=False,
     )
-    line = msgspec.defstruct(  # the texts of a rollout are skipped, not made
+    line = msgspec.defstruct(  # the decoder skips the texts of a rollout
         "Line",
         [
             ("task", task),
@@ -165,7 +165,7 @@ def _decoder() -> Callable[[bytes], Any]:
         try:
             return decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            try:  # half a character, which Python's reader takes and others do not
+            try:  # a lone surrogate, which Python's reader accepts and others do not
                 return msgspec.convert(json.loads(text), line)
             except (msgspec.ValidationError, ValueError):
                 return None
@@ -175,7 +175,7 @@ def _decoder() -> Callable[[bytes], Any]:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Hold the garbage collector back: it would walk through all rows again and again."""
+    """Disable the garbage collector, which would walk through all rows again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -201,7 +201,7 @@ def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
         total=line.total,
         rewards=line.rewards,
         tokens=line.completion.tokens or 0,
-        cut=line.completion.finish == "length",
+        truncated=line.completion.finish == "length",
         source=at,
         offset=source.read,
         length=len(text),

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import R1Error
 from ..storage.run_folder import RunFolder
-from .collect_run import RunData, age, gather, names
+from .collect_run import RunData, age, collect_run, short_names
 from .curves import charts
 from .failures import failure_table
 from .figures import clock, differences, estimate, health, held_out_rows, share
@@ -30,8 +30,8 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     Raises: R1Error if a folder is not a run, or the extra `report` is not installed.
     """
     folders = [RunFolder.open(path) for path in runs]
-    short = names([folder.path for folder in folders])
-    text = render([gather(folder, name) for folder, name in zip(folders, short, strict=True)])
+    short = short_names([folder.path for folder in folders])
+    text = render([collect_run(folder, name) for folder, name in zip(folders, short, strict=True)])
     target = out or folders[0].path / PAGE
     new = target.with_name(f".{target.name}.new")
     try:

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..errors import R1Error, nearest
 from .index import AFTER, BEFORE, DURING, RolloutRow
-from .reply_view import content
+from .reply_view import message_text
 
 FILTERS = __doc__ or ""
 """The filters, explained for those who write one."""
@@ -68,8 +68,8 @@ class Query:
     def text(self, line: Mapping[str, Any]) -> bool:
         """True if the text of a rollout passes the words."""
         messages = [*(line.get("task") or {}).get("prompt", []), *(line.get("completion") or {}).get("messages", [])]
-        whole = "\n".join(map(content, messages)).lower()
-        return all(word in whole for word in self.words) and not any(word in whole for word in self.absent)
+        text = "\n".join(map(message_text, messages)).lower()
+        return all(word in text for word in self.words) and not any(word in text for word in self.absent)
 
 
 def parse(text: str) -> Query:
@@ -111,7 +111,8 @@ def _test(key: str, part: str | None, sign: str, value: str) -> Test:
         return _negated(sign, lambda row: row.status == status)
     if key in ("cut", "dropped"):
         claim = _one_of(key, value, ("yes", "no")) == "yes"
-        return _negated(sign, lambda row: getattr(row, key) == claim)
+        name = "truncated" if key == "cut" else key
+        return _negated(sign, lambda row: getattr(row, name) == claim)
     if key == "task":
         return _negated(sign, lambda row: value in row.task)
     if key == "step" and value in (BEFORE, AFTER, "held-out"):

@@ -6,7 +6,7 @@ Unlike `parse_reply`, which checks the format, this accepts any text and loses n
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-Kind = Literal["think", "answer", "other", "told"]  # told: text of the environment or one of its tools
+Kind = Literal["think", "answer", "other", "environment"]  # environment: also one of its tools
 
 
 class ReplyPart(NamedTuple):
@@ -17,7 +17,7 @@ class ReplyPart(NamedTuple):
     closed: bool = True  # False: the text ended inside it
 
 
-def parts(text: str) -> Sequence[ReplyPart]:
+def split_reply(text: str) -> Sequence[ReplyPart]:
     """Return the think part (up to the last `</think>`, or to the end if it is never closed), then answers and the rest."""
     found: list[ReplyPart] = []
     before, closed, rest = text.rpartition("</think>")
@@ -46,7 +46,7 @@ def shortened(text: str, longest: int) -> str:
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
 
 
-def content(message: object) -> str:
+def message_text(message: object) -> str:
     """Return the text of one chat message; tool calls appear as name and arguments."""
     if not isinstance(message, dict):
         return ""

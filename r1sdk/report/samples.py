@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from ..storage.run_folder import RunFolder
-from .reply_view import ReplyPart, content, parts, shortened
+from .reply_view import ReplyPart, message_text, shortened, split_reply
 
 SHOWN = 6  # tasks
 LONGEST = 6000  # characters of one completion
@@ -28,7 +28,7 @@ class Attempt:
     total: float | None
     rewards: Mapping[str, float | None]
     tokens: int
-    cut: bool
+    truncated: bool  # by the token limit
     turns: str = ""  # summary of an attempt of several turns
 
 
@@ -93,50 +93,50 @@ def attempt_of(line: Mapping[str, Any], when: str) -> Attempt:
     return Attempt(
         when=when,
         task=str(task.get("id") or ""),
-        prompt=shortened(asked(line), LONGEST),
-        parts=[ReplyPart(p.kind, shortened(p.text, LONGEST), p.closed) for p in said_parts(line)],
+        prompt=shortened(last_prompt(line), LONGEST),
+        parts=[ReplyPart(p.kind, shortened(p.text, LONGEST), p.closed) for p in reply_parts(line)],
         value=verdict.get("value"),
         status=str(verdict.get("status") or ""),
         reason=shortened(str(verdict.get("reason") or ""), 400),
         total=line.get("total"),
         rewards=line.get("rewards") or {},
         tokens=completion.get("tokens") or 0,
-        cut=completion.get("finish") == "length",
-        turns=between_turns(line),
+        truncated=completion.get("finish") == "length",
+        turns=session_summary(line),
     )
 
 
-def asked(line: Mapping[str, Any]) -> str:
+def last_prompt(line: Mapping[str, Any]) -> str:
     """Return the last message of the prompt."""
     prompt = (line.get("task") or {}).get("prompt") or []
-    return content(prompt[-1]) if prompt else ""
+    return message_text(prompt[-1]) if prompt else ""
 
 
-def said(line: Mapping[str, Any]) -> str:
+def reply_text(line: Mapping[str, Any]) -> str:
     """Return the model's reply; if it took several turns, each with its role."""
     messages = (line.get("completion") or {}).get("messages") or []
     if len(messages) == 1:
-        return content(messages[0])
-    return "\n\n".join(f"[{message.get('role', '?')}]\n{content(message)}" for message in messages)
+        return message_text(messages[0])
+    return "\n\n".join(f"[{message.get('role', '?')}]\n{message_text(message)}" for message in messages)
 
 
-def said_parts(line: Mapping[str, Any]) -> Sequence[ReplyPart]:
+def reply_parts(line: Mapping[str, Any]) -> Sequence[ReplyPart]:
     """Return the model's reply split into parts, turn by turn, with the environment's messages between the turns."""
     messages = (line.get("completion") or {}).get("messages") or []
     found: list[ReplyPart] = []
     for message in messages:
         if message.get("role") == "assistant":
-            found += parts(content(message))
+            found += split_reply(message_text(message))
         else:
             who = " ".join(filter(None, [str(message.get("role", "?")), str(message.get("name") or "")]))
-            found.append(ReplyPart("told", f"{who}: {content(message)}"))
+            found.append(ReplyPart("environment", f"{who}: {message_text(message)}"))
     return found
 
 
 _ENDED = {"turns": "the limit on turns", "tokens": "the limit on tokens", "error": "an error: "}
 
 
-def between_turns(line: Mapping[str, Any]) -> str:
+def session_summary(line: Mapping[str, Any]) -> str:
     """Return `3 turns, 2 calls, 1 failed`, or an empty text for a single turn."""
     session = line.get("session")
     if not isinstance(session, Mapping):

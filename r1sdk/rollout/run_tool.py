@@ -63,7 +63,7 @@ def as_text(value: Any) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Cut `text` to `most` characters and say how many are left out."""
+    """Shorten `text` to `most` characters, followed by the number of characters left out."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} characters left out)"
 
 

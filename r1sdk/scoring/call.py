@@ -21,14 +21,14 @@ class Called:
     reason: str = ""
 
 
-async def call(function: Any, argument: Any, limits: Isolation | None, rollout: Rollout, what: str) -> Called:
+async def call(function: Any, argument: Any, limits: Isolation | None, rollout: Rollout, label: str) -> Called:
     """Return the result of `function(argument)`, called in a worker if it has `limits`.
 
-    `rollout` and `what` appear in error messages. Raises: RewardError if the function raises. Such a failure never becomes
+    `rollout` and `label` appear in error messages. Raises: RewardError if the function raises. Such a failure never becomes
     a reward of 0.0: a bug in a reward must stop the run, not teach the model.
     """
     if limits is not None:
-        return await _call_in_worker(function, argument, limits, rollout, what)
+        return await _call_in_worker(function, argument, limits, rollout, label)
     started = time.perf_counter()
     try:
         value = function(argument)
@@ -36,33 +36,33 @@ async def call(function: Any, argument: Any, limits: Isolation | None, rollout: 
     except Unavailable as error:
         return Called(None, time.perf_counter() - started, "error", str(error))
     except Exception as error:
-        raise _failed(error, rollout, what) from error
+        raise _failed(error, rollout, label) from error
     return Called(value, time.perf_counter() - started)
 
 
-async def _call_in_worker(function: Any, argument: Any, limits: Isolation, rollout: Rollout, what: str) -> Called:
+async def _call_in_worker(function: Any, argument: Any, limits: Isolation, rollout: Rollout, label: str) -> Called:
     sent = argument if isinstance(argument, Rollout) else list(argument)
     try:
         outcome = await call_isolated(function, sent, timeout_s=limits.timeout_s, memory_bytes=limits.memory_bytes)
     except R1Error as error:
-        raise RewardError(f"{what}: {error}\n  {where(rollout)}") from error
+        raise RewardError(f"{label}: {error}\n  {describe_attempt(rollout)}") from error
     match outcome:
         case Outcome(status="ok"):
             return Called(outcome.value, outcome.seconds)
         case Outcome(status="raised", value=Unavailable()):
             return Called(None, outcome.seconds, "error", str(outcome.value))
         case Outcome(status="raised"):
-            raise _failed(outcome.value, rollout, what) from outcome.value
+            raise _failed(outcome.value, rollout, label) from outcome.value
         case Outcome(status="died"):
             return Called(None, outcome.seconds, "error", outcome.reason)
         case _:
             return Called(None, outcome.seconds, "timeout", outcome.reason)
 
 
-def _failed(error: BaseException, rollout: Rollout, what: str) -> RewardError:
-    return RewardError(f"{what} failed: {type(error).__name__}: {error}\n  {where(rollout)}")
+def _failed(error: BaseException, rollout: Rollout, label: str) -> RewardError:
+    return RewardError(f"{label} failed: {type(error).__name__}: {error}\n  {describe_attempt(rollout)}")
 
 
-def where(rollout: Rollout) -> str:
+def describe_attempt(rollout: Rollout) -> str:
     """Return the task and the completion, shortened for a message."""
     return f"task {rollout.task.id or rollout.task.prompt!r:.200}, completion {rollout.completion.text!r:.200}"

@@ -9,7 +9,7 @@ from typing import Any
 from ..contracts import Composite, Environment, takes_group
 from ..errors import RewardError
 from ..records import Rollout, Score, Verdict
-from .call import Called, call, where
+from .call import Called, call, describe_attempt
 from .isolation import isolation_of, unwrapped
 
 Rewards = Mapping[str, tuple[Any, float]]
@@ -64,74 +64,78 @@ async def _verdict(environment: Environment, rollout: Rollout) -> Verdict:
     while isinstance(target, Composite):
         part = target.part_of(rollout.task)
         target, limits = unwrapped(part), limits or isolation_of(part)
-    what = f"{type(target).__name__}.verify"
-    called = await call(target.verify, rollout, limits, rollout, what)
+    label = f"{type(target).__name__}.verify"
+    called = await call(target.verify, rollout, limits, rollout, label)
     if called.status != "ok":
         # An answer that is too expensive to check is the model's fault, so it is 0.0. An unavailable judge is not: None.
         value = 0.0 if called.status == "timeout" else None
         return Verdict(value, called.status, seconds=called.seconds, reason=called.reason)
     if isinstance(called.value, Verdict):
         return called.value if called.value.seconds else replace(called.value, seconds=called.seconds)
-    number = _number(called.value, what, rollout)
+    number = _number(called.value, label, rollout)
     if number is None:
         return Verdict(None, "unverifiable", seconds=called.seconds)
     if not 0.0 <= number <= 1.0:
-        raise RewardError(f"{what} returned {number}, which is not in [0, 1]\n  {where(rollout)}")
+        raise RewardError(f"{label} returned {number}, which is not in [0, 1]\n  {describe_attempt(rollout)}")
     return Verdict(number, seconds=called.seconds)
 
 
 async def _column(name: str, reward: Any, rollouts: Sequence[Rollout], group_size: int) -> list[Called]:
     """Compute one reward for the batch. Shapes: [B] -> [B]."""
-    what, limits, function = f"reward {name!r}", isolation_of(reward), unwrapped(reward)
+    label, limits, function = f"reward {name!r}", isolation_of(reward), unwrapped(reward)
     if not takes_group(function):
-        called = await asyncio.gather(*(call(function, rollout, limits, rollout, what) for rollout in rollouts))
+        called = await asyncio.gather(*(call(function, rollout, limits, rollout, label) for rollout in rollouts))
         return [
-            replace(result, value=_number(result.value, what, rollout))
+            replace(result, value=_number(result.value, label, rollout))
             for result, rollout in zip(called, rollouts, strict=True)
         ]
-    groups = _groups(rollouts, group_size, what)
-    results = await asyncio.gather(*(call(function, group, limits, group[0], what) for group in groups))
-    return [each for group, result in zip(groups, results, strict=True) for each in _per_rollout(result, group, what)]
+    groups = _groups(rollouts, group_size, label)
+    results = await asyncio.gather(*(call(function, group, limits, group[0], label) for group in groups))
+    return [each for group, result in zip(groups, results, strict=True) for each in _per_rollout(result, group, label)]
 
 
-def _groups(rollouts: Sequence[Rollout], size: int, what: str) -> list[Sequence[Rollout]]:
+def _groups(rollouts: Sequence[Rollout], size: int, label: str) -> list[Sequence[Rollout]]:
     """Split the rollouts into groups by prompt. Raises: RewardError if a group is incomplete or not consecutive."""
     remedy = "\n  each process must hold complete groups: make its batch size a multiple of generation.samples"
     if len(rollouts) % size:
-        raise RewardError(f"{what} compares complete groups: {len(rollouts)} rollouts are not groups of {size}{remedy}")
+        raise RewardError(
+            f"{label} compares complete groups: {len(rollouts)} rollouts are not groups of {size}{remedy}"
+        )
     groups = [rollouts[start : start + size] for start in range(0, len(rollouts), size)]
     for group in groups:
         first = group[0].task
         for other in (rollout.task for rollout in group):
             if other.id != first.id or other.prompt != first.prompt:
                 raise RewardError(
-                    f"{what} compares the completions of one prompt, but a group of {size} has several prompts: "
+                    f"{label} compares the completions of one prompt, but a group of {size} has several prompts: "
                     f"task {first.id or first.prompt!r:.200} and task {other.id or other.prompt!r:.200}{remedy}"
                 )
     return groups
 
 
-def _per_rollout(called: Called, group: Sequence[Rollout], what: str) -> list[Called]:
+def _per_rollout(called: Called, group: Sequence[Rollout], label: str) -> list[Called]:
     """Split a group reward's result into one per rollout, each with its share of the time."""
     each = replace(called, value=None, seconds=called.seconds / len(group))
     if called.status != "ok":
         return [each] * len(group)
     if not isinstance(called.value, Sequence) or len(called.value) != len(group):
         raise RewardError(
-            f"{what} must return {len(group)} rewards for a group, got {called.value!r:.100}\n  {where(group[0])}"
+            f"{label} must return {len(group)} rewards for a group, got {called.value!r:.100}\n  {describe_attempt(group[0])}"
         )
     return [
-        replace(each, value=_number(value, what, rollout)) for value, rollout in zip(called.value, group, strict=True)
+        replace(each, value=_number(value, label, rollout)) for value, rollout in zip(called.value, group, strict=True)
     ]
 
 
-def _number(value: Any, what: str, rollout: Rollout) -> float | None:
+def _number(value: Any, label: str, rollout: Rollout) -> float | None:
     if value is None:
         return None
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise RewardError(f"{what} returned {value!r:.100}, which is not a number\n  {where(rollout)}") from None
+        raise RewardError(
+            f"{label} returned {value!r:.100}, which is not a number\n  {describe_attempt(rollout)}"
+        ) from None
     if not math.isfinite(number):
-        raise RewardError(f"{what} returned {number}\n  {where(rollout)}")
+        raise RewardError(f"{label} returned {number}\n  {describe_attempt(rollout)}")
     return number

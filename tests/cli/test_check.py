@@ -407,7 +407,7 @@ FAULTS = [  # name, check, what is said
     ("moody", "repeats", "different values for the same replies"),
     ("hashed", "processes", "different in another process"),
     ("greedy", "repeats", "changes the rollouts"),
-    ("fragile", "prices", "IndexError"),
+    ("fragile", "scores", "IndexError"),
     ("backtracking", "hostile", "letters before the end: more than 3 s"),
     ("fatal", "hostile", "control characters: the process ended with 7"),
     ("demanding", "builds", "level must be given"),
@@ -514,7 +514,7 @@ def test_a_plugin_without_a_fault_passes_every_check(checked):
 
 
 def test_a_service_that_is_not_there_is_no_fault_and_no_success(checked):
-    finding = checked["without_service"]["prices"]
+    finding = checked["without_service"]["scores"]
     assert finding["outcome"] == "skipped" and "nobody there" in finding["detail"]
 
 

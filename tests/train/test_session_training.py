@@ -246,12 +246,14 @@ def played(run_r1, tmp_path_factory):
 
 
 def test_turns_are_in_the_rollouts_the_metrics_and_the_report(played):
-    from r1sdk.report.samples import between_turns, said_parts
+    from r1sdk.report.samples import reply_parts, session_summary
 
     lines = [*played.rollouts(), *played.evaluation_rollouts("before"), *played.evaluation_rollouts("during")]
     assert len(lines) == 16 + 2 + 3 and all(line["session"]["turns"] >= 1 for line in lines)
     several = next(line for line in lines if line["session"]["turns"] == 2)
-    assert "told" in [part.kind for part in said_parts(several)] and between_turns(several).startswith("2 turns")
+    assert "environment" in [part.kind for part in reply_parts(several)] and session_summary(several).startswith(
+        "2 turns"
+    )
     steps = played.metrics()
     assert all(1.0 <= step["sessions/turns"] <= 2.0 and step["sessions/ended_error"] == 0.0 for step in steps)
     page = (played.path / "report.html").read_text(encoding="utf-8")

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from r1sdk.report import RolloutRow, asked, between_turns, said, said_parts
+from r1sdk.report import RolloutRow, last_prompt, reply_parts, reply_text, session_summary
 
-RIGHT, WRONG, OTHER, DIM, TOLD = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e", "#79b8ff"
+RIGHT, WRONG, OTHER, DIM, ENVIRONMENT = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e", "#79b8ff"
 
 
 def plain(text: str, lines: bool = True) -> str:
@@ -46,8 +46,8 @@ def heading(row: RolloutRow, line: Mapping[str, Any]) -> Text:
         text.append(f"\nreward {row.total:.3f}  ", "bold").append(rewards, DIM)
     for name, why in (line.get("reasons") or {}).items():
         text.append(f"\n{plain(str(name), lines=False)}: {plain(str(why), lines=False)}", OTHER)
-    text.append(f"\n{row.tokens} tokens", DIM).append(", truncated by the limit" if row.cut else "", OTHER)
-    return text.append(f", {plain(turns, lines=False)}" if (turns := between_turns(line)) else "", DIM)
+    text.append(f"\n{row.tokens} tokens", DIM).append(", truncated by the limit" if row.truncated else "", OTHER)
+    return text.append(f", {plain(turns, lines=False)}" if (turns := session_summary(line)) else "", DIM)
 
 
 def moment(row: RolloutRow) -> str:
@@ -57,9 +57,9 @@ def moment(row: RolloutRow) -> str:
 def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
     """Return the reply: the think part dim, the answer bold, text outside both marked."""
     shown: list[RenderableType] = []
-    for part in said_parts(line):
-        style = {"think": DIM, "answer": "bold", "other": OTHER, "told": TOLD}[part.kind]
-        title = {"other": "outside the format", "told": "the environment"}.get(part.kind, part.kind)
+    for part in reply_parts(line):
+        style = {"think": DIM, "answer": "bold", "other": OTHER, "environment": ENVIRONMENT}[part.kind]
+        title = {"other": "outside the format", "environment": "the environment"}.get(part.kind, part.kind)
         shown.append(Rule(Text(title, DIM), align="left", style=DIM))
         shown.append(Text(plain(part.text) or "(empty)", style))
         if not part.closed:
@@ -70,13 +70,16 @@ def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
 def rollout(row: RolloutRow, line: Mapping[str, Any]) -> RenderableType:
     """Return a whole rollout."""
     return Group(
-        heading(row, line), Rule(Text("prompt", DIM), align="left", style=DIM), Text(plain(asked(line))), *reply(line)
+        heading(row, line),
+        Rule(Text("prompt", DIM), align="left", style=DIM),
+        Text(plain(last_prompt(line))),
+        *reply(line),
     )
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Text, Text]:
     """Compare two replies word by word: words only in the old one are red, words only in the new one green."""
-    left, right = (_words(plain(said(line))) for line in (old, new))
+    left, right = (_words(plain(reply_text(line))) for line in (old, new))
     before, after = Text(), Text()
     for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=len(left) + len(right) > 4000).get_opcodes():
         same = kind == "equal"

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, HorizontalScroll, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from r1sdk.report import FILTERS, RolloutIndex, RolloutRow, asked
+from r1sdk.report import FILTERS, RolloutIndex, RolloutRow, last_prompt
 
 from .paint import DIM, OTHER, difference, figure, heading, moment, plain, reply
 
@@ -40,7 +40,7 @@ class GroupScreen(Over):
 
     def compose(self) -> ComposeResult:
         lines = [self.index.read(row) for row in self.rows]
-        yield Static(Group(group_figures(self.rows), Text(plain(asked(lines[0])), DIM)), classes="title")
+        yield Static(Group(group_figures(self.rows), Text(plain(last_prompt(lines[0])), DIM)), classes="title")
         with HorizontalScroll(id="columns"):
             for row, line in zip(self.rows, lines, strict=True):
                 with VerticalScroll(classes=f"column {_kind(row)}"):
@@ -73,7 +73,7 @@ class DiffScreen(Over):
         self.at = 0
 
     def compose(self) -> ComposeResult:
-        yield Static(id="asked", classes="title")
+        yield Static(id="prompt", classes="title")
         with Horizontal(id="columns"):
             for name in ("old", "new"):
                 with VerticalScroll(classes="half"):
@@ -89,9 +89,9 @@ class DiffScreen(Over):
         lines = self.index.read(old), self.index.read(new)
         count = f"{self.at + 1} of {len(self.others)} other attempts"
         title = Text.assemble(
-            (f"{moment(old)} → {moment(new)}", "bold"), (f"   {count}\n", DIM), (plain(asked(lines[0])), DIM)
+            (f"{moment(old)} → {moment(new)}", "bold"), (f"   {count}\n", DIM), (plain(last_prompt(lines[0])), DIM)
         )
-        self.query_one("#asked", Static).update(title)
+        self.query_one("#prompt", Static).update(title)
         for name, row, line, text in zip(("#old", "#new"), (old, new), lines, difference(*lines), strict=True):
             self.query_one(name, Static).update(Group(heading(row, line), Rule(style=DIM), text))
 

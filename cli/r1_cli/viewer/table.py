@@ -100,7 +100,7 @@ class RolloutTable(ScrollView, can_focus=True):
                 Segment(f"{plain(_when(row), lines=False):>9}  ", base),
                 Segment(f"{_shorten(row.task, 14):<14}  ", soft),
                 Segment(f"{sign} ", base + Style(color=colour, bold=True)),
-                Segment(f"{figure(row.total):>7}  {row.tokens:>6}{'+' if row.cut else ' '} ", base),
+                Segment(f"{figure(row.total):>7}  {row.tokens:>6}{'+' if row.truncated else ' '} ", base),
                 Segment(_shorten(row.answer or ("" if row.status == "ok" else row.status), 200), soft),
             ],
             width,
