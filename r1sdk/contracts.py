@@ -8,17 +8,18 @@ from .records import Completion, Rollout, Submission, Task, Verdict
 
 
 class Reward(Protocol):
-    """A score for one verified rollout. Register a function, or a frozen dataclass whose fields are the reward's options.
+    """A reward function: it scores one verified rollout.
 
-    Returns a number, or None if the reward does not apply to this rollout. May be `async`; the rewards of a batch run
-    concurrently. An exception stops the run, because it is a bug and never a reward of 0.0.
+    Register a function, or a frozen dataclass whose fields are the reward's options. Returns a number, or
+    None if the reward does not apply to this rollout. May be `async`; the rewards of a batch run concurrently. An exception
+    stops the run, because it is a bug and never a reward of 0.0.
     """
 
     def __call__(self, rollout: Rollout, /) -> float | None | Awaitable[float | None]: ...
 
 
 class GroupReward(Protocol):
-    """Scores for all completions of one prompt together. Mark the function or class with `@r1sdk.group_reward`."""
+    """A reward that scores all completions of one prompt together. Mark the function or class with `@r1sdk.group_reward`."""
 
     def __call__(
         self, rollouts: Sequence[Rollout], /

@@ -26,7 +26,7 @@ class RewardError(R1Error):
 
 
 class Unavailable(R1Error):
-    """Raised by a reward or a verifier if a service did not answer. The result is status `error` with no value; the run continues."""
+    """Raised by a reward or a verifier if a service did not answer: the status is `error`, the value None, and the run continues."""
 
 
 class Unverifiable(R1Error):

@@ -133,7 +133,10 @@ _SPACE = re.compile(r"\s+")
 
 @cache
 def _decoder() -> Callable[[bytes], Any]:
-    """Return a function that decodes the parts of a line that a row needs, or None for a line that is not a rollout. Raises: R1Error."""
+    """Return a decoder for the parts of a line that a row needs. It returns None for a line that is not a rollout.
+
+    Raises: R1Error without msgspec.
+    """
     try:
         import msgspec
     except ImportError:

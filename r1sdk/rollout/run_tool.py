@@ -30,7 +30,10 @@ class ToolResult:
 
 
 async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLimits) -> ToolResult:
-    """Run `call` and return its result as text. Raises: Unavailable if the tool does, R1Error if too many timed-out calls still run."""
+    """Run `call` and return its result as text.
+
+    Raises: Unavailable if the tool does, R1Error if too many timed-out calls are still running.
+    """
     name = call.name[:64]
     tool = tools.get(call.name)
     if tool is None:

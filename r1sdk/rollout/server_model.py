@@ -93,7 +93,7 @@ class ServerModel:
     server: Server
 
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
-        """See `Generator`. The seed is not sent, since servers differ in how they use it. Raises: R1Error if one does not answer."""
+        """See `Generator`. The seed is not sent, since servers differ in how they use it. Raises: R1Error without an answer."""
         return run_blocking(self._generate(prompts, sampling))
 
     async def _generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
