@@ -9,7 +9,7 @@ from ..plugins.registry import Entry, Registry, installed
 from .declared import check_declared
 from .findings import ContractFinding, Report, Subject, failed, passed
 from .loading_cost import check_loading
-from .watching import Tried, try_out
+from .watching import TrialResult, run_trials
 
 __all__ = ["TIMEOUT_S", "ContractFinding", "Report", "Subject", "check_plugins", "choose"]
 
@@ -98,8 +98,8 @@ def check_plugins(
     if places:
         on_trial = [subjects[at] for at in places]
         # Two processes in which the order of sets and of hashes differs.
-        tried = try_out(on_trial, task_source, timeout_s, 1, progress=progress)
-        again = try_out(on_trial, task_source, timeout_s, 2, only_observes=True, progress=progress)
+        tried = run_trials(on_trial, task_source, timeout_s, 1, progress=progress)
+        again = run_trials(on_trial, task_source, timeout_s, 2, only_observes=True, progress=progress)
         for nth, at in enumerate(places):
             of_one = [one for one in tried if one.subject == nth]
             findings[at] += _merge_hostile(of_one, must_build)
@@ -115,7 +115,7 @@ def _is_unique(registry: Registry, subject: Subject) -> bool:
     return len(registry.entries[subject.kind, subject.name]) == 1
 
 
-def _merge_hostile(tried: Sequence[Tried], must_build: bool) -> list[ContractFinding]:
+def _merge_hostile(tried: Sequence[TrialResult], must_build: bool) -> list[ContractFinding]:
     """Return the findings of one plugin, with those of all hostile replies merged into one."""
     found = [one.finding for one in tried if not one.part]
     if not must_build:
@@ -138,7 +138,7 @@ def _merge_hostile(tried: Sequence[Tried], must_build: bool) -> list[ContractFin
     return found
 
 
-def _compare_processes(tried: Sequence[Tried], again: Sequence[Tried]) -> list[ContractFinding]:
+def _compare_processes(tried: Sequence[TrialResult], again: Sequence[TrialResult]) -> list[ContractFinding]:
     """Compare the values seen in two processes, which must be equal."""
     first = {one.finding.check: one.seen for one in tried if one.seen is not None}
     second = {one.finding.check: one.seen for one in again if one.seen is not None}

@@ -18,7 +18,7 @@ from ..scoring.score_rollouts import verify
 from . import session_steps
 from .findings import ContractFinding, failed, passed, skipped
 from .near_answers import alterations
-from .steps import TrialCandidate, TrialStep, as_json, build_step, digest, listed, pickle_step, run_async
+from .steps import TrialCandidate, TrialStep, as_json, build_step, digest, list_first, pickle_step, run_async
 from .task_faults import faults_of
 from .trial_replies import HOSTILE, attempt
 
@@ -36,7 +36,7 @@ def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
         TrialStep("draws", trial.has_tasks, gate=True),
         pickle_step(candidate),
         TrialStep("tasks", trial.tasks_are_well_formed, observes=True),
-        TrialStep("same tasks", trial.draws_the_same_again),
+        TrialStep("same tasks", trial.tasks_repeat),
         TrialStep("splits", trial.splits_are_disjoint),
         TrialStep("gold", trial.gold_is_right),
         TrialStep("altered", trial.altered_is_wrong),
@@ -68,10 +68,10 @@ class _Trial:
         return [split for split in SPLITS if split not in self.refused]
 
     @cached_property
-    def drawn(self) -> dict[str, list[Task]]:
-        return self._draw(self.candidate.built)
+    def tasks(self) -> dict[str, list[Task]]:
+        return self._load_tasks(self.candidate.built)
 
-    def _draw(self, environment: Environment) -> dict[str, list[Task]]:
+    def _load_tasks(self, environment: Environment) -> dict[str, list[Task]]:
         return {split: list(islice(environment.tasks(split), TASKS)) for split in self.splits}
 
     @cached_property
@@ -84,7 +84,7 @@ class _Trial:
         found = [
             (task, reply)
             for split in self.splits
-            for task in self.drawn[split][:GOLD]
+            for task in self.tasks[split][:GOLD]
             if (reply := gold_reply(environment, task)) is not None
         ]
         if not found and isinstance(environment, Demonstrator):
@@ -112,25 +112,25 @@ class _Trial:
         faults: list[str] = []
         for split in self.splits:
             faults += [
-                f"{split} task {at}: {fault}" for at, task in enumerate(self.drawn[split]) for fault in faults_of(task)
+                f"{split} task {at}: {fault}" for at, task in enumerate(self.tasks[split]) for fault in faults_of(task)
             ]
-            names = Counter(task.id for task in self.drawn[split] if task.id)
+            names = Counter(task.id for task in self.tasks[split] if task.id)
             faults += [f"split {split!r}: several tasks have one id: {name!r}" for name, n in names.items() if n > 1][
                 :1
             ]
-        seen = digest([as_json(task) for tasks in self.drawn.values() for task in tasks])
+        seen = digest([as_json(task) for tasks in self.tasks.values() for task in tasks])
         if faults:
-            return failed("tasks", listed(faults)), seen
-        counts = ", ".join(f"{len(tasks)}{'+' * (len(tasks) == TASKS)} {split}" for split, tasks in self.drawn.items())
+            return failed("tasks", list_first(faults)), seen
+        counts = ", ".join(f"{len(tasks)}{'+' * (len(tasks) == TASKS)} {split}" for split, tasks in self.tasks.items())
         return passed("tasks", counts), seen
 
-    def draws_the_same_again(self) -> ContractFinding:
+    def tasks_repeat(self) -> ContractFinding:
         """Check that a second call gives the same tasks, as a resumed run and a second evaluation need."""
         for whose, environment in (("", self.candidate.built), (" of a second object", self.candidate.fresh())):
-            again = self._draw(environment)
+            again = self._load_tasks(environment)
             for split in self.splits:
-                if again[split] != self.drawn[split]:
-                    pairs = zip(self.drawn[split], again[split], strict=False)
+                if again[split] != self.tasks[split]:
+                    pairs = zip(self.tasks[split], again[split], strict=False)
                     at = next((n for n, (one, two) in enumerate(pairs) if one != two), "the last")
                     return failed("same tasks", f"{split} task {at} differs on the second call{whose}")
         return passed("same tasks", "on a second call, and from a second object")
@@ -138,7 +138,7 @@ class _Trial:
     def splits_are_disjoint(self) -> ContractFinding:
         """Check that no prompt is in both splits, and that an unknown split is an error."""
         prompts = {
-            split: {json.dumps(task.prompt, default=repr) for task in self.drawn[split]} for split in self.splits
+            split: {json.dumps(task.prompt, default=repr) for task in self.tasks[split]} for split in self.splits
         }
         if shared := sorted(set[str].intersection(*prompts.values())) if len(prompts) > 1 else []:
             return failed("splits", f"{len(shared)} tasks are in both train and test, such as {shared[0][-200:]}")
@@ -156,12 +156,14 @@ class _Trial:
             return skipped("gold", "no task has an answer; with gold_reply(task) every run could check its tasks")
         verdicts = self._verdicts(self.gold)
         faults = [
-            f"{task.id or task.prompt[-1]['content']!r:.60}: {_said(verdict)}"
+            f"{task.id or task.prompt[-1]['content']!r:.60}: {_describe(verdict)}"
             for (task, _), verdict in zip(self.gold, verdicts, strict=True)
             if verdict.value != 1.0
         ]
         if faults:
-            return failed("gold", f"{len(faults)} of {len(self.gold)} gold answers do not earn 1.0:\n{listed(faults)}")
+            return failed(
+                "gold", f"{len(faults)} of {len(self.gold)} gold answers do not earn 1.0:\n{list_first(faults)}"
+            )
         own = self.gold[0][0].answer is not None or hasattr(unwrapped(self.candidate.built), "gold_reply")
         return passed("gold", f"{len(self.gold)} {'gold answers' if own else 'demonstrations'} earn 1.0")
 
@@ -182,14 +184,14 @@ class _Trial:
             if verdict.value == 1.0
         ]
         if len(right) > LENIENT * len(altered):
-            return failed("altered", f"{len(right)} of {len(altered)} altered answers earn 1.0:\n{listed(right)}")
+            return failed("altered", f"{len(right)} of {len(altered)} altered answers earn 1.0:\n{list_first(right)}")
         return passed(
             "altered", f"{len(altered) - len(right)} of {len(altered)} altered answers are wrong, as are empty ones"
         )
 
     def hostile(self, name: str) -> ContractFinding:
         """Check that one hostile reply gets a verdict other than 1.0."""
-        task = self.drawn[self.splits[0]][0]
+        task = self.tasks[self.splits[0]][0]
         started = time.perf_counter()
         (verdict,) = self._verdicts([(task, HOSTILE[name])])
         if verdict.value == 1.0:
@@ -197,6 +199,6 @@ class _Trial:
         return passed("hostile", f"{(time.perf_counter() - started) * 1000:.0f} ms")
 
 
-def _said(verdict: Verdict) -> str:
+def _describe(verdict: Verdict) -> str:
     value = "" if verdict.value is None else f" {verdict.value:g}"
     return f"{verdict.status}{value}{': ' + verdict.reason if verdict.reason else ''}"

@@ -13,8 +13,8 @@ from ..scoring.isolation import unwrapped
 from ..scoring.score_rollouts import score_rewards
 from .declared import stated_range, summary
 from .findings import ContractFinding, failed, passed, skipped
-from .steps import NotTried, TrialCandidate, TrialStep, build_step, listed, pickle_step, run_async
-from .trial_replies import HOSTILE, attempt, ordinary
+from .steps import NotTried, TrialCandidate, TrialStep, build_step, list_first, pickle_step, run_async
+from .trial_replies import HOSTILE, attempt, ordinary_rollouts
 
 TASKS = 4
 
@@ -43,7 +43,7 @@ class _Trial:
 
     @cached_property
     def groups(self) -> list[list[Rollout]]:
-        made = [ordinary(task) for task in self.candidate.tasks(TASKS)]
+        made = [ordinary_rollouts(task) for task in self.candidate.tasks(TASKS)]
         self._untouched = copy.deepcopy(made)
         return made
 
@@ -110,7 +110,7 @@ class _Trial:
             if one.rewards != two.rewards
         ]
         if faults:
-            return failed("repeats", f"different values for the same replies:\n{listed(faults)}")
+            return failed("repeats", f"different values for the same replies:\n{list_first(faults)}")
         return passed("repeats", "the same values again, and from a second object")
 
     def hostile(self, name: str) -> ContractFinding:

@@ -12,7 +12,7 @@ from functools import cached_property
 from ..contracts import Execution, ExecutionLimits, Guarantee, Sandbox
 from ..errors import R1Error, Unavailable
 from .findings import ContractFinding, failed, passed, skipped
-from .steps import NotTried, TrialCandidate, TrialStep, build_step, listed, pickle_step, run_async
+from .steps import NotTried, TrialCandidate, TrialStep, build_step, list_first, pickle_step, run_async
 
 START_S = 30.0  # added to a program's limit, because a container may have to start
 _LIMITS = ExecutionLimits(timeout_s=10.0)
@@ -81,7 +81,7 @@ class _Trial:
         (execution,) = self._run("print(len(input()))", "\u00e9\U0001f600" * 1000)
         if (execution.status, execution.stdout.strip()) != ("ok", "2000"):
             faults.append(f"2000 non-ASCII characters on stdin: {execution!r:.120}")
-        return failed("runs", listed(faults)) if faults else passed("runs", "in order, with output and exit code")
+        return failed("runs", list_first(faults)) if faults else passed("runs", "in order, with output and exit code")
 
     def starts_in_fresh_state(self) -> ContractFinding:
         """Check that an execution leaves nothing behind for the next one."""
@@ -111,7 +111,7 @@ class _Trial:
             if execution.status != "timeout" and ("while" in code or execution.seconds > _SHORT.timeout_s):
                 faults.append(f"{code!r} must be 'timeout', got {execution.status!r}")
         if faults:
-            return failed("ends", listed(faults))
+            return failed("ends", list_first(faults))
         return passed(
             "ends", f"endless programs are stopped, after {slowest:.1f} s at a limit of {_SHORT.timeout_s:g} s"
         )
@@ -142,7 +142,7 @@ class _Trial:
         claimed = {guarantee.name for guarantee in self.guarantees if guarantee.holds}
         tried = [name for name in _ATTACKS if name in claimed]
         if broken := [f"{name}: {reached}" for name in tried if (reached := _ATTACKS[name](self))]:
-            return failed("claims", f"check() claims that these hold, but:\n{listed(broken)}")
+            return failed("claims", f"check() claims that these hold, but:\n{list_first(broken)}")
         if not tried:
             return skipped("claims", f"it claims none of {', '.join(_ATTACKS)}")
         return passed("claims", f"attacked from inside: {', '.join(tried)}")

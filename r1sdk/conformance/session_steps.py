@@ -119,7 +119,7 @@ class _Trial:
         made = 0
         for tool in tools.values():
             for text in HOSTILE.values():
-                result = run_blocking(run_tool(ToolCall(tool.name, _filled(tool, text)), tools, limits))
+                result = run_blocking(run_tool(ToolCall(tool.name, _hostile_arguments(tool, text)), tools, limits))
                 made += 1
                 if result.status == "timeout":
                     return failed("calls", f"{tool.name}({text[:60]!r}...) gave no result in {self.timeout_s:g} s")
@@ -149,7 +149,7 @@ def _fault(messages: Sequence[Message]) -> str | None:
     return None
 
 
-def _filled(tool: Tool, text: str) -> dict[str, Any]:
+def _hostile_arguments(tool: Tool, text: str) -> dict[str, Any]:
     """Return arguments of the right types, with hostile text for every string."""
     kinds: dict[str, Any] = {
         "string": text,

@@ -87,18 +87,18 @@ class NotTried(Exception):
     """The reason why a check could not be tried. It becomes a finding `skipped`, not a failure."""
 
 
-def guarded(step: TrialStep) -> tuple[ContractFinding, Any]:
+def run_guarded(step: TrialStep) -> tuple[ContractFinding, Any]:
     """Run `step` and return its result. Any exception of the plugin is a finding, since it is someone else's code."""
     try:
         result = step.run()
     except NotTried as reason:
         return skipped(step.check, str(reason)), None
     except Exception as error:  # noqa: BLE001 - see above
-        return failed(step.check, explained(error)), None
+        return failed(step.check, describe_error(error)), None
     return result if isinstance(result, tuple) else (result, None)
 
 
-def explained(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the error, and the line of the plugin that raised it."""
     cause = error.__cause__ if isinstance(error, RewardError) and error.__cause__ is not None else error
     frames = traceback.extract_tb(cause.__traceback__)
@@ -153,7 +153,7 @@ def run_async(coroutine: Any) -> Any:
     return asyncio.run(coroutine)
 
 
-def listed(items: Sequence[str], most: int = 3) -> str:
+def list_first(items: Sequence[str], most: int = 3) -> str:
     """Return the first items, one per line, and the number of the remaining ones."""
     more = [f"and {len(items) - most} more"] if len(items) > most else []
     return "\n".join([*items[:most], *more])

@@ -21,7 +21,7 @@ from typing import Any
 from ..plugins.registry import load_plugins
 from . import environment_steps, reward_steps, sandbox_steps, verifier_steps
 from .findings import Subject
-from .steps import TrialCandidate, TrialStep, guarded
+from .steps import TrialCandidate, TrialStep, run_guarded
 
 _PR_SET_PDEATHSIG = 1
 
@@ -40,20 +40,20 @@ def main() -> None:
     request = json.load(sys.stdin)
     _end_with(request["parent"])
 
-    def say(**line: Any) -> None:
+    def print_line(**line: Any) -> None:
         print(json.dumps(line), file=out, flush=True)
 
     stopped = set(request["stopped"])
     for number, (at, step) in enumerate(_steps(request)):
         if number < request["first"] or (request["only_observes"] and not step.observes) or at in stopped:
             continue
-        say(begin=number, limit_s=step.limit_s, subject=at, check=step.check, part=step.part, gate=step.gate)
+        print_line(begin=number, limit_s=step.limit_s, subject=at, check=step.check, part=step.part, gate=step.gate)
         started = time.perf_counter()
-        finding, seen = guarded(step)
-        say(finding=asdict(finding), seen=seen, seconds=time.perf_counter() - started)
+        finding, seen = run_guarded(step)
+        print_line(finding=asdict(finding), seen=seen, seconds=time.perf_counter() - started)
         if step.gate and finding.outcome == "fails":
             stopped.add(at)
-    say(end=True)
+    print_line(end=True)
 
 
 def _end_with(parent: int) -> None:

@@ -72,7 +72,7 @@ def attempt(task: Task, text: str, verdict: Verdict | None = None, finish: Finis
     return Rollout(task, Completion([{"role": "assistant", "content": text}], tokens, finish), verdict)
 
 
-def ordinary(task: Task) -> list[Rollout]:
+def ordinary_rollouts(task: Task) -> list[Rollout]:
     """Return verified rollouts of one task: right, wrong, truncated, empty, and one that could not be verified."""
     return [
         attempt(task, text, Verdict(value, "error", reason="no service") if value is None else Verdict(value), finish)

@@ -16,7 +16,7 @@ from ..scoring.verification import VerifierAlone, gold_reply_of
 from .environment_steps import LENIENT
 from .findings import ContractFinding, failed, passed, skipped
 from .near_answers import alterations
-from .steps import NotTried, TrialCandidate, TrialStep, build_step, listed, pickle_step, run_async
+from .steps import NotTried, TrialCandidate, TrialStep, build_step, list_first, pickle_step, run_async
 from .trial_replies import HOSTILE, attempt
 
 TASKS = 32  # tasks whose gold answers are verified
@@ -31,7 +31,7 @@ def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
         pickle_step(candidate),
         TrialStep("gold", trial.gold_is_right, observes=True),
         TrialStep("near gold", trial.variants_are_wrong),
-        TrialStep("no answer", trial.nothing_is_wrong),
+        TrialStep("no answer", trial.no_answer_is_wrong),
         TrialStep("no gold", trial.a_task_without_gold_is_unverifiable),
         TrialStep("repeats", trial.repeats),
         *(
@@ -89,14 +89,16 @@ class _Trial:
         """Check that the gold answer of each task earns 1.0."""
         verdicts = self._verdicts(self.gold)
         faults = [
-            f"task {task.id or task.prompt!r:.60}: {_said(verdict)}: {reply[-200:]!r}"
+            f"task {task.id or task.prompt!r:.60}: {_describe(verdict)}: {reply[-200:]!r}"
             for (task, reply), verdict in zip(self.gold, verdicts, strict=True)
             if verdict.value != 1.0
         ]
         if faults:
-            return failed("gold", f"{len(faults)} of {len(verdicts)} right replies do not earn 1.0:\n{listed(faults)}")
+            return failed(
+                "gold", f"{len(faults)} of {len(verdicts)} right replies do not earn 1.0:\n{list_first(faults)}"
+            )
         earned = f"{len(verdicts)} right {'reply earns' if len(verdicts) == 1 else 'replies earn'} 1.0"
-        return passed("gold", earned), [_said(verdict) for verdict in verdicts]
+        return passed("gold", earned), [_describe(verdict) for verdict in verdicts]
 
     def variants_are_wrong(self) -> ContractFinding:
         """Check that answers close to the gold answer earn less: the verifier's own variants, or else altered gold answers."""
@@ -118,16 +120,18 @@ class _Trial:
             if verdict.value == 1.0
         ]
         if len(paid) > lenient * len(near):
-            return failed("near gold", f"{len(paid)} of {len(near)} near answers earn 1.0:\n{listed(paid)}")
+            return failed("near gold", f"{len(paid)} of {len(near)} near answers earn 1.0:\n{list_first(paid)}")
         return passed("near gold", f"{len(near) - len(paid)} of {len(near)} near answers earn less than 1.0")
 
-    def nothing_is_wrong(self) -> ContractFinding:
+    def no_answer_is_wrong(self) -> ContractFinding:
         """Check that a reply without an answer earns 0.0."""
         task = self._tasks()[0]
         replies = ("", "<think>I do not know</think>", reply_with(""))
         for reply, verdict in zip(replies, self._verdicts([(task, reply) for reply in replies]), strict=True):
             if verdict.value != 0.0:
-                return failed("no answer", f"{_said(verdict)} for {reply!r}: a reply without an answer must earn 0.0")
+                return failed(
+                    "no answer", f"{_describe(verdict)} for {reply!r}: a reply without an answer must earn 0.0"
+                )
         return passed("no answer", f"{len(replies)} replies without an answer earn 0.0")
 
     def a_task_without_gold_is_unverifiable(self) -> ContractFinding:
@@ -157,8 +161,8 @@ class _Trial:
             return failed("repeats", "it changes the tasks it is given, which other verifiers read too")
         for whose, second in (("", again), (" from a second object", from_other)):
             for (_, reply), one, two in zip(pairs, first, second, strict=True):
-                if _said(one) != _said(two):
-                    return failed("repeats", f"{_said(one)}, then {_said(two)}{whose}: {reply!r:.80}")
+                if _describe(one) != _describe(two):
+                    return failed("repeats", f"{_describe(one)}, then {_describe(two)}{whose}: {reply!r:.80}")
         return passed("repeats", "the same verdicts again, and from a second object")
 
     def hostile(self, name: str) -> ContractFinding:
@@ -171,6 +175,6 @@ class _Trial:
         return passed("hostile", f"{(time.perf_counter() - started) * 1000:.0f} ms")
 
 
-def _said(verdict: Verdict) -> str:
+def _describe(verdict: Verdict) -> str:
     value = "" if verdict.value is None else f" {verdict.value:g}"
     return f"{verdict.status}{value}{': ' + verdict.reason if verdict.reason else ''}"

@@ -20,7 +20,7 @@ START_S = 120.0  # until the first step begins, which includes imports on a busy
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class TrialResult:
     """The result of one step. `seen`: a value that must be the same in another process."""
 
     subject: int  # index among the subjects
@@ -60,14 +60,14 @@ class _Process:
         self.errors.close()
 
 
-def try_out(
+def run_trials(
     subjects: Sequence[Subject],
     task_source: Subject | None,
     timeout_s: float,
     hash_seed: int,
     only_observes: bool = False,
     progress: Callable[[Subject, str], None] | None = None,
-) -> list[Tried]:
+) -> list[TrialResult]:
     """Run every step for every subject and return the results. A step that hangs or breaks its process fails."""
     request = {
         "parent": os.getpid(),
@@ -76,7 +76,7 @@ def try_out(
         "timeout_s": timeout_s,
         "only_observes": only_observes,
     }
-    tried: list[Tried] = []
+    tried: list[TrialResult] = []
     first, stopped = 0, list[int]()
     while True:
         running = _start({**request, "first": first, "stopped": stopped}, hash_seed)
@@ -119,7 +119,7 @@ def _start(request: dict[str, Any], hash_seed: int) -> _Process:
 def _follow(
     running: _Process,
     subjects: Sequence[Subject],
-    tried: list[Tried],
+    tried: list[TrialResult],
     progress: Callable[[Subject, str], None] | None,
 ) -> dict[str, Any] | None:
     """Collect the results of the steps. Returns the step that broke the process, or None at the end."""
@@ -135,7 +135,7 @@ def _follow(
             if begun is None:
                 raise RuntimeError(f"the plugins could not be tried: {ending or f'nothing after {START_S:g} s'}")
             finding = ContractFinding(begun["check"], "fails", ending)
-            tried.append(Tried(begun["subject"], begun["part"], finding, seconds=math.inf))
+            tried.append(TrialResult(begun["subject"], begun["part"], finding, seconds=math.inf))
             return begun
         if "begin" in line:
             begun = line
@@ -144,6 +144,6 @@ def _follow(
         elif "finding" in line:
             assert begun is not None
             finding = ContractFinding(**line["finding"])
-            tried.append(Tried(begun["subject"], begun["part"], finding, line["seen"], line["seconds"]))
+            tried.append(TrialResult(begun["subject"], begun["part"], finding, line["seen"], line["seconds"]))
         else:
             return None

@@ -51,10 +51,10 @@ class FromFile:
     seed: int = 0
 
     def train(self) -> Iterator[Pair]:
-        return pairs(self._some(held_out=False))
+        return pairs(self._select(held_out=False))
 
     def held_out(self) -> Iterator[Pair]:
-        return pairs(self._some(held_out=True))
+        return pairs(self._select(held_out=True))
 
     def check(self) -> None:
         """Raises: R1Error if the file type is unknown, the first row has no known format, or every row is held out."""
@@ -69,7 +69,7 @@ class FromFile:
                 f"data {self.path} has {rows} rows, and data.held_out keeps {self.held_out_rows} from training: none are left"
             )
 
-    def _some(self, held_out: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _select(self, held_out: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not self.held_out_rows:
             return iter(()) if held_out else self._rows()
         kept = set(random.Random(self.seed).sample(range(self._count()), self.held_out_rows))

@@ -9,7 +9,7 @@ from .items import Item
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
+class RatedRow:
     """One row with the share of correct samples; None if no sample could be verified."""
 
     row: Mapping[str, Any]
@@ -22,7 +22,7 @@ class Rated:
         return {**self.row, "pass_rate": self.pass_rate, "pass_samples": self.samples}
 
 
-def rate(found: Iterable[Item], lines: Iterable[Mapping[str, Any]]) -> Iterator[Rated]:
+def rate(found: Iterable[Item], lines: Iterable[Mapping[str, Any]]) -> Iterator[RatedRow]:
     """Return the row of each attempted task with its pass rate, in row order. `lines`: saved rollouts. Raises: R1Error.
 
     Only a verdict of 1.0 counts as correct: a program that passes some of its tests has not passed.
@@ -37,6 +37,6 @@ def rate(found: Iterable[Item], lines: Iterable[Mapping[str, Any]]) -> Iterator[
         if attempts is None:
             continue
         known = [value for value in attempts if value is not None]
-        yield Rated(item.row, sum(v == 1.0 for v in known) / len(known) if known else None, len(known))
+        yield RatedRow(item.row, sum(v == 1.0 for v in known) / len(known) if known else None, len(known))
     if values:
         raise R1Error(f"{len(values)} tasks of the evaluation are not in the data, the first: {next(iter(values))!r}")

@@ -9,27 +9,27 @@ from typing import Any
 from ..errors import R1Error
 from .items import Item
 
-RATE, SAMPLES = "pass_rate", "pass_samples"  # the columns that `Rated.line` adds
+RATE, SAMPLES = "pass_rate", "pass_samples"  # the columns that `RatedRow.line` adds
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class PassRate:
     """The number of correct completions of a task."""
 
     right: float
     samples: int
 
 
-def read_rates(file: Path, found: Iterable[Item]) -> dict[str, Measured]:
+def read_rates(file: Path, found: Iterable[Item]) -> dict[str, PassRate]:
     """Return the pass rates by task id, for the tasks of `found` that have a row in `file`. Raises: R1Error."""
-    by_row: dict[str, Measured] = {}
+    by_row: dict[str, PassRate] = {}
     for number, line in _lines(file):
         rate, samples = line.get(RATE), line.get(SAMPLES)
         if not isinstance(rate, int | float) or not isinstance(samples, int) or not 0 <= rate <= 1 or samples < 0:
             raise R1Error(
                 f"{file}, line {number}: needs {RATE} from 0 to 1 and {SAMPLES}, a count, as written by r1 data difficulty"
             )
-        by_row[_key(line)] = Measured(rate * samples, samples)
+        by_row[_key(line)] = PassRate(rate * samples, samples)
     known = {item.task.id: by_row[key] for item in found if item.task.id and (key := _key(item.row)) in by_row}
     if not known:
         raise R1Error(f"{file}: none of its {len(by_row)} rows is a training task: rate the data that you train on")

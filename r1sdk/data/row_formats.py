@@ -33,7 +33,7 @@ def demonstration(row: Mapping[str, Any]) -> tuple[Task, Completion]:
     elif row.get("conversations") is not None:
         messages = _sharegpt(row["conversations"], row.get("system"))
     else:
-        raise R1Error(_no_shape(row))
+        raise R1Error(_unknown_format(row))
     return _split(messages, row, replied)
 
 
@@ -74,7 +74,7 @@ def _sharegpt(turns: Any, system: Any) -> list[Message]:
     return found
 
 
-def _no_shape(row: Mapping[str, Any]) -> str:
+def _unknown_format(row: Mapping[str, Any]) -> str:
     close = next(
         (hint for key in row if (hint := nearest(key, ["messages", "prompt", "completion", "conversations"]))), ""
     )

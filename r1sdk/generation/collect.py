@@ -18,7 +18,7 @@ from .keep import Candidate
 from .meter import Meter
 from .plan import Plan
 from .source import Answer, AnswerSource, Failure
-from .work import Work, prompt_digest
+from .work import WorkFolder, prompt_digest
 from .write import write_rows
 
 VERIFIED_TOGETHER = 256
@@ -31,7 +31,7 @@ def collect(plan: Plan, source: AnswerSource, show: Callable[[Meter], None] | No
     Answers that an earlier call left in `plan.work` are reused. Raises: R1Error if the source is not available.
     """
 
-    with Work(plan) as work:
+    with WorkFolder(plan) as work:
         failures: Counter[str] = Counter()
         asyncio.run(_work(work, source, failures, show or (lambda meter: None)))
         collected = _choose(work, failures)
@@ -40,7 +40,7 @@ def collect(plan: Plan, source: AnswerSource, show: Callable[[Meter], None] | No
         return collected
 
 
-async def _work(work: Work, source: AnswerSource, failures: Counter[str], show: Callable[[Meter], None]) -> None:
+async def _work(work: WorkFolder, source: AnswerSource, failures: Counter[str], show: Callable[[Meter], None]) -> None:
     queue: asyncio.Queue[Key | None] = asyncio.Queue(maxsize=8 * VERIFIED_TOGETHER)
     unanswered = 0  # in a row
 
@@ -74,7 +74,7 @@ async def _work(work: Work, source: AnswerSource, failures: Counter[str], show: 
         raise first_error(errors) from errors
 
 
-async def _verify(work: Work, queue: "asyncio.Queue[Key | None]") -> None:
+async def _verify(work: WorkFolder, queue: "asyncio.Queue[Key | None]") -> None:
     """Verify the answers that arrive through `queue`, many at a time, in another thread because it may take long."""
     more = True
     while more:
@@ -95,7 +95,7 @@ def _verdicts(rollouts: list[Rollout], plan: Plan) -> list[Rollout]:
     return asyncio.run(verify(rollouts, plan.environment))
 
 
-def _choose(work: Work, failures: Counter[str]) -> Collected:
+def _choose(work: WorkFolder, failures: Counter[str]) -> Collected:
     """Score every answer and apply the rule."""
     plan = work.plan
     scores: dict[Key, Score] = {}
@@ -129,7 +129,7 @@ def _choose(work: Work, failures: Counter[str]) -> Collected:
     )
 
 
-def _groups_of_one_size(work: Work, together: int = 64) -> Iterator[list[list[Key]]]:
+def _groups_of_one_size(work: WorkFolder, together: int = 64) -> Iterator[list[list[Key]]]:
     """Return the answers grouped by prompt, in batches of prompts that have the same number of answers."""
     batch: list[list[Key]] = []
     for _, keys in groupby(work.present(), key=lambda key: key[0]):

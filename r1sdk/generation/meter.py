@@ -22,7 +22,7 @@ class Meter:
     started: float = field(default_factory=time.monotonic)
     _marks: deque[tuple[float, int, int]] = field(default_factory=deque)  # time, answers, tokens
 
-    def answered(self, prompt_tokens: int | None, completion_tokens: int | None, before: bool = False) -> None:
+    def count_answer(self, prompt_tokens: int | None, completion_tokens: int | None, before: bool = False) -> None:
         """Count an answer. `before`: it was on disk when this call started."""
         self.done += 1
         self.prompt_tokens += prompt_tokens or 0
@@ -42,14 +42,14 @@ class Meter:
         seconds = max(now - then, 1e-9)
         return (answers_now - answers) / seconds, (tokens_now - tokens) / seconds
 
-    def left_s(self) -> float | None:
+    def remaining_s(self) -> float | None:
         """Return the seconds left at the present speed; None if the speed is unknown."""
         answers, _ = self.speed()
         return (self.total - self.done) / answers if answers else None
 
     def __str__(self) -> str:
         _, tokens = self.speed()
-        left = self.left_s()
+        left = self.remaining_s()
         parts = [f"{self.done}/{self.total} answers", f"{tokens:,.0f} tokens/s"]
         if left is not None and self.done < self.total:
             parts.append(f"{_clock(left)} left")

@@ -21,7 +21,7 @@ FATAL = frozenset({401, 403, 404})  # refusals that every other request would ge
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AnswerRequest:
     """One answer to request."""
 
     key: Key
@@ -32,7 +32,7 @@ class Wanted:
 class Answer:
     """One answer that arrived."""
 
-    wanted: Wanted
+    wanted: AnswerRequest
     completion: Completion
     prompt_tokens: int | None = None  # None: not reported
     completion_tokens: int | None = None
@@ -45,7 +45,7 @@ class Answer:
 class Failure:
     """One request that failed."""
 
-    wanted: Wanted
+    wanted: AnswerRequest
     reason: str
 
 
@@ -53,7 +53,7 @@ Emit = Callable[[Answer | Failure], Awaitable[None]]
 
 
 class AnswerSource(Protocol):
-    async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
+    async def run(self, wanted: Sequence[AnswerRequest], emit: Emit) -> None:
         """Await `emit` once for each of `wanted`, as soon as its result is there. Raises: R1Error if none can succeed."""
         ...
 
@@ -68,7 +68,7 @@ class LocalSource:
     environment: Environment | None = None  # None: every answer is a single turn
     limits: SessionLimits = field(default_factory=SessionLimits)
 
-    async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
+    async def run(self, wanted: Sequence[AnswerRequest], emit: Emit) -> None:
         """See `AnswerSource`."""
         for start in range(0, len(wanted), self.batch):
             some = wanted[start : start + self.batch]
@@ -99,7 +99,7 @@ class ServerSource:
     limits: SessionLimits = field(default_factory=SessionLimits)
     max_tokens: int | None = None  # of all turns of an answer together; None: `server.body` limits each turn
 
-    async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
+    async def run(self, wanted: Sequence[AnswerRequest], emit: Emit) -> None:
         """See `AnswerSource`."""
         allow_open_files(self.server.max_concurrent)
         session = ServerSession(self.server)
@@ -118,7 +118,7 @@ class ServerSource:
         finally:
             await session.close()
 
-    async def _answer(self, session: ServerSession, one: Wanted) -> Answer | Failure:
+    async def _answer(self, session: ServerSession, one: AnswerRequest) -> Answer | Failure:
         started = time.perf_counter()
         try:
             found = await attempt(session, one.task, self.environment, self.limits, self.max_tokens)

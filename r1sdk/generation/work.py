@@ -15,10 +15,10 @@ from ..storage.rollout_rows import UnsavedTokens
 from .journal import Journal, Key
 from .meter import Meter
 from .plan import Plan
-from .source import Answer, Wanted
+from .source import Answer, AnswerRequest
 
 
-class Work:
+class WorkFolder:
     """A work folder, opened with `with`. It holds the saved answers and verdicts, and new ones are added to it."""
 
     def __init__(self, plan: Plan) -> None:
@@ -46,7 +46,7 @@ class Work:
             for line in self.answers.open():
                 self._check(line)
                 if self._wanted((line["place"], line["sample"])):
-                    self.meter.answered(line.get("prompt_tokens"), line.get("completion_tokens"), before=True)
+                    self.meter.count_answer(line.get("prompt_tokens"), line.get("completion_tokens"), before=True)
             for line in self.verdicts.open():
                 key = (line["place"], line["sample"])
                 self._judged[key] = Verdict(**line["verdict"])
@@ -64,11 +64,11 @@ class Work:
         if self._lock is not None:
             self._lock.close()
 
-    def missing(self) -> list[Wanted]:
+    def missing(self) -> list[AnswerRequest]:
         """Return the answers that are not on disk, by task and sample."""
         samples = range(self.plan.sampling.samples)
         keys = ((place, sample) for place in range(len(self.plan.tasks)) for sample in samples)
-        return [Wanted(key, self.plan.tasks[key[0]]) for key in keys if key not in self.answers]
+        return [AnswerRequest(key, self.plan.tasks[key[0]]) for key in keys if key not in self.answers]
 
     def present(self) -> list[Key]:
         """Return the keys of this plan's answers on disk, by task and sample."""
@@ -94,7 +94,7 @@ class Work:
                 **({} if answer.session is None else {"session": asdict(answer.session)}),
             },
         )
-        self.meter.answered(answer.prompt_tokens, answer.completion_tokens)
+        self.meter.count_answer(answer.prompt_tokens, answer.completion_tokens)
         self.meter.retried += answer.attempts - 1
 
     def add_verdict(self, key: Key, verdict: Verdict) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 from ..errors import R1Error
 from .collected import Collected
-from .work import Work
+from .work import WorkFolder
 
 ROWS_TOGETHER = 1000
 
 
-def write_rows(work: Work, collected: Collected) -> None:
+def write_rows(work: WorkFolder, collected: Collected) -> None:
     """Write `collected.plan.out`. Raises: R1Error."""
     out = collected.plan.out
     new = out.with_name(f".{out.name}.new")
@@ -25,7 +25,7 @@ def write_rows(work: Work, collected: Collected) -> None:
     new.replace(out)
 
 
-def _rows(work: Work, collected: Collected) -> Iterator[dict[str, Any]]:
+def _rows(work: WorkFolder, collected: Collected) -> Iterator[dict[str, Any]]:
     """Yield rows with `prompt` and `completion`, as TRL and `r1 train --data` read them, then facts about the answer."""
     for candidate in collected.chosen.kept:
         key = (candidate.place, candidate.sample)

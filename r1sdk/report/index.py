@@ -105,7 +105,7 @@ class RolloutIndex:
         return sum(max(0, _size(source.file) - source.read) for source in self.sources)
 
     def _read(self, at: int, source: RolloutFile, limit: int | None) -> None:
-        with source.file.open("rb") as file, _uncollected():
+        with source.file.open("rb") as file, _without_garbage_collection():
             file.seek(source.read)
             for text in file:
                 if not text.endswith(b"\n") or (limit is not None and len(self.rows) >= limit):
@@ -177,7 +177,7 @@ def _decoder() -> Callable[[bytes], Any]:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def _without_garbage_collection() -> Iterator[None]:
     """Disable the garbage collector, which would walk through all rows again and again."""
     enabled = gc.isenabled()
     gc.disable()

@@ -61,11 +61,11 @@ class Query:
     def reads_text(self) -> bool:
         return bool(self.words or self.absent)
 
-    def row(self, row: RolloutRow) -> bool:
+    def matches_row(self, row: RolloutRow) -> bool:
         """True if the row passes every test. Words are not tested here."""
         return all(test(row) for test in self.tests)
 
-    def text(self, line: Mapping[str, Any]) -> bool:
+    def matches_text(self, line: Mapping[str, Any]) -> bool:
         """True if the text of a rollout passes the words."""
         messages = [*(line.get("task") or {}).get("prompt", []), *(line.get("completion") or {}).get("messages", [])]
         text = "\n".join(map(message_text, messages)).lower()
@@ -105,19 +105,19 @@ def _test(key: str, part: str | None, sign: str, value: str) -> Test:
         raise R1Error(f"{key} takes no name after a dot; only reward.NAME does")
     if key == "verdict":
         right = _one_of("verdict", value, tuple(_VERDICTS))
-        return _negated(sign, lambda row: _VERDICTS[right](row.value))
+        return _with_sign(sign, lambda row: _VERDICTS[right](row.value))
     if key == "status":
         status = _one_of("status", value, _STATUSES)
-        return _negated(sign, lambda row: row.status == status)
+        return _with_sign(sign, lambda row: row.status == status)
     if key in ("cut", "dropped"):
         claim = _one_of(key, value, ("yes", "no")) == "yes"
         name = "truncated" if key == "cut" else key
-        return _negated(sign, lambda row: getattr(row, name) == claim)
+        return _with_sign(sign, lambda row: getattr(row, name) == claim)
     if key == "task":
-        return _negated(sign, lambda row: value in row.task)
+        return _with_sign(sign, lambda row: value in row.task)
     if key == "step" and value in (BEFORE, AFTER, "held-out"):
         moments = (BEFORE, DURING, AFTER) if value == "held-out" else (value,)
-        return _negated(sign, lambda row: row.moment in moments)
+        return _with_sign(sign, lambda row: row.moment in moments)
     read: Mapping[str, Callable[[RolloutRow], float | None]] = {
         "step": lambda row: None if row.moment in (BEFORE, AFTER) else row.step,
         "tokens": lambda row: row.tokens,
@@ -139,7 +139,7 @@ def _numeric(key: str, read: Callable[[RolloutRow], float | None], sign: str, va
     return lambda row: (found := read(row)) is not None and bool(compare(found, number))
 
 
-def _negated(sign: str, test: Test) -> Test:
+def _with_sign(sign: str, test: Test) -> Test:
     if sign not in (":", "=", "!="):
         raise R1Error(f"{sign!r} works only for numbers: use ':' or '!='")
     return (lambda row: not test(row)) if sign == "!=" else test

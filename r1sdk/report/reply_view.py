@@ -26,15 +26,15 @@ def split_reply(text: str) -> Sequence[ReplyPart]:
         found += [ReplyPart("other", outside.strip()), ReplyPart("think", inside.strip())]
     elif "<think>" in text:
         outside, _, inside = text.partition("<think>")
-        return _kept([ReplyPart("other", outside.strip()), ReplyPart("think", inside.strip(), closed=False)])
+        return _without_empty([ReplyPart("other", outside.strip()), ReplyPart("think", inside.strip(), closed=False)])
     while "<answer>" in rest:
         outside, _, rest = rest.partition("<answer>")
         answer, ended, rest = rest.partition("</answer>")
         found += [ReplyPart("other", outside.strip()), ReplyPart("answer", answer.strip(), bool(ended))]
-    return _kept([*found, ReplyPart("other", rest.strip())])
+    return _without_empty([*found, ReplyPart("other", rest.strip())])
 
 
-def _kept(found: Sequence[ReplyPart]) -> Sequence[ReplyPart]:
+def _without_empty(found: Sequence[ReplyPart]) -> Sequence[ReplyPart]:
     return [part for part in found if part.text or part.kind != "other"]
 
 

@@ -68,7 +68,7 @@ def held_out(folder: RunFolder) -> HeldOut:
         kept=sum(right_before[key] and right_after[key] for key in both),
         missed=sum(not right_before[key] and not right_after[key] for key in both),
     )
-    return HeldOut({key: found[key] for key in _varied(found)}, flips if both else None)
+    return HeldOut({key: found[key] for key in _choose_varied(found)}, flips if both else None)
 
 
 def training_attempts(folder: RunFolder, last: int) -> Mapping[str, Sequence[Attempt]]:
@@ -165,7 +165,7 @@ def _first_attempts(
     return attempts, right
 
 
-def _varied(found: Mapping[str, Sequence[Attempt]]) -> list[str]:
+def _choose_varied(found: Mapping[str, Sequence[Attempt]]) -> list[str]:
     """Return at most `SHOWN` tasks, alternating between outcomes (wrong then right, ...), most attempted tasks first."""
     courses: dict[tuple[bool, bool], list[str]] = {
         (False, True): [],

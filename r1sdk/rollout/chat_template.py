@@ -34,12 +34,12 @@ class TurnWriter:
         """Return the ids of a prompt up to the start of the reply, and the `<think>` that the template has opened."""
         return self._ids(self._render(messages))
 
-    def between(self, messages: Sequence[Message]) -> tuple[list[int], str]:
+    def between_turns(self, messages: Sequence[Message]) -> tuple[list[int], str]:
         """Return the ids between two turns of the model, without the first one's end token, and the `<think>` as in `prompt`.
 
         The environment's text cannot open or end a turn: special tokens in it are split by a space.
         """
-        chat = [{**message, "content": self._harmless(message["content"])} for message in as_chat(messages)]
+        chat = [{**message, "content": self._split_special_tokens(message["content"])} for message in as_chat(messages)]
         return self._ids(self._after_reply(chat))
 
     def read(self, ids: Sequence[int]) -> str:
@@ -63,7 +63,7 @@ class TurnWriter:
     def _ids(self, text: str) -> tuple[list[int], str]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]), opened_think(text)
 
-    def _harmless(self, text: str) -> str:
+    def _split_special_tokens(self, text: str) -> str:
         for token in self._special:
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return text

@@ -13,7 +13,7 @@ from ..errors import PluginError, RewardError, Unavailable
 from ..recipe.key_groups import SessionLimits
 from ..records import Completion, Ended, Message, Rollout, SessionLog, Task
 from .run_tool import ToolResult, run_tool, shortened
-from .tool_calls import Malformed, ToolCall, read_calls
+from .tool_calls import MalformedCall, ToolCall, read_calls
 from .tools import Tool, tools_of
 
 
@@ -100,12 +100,12 @@ class Episode:
         self.ended = ended
         return []
 
-    async def _call(self, calls: list[ToolCall | Malformed]) -> list[Message]:
+    async def _call(self, calls: list[ToolCall | MalformedCall]) -> list[Message]:
         """Make the calls of one turn concurrently and return their results in order."""
         left = max(0, self.limits.calls - len(self._results))
-        made: list[ToolCall | Malformed] = []
+        made: list[ToolCall | MalformedCall] = []
         for call in calls:
-            if isinstance(call, Malformed) or left > 0:
+            if isinstance(call, MalformedCall) or left > 0:
                 left -= isinstance(call, ToolCall)
                 made.append(call)
         made = made[: self.limits.calls + 1]  # malformed calls are answered too, so they are bounded as well
@@ -116,7 +116,7 @@ class Episode:
         results = iter(results_in_order)
         messages: list[Message] = []
         for call in made:
-            if isinstance(call, Malformed):
+            if isinstance(call, MalformedCall):
                 self._malformed += 1
                 messages.append({"role": "tool", "name": "", "content": f"error: {call.reason}"})
             else:

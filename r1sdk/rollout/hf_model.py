@@ -32,7 +32,7 @@ class HFModel:
         prompted = self.tokenizer([texts[i] for i in order], add_special_tokens=False)["input_ids"] if texts else []
         completions: list[Completion | None] = [None] * len(texts)
         ends = self.ends
-        for i, ids in zip(order, self._sampled(prompted, sampling), strict=True):
+        for i, ids in zip(order, self._sample_rows(prompted, sampling), strict=True):
             completions[i] = self._completion(texts[i], ids, ends)
         made = [completion for completion in completions if completion is not None]
         return [made[i : i + sampling.samples] for i in range(0, len(made), sampling.samples)]
@@ -41,11 +41,11 @@ class HFModel:
         """See `TokenGenerator`. The global state of the random numbers is restored."""
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         made: list[list[int]] = [[] for _ in rows]
-        for i, ids in zip(order, self._sampled([rows[i] for i in order], sampling), strict=True):
+        for i, ids in zip(order, self._sample_rows([rows[i] for i in order], sampling), strict=True):
             made[i] = ids
         return made
 
-    def _sampled(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+    def _sample_rows(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
         """Return each row's continuation, up to and including the token that ends it, [batch_size] rows at a time."""
         training = self.model.training
         self.model.eval()
@@ -55,12 +55,12 @@ class HFModel:
             with torch.random.fork_rng(devices=devices), torch.inference_mode():
                 torch.manual_seed(sampling.seed)
                 for start in range(0, len(rows), self.batch_size):
-                    made += self._batch(rows[start : start + self.batch_size], sampling)
+                    made += self._sample_batch(rows[start : start + self.batch_size], sampling)
         finally:
             self.model.train(training)
         return made
 
-    def _batch(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+    def _sample_batch(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
         width = max(map(len, rows))
         ends = self.ends
         padding = self.tokenizer.pad_token_id
@@ -79,7 +79,7 @@ class HFModel:
                 eos_token_id=sorted(ends),
             ),
         )
-        return [_up_to_the_end(row, ends) for row in output[:, width:].tolist()]
+        return [_truncate_after_end(row, ends) for row in output[:, width:].tolist()]
 
     def _completion(self, prompt: str, ids: list[int], ends: frozenset[int]) -> Completion:
         text = opened_think(prompt) + self.tokenizer.decode(ids, skip_special_tokens=True)
@@ -87,7 +87,7 @@ class HFModel:
         return Completion([message], ids, "stop" if ids and ids[-1] in ends else "length")
 
 
-def _up_to_the_end(row: list[int], ends: frozenset[int]) -> list[int]:
+def _truncate_after_end(row: list[int], ends: frozenset[int]) -> list[int]:
     end = next((i for i, token in enumerate(row) if token in ends), None)
     return row if end is None else row[: end + 1]
 

@@ -76,7 +76,7 @@ class TokenPolicy:
 
     def observe(self, episode: Episode, messages: list[Message]) -> bool:
         """See `Policy`."""
-        ids, opened = self.writer.between(messages)
+        ids, opened = self.writer.between_turns(messages)
         if len(episode.trace.ids) + len(ids) >= self.max_tokens:
             return False
         episode.trace.append_environment(ids)

@@ -40,10 +40,10 @@ async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLim
         return ToolResult(
             name, f"error: there is no tool {name!r}{nearest(name, tools)}; available: {', '.join(tools)}", "failed"
         )
-    if (misfit := tool.misfit(call.arguments)) is not None:
-        return ToolResult(name, shortened(f"error: {misfit}", limits.output_chars), "failed")
+    if (problem := tool.argument_problem(call.arguments)) is not None:
+        return ToolResult(name, shortened(f"error: {problem}", limits.output_chars), "failed")
     try:
-        value = await _within(tool.function, call.arguments, limits.timeout_s)
+        value = await _call_within(tool.function, call.arguments, limits.timeout_s)
     except ToolTimeout:
         return ToolResult(name, f"error: {name} gave no result within {limits.timeout_s:g} s", "timeout")
     except (Unavailable, TooManyHangingTools):
@@ -78,7 +78,7 @@ class TooManyHangingTools(R1Error):
     """Too many calls that timed out are still running."""
 
 
-async def _within(function: Callable[..., Any], arguments: Mapping[str, Any], timeout_s: float) -> Any:
+async def _call_within(function: Callable[..., Any], arguments: Mapping[str, Any], timeout_s: float) -> Any:
     """Return the function's value. Raises: ToolTimeout, and any exception of the function."""
     limits = isolation_of(function)
     if limits is not None:

@@ -47,7 +47,7 @@ class ServerAttempt:
     session: SessionLog | None = None  # of an attempt with several turns
 
 
-def replies(session: ServerSession, usage: Usage | None = None) -> Reply:
+def reply_function(session: ServerSession, usage: Usage | None = None) -> Reply:
     """Return a function that requests one completion from `session` and adds to `usage`."""
 
     async def reply(messages: list[Message], max_tokens: int | None) -> Completion:
@@ -76,7 +76,7 @@ async def attempt(
     Raises: Unavailable, Refused, RewardError.
     """
     usage = Usage()
-    reply = replies(session, usage)
+    reply = reply_function(session, usage)
     live = None if environment is None else session_of(environment, task)
     if live is None:
         return ServerAttempt(await reply(task.prompt, None), usage)
@@ -107,7 +107,7 @@ class ServerModel:
         """See `ChatModel`. Replies raise R1Error if the server does not answer."""
         allow_open_files(self.server.max_concurrent)
         session = ServerSession(replace(self.server, body=tuple({**_body(sampling), **dict(self.server.body)}.items())))
-        ask = replies(session)
+        ask = reply_function(session)
 
         async def reply(messages: list[Message], max_tokens: int | None) -> Completion:
             try:

@@ -43,7 +43,7 @@ class Tool:
     def schema(self) -> dict[str, Any]:
         return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
 
-    def misfit(self, arguments: Mapping[str, Any]) -> str | None:
+    def argument_problem(self, arguments: Mapping[str, Any]) -> str | None:
         """Return the first problem with `arguments`, or None if they fit."""
         properties = self.parameters["properties"]
         if unknown := [name for name in arguments if name not in properties]:

@@ -12,7 +12,7 @@ from .isolation import Isolation
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallResult:
     """The result of a reward or a verifier. If `status` is not "ok", `value` is None and `reason` says why."""
 
     value: Any
@@ -21,7 +21,7 @@ class Called:
     reason: str = ""
 
 
-async def call(function: Any, argument: Any, limits: Isolation | None, rollout: Rollout, label: str) -> Called:
+async def call(function: Any, argument: Any, limits: Isolation | None, rollout: Rollout, label: str) -> CallResult:
     """Return the result of `function(argument)`, called in a worker if it has `limits`.
 
     `rollout` and `label` appear in error messages. Raises: RewardError if the function raises. Such a failure never becomes
@@ -34,13 +34,13 @@ async def call(function: Any, argument: Any, limits: Isolation | None, rollout: 
         value = function(argument)
         value = await value if inspect.isawaitable(value) else value
     except Unavailable as error:
-        return Called(None, time.perf_counter() - started, "error", str(error))
+        return CallResult(None, time.perf_counter() - started, "error", str(error))
     except Exception as error:
-        raise _failed(error, rollout, label) from error
-    return Called(value, time.perf_counter() - started)
+        raise _reward_error(error, rollout, label) from error
+    return CallResult(value, time.perf_counter() - started)
 
 
-async def _call_in_worker(function: Any, argument: Any, limits: Isolation, rollout: Rollout, label: str) -> Called:
+async def _call_in_worker(function: Any, argument: Any, limits: Isolation, rollout: Rollout, label: str) -> CallResult:
     sent = argument if isinstance(argument, Rollout) else list(argument)
     try:
         outcome = await call_isolated(function, sent, timeout_s=limits.timeout_s, memory_bytes=limits.memory_bytes)
@@ -48,18 +48,18 @@ async def _call_in_worker(function: Any, argument: Any, limits: Isolation, rollo
         raise RewardError(f"{label}: {error}\n  {describe_attempt(rollout)}") from error
     match outcome:
         case Outcome(status="ok"):
-            return Called(outcome.value, outcome.seconds)
+            return CallResult(outcome.value, outcome.seconds)
         case Outcome(status="raised", value=Unavailable()):
-            return Called(None, outcome.seconds, "error", str(outcome.value))
+            return CallResult(None, outcome.seconds, "error", str(outcome.value))
         case Outcome(status="raised"):
-            raise _failed(outcome.value, rollout, label) from outcome.value
+            raise _reward_error(outcome.value, rollout, label) from outcome.value
         case Outcome(status="died"):
-            return Called(None, outcome.seconds, "error", outcome.reason)
+            return CallResult(None, outcome.seconds, "error", outcome.reason)
         case _:
-            return Called(None, outcome.seconds, "timeout", outcome.reason)
+            return CallResult(None, outcome.seconds, "timeout", outcome.reason)
 
 
-def _failed(error: BaseException, rollout: Rollout, label: str) -> RewardError:
+def _reward_error(error: BaseException, rollout: Rollout, label: str) -> RewardError:
     return RewardError(f"{label} failed: {type(error).__name__}: {error}\n  {describe_attempt(rollout)}")
 
 

@@ -46,7 +46,7 @@ def isolated(timeout_s: float = 5.0, memory_bytes: int | None = DEFAULT_MEMORY_B
     return mark
 
 
-class Bounded:
+class TimeLimited:
     """A proxy for a reward or environment with a `timeout_s` in its recipe. It behaves like `target` in all other respects."""
 
     def __init__(self, target: Any, limits: Isolation) -> None:
@@ -62,22 +62,22 @@ class Bounded:
         return self.target(*arguments)
 
     def __repr__(self) -> str:
-        return f"Bounded({self.target!r}, {self.limits!r})"
+        return f"TimeLimited({self.target!r}, {self.limits!r})"
 
 
-def bounded(target: Any, timeout_s: float | None) -> Any:
+def with_timeout(target: Any, timeout_s: float | None) -> Any:
     """Return `target` with the recipe's `timeout_s` in place of the limit of its mark, or unchanged if `timeout_s` is None."""
     if timeout_s is None:
         return target
-    return Bounded(target, replace(isolation_of(target) or Isolation(), timeout_s=timeout_s))
+    return TimeLimited(target, replace(isolation_of(target) or Isolation(), timeout_s=timeout_s))
 
 
 def isolation_of(target: Any) -> Isolation | None:
     """Return the limits of a call of `target` in a worker, or None if it is called in this process."""
-    limits = target.limits if isinstance(target, Bounded) else getattr(target, _MARK, None)
+    limits = target.limits if isinstance(target, TimeLimited) else getattr(target, _MARK, None)
     return limits if isinstance(limits, Isolation) else None
 
 
 def unwrapped(target: Any) -> Any:
-    """Return the reward or environment without its `Bounded` proxy."""
-    return target.target if isinstance(target, Bounded) else target
+    """Return the reward or environment without its `TimeLimited` proxy."""
+    return target.target if isinstance(target, TimeLimited) else target

@@ -9,7 +9,7 @@ from typing import Any
 from ..contracts import Composite, Environment, takes_group
 from ..errors import RewardError
 from ..records import Rollout, Score, Verdict
-from .call import Called, call, describe_attempt
+from .call import CallResult, call, describe_attempt
 from .isolation import isolation_of, unwrapped
 
 Rewards = Mapping[str, tuple[Any, float]]
@@ -24,11 +24,11 @@ def score(
     `group_size`: number of consecutive rollouts that answer one prompt, for group rewards. Raises: RewardError.
     """
 
-    async def both() -> tuple[list[Rollout], list[Score]]:
+    async def verify_and_score() -> tuple[list[Rollout], list[Score]]:
         verified = await verify(rollouts, environment)
         return verified, await score_rewards(verified, rewards, group_size)
 
-    return asyncio.run(both())
+    return asyncio.run(verify_and_score())
 
 
 async def verify(rollouts: Sequence[Rollout], environment: Environment) -> list[Rollout]:
@@ -40,13 +40,13 @@ async def verify(rollouts: Sequence[Rollout], environment: Environment) -> list[
 async def score_rewards(rollouts: Sequence[Rollout], rewards: Rewards, group_size: int = 1) -> list[Score]:
     """Return each verified rollout's rewards and their weighted total. Shapes: [B] x [K] -> [B]. Raises: RewardError."""
     columns = await asyncio.gather(
-        *(_column(name, reward, rollouts, group_size) for name, (reward, _) in rewards.items())
+        *(_score_column(name, reward, rollouts, group_size) for name, (reward, _) in rewards.items())
     )
     rows = zip(*columns, strict=True) if rewards else ([] for _ in rollouts)
     return [_score(dict(zip(rewards, row, strict=True)), rewards) for row in rows]
 
 
-def _score(results: Mapping[str, Called], rewards: Rewards) -> Score:
+def _score(results: Mapping[str, CallResult], rewards: Rewards) -> Score:
     failed = {name: result for name, result in results.items() if result.status != "ok"}
     return Score(
         rewards={name: result.value for name, result in results.items()},
@@ -80,7 +80,7 @@ async def _verdict(environment: Environment, rollout: Rollout) -> Verdict:
     return Verdict(number, seconds=called.seconds)
 
 
-async def _column(name: str, reward: Any, rollouts: Sequence[Rollout], group_size: int) -> list[Called]:
+async def _score_column(name: str, reward: Any, rollouts: Sequence[Rollout], group_size: int) -> list[CallResult]:
     """Compute one reward for the batch. Shapes: [B] -> [B]."""
     label, limits, function = f"reward {name!r}", isolation_of(reward), unwrapped(reward)
     if not takes_group(function):
@@ -113,7 +113,7 @@ def _groups(rollouts: Sequence[Rollout], size: int, label: str) -> list[Sequence
     return groups
 
 
-def _per_rollout(called: Called, group: Sequence[Rollout], label: str) -> list[Called]:
+def _per_rollout(called: CallResult, group: Sequence[Rollout], label: str) -> list[CallResult]:
     """Split a group reward's result into one per rollout, each with its share of the time."""
     each = replace(called, value=None, seconds=called.seconds / len(group))
     if called.status != "ok":

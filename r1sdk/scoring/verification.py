@@ -15,7 +15,7 @@ from ..reply_format import reply_with
 KEPT = 64  # tasks whose gold answers are cached; the replies to one task arrive close together
 
 
-class _Read(NamedTuple):
+class _CachedGold(NamedTuple):
     """One verifier's reading of a task's gold answer, or the reason why it cannot be read."""
 
     verifier: Any  # a function that returns it: a weak reference if the class supports these
@@ -24,7 +24,7 @@ class _Read(NamedTuple):
     unverifiable: str | None
 
 
-_read: OrderedDict[tuple[int, str, str | None], _Read] = OrderedDict()
+_read: OrderedDict[tuple[int, str, str | None], _CachedGold] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -36,14 +36,14 @@ def verify_with(verifier: Verifier, rollout: Rollout) -> Verdict | Awaitable[Ver
         def verify(self, rollout):
             return r1sdk.verify_with(self.verifier, rollout)
     """
-    read = _gold_of(verifier, rollout.task)
+    read = _cached_gold(verifier, rollout.task)
     if read.unverifiable is not None:
         return Verdict(None, "unverifiable", reason=read.unverifiable)
     try:
         found = verifier.verify(read.gold, Submission(rollout))
     except Unverifiable as error:
         return Verdict(None, "unverifiable", reason=str(error))
-    return _awaited(verifier, found) if inspect.isawaitable(found) else _checked(verifier, found)
+    return _await_verdict(verifier, found) if inspect.isawaitable(found) else _check_verdict(verifier, found)
 
 
 def gold_reply_of(verifier: Verifier, task: Task) -> str | None:
@@ -69,20 +69,20 @@ class VerifierAlone:
         return gold_reply_of(self.verifier, task)
 
 
-async def _awaited(verifier: Verifier, found: Awaitable[Verdict]) -> Verdict:
+async def _await_verdict(verifier: Verifier, found: Awaitable[Verdict]) -> Verdict:
     try:
-        return _checked(verifier, await found)
+        return _check_verdict(verifier, await found)
     except Unverifiable as error:
         return Verdict(None, "unverifiable", reason=str(error))
 
 
-def _checked(verifier: Verifier, found: Any) -> Verdict:
+def _check_verdict(verifier: Verifier, found: Any) -> Verdict:
     if not isinstance(found, Verdict):
         raise TypeError(f"{type(verifier).__name__}.verify must return an r1sdk.Verdict, got {found!r:.100}")
     return found
 
 
-def _gold_of(verifier: Verifier, task: Task) -> _Read:
+def _cached_gold(verifier: Verifier, task: Task) -> _CachedGold:
     """Return the gold answer that `verifier` reads from `task`, cached if the same task was seen recently."""
     key = (id(verifier), task.id, task.answer)
     with _lock:
@@ -91,9 +91,9 @@ def _gold_of(verifier: Verifier, task: Task) -> _Read:
     if known is not None and known.verifier() is verifier and (known.task is task or known.task == task):
         return known
     try:
-        read = _Read(_reference(verifier), task, verifier.read_gold(task), None)
+        read = _CachedGold(_reference(verifier), task, verifier.read_gold(task), None)
     except Unverifiable as error:
-        read = _Read(_reference(verifier), task, None, str(error))
+        read = _CachedGold(_reference(verifier), task, None, str(error))
     with _lock:
         _read[key] = read
         while len(_read) > KEPT:

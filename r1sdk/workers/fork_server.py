@@ -32,7 +32,7 @@ def main(descriptor: int, parent: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if _LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    _answer(control, {"ready": os.getpid()})
+    _send_reply(control, {"ready": os.getpid()})
     null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # up to this line the pool could read why the start failed
         os.dup2(null, stream)
@@ -41,12 +41,14 @@ def main(descriptor: int, parent: int) -> None:
     try:
         while request := _request(control, parent):
             message, descriptors = request
-            _answer(control, _do(control, message, descriptors, workers))
+            _send_reply(control, _handle_request(control, message, descriptors, workers))
     finally:
-        _end(workers)
+        _end_all(workers)
 
 
-def _do(control: socket.socket, message: dict[str, Any], descriptors: list[int], workers: set[int]) -> dict[str, Any]:
+def _handle_request(
+    control: socket.socket, message: dict[str, Any], descriptors: list[int], workers: set[int]
+) -> dict[str, Any]:
     if "reap" in message:
         return {"status": _reap(message["reap"], workers)}
     sys.path[:] = message["path"]
@@ -83,7 +85,7 @@ def _request(control: socket.socket, parent: int) -> tuple[dict[str, Any], list[
     poll = select.poll()
     poll.register(control, select.POLLIN)
     # The socket alone is not enough: a process forked by the pool's process may hold its other end open.
-    handle = _handle(parent)
+    handle = _process_handle(parent)
     if handle is not None:
         poll.register(handle, select.POLLIN)
     try:
@@ -106,14 +108,14 @@ def _request(control: socket.socket, parent: int) -> tuple[dict[str, Any], list[
     return json.loads(text), descriptors
 
 
-def _handle(parent: int) -> int | None:
+def _process_handle(parent: int) -> int | None:
     try:
         return os.pidfd_open(parent) if _LINUX else None
     except (OSError, AttributeError):  # an old kernel: the poll's timeout notices instead
         return None
 
 
-def _answer(control: socket.socket, message: dict[str, Any]) -> None:
+def _send_reply(control: socket.socket, message: dict[str, Any]) -> None:
     with suppress(OSError):  # the next request notices that the pool is gone
         control.sendall(json.dumps(message).encode() + b"\n")
 
@@ -144,7 +146,7 @@ def _kill(pid: int) -> None:
             kill(pid, signal.SIGKILL)
 
 
-def _end(workers: set[int]) -> None:
+def _end_all(workers: set[int]) -> None:
     for pid in list(workers):
         _kill(pid)
     for pid in list(workers):

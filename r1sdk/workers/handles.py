@@ -135,7 +135,7 @@ class ForkServer:
                 stderr=errors,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the process that uses the pool
-                env=environment(),
+                env=worker_environment(),
             )
             theirs.close()
             try:
@@ -179,8 +179,8 @@ class ForkServer:
             self._process = None
 
 
-def environment() -> dict[str, str]:
-    """Return a worker's environment: this process's, with its module search path, one thread per library and no secrets."""
+def worker_environment() -> dict[str, str]:
+    """Return a worker's worker_environment: this process's, with its module search path, one thread per library and no secrets."""
     kept = {
         name: value
         for name, value in os.environ.items()

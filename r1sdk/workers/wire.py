@@ -29,17 +29,17 @@ def send(connection: socket.socket, payload: bytes) -> None:
 
 def receive(connection: socket.socket, deadline: float | None = None, limit: int = MAX_FRAME_BYTES) -> bytes:
     """Read one frame; `deadline` is on `time.monotonic`. Raises: Closed, Late."""
-    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size, deadline))
+    (length,) = _LENGTH.unpack(_receive_exactly(connection, _LENGTH.size, deadline))
     if length > limit:
         raise Closed(f"sent a frame of {length} bytes, more than {limit}")
-    return _exactly(connection, length, deadline)
+    return _receive_exactly(connection, length, deadline)
 
 
-def _exactly(connection: socket.socket, length: int, deadline: float | None) -> bytes:
+def _receive_exactly(connection: socket.socket, length: int, deadline: float | None) -> bytes:
     data = bytearray()
     while len(data) < length:
         # Bytes that have arrived are read even after the deadline: the reader may have been late, not the writer.
-        if deadline is not None and not _readable(connection, deadline - time.monotonic()):
+        if deadline is not None and not _is_readable(connection, deadline - time.monotonic()):
             raise Late
         try:
             part = connection.recv(min(length - len(data), 1 << 20))
@@ -51,7 +51,7 @@ def _exactly(connection: socket.socket, length: int, deadline: float | None) -> 
     return bytes(data)
 
 
-def _readable(connection: socket.socket, seconds: float) -> bool:
+def _is_readable(connection: socket.socket, seconds: float) -> bool:
     poll = select.poll()  # not select(): a trainer may hold more than 1024 descriptors
     poll.register(connection, select.POLLIN)
     return bool(poll.poll(min(max(0.0, seconds * 1000), _LONGEST_POLL_MS)))

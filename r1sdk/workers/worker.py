@@ -72,31 +72,31 @@ def _run_request(
         function, arguments = functions[key], pickle.loads(pickled_arguments)
         del pickled_arguments
         wire.send(connection, STARTED)  # from here on the function's own time counts
-        _limit(memory_bytes)
+        _limit_growth(memory_bytes)
         try:
-            return VALUE, _value(function, arguments)
+            return VALUE, _call_function(function, arguments)
         finally:
-            _limit(None)
+            _limit_growth(None)
     except MemoryError:
         return MEMORY, b""
     except BaseException as error:  # noqa: BLE001 - SystemExit too: it ends the function, not the worker
         try:
-            return RAISED, _pickled_error(error)
+            return RAISED, _pickle_error(error)
         except MemoryError:
             return MEMORY, b""
 
 
-def _value(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
+def _call_function(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
     value = function(*arguments)
     if inspect.isawaitable(value):
-        value = asyncio.run(_awaited(value))
+        value = asyncio.run(_await(value))
     pickled = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     if len(pickled) > wire.MAX_RESULT_BYTES - 1024:
         raise ValueError(f"returned {len(pickled)} bytes, more than {wire.MAX_RESULT_BYTES - 1024}")
     return pickled
 
 
-async def _awaited(value: Any) -> Any:
+async def _await(value: Any) -> Any:
     return await value
 
 
@@ -115,7 +115,7 @@ async def call_here(function: Callable[..., Any], *arguments: Any) -> Outcome:
     return Outcome("ok", value, time.monotonic() - started)
 
 
-def _pickled_error(error: BaseException) -> bytes:
+def _pickle_error(error: BaseException) -> bytes:
     """Pickle the exception with its traceback, or a RuntimeError with the same text if it cannot be pickled."""
     trace = "".join(traceback.format_exception(error, limit=-8))[-8192:]
     with suppress(BaseException):
@@ -128,7 +128,7 @@ def _pickled_error(error: BaseException) -> bytes:
     return pickle.dumps((pickle.dumps(RuntimeError(f"{type(error).__name__}: {text}")), trace))
 
 
-def _limit(memory_bytes: int | None) -> None:
+def _limit_growth(memory_bytes: int | None) -> None:
     """Let the process grow by `memory_bytes` from its present size; None lifts the limit.
 
     Only writable memory counts. Loaded libraries and reserved addresses do not: some libraries reserve many times the

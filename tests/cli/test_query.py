@@ -76,7 +76,7 @@ def index(tmp_path_factory):
 )
 def test_a_filter_lets_through_what_it_names(index, text, found):
     query = parse(text)
-    rows = [at for at, row in enumerate(index.rows) if query.row(row) and query.text(index.read(row))]
+    rows = [at for at, row in enumerate(index.rows) if query.matches_row(row) and query.matches_text(index.read(row))]
     assert rows == found
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from r1sdk.generation import LocalSource, ServerSource
-from r1sdk.generation.source import Wanted
+from r1sdk.generation.source import AnswerRequest
 from r1sdk.planning.resolve import plan_run, resolve
 from r1sdk.planning.rules import rules
 from r1sdk.plugins.registry import load_plugins
@@ -136,7 +136,7 @@ def collected(source, tasks):
     async def emit(answer):
         got[answer.wanted.task.id] = answer
 
-    asyncio.run(source.run([Wanted((at, 0), task) for at, task in enumerate(tasks)], emit))
+    asyncio.run(source.run([AnswerRequest((at, 0), task) for at, task in enumerate(tasks)], emit))
     return got
 
 

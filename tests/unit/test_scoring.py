@@ -8,7 +8,7 @@ import isolated_functions as f
 import pytest
 
 from r1sdk import Completion, RewardError, Rollout, SessionLog, Task, Unavailable, Verdict, group_reward, isolated
-from r1sdk.scoring.isolation import bounded
+from r1sdk.scoring.isolation import with_timeout
 from r1sdk.scoring.score_rollouts import score, score_rewards
 
 
@@ -316,14 +316,14 @@ def test_an_isolated_verifier_that_raises_stops_the_run_with_the_task():
 
 
 def test_a_time_limit_isolates_what_was_not_marked_and_replaces_the_mark_of_what_was():
-    rewards = {"open": (bounded(f.open_reward, 5.0), 1.0), "marked": (bounded(f.hangs_on_b, 0.3), 1.0)}
-    (judged, _), scores = score(rollouts("a", "b"), bounded(f.OpenJudge(), 5.0), rewards)
+    rewards = {"open": (with_timeout(f.open_reward, 5.0), 1.0), "marked": (with_timeout(f.hangs_on_b, 0.3), 1.0)}
+    (judged, _), scores = score(rollouts("a", "b"), with_timeout(f.OpenJudge(), 5.0), rewards)
     assert os.getpid() not in (int(judged.verdict.extracted), scores[0].rewards["open"])
     assert "no result within 0.3 s" in scores[1].reasons["marked"]
 
 
 def test_without_a_time_limit_a_reward_is_as_it_was():
-    assert bounded(length, None) is length
+    assert with_timeout(length, None) is length
 
 
 def test_the_log_of_a_session_goes_along_to_the_worker_that_prices():
@@ -340,4 +340,4 @@ def test_an_isolated_reward_that_cannot_be_sent_stops_the_run_and_is_named():
 
 def test_no_result_that_is_no_number_comes_from_a_worker_either():
     with pytest.raises(RewardError, match="reward 'text' returned 'a', which is not a number"):
-        score(rollouts("a"), Judge(), {"text": (bounded(f.text, 5.0), 1.0)})
+        score(rollouts("a"), Judge(), {"text": (with_timeout(f.text, 5.0), 1.0)})

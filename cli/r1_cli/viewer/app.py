@@ -82,11 +82,11 @@ class ViewApp(App[None]):
         self.index.refresh(FIRST)
         self.table.focus()
         self.arrange()
-        self.read_on()
-        self.set_interval(EVERY_S, self.read_on)
+        self.read_new()
+        self.set_interval(EVERY_S, self.read_new)
 
     @work(thread=True)
-    def read_on(self) -> None:
+    def read_new(self) -> None:
         """Read new rows in chunks, so that the list stays usable meanwhile."""
         if not self._reading.acquire(blocking=False):
             return
@@ -106,11 +106,11 @@ class ViewApp(App[None]):
         """List the rows that pass the filter, in order, with the cursor on the same rollout as before or at the top."""
         self._request += 1
         request, wanted = self._request, self.filter
-        found = [row for row in list(self.index.rows) if wanted.row(row)]
+        found = [row for row in list(self.index.rows) if wanted.matches_row(row)]
         if wanted.reads_text:
             kept: list[RolloutRow] = []
             for start in range(0, len(found), CHUNK):
-                kept += [row for row in found[start : start + CHUNK] if wanted.text(self.index.read(row))]
+                kept += [row for row in found[start : start + CHUNK] if wanted.matches_text(self.index.read(row))]
                 if request != self._request:
                     return  # a newer request has replaced this one
             found = kept

@@ -19,7 +19,7 @@ def plain(text: str, lines: bool = True) -> str:
     return "".join(c if c.isprintable() or c in kept else " " if c in "\t\n" else "·" for c in text)
 
 
-def mark(value: float | None, status: str) -> tuple[str, str]:
+def verdict_mark(value: float | None, status: str) -> tuple[str, str]:
     """Return a word and a colour for a verdict."""
     if status and status != "ok":
         return status, OTHER
@@ -36,9 +36,11 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 def heading(row: RolloutRow, line: Mapping[str, Any]) -> Text:
     """Return the heading of a rollout: verdict, step, task, reason, rewards and length."""
-    word, colour = mark(row.value, row.status)
+    word, colour = verdict_mark(row.value, row.status)
     verdict = line.get("verdict") or {}
-    text = Text.assemble((word, f"bold {colour}"), (f"  {moment(row)}  ", "bold"), (plain(row.task, lines=False), DIM))
+    text = Text.assemble(
+        (word, f"bold {colour}"), (f"  {step_label(row)}  ", "bold"), (plain(row.task, lines=False), DIM)
+    )
     if reason := verdict.get("reason"):
         text.append(f"\n{plain(str(reason), lines=False)}", colour)
     if row.total is not None:
@@ -50,7 +52,7 @@ def heading(row: RolloutRow, line: Mapping[str, Any]) -> Text:
     return text.append(f", {plain(turns, lines=False)}" if (turns := session_summary(line)) else "", DIM)
 
 
-def moment(row: RolloutRow) -> str:
+def step_label(row: RolloutRow) -> str:
     return row.when if row.moment in ("before", "after") else f"step {row.when}" if row.step is not None else ""
 
 

@@ -15,16 +15,16 @@ from textual.widgets import Footer, Static
 
 from r1sdk.report import FILTERS, RolloutIndex, RolloutRow, last_prompt
 
-from .paint import DIM, OTHER, difference, figure, heading, moment, plain, reply
+from .paint import DIM, OTHER, difference, figure, heading, plain, reply, step_label
 
 
-class Over(Screen[None]):
+class OverlayScreen(Screen[None]):
     """A screen that Escape closes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "app.pop_screen", "Back")]
 
 
-class GroupScreen(Over):
+class GroupScreen(OverlayScreen):
     """The completions of one prompt at one step, with the figures of the group."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -57,7 +57,7 @@ class GroupScreen(Over):
         columns[self.at].scroll_visible(animate=False)
 
 
-class DiffScreen(Over):
+class DiffScreen(OverlayScreen):
     """An attempt next to another at the same task, compared word by word."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -89,14 +89,16 @@ class DiffScreen(Over):
         lines = self.index.read(old), self.index.read(new)
         count = f"{self.at + 1} of {len(self.others)} other attempts"
         title = Text.assemble(
-            (f"{moment(old)} → {moment(new)}", "bold"), (f"   {count}\n", DIM), (plain(last_prompt(lines[0])), DIM)
+            (f"{step_label(old)} → {step_label(new)}", "bold"),
+            (f"   {count}\n", DIM),
+            (plain(last_prompt(lines[0])), DIM),
         )
         self.query_one("#prompt", Static).update(title)
         for name, row, line, text in zip(("#old", "#new"), (old, new), lines, difference(*lines), strict=True):
             self.query_one(name, Static).update(Group(heading(row, line), Rule(style=DIM), text))
 
 
-class HelpScreen(Over):
+class HelpScreen(OverlayScreen):
     """The keys and the filter language."""
 
     KEYS = """\
@@ -125,7 +127,7 @@ def group_figures(rows: Sequence[RolloutRow]) -> Text:
     right = sum(row.value == 1.0 for row in rows)
     totals = [row.total for row in rows if row.total is not None]
     text = Text.assemble(
-        (f"{moment(rows[0])} {plain(rows[0].task, lines=False)}", "bold"),
+        (f"{step_label(rows[0])} {plain(rows[0].task, lines=False)}", "bold"),
         f"  {len(rows)} completion{'s' * (len(rows) > 1)}, {right} right",
     )
     if len(totals) > 1:

@@ -15,7 +15,7 @@ from textual.strip import Strip
 
 from r1sdk.report import RolloutRow
 
-from .paint import DIM, figure, mark, plain
+from .paint import DIM, figure, plain, verdict_mark
 
 HEADER = f"{'step':>9}  {'task':<14}  {'':1} {'reward':>7}  {'tokens':>6}  answer"
 
@@ -90,7 +90,7 @@ class RolloutTable(ScrollView, can_focus=True):
         if at >= len(self.shown):
             return Strip.blank(width, self.rich_style)
         row = self.shown[at]
-        word, colour = mark(row.value, row.status)
+        word, colour = verdict_mark(row.value, row.status)
         chosen = at == self.cursor
         base = Style(bgcolor="#2a4a6b", color="white") if chosen else Style()
         soft = base if chosen else Style(color=DIM)
