@@ -24,7 +24,7 @@ from .index import AFTER, BEFORE, DURING, RolloutRow
 from .reply_view import message_text
 
 FILTERS = __doc__ or ""
-"""The filters, explained for those who write one."""
+"""Help text on the filter language, for users."""
 
 Test = Callable[[RolloutRow], bool]
 
