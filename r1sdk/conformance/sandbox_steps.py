@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from ..contracts import Execution, ExecutionLimits, Guarantee, Sandbox
 from ..errors import R1Error, Unavailable
@@ -85,13 +86,17 @@ class _Trial:
 
     def starts_in_fresh_state(self) -> ContractFinding:
         """Check that an execution leaves nothing behind for the next one."""
+        file = f"r1-check-{secrets.token_hex(8)}"
         code = (
-            "import builtins, os\nseen = [hasattr(builtins, 'left'), os.path.exists('left')]\nprint(seen)\n"
-            "builtins.left = 1\ntry:\n    open('left', 'w').close()\nexcept OSError:\n    pass"
+            f"import builtins, os\nseen = [hasattr(builtins, 'left'), os.path.exists({file!r})]\nprint(seen)\n"
+            f"builtins.left = 1\ntry:\n    open({file!r}, 'w').close()\nexcept OSError:\n    pass"
         )
         if self._run("import builtins, os\nopen", "")[0].status != "ok":  # a subset of Python without files
             code = "try:\n    left\n    print('[True]')\nexcept NameError:\n    print('[False, False]')\nleft = 1"
-        printed = [execution.stdout.strip() for execution in (*self._run(code, "", ""), *self._run(code, ""))]
+        try:
+            printed = [execution.stdout.strip() for execution in (*self._run(code, "", ""), *self._run(code, ""))]
+        finally:
+            Path(file).unlink(missing_ok=True)  # a sandbox without a file system of its own wrote it into this folder
         if printed != ["[False, False]"] * 3:
             return failed("fresh", f"[names, files] of an earlier execution are still there: {', '.join(printed)}")
         return passed("fresh", "names and files of one execution are gone in the next")
