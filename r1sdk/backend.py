@@ -10,7 +10,7 @@ from .hardware import gpus
 from .keys import Generation, Launch
 from .recipe import Recipe
 
-INSTALL = "pip install 'r1sdk[vllm]' on a machine with a GPU; on a CPU see docs/scaling.md"
+INSTALL = "pip install 'r1sdk[vllm]' on a machine with a GPU; on a CPU see docs/vllm.md"
 CORRECTION = "vllm_importance_sampling_correction"
 
 

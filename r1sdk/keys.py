@@ -93,7 +93,7 @@ class Limits(Strict):
     error: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
-        0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/scaling.md)
+        0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/vllm.md)
     )
 
 
