@@ -14,24 +14,24 @@ from typing import Any, Protocol
 import pytest
 
 from .conformance import TIMEOUT_S, Subject, check_plugins, choose
-from .conformance.attempts import HOSTILE, Finish, attempt, in_format
+from .conformance.trial_replies import HOSTILE, Finish, attempt, in_format
 from .contracts import Environment, takes_group
-from .dialogues import Dialogue
 from .errors import PluginError
-from .plugins import load_plugins
+from .plugins.registry import load_plugins
+from .recipe.key_groups import SessionLimits
 from .records import Rollout, Task, Verdict
-from .scoring import judge as judge_all
-from .scoring import price as price_all
-from .session_limits import SessionLimits
-from .sessions import session_of
+from .rollout.episode import Episode
+from .rollout.sessions import session_of
+from .scoring.score_rollouts import judge as judge_all
+from .scoring.score_rollouts import price as price_all
 
 __all__ = [
     "HOSTILE",
     "CheckPlugin",
-    "Judge",
     "MakeRollout",
     "Play",
     "Price",
+    "VerifyReply",
     "assert_conforms",
     "in_format",
     "judge_reply",
@@ -75,7 +75,7 @@ def play_replies(environment: Environment, task: Task, *replies: str, **limits: 
     session = session_of(environment, task)
     if session is None:
         raise PluginError(f"{type(environment).__name__} has no session for task {task.id!r}")
-    dialogue = Dialogue(task, session, SessionLimits(**limits))
+    dialogue = Episode(task, session, SessionLimits(**limits))
     for reply in replies:
         if dialogue.ended is None:
             dialogue.heard(asyncio.run(dialogue.take(reply)))
@@ -116,7 +116,7 @@ class MakeRollout(Protocol):
     ) -> Rollout: ...
 
 
-class Judge(Protocol):
+class VerifyReply(Protocol):
     """The type of the fixture `judge`, which is `judge_reply`."""
 
     def __call__(self, environment: Environment, task: Task, reply: str) -> Verdict: ...
@@ -149,7 +149,7 @@ def rollout() -> MakeRollout:
 
 
 @pytest.fixture
-def judge() -> Judge:
+def judge() -> VerifyReply:
     """The verdict of an environment: `judge(environment, task, reply)`."""
     return judge_reply
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..contracts import Environment
-from ..dialogues import Dialogue, attempt_all
 from ..errors import R1Error, Unavailable
-from ..generation import Generator, Sampling
+from ..recipe.key_groups import SessionLimits
 from ..records import Completion, SessionLog, Task
-from ..saved import UnsavedTokens
+from ..rollout.episode import Episode
+from ..rollout.loop import attempt_all
+from ..rollout.sampling import Generator, Sampling
+from ..rollout.sessions import session_of
+from ..rollout.tools import as_chat
 from ..servers import Refused, Server, ServerReply, ServerSession
-from ..session_limits import SessionLimits
-from ..sessions import session_of
-from ..tools import as_chat
+from ..storage.rollout_rows import UnsavedTokens
 from .journal import Key
 
 FATAL = frozenset({401, 403, 404})  # refusals that every other request would meet too
@@ -54,7 +55,7 @@ class Failure:
 Emit = Callable[[Answer | Failure], Awaitable[None]]
 
 
-class Source(Protocol):
+class AnswerSource(Protocol):
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
         """Await `emit` once for each of `wanted`, as soon as it is there. Raises: R1Error where nothing can come."""
         ...
@@ -71,7 +72,7 @@ class LocalSource:
     limits: SessionLimits = field(default_factory=SessionLimits)
 
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
-        """See `Source`."""
+        """See `AnswerSource`."""
         for start in range(0, len(wanted), self.batch):
             some = wanted[start : start + self.batch]
             place, sample = some[0].key
@@ -102,7 +103,7 @@ class ServerSource:
     max_tokens: int | None = None  # of all the turns of an answer; None: as the server's body says, of each
 
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
-        """See `Source`."""
+        """See `AnswerSource`."""
         _allow_open_files(self.server.max_concurrent)
         session = ServerSession(self.server)
         left = iter(wanted)
@@ -125,7 +126,7 @@ class ServerSource:
         live = None if self.environment is None else session_of(self.environment, one.task)
         try:
             if live is not None:
-                return await self._converse(session, one, Dialogue(one.task, live, self.limits), started)
+                return await self._converse(session, one, Episode(one.task, live, self.limits), started)
             reply = await session.ask(one.task.prompt, **({"max_tokens": one.max_tokens} if one.max_tokens else {}))
         except Refused as error:
             if error.status in FATAL:
@@ -140,7 +141,7 @@ class ServerSource:
         return Answer(one, _completion(reply), *tokens, seconds, reply.attempts)
 
     async def _converse(
-        self, session: ServerSession, one: Wanted, dialogue: Dialogue, started: float
+        self, session: ServerSession, one: Wanted, dialogue: Episode, started: float
     ) -> Answer | Failure:
         """An answer of several turns. Raises: Unavailable, Refused, RewardError."""
         prompt_tokens, tokens, requests = 0, 0, 0
