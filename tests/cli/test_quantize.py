@@ -6,7 +6,7 @@ The runs need bitsandbytes: pip install 'r1sdk[quantize]'.
 from importlib.util import find_spec
 
 import pytest
-from test_memory import QWEN_7B, ZERO2, recipe
+from model_shapes import QWEN_7B, ZERO2, recipe
 
 from r1sdk.planning.memory import Shape, advice, estimate
 from r1sdk.plugins.registry import load_plugins

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import QUIET
+from r1_command import QUIET
 
 from r1sdk import Completion, Rollout
 from r1sdk.planning.build import compose

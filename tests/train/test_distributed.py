@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import QUIET
+from r1_command import QUIET
 
 from r1sdk.planning.parallel import accelerate_file
 from r1sdk.plugins.registry import load_plugins

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import QUIET, Said
+from r1_command import QUIET, Said
 
 from r1sdk.storage.run_folder import RunFolder
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import QUIET
+from r1_command import QUIET
 
 from r1sdk.planning.parallel import accelerate_file
 from r1sdk.plugins.registry import load_plugins

@@ -268,6 +268,7 @@ TRL = {
 }
 
 
+@pytest.mark.heavy
 def test_what_a_function_is_called_with_is_what_the_installed_trl_calls_it_with():
     pytest.importorskip("trl")
     source = Path(find_spec("trl").submodule_search_locations[0], "trainer", "grpo_trainer.py").read_text()

@@ -93,6 +93,7 @@ def test_the_last_line_of_an_exception_is_the_reason(sandbox):
     assert verdict.value == 0.0 and verdict.reason.endswith("failed x4 (ValueError: no idea)")
 
 
+@pytest.mark.heavy
 def test_time_is_a_status_only_where_nothing_was_passed(sandbox):
     none = check(sandbox, reply("while True: pass"), ADD, timeout_s=0.2)
     assert (none.value, none.status) == (0.0, "timeout") and "timeout x4" in none.reason
@@ -293,6 +294,7 @@ def test_a_sandbox_that_does_not_answer_is_an_error_and_never_zero():
     assert "connection refused" in judged[0].verdict.reason
 
 
+@pytest.mark.heavy
 def test_the_rewards_are_built_with_the_sandbox_that_the_recipe_names():
     registry = load_plugins()
     code = registry.build("reward", "code", {"sandbox": {"name": "local", "options": {"workers": 1}}, "scoring": "all"})

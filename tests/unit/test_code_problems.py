@@ -16,6 +16,8 @@ from r1_verifiers.code.programs import check_program
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
+pytestmark = pytest.mark.heavy
+
 
 @pytest.fixture(scope="module")
 def sandbox():

@@ -43,6 +43,7 @@ def test_a_task_does_not_depend_on_how_many_are_drawn():
     assert list(few.tasks("train")) == list(islice(many.tasks("train"), 10))
 
 
+@pytest.mark.heavy
 def test_no_problem_is_in_both_splits_whatever_the_level_and_seed():
     train = {key(t) for level in ("easy", "full") for t in islice(Countdown(level=level).tasks("train"), 3000)}
     for level in ("easy", "full", "mixed"):

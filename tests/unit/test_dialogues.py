@@ -96,6 +96,7 @@ def test_a_tool_that_raises_an_unknown_one_and_a_malformed_call_are_told_and_cou
     assert (rollout.session.calls, rollout.session.failed, rollout.session.malformed) == (3, 3, 1)
 
 
+@pytest.mark.heavy
 def test_tools_that_hang_are_cut():
     started = time.monotonic()
     said, rollout = talk(
@@ -105,6 +106,7 @@ def test_tools_that_hang_are_cut():
     assert rollout.session.timeouts == 3 and time.monotonic() - started < 30
 
 
+@pytest.mark.heavy
 def test_a_call_that_cannot_be_ended_is_left_behind_and_only_so_many_are():
     many = "".join(call("hangs", seconds=1.5) for _ in range(performing.MAX_HANGING))
     talk(many, timeout_s=0.1)

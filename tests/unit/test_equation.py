@@ -341,6 +341,7 @@ def mutated(rng, text):
     return text
 
 
+@pytest.mark.heavy
 def test_verdicts_agree_with_an_independent_reference_on_thirty_thousand_random_answers():
     rng = random.Random(0)
     right = refused = malformed = 0

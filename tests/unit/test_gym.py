@@ -10,6 +10,8 @@ import r1sdk
 from r1_envs.gym import ReasoningGym, task_names
 from r1sdk.scoring.gold_check import check_gold
 
+pytestmark = pytest.mark.heavy
+
 
 def value(environment, task, answer):
     text = f"<think>so</think><answer>{answer}</answer>"

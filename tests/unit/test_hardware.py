@@ -73,6 +73,7 @@ def test_more_processes_than_gpus_are_refused(nvidia_smi, r1):
     assert said.code == 1 and "3 processes, and this machine has 2 GPUs" in said.err
 
 
+@pytest.mark.heavy
 def test_an_old_driver_and_a_torch_without_cuda_are_failures_with_what_to_do(nvidia_smi, r1):
     nvidia_smi(LINES.replace("580.82.07", "550.54.14"))
     said = r1("doctor")

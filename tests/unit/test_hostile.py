@@ -18,6 +18,8 @@ import pytest
 
 import r1_rewards
 
+pytestmark = pytest.mark.heavy
+
 TABLE = Path(__file__).parents[1] / "data" / "hostile.jsonl"
 ROWS = [json.loads(line) for line in TABLE.read_text(encoding="ascii").splitlines()]
 DEADLINE_S = 5.0  # of what has none of its own: it is done in milliseconds, and hangs if it is not done by then

@@ -49,6 +49,7 @@ def apart(ours, theirs) -> bool:
     return any(abs(mpmathify(left(*place)) - mpmathify(right(*place))) > 1e-6 for place in places)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("draws", [60, pytest.param(50_000, marks=pytest.mark.slow)], ids=["some", "many"])
 def test_what_differs_is_never_equal_to_math_verify(draws):
     rng = random.Random(draws)

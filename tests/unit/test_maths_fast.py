@@ -103,6 +103,7 @@ def different_verdicts(seed: int, draws: int) -> tuple[list[str], int, int]:
     return wrong, taken, right
 
 
+@pytest.mark.heavy
 def test_the_fast_path_changes_no_verdict_in_1200_draws():
     wrong, taken, right = different_verdicts(seed=0, draws=1200)
     assert not wrong, "\n".join(wrong[:20])

@@ -48,6 +48,7 @@ def differing(texts: list[str]) -> list[str]:
     return [text for text in texts if tree(text, TwoStageParser) != theirs(text)]
 
 
+@pytest.mark.heavy
 def test_texts_of_the_hostile_table_read_the_same():
     table = Path(__file__).parents[1] / "data" / "hostile.jsonl"
     rows = map(json.loads, table.read_text(encoding="ascii").splitlines())
@@ -64,6 +65,7 @@ def test_what_has_a_character_that_is_no_token_is_refused(text):
     assert tree(text, TwoStageParser) == theirs(text) == "refused"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("draws", [600, pytest.param(50_000, marks=pytest.mark.slow)], ids=["some", "many"])
 def test_whatever_is_drawn_reads_the_same_or_is_refused_the_same(draws):
     rng = random.Random(draws)

@@ -12,6 +12,8 @@ from r1_envs.maths import Maths
 from r1_envs.maths.maths_problems import KINDS
 from r1sdk.scoring.gold_check import check_gold
 
+pytestmark = pytest.mark.heavy
+
 
 def drawn(kind, level, count=150):
     for task in Maths(kinds=(kind,), level=level, train_size=count).tasks("train"):

@@ -153,6 +153,7 @@ def test_programs_run_in_the_sandbox_and_each_begins_anew(with_python):
     assert judged.verdict.value == 1.0 and judged.session.calls == 5 and judged.session.failed == 0
 
 
+@pytest.mark.heavy
 def test_programs_are_bounded():
     try:
         environment = load_plugins().build("environment", "maths_tools", {"tools": ["python"], "program_s": 1.0})

@@ -14,6 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 pytest.importorskip("aiohttp")
 
 import r1_rewards

@@ -56,6 +56,7 @@ def test_the_recipes_that_were_asked_for_are_there():
     assert {"qwen2.5-0.5b/sft", "qwen2.5-0.5b/grpo"} <= set(NAMES)
 
 
+@pytest.mark.heavy
 def test_recipes_are_listed_shown_and_copied(r1, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = r1("recipes")

@@ -6,6 +6,8 @@ import pickle
 
 import pytest
 
+pytestmark = pytest.mark.heavy
+
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 

@@ -4,7 +4,7 @@ import json
 import shutil
 
 import pytest
-from test_memory import QWEN_1_5B, ZERO2
+from model_shapes import QWEN_1_5B, ZERO2
 
 from r1sdk.doctor.recipe_checks import check_room
 from r1sdk.planning.build import compose

@@ -269,6 +269,7 @@ def test_an_isolated_reward_is_priced_in_another_process():
     assert all(s.seconds["pid"] > 0 and not s.statuses for s in scores)
 
 
+@pytest.mark.heavy
 def test_an_isolated_reward_that_hangs_dies_or_grows_loses_that_price_alone():
     texts = ["a", "b...", "cc", "d...", "m...", "s...", "n", "eee"]
     _, scores = score(rollouts(*texts), Judge(), {"isolated": (f.hangs_on_b, 1.0), "length": (length, 0.0)})
@@ -288,6 +289,7 @@ def test_an_isolated_reward_that_raises_stops_the_run_with_the_task():
     assert "isolated_functions.py" in "".join(caught.value.__cause__.__notes__)
 
 
+@pytest.mark.heavy
 def test_an_isolated_group_reward_has_its_whole_group_in_one_call():
     batch = rollouts("a", "cc", "eee", "b", group_size=2)
     rewards = {"isolated": (f.hangs_on_a_group_with_b, 1.0), "pids": (isolated()(f.pids_of_a_group), 1.0)}
@@ -298,6 +300,7 @@ def test_an_isolated_group_reward_has_its_whole_group_in_one_call():
     assert scores[2].seconds["isolated"] == scores[3].seconds["isolated"] >= 0.5
 
 
+@pytest.mark.heavy
 def test_an_isolated_verifier_that_hangs_judges_wrong_and_one_that_dies_nothing():
     judged, _ = score(rollouts("a", "b", "d", "m", "n", "s", "v"), f.IsolatedJudge(), {})
     found = [(rollout.verdict.value, rollout.verdict.status) for rollout in judged]

@@ -7,10 +7,12 @@ import sys
 import time
 
 import pytest
-from r1_envs.table.verifiers.algebra import judged
 
 import r1sdk
 from r1_envs.table import File
+from r1_verifiers.maths.pooled_check import judged
+
+pytestmark = pytest.mark.heavy
 
 HANGS = r"\boxed{\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}}"
 

@@ -142,6 +142,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.heavy
 def test_a_million_hostile_tags_are_read_in_time_that_grows_with_their_length():
     def seconds(times):
         started = time.perf_counter()

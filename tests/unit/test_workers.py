@@ -19,6 +19,8 @@ from r1sdk import R1Error
 from r1sdk.workers.pool import WorkerPool, default_workers
 from r1sdk.workers.wire import MAX_RESULT_BYTES
 
+pytestmark = pytest.mark.heavy
+
 HANGS = [
     f.sleep_for_ever,
     f.loop_for_ever,
