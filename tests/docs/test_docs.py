@@ -32,6 +32,7 @@ from r1sdk.train.monitor.warnings import _CHECKS
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / folder / "README.md" for folder in (".", "benchmarks", "docs/examples")),
+    *(ROOT / name for name in ("CONTRIBUTING.md", "AGENTS.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -266,6 +267,25 @@ def test_each_run_of_the_page_of_what_goes_wrong_shows_what_it_says(tmp_path):
     assert len(shown) >= 6
     missing = {without_numbers(line) for line in shown} - {without_numbers(line.split("\n")[0]) for line in found}
     assert not missing, f"{missing} are not among\n" + "\n".join(found)
+
+
+WALK = ROOT / "docs" / "contributing.md"
+
+
+def test_the_walk_through_the_code_names_files_that_exist_and_functions_that_are_in_them():
+    named = 0
+    for row in re.findall(r"^\|(.+)\|$", WALK.read_text(encoding="utf-8"), re.MULTILINE):
+        cells = [re.findall(r"`([^`]+)`", cell) for cell in row.split("|")]
+        paths = [path for cell in cells for path in cell if re.match(r"(r1sdk|cli|plugins|envs|recipes|tests)/", path)]
+        for path in paths:
+            assert list(ROOT.glob(re.sub(r"\{.*?\}", "*", path))), f"{WALK.name}: {path} does not exist"
+        files = [ROOT / path for path in paths if path.endswith(".py")]
+        if files and len(cells) == 3 and row.lstrip()[0].isdigit():
+            source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+            for name in cells[2]:
+                assert re.search(rf"^ *(?:(?:async )?def|class) {name}\b", source, re.MULTILINE), f"{name} is not in {paths}"
+                named += 1
+    assert named > 20
 
 
 def without_numbers(text: str) -> str:
