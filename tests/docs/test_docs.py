@@ -1,16 +1,16 @@
-"""The pages are true: their links resolve, their Python and their commands run, what they say of the package holds.
+"""The pages are true: their links resolve, their Python and their commands run, their figures of the package are right.
 
-A page is followed from top to bottom in a folder of its own. A fence with `title="FILE"` is that file. Python without a title is
-run as one program. Commands are run as they stand, but for these:
+The tests follow each page from top to bottom in an empty folder. A fence with `title="FILE"` is that file. Python fences without a
+title run as one program. Commands run unchanged, except for these:
 
-- `pip install -e ".[extra]"`: the extras are looked up; `pip install -e FOLDER`: the page's own package is built and installed
-  into the page's folder
-- `r1 train` gets `--dry-run`; the folder named by `--out` then holds a run, so that later commands find it
-- `r1 eval`, `r1 generate`: one task and a few tokens, with fresh weights where the page names a run or `tiny`
-- `pytest` on the project, and `python benchmarks/...`: the paths and the options are looked up
+- `pip install -e ".[extra]"`: only the names of the extras are checked; `pip install -e FOLDER`: the package that the page wrote is
+  built and installed into the page's folder
+- `r1 train` gets `--dry-run`, and the folder named by `--out` then holds a run, so that later commands find it
+- `r1 eval`, `r1 generate`: one task and a few tokens, with fresh weights if the page names a run or `tiny`
+- `pytest` on the project, and `python benchmarks/...`: only paths and options are checked
 
-A fence is left alone only with a reason: ```` ```bash no-test: takes an hour ````. One that is marked ```` ```bash as-it-stands ````
-is run so: a training of a few steps, and what reads the run that it left.
+A fence is skipped only with a reason behind its language: `no-test: takes an hour`. A fence marked `as-it-stands` runs unchanged: a
+training of a few steps, and the commands that read its run.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The docs site: it is built without a warning, is whole, asks no network for anything, and names every public name of the API."""
+"""The docs site: it builds without a warning, is complete, loads nothing from a network, and lists every public name of the API."""
 
 import hashlib
 import re
