@@ -284,7 +284,9 @@ def test_the_walk_through_the_code_names_files_that_exist_and_functions_that_are
         if files and len(cells) == 3 and row.lstrip()[0].isdigit():
             source = "\n".join(file.read_text(encoding="utf-8") for file in files)
             for name in cells[2]:
-                assert re.search(rf"^ *(?:(?:async )?def|class) {name}\b", source, re.MULTILINE), f"{name} is not in {paths}"
+                assert re.search(rf"^ *(?:(?:async )?def|class) {name}\b", source, re.MULTILINE), (
+                    f"{name} is not in {paths}"
+                )
                 named += 1
     assert named > 20
 
