@@ -9,9 +9,9 @@ import r1sdk
 from r1_rewards import BinaryCode, Code
 from r1_sandboxes import LocalSandbox
 from r1_sandboxes.pool import close_pools
-from r1_verifiers.code.blocks import find_program
-from r1_verifiers.code.cases import read_tests
-from r1_verifiers.code.programs import check_program
+from r1_verifiers.code.code_block import find_program
+from r1_verifiers.code.tests import read_tests
+from r1_verifiers.code.run_tests import check_program
 from r1_verifiers.code.values import same_value, write_value
 from r1sdk.plugins import load_plugins
 from r1sdk.scoring import score

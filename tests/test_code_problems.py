@@ -12,7 +12,7 @@ from r1_envs.code.environment import OWN
 from r1_envs.table import File
 from r1_sandboxes import LocalSandbox
 from r1_sandboxes.pool import close_pools
-from r1_verifiers.code.programs import check_program
+from r1_verifiers.code.run_tests import check_program
 from r1sdk.goldcheck import check_gold
 from r1sdk.plugins import load_plugins
 

@@ -30,7 +30,7 @@ class Code:
     async def __call__(self, rollout: r1sdk.Rollout) -> float | None:
         if self.sandbox is None:
             raise r1sdk.R1Error("reward 'code' needs a sandbox: Code(sandbox=...)")
-        from r1_verifiers.code.programs import check_program
+        from r1_verifiers.code.run_tests import check_program
 
         verdict = await check_program(
             rollout.completion.text,

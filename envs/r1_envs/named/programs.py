@@ -10,21 +10,12 @@ from typing import Any, ClassVar
 
 import r1sdk
 
+from r1_verifiers.code.asserts import Unsupported, read_check
+from r1_verifiers.code.shapes import normal_info
+
 from ..rows import Row
 from ..table import Table
-from .asserts import read_check
 from .maths import REPORTED
-from .packed import unpacked
-
-# What solutions on LeetCode may take for granted.
-_LEETCODE = """from typing import *
-from collections import *
-from functools import *
-from itertools import *
-from heapq import *
-from bisect import *
-import math, re, string, random, collections, functools, itertools, heapq, bisect, operator, sys"""
-
 
 def _every_test(**options: Any) -> dict[str, Any]:
     return {"name": "code", "options": {"scoring": "all", **options}}
@@ -72,7 +63,7 @@ class HumanEval(Table):
         head = prompt[: prompt.index(f"def {row['entry_point']}")] if f"def {row['entry_point']}" in prompt else ""
         return {
             **row,
-            "tests": read_check(row["test"], row["entry_point"]),
+            **_check_of(row),
             "solution": None if solution is None else prompt + solution,
             "prelude": head.strip() or None,
         }
@@ -95,19 +86,17 @@ class LiveCodeBench(Table):
 
     def adapt(self, row: Row) -> Row | None:
         """The row with its public and hidden tests. Raises: R1Error."""
-        try:
-            cases = json.loads(row["public_test_cases"]) + unpacked(row["private_test_cases"])
-            function = json.loads(row.get("metadata") or "{}").get("func_name")
-            tests = [_lcb_test(case, function) for case in cases]
-        except (KeyError, TypeError, ValueError) as error:
-            raise r1sdk.R1Error(f"its tests cannot be read: {type(error).__name__}: {error}") from None
+        for name in ("public_test_cases", "private_test_cases"):
+            if name not in row:
+                raise r1sdk.R1Error(f"its tests cannot be read: no {name!r}")
+        found = normal_info(row, "public_test_cases")
         starter = row.get("starter_code") or ""
         asked = f"{row['question_content']}\n\nComplete this:\n```python\n{starter}\n```" if starter.strip() else None
         return {
             **row,
             **({"question_content": asked} if asked else {}),
-            "tests": tests,
-            "prelude": _LEETCODE if function else None,
+            "tests": found["tests"],
+            "shape": found["shape"],
         }
 
 
@@ -146,13 +135,14 @@ class Codeforces(Table):
         return {**row, **limits, "description": _statement(row)}
 
 
-def _lcb_test(case: Mapping[str, Any], function: str | None) -> dict[str, Any]:
-    if case.get("testtype") != "functional":
-        return {"input": case["input"], "output": case["output"]}
-    if not function:
-        raise ValueError("a functional test without func_name")
-    arguments = [json.loads(line) for line in case["input"].split("\n") if line.strip()]
-    return {"fn_name": function, "input": arguments, "output": json.loads(case["output"])}
+def _check_of(row: Row) -> dict[str, Any]:
+    """The tests of a row of HumanEval, one for each assert, or of HumanEval+: all of its inputs. Raises: R1Error."""
+    try:
+        if "assertion(" in row["test"]:
+            return {"tests": [{"evalplus": row["test"], "function": row["entry_point"]}], "shape": "evalplus"}
+        return {"tests": [{"assert": text} for text in read_check(row["test"], row["entry_point"])]}
+    except (Unsupported, SyntaxError) as error:
+        raise r1sdk.R1Error(f"its check cannot be read: {error}") from None
 
 
 def _statement(row: Row) -> str:

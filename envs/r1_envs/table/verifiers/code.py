@@ -9,16 +9,17 @@ from typing import Any
 
 import r1sdk
 from r1_verifiers.code import Scoring
-from r1_verifiers.code.cases import Case, read_tests
-from r1_verifiers.code.programs import check_program
-from r1_verifiers.code.values import show_value
+from r1_verifiers.code.tests import Imports, read_tests
+from r1_verifiers.code.run_tests import check_program
+from r1_verifiers.code.shapes import NoTests, normal_info, read_solution
 from r1_verifiers.fences import language_name
 
 from ...rows import Row
 from ..columns import Columns
 from .contract import Posed
 
-_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker")  # columns that belong to the tests
+# Columns that belong to the tests.
+_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker", "imports")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Code:
     timeout_s: float = 5.0  # of a case, where the row does not say
     memory_bytes: int = 512 << 20
     shown: int = 1  # tests that the prompt shows as examples
+    imports: Imports = "auto"  # the usual ones in front of a program: where the data set's own grader has them; always; never
+    budget_s: float | None = None  # that failed tests of one reply may take together; None: 12 times timeout_s
     sandbox: Any = None  # the environment's
 
     def __post_init__(self) -> None:
@@ -40,21 +43,21 @@ class Code:
         r1sdk.ExecutionLimits(timeout_s=self.timeout_s, memory_bytes=self.memory_bytes)
 
     def pose(self, problem: str, row: Row, columns: Columns) -> Posed:
-        given = _parsed(columns.get("tests", row))
-        info: dict[str, Any] = {name: row[name] for name in _KEPT if row.get(name) is not None}
-        info |= given if isinstance(given, Mapping) else {"tests": given}
         try:
-            tests = read_tests(info)
-        except ValueError as error:
-            raise r1sdk.R1Error(str(error)) from None
-        solution = columns.find("solution", row)
+            found = normal_info(row, columns.tests)
+        except NoTests:
+            columns.get("tests", row)
+            raise
+        info: dict[str, Any] = {name: row[name] for name in _KEPT if row.get(name) is not None} | found
+        tests = read_tests(info, imports=self.imports)
+        solution = read_solution(columns.find("solution", row), tests.language)
         kind = (
             "Define the function" if tests.cases[0].is_call else "Write a program that reads stdin and prints to stdout"
         )
         asked = f"{kind}, in one fenced block of {tests.language} code in the answer."
         return Posed(
-            added="\n\n".join([*map(_example, tests.cases[: self.shown]), asked]),
-            answer=solution if isinstance(solution, str) else None,
+            added="\n\n".join([*tests.examples(self.shown), asked]),
+            answer=solution,
             info={**info, "language": tests.language},
         )
 
@@ -70,6 +73,8 @@ class Code:
             exact=self.exact,
             timeout_s=self.timeout_s,
             memory_bytes=self.memory_bytes,
+            imports=self.imports,
+            budget_s=self.budget_s,
         )
 
     def gold_reply(self, task: r1sdk.Task) -> str | None:
@@ -110,21 +115,3 @@ def check_languages(wanted: Iterable[str], sandbox: r1sdk.Sandbox) -> None:
             missing.append(str(error))
     if missing:
         raise r1sdk.R1Error("\n".join(missing))
-
-
-def _parsed(tests: Any) -> Any:
-    """CSV and some data sets hold JSON in a string."""
-    if not isinstance(tests, str):
-        return list(tests) if isinstance(tests, tuple) else tests
-    try:
-        return json.loads(tests)
-    except ValueError as error:
-        raise r1sdk.R1Error(f"its tests are not JSON: {error}") from None
-
-
-def _example(case: Case) -> str:
-    if not case.is_call:
-        return f"Input:\n{case.stdin.rstrip()}\nOutput:\n{case.expected.rstrip()}"
-    asked = json.loads(case.stdin)
-    call = asked.get("call") or f"{asked['function']}({', '.join(map(repr, asked['arguments']))})"
-    return f"Example: {call} is {show_value(case.expected)}"
