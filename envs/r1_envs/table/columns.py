@@ -15,7 +15,7 @@ USUAL = {  # what -> names, in the order in which they are looked for
     "choices": ("choices", "options"),
     "tests": (
         *("tests", "test_list", "verification_info", "test_cases", "input_output", "reward_model", "ground_truth"),
-        *("public_test_cases", "test"),
+        *("public_test_cases", "official_tests", "test"),
     ),
     "solution": ("solution", "code", "gold_standard_solution", "canonical_solution", "solutions"),
     "category": ("category", "subject", "topic"),

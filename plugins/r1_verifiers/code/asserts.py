@@ -48,8 +48,20 @@ class Script:
 def read_script(source: str) -> Script:
     """Take one test apart. Raises: Unsupported, SyntaxError."""
     reader = _Reader({})
-    reader.statements(ast.parse(source.strip()).body)
+    nodes = ast.parse(source.strip()).body
+    if len(nodes) == 1 and isinstance(nodes[0], ast.Assert) and (name := _shadowing(nodes[0].test)):
+        reader.remote_functions.add(name)
+    reader.statements(nodes)
     return reader.script()
+
+
+def _shadowing(test: ast.expr) -> str | None:
+    """The function of a test that calls builtins alone: a program may be asked for a `sum` of its own."""
+    if _Reader({}).is_remote(test):
+        return None
+    left = test.left if isinstance(test, ast.Compare) else test
+    name = _root(left)
+    return name if isinstance(left, ast.Call) and isinstance(left.func, ast.Name) else None
 
 
 @lru_cache(maxsize=4096)
@@ -201,6 +213,7 @@ class _Reader:
     checks: list[str] = field(default_factory=list)
     asked: int = 0
     called: dict[str, None] = field(default_factory=dict)
+    remote_functions: set[str] = field(default_factory=set)  # of the program, with names of builtins
 
     def script(self) -> Script:
         """Return what was read. Raises: Unsupported where nothing is asserted."""
@@ -232,6 +245,11 @@ class _Reader:
                 self._assert(node.test)
             case ast.Assign(targets=[target], value=value) if not isinstance(target, ast.Subscript | ast.Attribute):
                 self._assignment(target, value)
+            case ast.Assign(targets=[ast.Subscript() | ast.Attribute() as target]) if (root := _root(target)):
+                self._share(root)
+                if root not in self.remote:
+                    raise Unsupported(f"{ast.unparse(node)[:80]!r} is more than an assert")
+                self._do(self._sendable(node))
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 self.assign(name, value)
             case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
@@ -240,11 +258,11 @@ class _Reader:
                 pass  # a docstring, or a name by itself: nothing is asserted
             case ast.Expr(value=ast.Call() as call):
                 self._call(call)
-            case ast.Expr(value=value) if not self._is_remote(value):
+            case ast.Expr(value=value) if not self.is_remote(value):
                 pass
             case ast.For(orelse=[]):
                 self._for(node)
-            case ast.If() if not self._is_remote(node.test):
+            case ast.If() if not self.is_remote(node.test):
                 self.statements(node.body if _is_so(self.inlined(node.test)) else node.orelse)
             case ast.With(items=[ast.withitem(context_expr=ast.Call() as call)]):
                 self._with(call, node)
@@ -272,7 +290,7 @@ class _Reader:
         self._assignment(ast.Name(name, ast.Store()), value)
 
     def _assignment(self, target: ast.expr, value: ast.expr) -> None:
-        if self._is_remote(value):
+        if self.is_remote(value):
             names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
             self._do(ast.Assign([target], self._sendable(value)))
             self.remote.update(names)
@@ -302,7 +320,7 @@ class _Reader:
             return
         owner = _root(call.func) if isinstance(call.func, ast.Attribute) else None
         given = [owner] if owner else []
-        if not self._is_remote(call) and (owner is None or owner not in self.local):
+        if not self.is_remote(call) and (owner is None or owner not in self.local):
             if name in ("sys.setrecursionlimit", "random.seed", "warnings.filterwarnings"):
                 return
             raise Unsupported(f"{ast.unparse(call)[:80]!r} is more than an assert")
@@ -318,7 +336,7 @@ class _Reader:
             self.remote.add(name)
 
     def _for(self, node: ast.For) -> None:
-        if self._is_remote(node.iter):
+        if self.is_remote(node.iter):
             raise Unsupported(f"{ast.unparse(node)[:80]!r} loops over what the program gives")
         turns = items_of(value_of(self.inlined(node.iter)))
         if len(turns) > MAX_LOOPS:
@@ -355,7 +373,7 @@ class _Reader:
             if isinstance(one, ast.For | ast.While | ast.If | ast.Try | ast.With):
                 raise Unsupported(f"{ast.unparse(one)[:60]!r} in a block that must raise")
             sent.append(ast.unparse(ast.fix_missing_locations(self._sendable(one))))
-        if not any(self._is_remote(one) for one in body):
+        if not any(self.is_remote(one) for one in body):
             raise Unsupported("a block that must raise without the program")
         names = [dotted(one) or "" for one in (kinds.elts if isinstance(kinds, ast.Tuple) else [kinds])]
         arguments: list[ast.expr] = [
@@ -373,7 +391,7 @@ class _Reader:
             for part in test.values:
                 self._assert(part)
             return
-        if not self._is_remote(test):
+        if not self.is_remote(test):
             return  # nothing of the program is asserted
         self._check(test)
 
@@ -394,15 +412,9 @@ class _Reader:
     def _ask(self, node: ast.expr) -> ast.expr:
         return ast.Name(self._step("ask", ast.unparse(ast.fix_missing_locations(self._sendable(node)))), ast.Load())
 
-    def _is_remote(self, node: ast.AST) -> bool:
-        bound = {name.arg for inner in ast.walk(node) if isinstance(inner, ast.Lambda) for name in inner.args.args}
-        bound |= {
-            name.id
-            for inner in ast.walk(node)
-            if isinstance(inner, ast.comprehension)
-            for name in ast.walk(inner.target)
-            if isinstance(name, ast.Name)
-        }
+    def is_remote(self, node: ast.AST) -> bool:
+        """True if the value of `node` depends on the program."""
+        bound = _bound(node)
         return any(
             isinstance(inner, ast.Name) and self._is_foreign(inner.id) and inner.id not in bound
             for inner in ast.walk(node)
@@ -410,7 +422,7 @@ class _Reader:
 
     def _is_foreign(self, name: str) -> bool:
         """True for a name of the program, of the sandbox, or of a helper."""
-        if name in self.remote or name in self.renamed:
+        if name in self.remote or name in self.renamed or name in self.remote_functions:
             return True
         if name in self.local or name == "self" or name.startswith("_asked_"):
             return False
@@ -426,20 +438,26 @@ class _Reader:
     def _sendable(self, node: Any) -> Any:
         """The node with everything it needs from here; its helpers are sent first."""
         found = _Inlined(self.local, self.renamed).visit(copy.deepcopy(node))
+        bound = _bound(found)
         for inner in ast.walk(found):
             if isinstance(inner, ast.Name):
                 self._need(inner.id)
-            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load) and inner.id not in bound:
                 is_own = inner.id not in self.remote and inner.id not in self.helpers and self._is_foreign(inner.id)
-                if is_own and not _is_builtin(inner.id):
+                if is_own and (inner.id in self.remote_functions or not _is_builtin(inner.id)):
                     self.called[inner.id] = None
         return found
 
     def _need(self, name: str) -> None:
         helper = self.helpers.get(name)
-        if helper is None or name in self.sent:
+        if name in self.sent or (helper is None and name not in MODULES | {"numpy"}):
             return
         self.sent.add(name)
+        if helper is None:  # a module that tests take for granted
+            source = "numpy as np" if name == "np" else name
+            if name != "pytest":
+                self._step("do", f"try:\n    {name}\nexcept NameError:\n    import {source}")
+            return
         for inner in ast.walk(helper):
             if isinstance(inner, ast.Name):
                 self._need(inner.id)
@@ -449,7 +467,7 @@ class _Reader:
 
     def _parted(self, node: ast.expr) -> ast.expr:
         """The expression with a place for each part that only the sandbox can give."""
-        if not self._is_remote(node):
+        if not self.is_remote(node):
             return self.inlined(node)
         match node:
             case ast.Name():
@@ -478,20 +496,22 @@ class _Reader:
     def _parted_call(self, node: ast.Call) -> ast.expr:
         name = dotted(node.func) or ""
         root = _root(node.func)
-        is_ours = (name in FUNCTIONS or name in TYPES) and root not in self.remote
-        if name == "isinstance" and len(node.args) == 2 and self._is_remote(node.args[1]):
+        if root is None and (not isinstance(node.func, ast.Attribute) or node.func.attr not in METHODS):
+            raise Unsupported(f"{ast.unparse(node)[:60]} would compare beside the program")
+        is_ours = (name in FUNCTIONS or name in TYPES) and root not in self.remote and name not in self.remote_functions
+        if name == "isinstance" and len(node.args) == 2 and self.is_remote(node.args[1]):
             return self._ask(node)  # a class of the program's own
         if is_ours:
             return self._with_arguments(node, node.func)
         if isinstance(node.func, ast.Attribute) and root not in self.helpers:
             owner = node.func.value
             reads = METHODS if not isinstance(owner, ast.Name) and not _makes_object(owner) else READING
-            if not self._is_remote(owner) or node.func.attr in reads:
+            if not self.is_remote(owner) or node.func.attr in reads:
                 return self._with_arguments(node, ast.Attribute(self._parted(owner), node.func.attr, ast.Load()))
             return self._ask(node)
         if name in _ASKED_WHOLE and all(isinstance(one, ast.Constant) for one in node.args[1:]):
             return self._ask(node)
-        if root in self.helpers or (root is not None and _is_builtin(root) and root not in self.renamed):
+        if root in self.helpers or (_is_builtin(root or "") and root not in self.renamed and root not in self.remote_functions):
             raise Unsupported(f"{ast.unparse(node.func)[:60]}() would have to judge beside the program")
         return self._ask(node)
 
@@ -514,7 +534,7 @@ class _Reader:
             ifs = [_Inlined(without, self.renamed).visit(copy.deepcopy(one)) for one in first.ifs]
             found.generators = [ast.comprehension(first.target, self._parted(first.iter), ifs, 0)]
             return found
-        if not is_single or self._is_remote(first.iter):
+        if not is_single or self.is_remote(first.iter):
             raise Unsupported(f"{ast.unparse(node)[:60]} runs the program in a loop")
         turns = items_of(value_of(self.inlined(first.iter)))
         if len(turns) > MAX_LOOPS:
@@ -559,6 +579,15 @@ class _Inlined(ast.NodeTransformer):
     def visit_Lambda(self, node: ast.Lambda) -> Any:
         kept = {k: v for k, v in self.local.items() if k not in {one.arg for one in node.args.args}}
         return _Inlined(kept, self.renamed).generic_visit(node)
+
+
+def _bound(node: ast.AST) -> set[str]:
+    """The names that lambdas and comprehensions inside `node` bind."""
+    found = {name.arg for inner in ast.walk(node) if isinstance(inner, ast.Lambda) for name in inner.args.args}
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.comprehension):
+            found |= {name.id for name in ast.walk(inner.target) if isinstance(name, ast.Name)}
+    return found
 
 
 def _root(node: ast.expr) -> str | None:

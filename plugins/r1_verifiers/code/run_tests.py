@@ -7,11 +7,11 @@ from typing import Any
 
 import r1sdk
 
-from . import Scoring
+from . import Imports, Scoring
 from .checker import run_checker
 from .choose import choose_block
 from .code_block import Block, find_blocks
-from .tests import Imports, Tests, read_tests
+from .tests import Tests, read_tests
 
 SHOWN = 512  # characters of a program that a verdict keeps
 MAX_LENGTH = 200_000  # characters of a program

@@ -45,7 +45,7 @@ SHAPES = {
 }
 COLUMNS = (
     *("tests", "test_list", "verification_info", "test_cases", "input_output", "reward_model", "ground_truth"),
-    *("public_test_cases", "test"),
+    *("public_test_cases", "official_tests", "test"),
 )
 """Where tests stand, in the order in which they are looked for."""
 
@@ -70,6 +70,8 @@ def normal_info(info: Mapping[str, Any], column: str | None = None) -> dict[str,
     try:
         if name == "public_test_cases" or (name == "private_test_cases"):
             found = _livecodebench(info)
+        elif name == "official_tests" and info.get("generated_checker"):
+            raise ValueError("its outputs need the checker in 'generated_checker'")
         elif name == "inputs":
             found = _inputs_outputs(info)
         elif _is_mbpp_plus(info, name):
@@ -82,7 +84,24 @@ def normal_info(info: Mapping[str, Any], column: str | None = None) -> dict[str,
     tests = found["tests"]
     if not isinstance(tests, Sequence) or isinstance(tests, str) or not tests:
         raise NoTests(f"the task has no tests: {name!r} holds none, and 'tests' is a list")
-    return {**found, "tests": list(tests)}
+    return {**_before(info, name), **found, "tests": list(tests)}
+
+
+def _before(info: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What MBPP's and HumanEval's tests need in front of a program."""
+    if name == "test_list" and not info.get("prelude"):
+        setup = info.get("test_setup_code") or "\n".join(info.get("test_imports") or ())
+        return {"prelude": setup} if setup else {}
+    head = _head(info)
+    return {"prelude": head} if name == "test" and head and not info.get("prelude") else {}
+
+
+def _head(info: Mapping[str, Any]) -> str:
+    """What stands before the function in a prompt of HumanEval."""
+    prompt, name = info.get("prompt"), info.get("entry_point")
+    if not isinstance(prompt, str) or f"def {name}" not in prompt:
+        return ""
+    return prompt[: prompt.index(f"def {name}")].strip()
 
 
 def _column(info: Mapping[str, Any]) -> str | None:
@@ -151,8 +170,11 @@ def _any(name: str, value: Any, beside: Mapping[str, Any]) -> dict[str, Any]:
     return {"tests": tests, "shape": "asserts" if is_asserts else "own"}
 
 
-def read_solution(value: Any, language: str) -> str | None:
-    """Return the program in the column of a reference solution: alone, in a fenced block, or the first of a list; None for none."""
+def read_solution(row: Mapping[str, Any], value: Any, language: str) -> str | None:
+    """Return the reference solution of a row: a program, in a fenced block, the first of a list, or the end of what the prompt begins.
+
+    None where there is none.
+    """
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
@@ -164,7 +186,14 @@ def read_solution(value: Any, language: str) -> str | None:
         return None
     if "```" in value or "~~~" in value:
         return find_program(value, language) or value
+    if row.get("canonical_solution") == value and _head_is_open(row):
+        return f"{row['prompt']}{value}"
     return value
+
+
+def _head_is_open(row: Mapping[str, Any]) -> bool:
+    prompt = row.get("prompt")
+    return isinstance(prompt, str) and f"def {row.get('entry_point')}" in prompt
 
 
 def decoded(text: str) -> Any:

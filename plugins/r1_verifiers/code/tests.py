@@ -16,11 +16,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Any
 
 import r1sdk
 
 from ..fences import language_name
+from . import Imports
 from .asserts import Script, Unsupported, read_call, read_check, read_functions, read_loop, read_script
 from .checker import check_checker
 from .expressions import is_true, read_answers, result_of
@@ -28,9 +29,6 @@ from .harness import CALL, harness, with_imports
 from .imports import USUAL_IMPORTS
 from .shapes import SHAPES, Shape, decoded_once, lines, normal_info
 from .values import WRITER, Bounds, from_json, read_value, same, show, show_value, write_value
-
-Imports = Literal["auto", "always", "never"]
-"""When the usual imports stand in front of a program; auto: where the shape's official grader puts them, and before functions."""
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?|[-+]?inf", re.ASCII)
 _INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)

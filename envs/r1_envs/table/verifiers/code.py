@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import r1sdk
-from r1_verifiers.code import Scoring
-from r1_verifiers.code.tests import Imports, read_tests
+from r1_verifiers.code import Imports, Scoring
+from r1_verifiers.code.tests import read_tests
 from r1_verifiers.code.run_tests import check_program
 from r1_verifiers.code.shapes import NoTests, normal_info, read_solution
 from r1_verifiers.fences import language_name
@@ -50,7 +50,7 @@ class Code:
             raise
         info: dict[str, Any] = {name: row[name] for name in _KEPT if row.get(name) is not None} | found
         tests = read_tests(info, imports=self.imports)
-        solution = read_solution(columns.find("solution", row), tests.language)
+        solution = read_solution(row, columns.find("solution", row), tests.language)
         kind = (
             "Define the function" if tests.cases[0].is_call else "Write a program that reads stdin and prints to stdout"
         )
