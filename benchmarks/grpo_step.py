@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> None:
-    from r1sdk.train.ranks import join
+    from r1sdk.train.process_group import join
 
     ranks = join()
     scratch = Path(ranks.lead(lambda: tempfile.mkdtemp(prefix="r1-")))
@@ -113,9 +113,9 @@ def tell(options: argparse.Namespace, rounds: list[dict[str, Turn]], world: int)
 
 def prepare(options: argparse.Namespace, scratch: Path, ranks: Any) -> tuple[Any, str]:
     """The composed run, and the folder of its weights."""
-    from r1sdk.compose import compose
-    from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import compose
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.schema import load_recipe
     from r1sdk.train.models import locate
 
     recipe = load_recipe(
@@ -180,10 +180,10 @@ def clock_callback() -> Any:
 
 
 def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path, ranks: Any) -> Any:
-    """The trainer as `r1sdk.train.worker` makes it."""
-    from r1sdk.runs import RunFolder
-    from r1sdk.train.callback import RunCallback, StopRequest
-    from r1sdk.train.grpo import grpo_trainer
+    """The trainer as `r1sdk.train.run` makes it."""
+    from r1sdk.storage.run_folder import RunFolder
+    from r1sdk.train.monitor.callback import RunCallback, StopRequest
+    from r1sdk.train.trl.grpo import grpo_trainer
 
     place = RunFolder(folder)
 
@@ -198,8 +198,8 @@ def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path, _: Any = No
     """r1sdk's trainer and sampler, without its verdicts and records."""
     from functools import partial
 
-    from r1sdk.generation.compacting import generate
-    from r1sdk.train.trimmed import TrimmedGRPOTrainer
+    from r1sdk.rollout.compacting import generate
+    from r1sdk.train.trl.length_chunks import TrimmedGRPOTrainer
 
     trainer = plain(TrimmedGRPOTrainer, run, model, tokenizer, folder)
     model.generate = partial(generate, model)
@@ -219,8 +219,8 @@ def plain(trainer: Any, run: Any, model: Any, tokenizer: Any, folder: Path) -> A
     from trl import GRPOConfig
 
     import r1sdk
-    from r1_verifiers.equation import check
-    from r1sdk.train.grpo import grpo_arguments
+    from r1_verifiers.countdown import check
+    from r1sdk.train.trl.grpo import grpo_arguments
 
     def accuracy(completions: list[Any], nums: list[list[int]], target: list[int], **_: Any) -> list[float]:
         answers = [r1sdk.extract_answer(completion[-1]["content"]) for completion in completions]

@@ -5,8 +5,8 @@ Everything that a plugin needs is named here; other modules may change without n
 
 from typing import TYPE_CHECKING, Any
 
-from .adapters import from_trl
 from .contracts import (
+    ChecksRows,
     Composite,
     Demonstrator,
     Environment,
@@ -15,39 +15,52 @@ from .contracts import (
     ExecutionStatus,
     GroupReward,
     Guarantee,
+    HasExamples,
+    HasVariants,
     Interactive,
     Part,
+    Posed,
+    PosesRows,
     Reward,
+    RowView,
     Sandbox,
     Session,
+    ShowsGold,
     ToolSession,
+    Verifier,
     environments_option,
     from_recipe,
     group_reward,
     sandbox_option,
+    verifier_option,
 )
-from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
-from .hookspecs import hookimpl
-from .hub import reach_hub
-from .isolation import isolated
-from .records import Completion, Message, Rollout, Score, SessionLog, Status, Task, Verdict
+from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName, Unverifiable
+from .plugins.hookspecs import hookimpl
+from .plugins.trl_functions import from_trl
+from .records import Completion, Message, Rollout, Score, SessionLog, Status, Submission, Task, Verdict
+from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
+from .rollout.tools import describe_tools, with_tools
+from .scoring.isolation import isolated
+from .scoring.verification import gold_reply_of, verify_with
 from .servers import Refused, Server, ServerReply, ServerSession
-from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
-from .tools import describe_tools, with_tools
+from .servers.hub import reach_hub
 from .workers import Outcome, call_isolated
 
 if TYPE_CHECKING:
     from .interop import environment
-    from .train.plain import for_trl
+    from .plugins.registry import verifier_of
+    from .train.trl.for_trl import for_trl
 
 LAZY = {
     "environment": "r1sdk.interop",
-    "for_trl": "r1sdk.train.plain",
-}  # for programs, not for plugins; loaded when asked for
+    "for_trl": "r1sdk.train.trl.for_trl",
+    "verifier_of": "r1sdk.plugins.registry",
+}  # loaded when asked for
 
 __all__ = [
     "SYSTEM_PROMPT",
     "TAGS",
+    "ChecksRows",
     "Completion",
     "Composite",
     "Demonstrator",
@@ -57,11 +70,15 @@ __all__ = [
     "ExecutionStatus",
     "GroupReward",
     "Guarantee",
+    "HasExamples",
+    "HasVariants",
     "Interactive",
     "Message",
     "Outcome",
     "Part",
     "PluginError",
+    "Posed",
+    "PosesRows",
     "R1Error",
     "RecipeError",
     "Refused",
@@ -69,6 +86,7 @@ __all__ = [
     "Reward",
     "RewardError",
     "Rollout",
+    "RowView",
     "RunError",
     "Sandbox",
     "Score",
@@ -77,12 +95,16 @@ __all__ = [
     "ServerSession",
     "Session",
     "SessionLog",
+    "ShowsGold",
     "Status",
+    "Submission",
     "Task",
     "ToolSession",
     "Unavailable",
     "UnknownName",
+    "Unverifiable",
     "Verdict",
+    "Verifier",
     "call_isolated",
     "describe_tools",
     "environment",
@@ -91,13 +113,18 @@ __all__ = [
     "for_trl",
     "from_recipe",
     "from_trl",
+    "gold_reply_of",
     "group_reward",
     "hookimpl",
     "isolated",
     "opened_think",
     "parse_reply",
     "reach_hub",
+    "reply_with",
     "sandbox_option",
+    "verifier_of",
+    "verifier_option",
+    "verify_with",
     "with_tools",
 ]
 

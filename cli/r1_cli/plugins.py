@@ -10,13 +10,13 @@ from .options import Json
 
 def plugins(
     kind: Annotated[
-        str | None, typer.Option(help="Only: reward, environment, model, recipe, sandbox or accelerate.")
+        str | None, typer.Option(help="Only: reward, environment, verifier, sandbox, recipe, model or accelerate.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List what the installed plugins provide, and those that failed to load with the reason."""
     from r1sdk.errors import UnknownName
-    from r1sdk.plugins import KINDS, load_plugins
+    from r1sdk.plugins.registry import KINDS, load_plugins
 
     if kind is not None and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)

@@ -4,8 +4,7 @@ import re
 from dataclasses import dataclass
 
 import r1sdk
-from r1_verifiers.code.code_block import find_blocks
-from r1_verifiers.fences import language_name
+from r1_verifiers import find_blocks, language_name
 
 
 @dataclass(frozen=True)

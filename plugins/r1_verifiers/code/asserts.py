@@ -245,7 +245,7 @@ class _Reader:
                 self._assert(node.test)
             case ast.Assign(targets=[target], value=value) if not isinstance(target, ast.Subscript | ast.Attribute):
                 self._assignment(target, value)
-            case ast.Assign(targets=[ast.Subscript() | ast.Attribute() as target]) if (root := _root(target)):
+            case ast.Assign(targets=[ast.Subscript() | ast.Attribute() as target]) if root := _root(target):
                 self._share(root)
                 if root not in self.remote:
                     raise Unsupported(f"{ast.unparse(node)[:80]!r} is more than an assert")
@@ -428,8 +428,18 @@ class _Reader:
             return False
         if name in self.helpers:
             helper = self.helpers[name]
-            return not isinstance(helper, ast.Import | ast.ImportFrom) or name not in (*MODULES, *FUNCTIONS, *TYPES, "numpy")
-        return not (name in FUNCTIONS or name in TYPES or name in MODULES or name in ("numpy", "NotImplemented", "Ellipsis", "print"))
+            return not isinstance(helper, ast.Import | ast.ImportFrom) or name not in (
+                *MODULES,
+                *FUNCTIONS,
+                *TYPES,
+                "numpy",
+            )
+        return not (
+            name in FUNCTIONS
+            or name in TYPES
+            or name in MODULES
+            or name in ("numpy", "NotImplemented", "Ellipsis", "print")
+        )
 
     def inlined(self, node: ast.expr) -> ast.expr:
         """Return the expression with what stands here for its names."""
@@ -511,7 +521,9 @@ class _Reader:
             return self._ask(node)
         if name in _ASKED_WHOLE and all(isinstance(one, ast.Constant) for one in node.args[1:]):
             return self._ask(node)
-        if root in self.helpers or (_is_builtin(root or "") and root not in self.renamed and root not in self.remote_functions):
+        if root in self.helpers or (
+            _is_builtin(root or "") and root not in self.renamed and root not in self.remote_functions
+        ):
             raise Unsupported(f"{ast.unparse(node.func)[:60]}() would have to judge beside the program")
         return self._ask(node)
 
@@ -625,10 +637,22 @@ def _is_trivial(node: ast.stmt) -> bool:
 
 
 _COMPARED: dict[str, type[ast.cmpop]] = {
-    **{"assertEqual": ast.Eq, "assertNotEqual": ast.NotEq, "assertIs": ast.Is, "assertIsNot": ast.IsNot},
-    **{"assertIn": ast.In, "assertNotIn": ast.NotIn, "assertGreater": ast.Gt, "assertGreaterEqual": ast.GtE},
-    **{"assertLess": ast.Lt, "assertLessEqual": ast.LtE, "assertListEqual": ast.Eq, "assertDictEqual": ast.Eq},
-    **{"assertSetEqual": ast.Eq, "assertTupleEqual": ast.Eq, "assert_equal": ast.Eq, "assertSequenceEqual": ast.Eq},
+    "assertEqual": ast.Eq,
+    "assertNotEqual": ast.NotEq,
+    "assertIs": ast.Is,
+    "assertIsNot": ast.IsNot,
+    "assertIn": ast.In,
+    "assertNotIn": ast.NotIn,
+    "assertGreater": ast.Gt,
+    "assertGreaterEqual": ast.GtE,
+    "assertLess": ast.Lt,
+    "assertLessEqual": ast.LtE,
+    "assertListEqual": ast.Eq,
+    "assertDictEqual": ast.Eq,
+    "assertSetEqual": ast.Eq,
+    "assertTupleEqual": ast.Eq,
+    "assert_equal": ast.Eq,
+    "assertSequenceEqual": ast.Eq,
 }
 
 

@@ -17,7 +17,10 @@ _OPENING = re.compile(
     r"(?P<before>[^`~]*?)(?P<fence>`{3,}+|~{3,}+)(?P<info>[^`\r\n]*)"
 )
 _TAGS = re.compile(r"(?:\s*<[^<>\s][^<>]{0,40}>)*\s*")
-_END = re.compile(r"(?:[ \t]*(?:</?[a-z][\w-]{0,20}>|<[|\uff5c][^<>\s]{1,40}[|\uff5c]>|<[^<>\s]{1,30}>|\[/?INST\]))*[ \t]*", re.IGNORECASE)
+_END = re.compile(
+    r"(?:[ \t]*(?:</?[a-z][\w-]{0,20}>|<[|\uff5c][^<>\s]{1,40}[|\uff5c]>|<[^<>\s]{1,30}>|\[/?INST\]))*[ \t]*",
+    re.IGNORECASE,
+)
 _GLUED = re.compile(r"(?P<code>[^`]*)(?P<fence>`{3,}+)(?P<end>[^`]*)")
 _THINK_OPENS = re.compile(r"(?:^|\n)[ \t]*<think>")
 _COMMENT = {"python": "#", "bash": "#"}

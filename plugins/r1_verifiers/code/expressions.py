@@ -18,7 +18,20 @@ from fractions import Fraction
 from functools import cmp_to_key, lru_cache
 from typing import Any
 
-from .values import Bounds, DictValue, Other, Sequence, SetValue, dict_value, from_json, is_number, key_of, same, set_value, show
+from .values import (
+    Bounds,
+    DictValue,
+    Other,
+    Sequence,
+    SetValue,
+    dict_value,
+    from_json,
+    is_number,
+    key_of,
+    same,
+    set_value,
+    show,
+)
 
 MAX_STEPS = 2_000_000
 MAX_SECONDS = 2.0  # of this thread's own time, for one expression
@@ -147,7 +160,9 @@ class _Evaluation:
         owner = self.value(node.value, names)
         if node.attr == "__name__" and isinstance(owner, TypeValue):
             return owner.name
-        if node.attr in _FIELDS and isinstance(owner, int | float | Fraction | complex | datetime.date | datetime.timedelta):
+        if node.attr in _FIELDS and isinstance(
+            owner, int | float | Fraction | complex | datetime.date | datetime.timedelta
+        ):
             return getattr(owner, node.attr)
         raise Failed(f"no attribute {node.attr}")
 
@@ -368,7 +383,11 @@ def equal(a: Any, b: Any) -> bool:
         a, b = b, a
     if isinstance(b, Approx):
         return _near(a, b.value, b.bounds)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple) and any(isinstance(item, Approx) for item in (*a, *b)):
+    if (
+        isinstance(a, list | tuple)
+        and isinstance(b, list | tuple)
+        and any(isinstance(item, Approx) for item in (*a, *b))
+    ):
         return type(a) is type(b) and len(a) == len(b) and all(map(equal, a, b))
     return same(a, b)
 
@@ -381,7 +400,9 @@ def compare(a: Any, b: Any) -> int | None:
                 return compare(x, y)
         return len(a) - len(b)
     is_alike = is_number(a) and is_number(b) and not isinstance(a, complex) and not isinstance(b, complex)
-    if not is_alike and not (type(a) is type(b) and isinstance(a, str | bytes | datetime.date | datetime.time | datetime.timedelta)):
+    if not is_alike and not (
+        type(a) is type(b) and isinstance(a, str | bytes | datetime.date | datetime.time | datetime.timedelta)
+    ):
         raise Failed("no order")
     return 0 if a == b else -1 if a < b else 1 if a > b else None
 
@@ -507,7 +528,7 @@ def _real(value: Any) -> float:
     return float(value)
 
 
-def _approx(value: Any, rel: Any = None, abs: Any = None, nan_ok: bool = False) -> Approx:  # noqa: A002 - pytest's names
+def _approx(value: Any, rel: Any = None, abs: Any = None, nan_ok: bool = False) -> Approx:
     if rel is None and abs is not None:
         return Approx(value, Bounds(_real(abs), 0.0))
     return Approx(value, Bounds(1e-12 if abs is None else _real(abs), 1e-6 if rel is None else _real(rel)))
@@ -562,7 +583,9 @@ def _sorted(run: _Evaluation, values: Any, key: Any = None, reverse: Any = False
         return [items[at] for at in order]
     if len(items) > 50_000:
         raise Failed("too many items")
-    order = sorted(range(len(items)), key=cmp_to_key(lambda i, j: compare(keys[i], keys[j]) or 0), reverse=_truth(reverse))
+    order = sorted(
+        range(len(items)), key=cmp_to_key(lambda i, j: compare(keys[i], keys[j]) or 0), reverse=_truth(reverse)
+    )
     return [items[at] for at in order]
 
 
@@ -825,7 +848,19 @@ CONSTANTS: dict[str, Any] = {
 MODULES = {"math", "np", "pytest", "collections", "datetime", "fractions", "decimal"}
 _ALIASES = {"numpy": "np"}
 _TEXT = {
-    *("lower", "upper", "strip", "lstrip", "rstrip", "split", "splitlines", "startswith", "endswith", "isdigit", "isalpha"),
+    *(
+        "lower",
+        "upper",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "split",
+        "splitlines",
+        "startswith",
+        "endswith",
+        "isdigit",
+        "isalpha",
+    ),
     *("isupper", "islower", "isalnum", "isspace", "title", "capitalize", "join", "count", "index", "find", "rfind"),
     *("encode", "decode", "casefold", "removeprefix", "removesuffix", "isnumeric", "swapcase"),
 }
@@ -835,7 +870,20 @@ _OTHERS = {"tolist", "copy", "replace", "is_integer", "bit_length", "isoformat",
 METHODS = _TEXT | _NAMED | _SETS | _OTHERS
 READING = METHODS - {"get", "count", "index", "copy", "items", "values", "keys", "union", "find", "date", "replace"}
 """Methods that objects of a program's own classes rarely have."""
-_FIELDS = {"real", "imag", "numerator", "denominator", "year", "month", "day", "hour", "minute", "second", "days", "__name__"}
+_FIELDS = {
+    "real",
+    "imag",
+    "numerator",
+    "denominator",
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "days",
+    "__name__",
+}
 _NODES = (
     *(ast.Constant, ast.Name, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.UnaryOp, ast.BinOp, ast.BoolOp, ast.Compare),
     *(ast.IfExp, ast.Subscript, ast.Slice, ast.Call, ast.Attribute, ast.Lambda, ast.ListComp, ast.SetComp),

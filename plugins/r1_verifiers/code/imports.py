@@ -5,11 +5,35 @@ of them (`pow`, `open`), and typing last.
 """
 
 _STARS = (
-    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools"),
+    *(
+        "string",
+        "re",
+        "datetime",
+        "collections",
+        "heapq",
+        "bisect",
+        "copy",
+        "math",
+        "random",
+        "statistics",
+        "itertools",
+    ),
     *("functools", "operator", "io", "sys", "json", "builtins", "typing"),
 )
 _MODULES = (
-    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools"),
+    *(
+        "string",
+        "re",
+        "datetime",
+        "collections",
+        "heapq",
+        "bisect",
+        "copy",
+        "math",
+        "random",
+        "statistics",
+        "itertools",
+    ),
     *("functools", "operator", "io", "sys", "json", "time", "fractions", "decimal", "typing", "os"),
 )
 

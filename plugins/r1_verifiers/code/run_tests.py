@@ -31,15 +31,28 @@ async def check_program(
     imports: Imports = "auto",
     budget_s: float | None = None,
 ) -> r1sdk.Verdict:
-    """Return the verdict on the program in reply `text` by the tests in `info`; its reason says how each ended.
+    """Return what `run_tests` does for the tests in a task's info. Raises: R1Error where they cannot be read, Unavailable."""
+    tests = read_tests(info, timeout_s, memory_bytes, imports)
+    return await run_tests(text, tests, sandbox, scoring=scoring, exact=exact, budget_s=budget_s)
+
+
+async def run_tests(
+    text: str,
+    tests: Tests,
+    sandbox: r1sdk.Sandbox,
+    *,
+    scoring: Scoring = "fraction",
+    exact: bool = False,
+    budget_s: float | None = None,
+) -> r1sdk.Verdict:
+    """Return the verdict on the program in reply `text`; its reason says how each test ended.
 
     `fraction`: weights of the tests passed over all weights. `all`: 1.0 if every test is passed, else 0.0. `weighted`: as
     `fraction`, but after the first test that is not passed no more are begun, and those count as not passed. The last two save
     work by that. `budget_s`: seconds that failed tests may take together, 12 times the limit of one where it is None; what is not run
     then is not passed. `timeout`: nothing was passed, and a test ran out of time. Raises: Unavailable where the sandbox does not
-    answer, R1Error where the tests cannot be read.
+    respond.
     """
-    tests = read_tests(info, timeout_s, memory_bytes, imports)
     blocks = find_blocks(text, tests.language)
     if not blocks:
         return r1sdk.Verdict(0.0, reason=f"no closed block of {tests.language} code after the think block")

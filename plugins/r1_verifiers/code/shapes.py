@@ -164,7 +164,9 @@ def _any(name: str, value: Any, beside: Mapping[str, Any]) -> dict[str, Any]:
         return {"tests": [_testtype(one, beside) for one in tests], "shape": "deepcoder"}
     if name == "ground_truth":
         return {"tests": tests, "shape": "synthetic"}
-    if tests and all(isinstance(one, Mapping) and one.get("type") in ("stdin_stdout", "function_call") for one in tests):
+    if tests and all(
+        isinstance(one, Mapping) and one.get("type") in ("stdin_stdout", "function_call") for one in tests
+    ):
         return {"tests": tests, "shape": "open_r1"}
     is_asserts = tests and all(isinstance(one, str) for one in tests) and name != "tests"
     return {"tests": tests, "shape": "asserts" if is_asserts else "own"}
@@ -214,16 +216,24 @@ def decoded(text: str) -> Any:
 
 
 def _is_python_tests(text: str) -> bool:
-    return "assert" in text and ("def test" in text or "def check" in text or text.lstrip().startswith(("assert", "import", "from")))
+    return "assert" in text and (
+        "def test" in text or "def check" in text or text.lstrip().startswith(("assert", "import", "from"))
+    )
 
 
 def _python_tests(text: str, beside: Mapping[str, Any]) -> dict[str, Any]:
     if "assertion(" in text and "def check" in text:
-        return {"tests": [{"evalplus": text, "function": str(beside.get("entry_point") or "candidate")}], "shape": "evalplus"}
+        return {
+            "tests": [{"evalplus": text, "function": str(beside.get("entry_point") or "candidate")}],
+            "shape": "evalplus",
+        }
     if "def test" in text:
         return {"tests": [{"pytest": text}], "shape": "pytest"}
     if "def check" in text:
-        return {"tests": [{"check": text, "function": str(beside.get("entry_point") or "candidate")}], "shape": "pytest"}
+        return {
+            "tests": [{"check": text, "function": str(beside.get("entry_point") or "candidate")}],
+            "shape": "pytest",
+        }
     return {"tests": [line for line in text.splitlines() if line.strip().startswith("assert")], "shape": "asserts"}
 
 

@@ -302,7 +302,11 @@ def _arguments(text: str) -> Any:
 
 def _with_integer_keys(value: Any) -> Any:
     """JSON has no keys but texts; APPS and verl read those that are integers as such. Written for the sandbox as pairs."""
-    if isinstance(value, dict) and value and all(isinstance(k, str) and re.fullmatch(r"-?[0-9]{1,18}", k) for k in value):
+    if (
+        isinstance(value, dict)
+        and value
+        and all(isinstance(k, str) and re.fullmatch(r"-?[0-9]{1,18}", k) for k in value)
+    ):
         return {"__pairs__": [[int(key), item] for key, item in value.items()]}
     return value
 
@@ -353,4 +357,3 @@ def _text(value: Any, name: str) -> str:
     if isinstance(value, int | float):
         return str(value)
     raise ValueError(f"{name} is a text, got {value!r:.60}")
-

@@ -1,5 +1,0 @@
-"""The reward `model_judge`."""
-
-from .reward import ModelJudge
-
-__all__ = ["ModelJudge"]
