@@ -3,7 +3,7 @@
 Each stage makes a new frozen record and hands it on; none is changed in place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -62,6 +62,11 @@ class Verdict:
     extracted: str | None = None  # the answer as the verifier read it
     seconds: float = 0.0  # spent judging
     reason: str = ""  # why it was refused, e.g. "uses 3 twice"
+    marks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What the verifier noticed beside the value, by the name of the metric that counts it: `{"code/hacks": ("exits_early",)}`.
+
+    An empty list says that it looked and found nothing. JSON-safe.
+    """
 
     def __post_init__(self) -> None:
         low, high = {"ok": (0.0, 1.0), "timeout": (0.0, 0.0)}.get(self.status, (None, None))

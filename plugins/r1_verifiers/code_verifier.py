@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import r1sdk
 
-from .code import Scoring
-from .code.cases import read_tests
+from .code import Imports, Scoring
+from .code.near_misses import near_misses
+from .code.run_tests import run_tests
+from .code.shapes import NoTests, normal_info, read_solution
+from .code.tests import Tests, read_tests
 from .fences import language_name
 
 # Columns that belong to the tests.
@@ -79,9 +82,10 @@ class CodeVerifier:
     def read_gold(self, task: r1sdk.Task) -> Tests:
         """Return the tests of a task. Raises: Unverifiable where they cannot be read."""
         try:
-            return read_tests(task.info, self.timeout_s, self.memory_bytes, self.imports)
+            tests = read_tests(task.info, self.timeout_s, self.memory_bytes, self.imports)
         except (ValueError, r1sdk.R1Error) as error:
             raise r1sdk.Unverifiable(str(error)) from None
+        return replace(tests, solution=task.answer)
 
     async def verify(self, gold: Tests, reply: r1sdk.Submission) -> r1sdk.Verdict:
         """Return the verdict of the tests. Raises: Unavailable where the sandbox does not respond."""
@@ -90,6 +94,10 @@ class CodeVerifier:
         return await run_tests(
             reply.text, gold, self.sandbox, scoring=self.scoring, exact=self.exact, budget_s=self.budget_s
         )
+
+    def variants(self, gold: Tests) -> Iterator[str]:
+        """Yield programs that are nearly right, as fenced blocks: empty, the first expected output, the first test alone, off by one."""
+        yield from near_misses(gold, gold.solution)
 
     def gold_reply(self, task: r1sdk.Task) -> str | None:
         """Return the reference solution as a reply; None where there is none."""

@@ -312,7 +312,7 @@ class _Reader:
         name = dotted(call.func) or ""
         if name == "print":
             return
-        if name.startswith("self.assert") or name.startswith("np.testing.assert"):
+        if name.startswith(("self.assert", "np.testing.assert")):
             self._assert(_unittest(name.rpartition(".")[2], call))
             return
         if name == "assertion":

@@ -115,9 +115,13 @@ def check_supported(node: ast.AST, bound: frozenset[str] = frozenset()) -> None:
             if isinstance(inner.func, ast.Attribute) and inner.func.attr in METHODS:
                 continue
             raise Unsupported(f"{ast.unparse(inner.func)[:60]}() is not decided here")
-        if isinstance(inner, ast.Attribute) and dotted(inner) not in CONSTANTS and dotted(inner) not in FUNCTIONS:
-            if inner.attr not in METHODS and inner.attr not in _FIELDS and dotted(inner) not in TYPES:
-                raise Unsupported(f".{inner.attr} is not decided here")
+        if isinstance(inner, ast.Attribute) and not _is_known(inner):
+            raise Unsupported(f".{inner.attr} is not decided here")
+
+
+def _is_known(node: ast.Attribute) -> bool:
+    name = dotted(node)
+    return node.attr in METHODS or node.attr in _FIELDS or name in CONSTANTS or name in FUNCTIONS or name in TYPES
 
 
 def dotted(node: ast.AST) -> str | None:
@@ -467,9 +471,9 @@ def _arithmetic(operator: type[ast.operator], a: Any, b: Any) -> Any:
         if not 0 <= b <= MAX_BITS:
             raise Failed("too large a number")
         return _bounded(a << b)
-    if operator is ast.Mult and isinstance(a, int) and isinstance(b, int):
-        if a.bit_length() + b.bit_length() > MAX_BITS:
-            raise Failed("too large a number")
+    is_integer = isinstance(a, int) and isinstance(b, int)
+    if operator is ast.Mult and is_integer and a.bit_length() + b.bit_length() > MAX_BITS:
+        raise Failed("too large a number")
     return {
         ast.Add: lambda: a + b,
         ast.Sub: lambda: a - b,
@@ -515,7 +519,7 @@ def _allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: boo
         raise Failed("not a number")
     if a == b:
         return True
-    if a != a and b != b:
+    if all(not isinstance(one, complex) and math.isnan(one) for one in (a, b)):
         return bool(equal_nan)
     if not all(math.isfinite(abs(one)) for one in (a, b)):
         return False
@@ -709,7 +713,7 @@ def _type(value: Any) -> TypeValue:
 
 
 def _is_nan(value: Any) -> bool:
-    return bool(_real(value) != _real(value))
+    return math.isnan(_real(value))
 
 
 def _rounded(value: Any, digits: Any = None) -> Any:

@@ -11,11 +11,13 @@ from . import Imports, Scoring
 from .checker import run_checker
 from .choose import choose_block
 from .code_block import Block, find_blocks
+from .hacks import find_hacks
 from .tests import Tests, read_tests
 
 SHOWN = 512  # characters of a program that a verdict keeps
 MAX_LENGTH = 200_000  # characters of a program
 BUDGET = 12.0  # times the limit of one test: what failed tests of one reply may take together
+_LOOKED_AT = 4  # outputs that are searched for guesses
 _AT_ONCE = 64  # tests that the sandbox is given together
 
 
@@ -75,6 +77,7 @@ async def run_tests(
         extracted=block.code[:SHOWN],
         seconds=run.seconds,
         reason=_reason(run, block, blocks),
+        marks={"code/hacks": find_hacks(block.code, tests.cases, run.printed, tests.language)},
     )
 
 
@@ -113,6 +116,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.endings = ["not run"] * len(self.tests.cases)
+        self.printed: list[str] = []  # on the first cases, the start of each
 
     async def all(self, code: str, stops_early: bool) -> None:
         """Run `code` on every case, or until one fails or the budget is spent. Raises: Unavailable."""
@@ -140,6 +144,8 @@ class _Run:
         executions = await self.sandbox.run(program, stdins, limits=tests.limits, language=tests.language)
         if len(executions) != len(stdins):
             raise r1sdk.Unavailable(f"the sandbox ran {len(executions)} of {len(stdins)} cases")
+        if chunk.start == 0:
+            self.printed = [execution.stdout[:SHOWN] for execution in executions[:_LOOKED_AT]]
         refused = await self._refused(chunk, executions)
         for at, execution in zip(chunk, executions, strict=True):
             if tests.checker:

@@ -158,7 +158,7 @@ def _any(name: str, value: Any, beside: Mapping[str, Any]) -> dict[str, Any]:
                 return {**found, **kept, **({"shape": "open_r1"} if is_own else {})}
         raise NoTests(f"the task has no tests: {name!r} has {', '.join(map(str, value)) or 'nothing'}")
     if not isinstance(value, Sequence):
-        raise ValueError(f"{name!r} is {value!r:.60}, and tests are a list")
+        raise TypeError(f"{name!r} is {value!r:.60}, and tests are a list")
     tests = list(value)
     if tests and all(isinstance(one, Mapping) and "testtype" in one for one in tests):
         return {"tests": [_testtype(one, beside) for one in tests], "shape": "deepcoder"}

@@ -126,6 +126,7 @@ class Tests:
     has_imports: bool = False  # the usual imports are among `before`
     left_out: tuple[str, ...] = ()  # why tests of the data set are not among the cases
     shape: str = "own"
+    solution: str | None = None  # a program that passes, where the task has one
 
     def examples(self, count: int) -> list[str]:
         """Return the first `count` tests in words, for a prompt."""
@@ -239,7 +240,7 @@ def _read(test: Any, shape: Shape, tolerance: float | None) -> Iterator[tuple[Ca
         yield _asserting(read_script(test))
         return
     if not isinstance(test, Mapping):
-        raise ValueError("a test is an object with input and output, or an assert")
+        raise TypeError("a test is an object with input and output, or an assert")
     weight = float(test.get("weight") if test.get("weight") is not None else 1.0)
     if not (math.isfinite(weight) and weight >= 0):
         raise ValueError("a weight is not negative")
