@@ -493,6 +493,8 @@ class _Reader:
                 return self._ask(node)
             case ast.ListComp() | ast.GeneratorExp() | ast.SetComp():
                 return self._parted_loop(node)
+            case ast.Compare(left=left, comparators=others) if any(map(self._is_object, (left, *others))):
+                raise Unsupported(f"{ast.unparse(node)[:60]} compares objects of the program's own class")
             case ast.DictComp() | ast.Lambda():
                 raise Unsupported(f"{ast.unparse(node)[:60]} runs the program in a loop")
         found = copy.copy(node)
@@ -502,6 +504,9 @@ class _Reader:
             elif isinstance(value, list):
                 setattr(found, name, [self._parted(one) if isinstance(one, ast.expr) else one for one in value])
         return found
+
+    def _is_object(self, node: ast.expr) -> bool:
+        return _makes_object(node) and self.is_remote(node) and dotted(node.func) not in (*TYPES, *FUNCTIONS)  # type: ignore[attr-defined]
 
     def _parted_call(self, node: ast.Call) -> ast.expr:
         name = dotted(node.func) or ""

@@ -634,12 +634,14 @@ def _len(value: Any) -> int:
         return len(value.items)
     if isinstance(value, list | tuple | str | bytes | range):
         return len(value)
+    if isinstance(value, Other) and value.length is not None:
+        return value.length
     raise Failed("no length")
 
 
 def _text(value: Any = "") -> str:
     if isinstance(value, Other):
-        raise Failed("no text")
+        return value.string or ""
     return value if isinstance(value, str) else show(value)
 
 

@@ -3,7 +3,7 @@
 A value is JSON: null, booleans, numbers and strings as they are, and one-key objects for the rest: `{"list": [...]}`,
 `{"tuple": [...]}`, `{"set": [...]}`, `{"dict": [[key, value], ...]}`, `{"bytes": hex}`, `{"int": hex}`, `{"ratio": [hex, hex]}`,
 `{"complex": [real, imaginary]}`, `{"range": [start, stop, step]}`, `{"deque": [...]}`, `{"iterator": [...]}`, `{"date": text}`,
-`{"datetime": text}`, `{"time": text}`, `{"timedelta": [days, seconds, microseconds]}` and `{"other": text}`.
+`{"datetime": text}`, `{"time": text}`, `{"timedelta": [days, seconds, microseconds]}` and `{"other": [repr, str, length]}`.
 
 Sets and dicts are read with text as their keys: made of the values themselves, keys that a program chose to collide would take hours.
 """
@@ -33,7 +33,7 @@ def write_value(value):
         return {name: items if writes_itself(items) else [write(item, depth + 1) for item in items]}
     def write(value, depth):
         if depth > 60:
-            return {"other": "too deep"}
+            return {"other": ["too deep", None, None]}
         if hasattr(type(value), "tolist") and type(value).__module__.partition(".")[0] == "numpy":
             value = value.tolist()
         kind = type(value)
@@ -74,7 +74,13 @@ def write_value(value):
             return {"timedelta": [value.days, value.seconds, value.microseconds]}
         if hasattr(kind, "__next__") or kind in (type({}.keys()), type({}.values()), type({}.items())):
             return many("iterator", list(itertools.islice(value, 100000)), depth)
-        return {"other": repr(value)[:1000]}
+        told = []
+        for ask in (repr, str, len):
+            try:
+                told.append(ask(value) if ask is len else ask(value)[:1000])
+            except Exception:
+                told.append(None)
+        return {"other": told}
     return json.dumps(write(value, 0))
 """
 _here: dict[str, Any] = {}
@@ -109,9 +115,11 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """A value of a type that is not written; equal to nothing."""
+    """An object of a class that is not written; equal to nothing. What it says of itself is kept."""
 
     text: str
+    string: str | None = None
+    length: int | None = None
 
 
 def write_value(value: Any) -> str:
@@ -141,6 +149,8 @@ def from_json(value: Any) -> Any:
     if kind == "int":
         return int(inner, 16)
     if kind == "ratio":
+        if max(map(len, inner)) > _LONGEST_RATIO:
+            raise Unreadable("a fraction of too many digits")
         number = Fraction(int(inner[0], 16), int(inner[1], 16))
         return number.numerator if number.denominator == 1 else number
     return _SINGLE[kind](inner)
@@ -171,7 +181,9 @@ _SINGLE: dict[str, Any] = {
     "datetime": datetime.datetime.fromisoformat,
     "time": datetime.time.fromisoformat,
     "timedelta": lambda parts: datetime.timedelta(*parts),
-    "other": lambda text: Other(str(text)[:1000]),
+    "other": lambda told: Other(
+        *(str(text)[:1000] for text in told[:2]), told[2] if isinstance(told[2], int) else None
+    ),
 }
 
 
@@ -308,6 +320,7 @@ def _paired(a: DictValue, b: DictValue, bounds: Bounds) -> list[tuple[Any, Any]]
 
 
 _MISSING = object()
+_LONGEST_RATIO = 20_000  # hexadecimal digits: reducing a fraction takes quadratic time
 
 
 def _as_json_key(key: Any) -> str:
