@@ -100,7 +100,10 @@ def test_no_honest_program_is_called_a_hack(by_mode):
 def test_code_format_and_the_verifier_see_the_same_program(case):
     from r1_verifiers import find_blocks
 
-    for text in (case["program"], f"<think>\nx\n</think>\n<answer>\n{case['program'].split('</think>')[-1]}\n</answer>"):
+    for text in (
+        case["program"],
+        f"<think>\nx\n</think>\n<answer>\n{case['program'].split('</think>')[-1]}\n</answer>",
+    ):
         rollout = r1sdk.Rollout(r1sdk.Task([]), r1sdk.Completion([{"role": "assistant", "content": text}]))
         is_found = bool(find_blocks(text)) and r1sdk.parse_reply(text) is not None
         assert CodeFormat()(rollout) == float(is_found)

@@ -252,7 +252,9 @@ def test_humaneval_is_completed_with_the_imports_of_its_prompt(tmp_path, sandbox
     assert verdict(built, task, "```python\ndef twice(xs):\n    return xs\n```").value == 0.0
 
 
-@pytest.mark.parametrize("body", ["assert True", "y = candidate(1)", "while candidate(1):\n        assert candidate(2)"])
+@pytest.mark.parametrize(
+    "body", ["assert True", "y = candidate(1)", "while candidate(1):\n        assert candidate(2)"]
+)
 def test_a_check_that_cannot_be_taken_apart_is_refused(body):
     with pytest.raises(Unsupported):
         read_check(f"def check(candidate):\n    {body}\n", "f")

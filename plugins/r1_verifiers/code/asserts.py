@@ -116,12 +116,15 @@ def read_functions(source: str) -> list[tuple[str, Callable[[], Script]]]:
     return found
 
 
+@lru_cache(maxsize=64)
 def read_loop(source: str, function: str) -> list[Script]:
     """Return the scripts of EvalPlus's tests: a list of inputs, a list of results, and a loop that compares. Raises: Unsupported."""
     module = ast.parse(source)
     body = next(
         (node.body for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "check"), module.body
     )
+    if "set(out)" in source:
+        body = [_Inlined({}, {"assertion": "assertion_of_sets"}).visit(node) for node in body]
     given: dict[str, Any] = {}
     scripts: list[Script] = []
     for node in body:
@@ -138,19 +141,38 @@ _AT_ONCE = 20  # calls in one execution
 
 
 def _loop(node: ast.For, given: dict[str, Any], function: str) -> list[Script]:
-    reader = _Reader({"candidate": function})
-    for name, value in given.items():
-        reader.assign(name, value)
-    turns = items_of(value_of(reader.inlined(node.iter)))
+    turns = _zipped(node, given)
+    if turns is None:
+        reader = _Reader({"candidate": function})
+        for name, value in given.items():
+            reader.assign(name, value)
+        values = items_of(value_of(reader.inlined(node.iter)))
+        turns = [{name: _node(part) for name, part in bind(node.target, value).items()} for value in values]
     scripts = []
     for start in range(0, len(turns), _AT_ONCE):
         reader = _Reader({"candidate": function})
         for turn in turns[start : start + _AT_ONCE]:
-            for name, value in bind(node.target, turn).items():
-                reader.local[name] = _node(value)
+            reader.local.update(turn)
             reader.statements(node.body)
         scripts.append(reader.script())
     return scripts
+
+
+def _zipped(node: ast.For, given: dict[str, Any]) -> list[dict[str, ast.expr]] | None:
+    """The turns of `for i, (inp, exp) in enumerate(zip(inputs, results))` as they are written, which may be megabytes."""
+    match node:
+        case ast.For(
+            target=ast.Tuple(elts=[ast.Name(id=at), ast.Tuple(elts=[ast.Name(id=first), ast.Name(id=second)])]),
+            iter=ast.Call(
+                func=ast.Name(id="enumerate"),
+                args=[ast.Call(func=ast.Name(id="zip"), args=[ast.Name(id=inputs), ast.Name(id=results)])],
+            ),
+        ):
+            lists = given.get(inputs), given.get(results)
+            if all(isinstance(one, ast.List) for one in lists):
+                pairs = zip(lists[0].elts, lists[1].elts, strict=False)  # type: ignore[union-attr]
+                return [{at: ast.Constant(n), first: a, second: b} for n, (a, b) in enumerate(pairs)]
+    return None
 
 
 def _is_test(node: ast.stmt) -> bool:
@@ -315,7 +337,7 @@ class _Reader:
         if name.startswith(("self.assert", "np.testing.assert")):
             self._assert(_unittest(name.rpartition(".")[2], call))
             return
-        if name == "assertion":
+        if name in ("assertion", "assertion_of_sets"):
             self._check(call)
             return
         owner = _root(call.func) if isinstance(call.func, ast.Attribute) else None
@@ -544,11 +566,10 @@ class _Reader:
         is_single = len(node.generators) == 1
         bound = {name.id for name in ast.walk(first.target) if isinstance(name, ast.Name)}
         inner = [node.elt, *first.ifs]
-        if is_single and not any(self._is_remote_but(one, bound) for one in inner):
+        if is_single and (self.is_remote(first.iter) or not any(self._is_remote_but(one, bound) for one in inner)):
             found = copy.copy(node)
-            without = {name: value for name, value in self.local.items() if name not in bound}
-            found.elt = _Inlined(without, self.renamed).visit(copy.deepcopy(node.elt))
-            ifs = [_Inlined(without, self.renamed).visit(copy.deepcopy(one)) for one in first.ifs]
+            found.elt = self._hoisted(node.elt, bound)
+            ifs = [self._hoisted(one, bound) for one in first.ifs]
             found.generators = [ast.comprehension(first.target, self._parted(first.iter), ifs, 0)]
             return found
         if not is_single or self.is_remote(first.iter):
@@ -565,6 +586,32 @@ class _Reader:
         self.local = saved
         return ast.Set(parts) if isinstance(node, ast.SetComp) else ast.List(parts, ast.Load())
 
+    def _hoisted(self, node: ast.expr, bound: set[str]) -> ast.expr:
+        """The body of a loop, with a place for each part that only the sandbox can give and that the loop does not change."""
+        names = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
+        if not names & bound:
+            return self._parted(node)
+        if not self._is_remote_but(node, bound):
+            kept = {name: value for name, value in self.local.items() if name not in bound}
+            return _Inlined(kept, self.renamed).visit(copy.deepcopy(node))  # type: ignore[no-any-return]
+        if isinstance(node, ast.Call):
+            is_ours = (dotted(node.func) or "") in {*FUNCTIONS, *TYPES} - self.remote_functions
+            if not is_ours and not (isinstance(node.func, ast.Attribute) and node.func.attr in METHODS):
+                raise Unsupported(f"{ast.unparse(node)[:60]} runs the program in a loop")
+            function = node.func
+            if not is_ours and isinstance(function, ast.Attribute):
+                function = ast.Attribute(self._hoisted(function.value, bound), function.attr, ast.Load())
+            return ast.Call(function, [self._hoisted(one, bound) for one in node.args], node.keywords)
+        if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp | ast.DictComp | ast.Lambda):
+            raise Unsupported(f"{ast.unparse(node)[:60]} runs the program in a loop")
+        found = copy.copy(node)
+        for name, value in ast.iter_fields(node):
+            if isinstance(value, ast.expr):
+                setattr(found, name, self._hoisted(value, bound))
+            elif isinstance(value, list):
+                setattr(found, name, [self._hoisted(v, bound) if isinstance(v, ast.expr) else v for v in value])
+        return found
+
     def _is_remote_but(self, node: ast.expr, bound: set[str]) -> bool:
         return any(
             isinstance(inner, ast.Name) and inner.id not in bound and self._is_foreign(inner.id)
@@ -578,7 +625,7 @@ class _Inlined(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if isinstance(node.ctx, ast.Load) and node.id in self.local:
-            return copy.deepcopy(self.local[node.id])
+            return self.local[node.id]  # shared: nothing changes a node in place
         return ast.Name(self.renamed.get(node.id, node.id), node.ctx)
 
     def _comprehension(self, node: Any) -> Any:

@@ -540,12 +540,19 @@ def _approx(value: Any, rel: Any = None, abs: Any = None, nan_ok: bool = False) 
 
 def _evalplus(got: Any, wanted: Any, atol: Any = 0) -> bool:
     """EvalPlus: equal, or floats within 1e-6; its rtol is 1e-7."""
-    if same(got, wanted, Bounds(loose=isinstance(wanted, list | tuple))):
+    if same(got, wanted):
         return True
     many = wanted if isinstance(wanted, list | tuple) and wanted else [wanted]
     if not atol and all(type(one) is float for one in many):
         atol = 1e-6
     return bool(atol) and _allclose(got, wanted, 1e-7, atol)
+
+
+def _evalplus_sets(got: Any, wanted: Any, atol: Any = 0) -> bool:
+    """EvalPlus, for tasks whose order is free: lists and tuples are compared as sets."""
+    if isinstance(got, list | tuple) and isinstance(wanted, list | tuple):
+        return same(set_value(got), set_value(wanted), Bounds(1e-6, 1e-7))
+    return _evalplus(got, wanted, atol)
 
 
 def _raised(names: Any, wanted: Any, match: Any = None) -> bool:
@@ -835,6 +842,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "pytest.approx": _approx,
     "approx": _approx,
     "assertion": _evalplus,
+    "assertion_of_sets": _evalplus_sets,
     "_raised_": _raised,
     "date.fromisoformat": lambda text: datetime.date.fromisoformat(text),
     "datetime.date.fromisoformat": lambda text: datetime.date.fromisoformat(text),
