@@ -28,14 +28,15 @@ LAYERS = [
     "evaluation",
     "data",
     "planning",
-    "generate",
+    "generation",
     "conformance",
     "testing",
     "report",
-    "train",
+    "progress",
+    "training",
     "doctor",
-    "interop",
     "launch",
+    "api",
 ]
 
 

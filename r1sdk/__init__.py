@@ -34,7 +34,17 @@ from .contracts import (
     sandbox_option,
     verifier_option,
 )
-from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName, Unverifiable
+from .errors import (
+    Interrupted,
+    PluginError,
+    R1Error,
+    RecipeError,
+    RewardError,
+    RunError,
+    Unavailable,
+    UnknownName,
+    Unverifiable,
+)
 from .plugins.hookspecs import hookimpl
 from .plugins.trl_functions import from_trl
 from .records import Completion, Message, Rollout, Score, SessionLog, Status, Submission, Task, Verdict
@@ -47,15 +57,33 @@ from .servers.hub import reach_hub
 from .workers import Outcome, call_isolated
 
 if TYPE_CHECKING:
-    from .interop import environment
-    from .plugins.registry import verifier_of
-    from .train.trl.for_trl import for_trl
+    from .api.environment_judge import environment
+    from .api.evaluating import evaluate
+    from .api.generating import GeneratedData, generate
+    from .api.naming import load_recipe
+    from .api.scoring import score
+    from .api.training import TrainedRun, TrainOptions, train
+    from .evaluation.attempts import Estimate, Evaluation
+    from .plugins.registry import Registry, load_plugins, verifier_of
+    from .training.trl.for_trl import for_trl
 
-LAZY = {
-    "environment": "r1sdk.interop",
-    "for_trl": "r1sdk.train.trl.for_trl",
+LAZY = {  # for programs, not for plugins: the verbs and their records; loaded when asked for
+    "Estimate": "r1sdk.evaluation.attempts",
+    "Evaluation": "r1sdk.evaluation.attempts",
+    "GeneratedData": "r1sdk.api.generating",
+    "Registry": "r1sdk.plugins.registry",
+    "TrainOptions": "r1sdk.api.training",
+    "TrainedRun": "r1sdk.api.training",
+    "environment": "r1sdk.api.environment_judge",
+    "evaluate": "r1sdk.api.evaluating",
+    "for_trl": "r1sdk.training.trl.for_trl",
+    "generate": "r1sdk.api.generating",
+    "load_plugins": "r1sdk.plugins.registry",
+    "load_recipe": "r1sdk.api.naming",
+    "score": "r1sdk.api.scoring",
+    "train": "r1sdk.api.training",
     "verifier_of": "r1sdk.plugins.registry",
-}  # loaded when asked for
+}
 
 __all__ = [
     "SYSTEM_PROMPT",
@@ -65,14 +93,18 @@ __all__ = [
     "Composite",
     "Demonstrator",
     "Environment",
+    "Estimate",
+    "Evaluation",
     "Execution",
     "ExecutionLimits",
     "ExecutionStatus",
+    "GeneratedData",
     "GroupReward",
     "Guarantee",
     "HasExamples",
     "HasVariants",
     "Interactive",
+    "Interrupted",
     "Message",
     "Outcome",
     "Part",
@@ -82,6 +114,7 @@ __all__ = [
     "R1Error",
     "RecipeError",
     "Refused",
+    "Registry",
     "Reply",
     "Reward",
     "RewardError",
@@ -100,6 +133,8 @@ __all__ = [
     "Submission",
     "Task",
     "ToolSession",
+    "TrainOptions",
+    "TrainedRun",
     "Unavailable",
     "UnknownName",
     "Unverifiable",
@@ -109,19 +144,25 @@ __all__ = [
     "describe_tools",
     "environment",
     "environments_option",
+    "evaluate",
     "extract_answer",
     "for_trl",
     "from_recipe",
     "from_trl",
+    "generate",
     "gold_reply_of",
     "group_reward",
     "hookimpl",
     "isolated",
+    "load_plugins",
+    "load_recipe",
     "opened_think",
     "parse_reply",
     "reach_hub",
     "reply_with",
     "sandbox_option",
+    "score",
+    "train",
     "verifier_of",
     "verifier_option",
     "verify_with",

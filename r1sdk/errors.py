@@ -37,6 +37,10 @@ class RunError(R1Error):
     """A run folder that is missing, damaged, in use, or already finished."""
 
 
+class Interrupted(R1Error):
+    """Work that you stopped. What it made so far is kept, and the message says how to resume it."""
+
+
 class UnknownName(PluginError):
     """A reward, environment, verifier, model, recipe or sandbox that no loaded plugin provides."""
 

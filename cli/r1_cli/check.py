@@ -28,10 +28,10 @@ def check(
 
     A plugin that cannot be built, or has no tasks, without options fails if it was named, and is skipped otherwise.
     """
+    from r1sdk import PluginError, RecipeError, UnknownName, load_plugins
+    from r1sdk.api import dotted
     from r1sdk.conformance import Subject, check_plugins, choose
-    from r1sdk.errors import PluginError, RecipeError, UnknownName
-    from r1sdk.plugins.registry import KINDS, load_plugins
-    from r1sdk.recipe.layers import dotted
+    from r1sdk.plugins import KINDS
 
     if kind is not None and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)

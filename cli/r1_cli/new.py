@@ -39,8 +39,8 @@ def new(
     tools: Annotated[bool, typer.Option("--tools", help="Of an environment: one whose model has tools.")] = False,
 ) -> None:
     """Write a package for a reward, an environment, a verifier or a sandbox, complete with tests."""
-    from r1sdk.errors import PluginError
-    from r1sdk.plugins.registry import NAME, load_plugins
+    from r1sdk import PluginError, load_plugins
+    from r1sdk.plugins import NAME
 
     if tools and kind != "environment":
         raise PluginError(f"--tools is for an environment, and this is a {kind}")

@@ -100,16 +100,14 @@ class _Trial:
 
     def variants_are_wrong(self) -> ContractFinding:
         """Answers close to the gold answer earn less than 1.0: the verifier's own variants, or else gold answers altered here."""
-        verifier = self.candidate.built
+        verifier: Any = self.candidate.built
         if isinstance(verifier, HasVariants):
-            lenient, near = (
-                0.0,
-                [
-                    (task, reply_with(text))
-                    for task in self._tasks()
-                    for text in islice(verifier.variants(verifier.read_gold(task)), TASKS)
-                ],
-            )
+            lenient = 0.0
+            near = [
+                (task, reply_with(text))
+                for task in self._tasks()
+                for text in islice(verifier.variants(self.candidate.built.read_gold(task)), TASKS)
+            ]
         else:
             lenient, near = LENIENT, alterations(VerifierAlone(verifier), self.gold)
         if not near:

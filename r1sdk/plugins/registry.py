@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -89,6 +89,21 @@ class Registry:
         """The names of one kind, sorted."""
         return sorted(name for k, name in self.entries if k == kind)
 
+    def with_objects(self, objects: Mapping[tuple[str, str], Any]) -> "Registry":
+        """Return a registry that also has `objects`, by kind and name. Raises: PluginError for a bad or a taken name."""
+        entries, errors = dict(self.entries), list[R1Error]()
+        for (kind, name), target in objects.items():
+            if not NAME.fullmatch(name):
+                errors.append(PluginError(f"{kind} name {name!r} must be lower_snake_case"))
+            elif taken := entries.get((kind, name)):
+                errors.append(
+                    PluginError(f"{kind} {name!r} is already provided by {taken[0].source}: choose another name")
+                )
+            else:
+                entries[kind, name] = (Entry(kind, name, target, "an object of this program"),)
+        raise_all(errors, PluginError)
+        return replace(self, entries=entries)
+
     def get(self, kind: str, name: str) -> Entry:
         """The one entry of that name; a reward's name may also be an import path, `module:function`.
 
@@ -137,7 +152,7 @@ class Registry:
             elif ENVIRONMENTS in option.metadata:
                 for part in given if isinstance(given, list | tuple) else ():
                     if not isinstance(part, Part):
-                        known = {"name": part} if isinstance(part, str) else part
+                        known: Mapping[str, Any] = {"name": part} if isinstance(part, str) else part
                         yield from self.used("environment", str(known["name"]), known.get("options"))
 
     def _built_options(self, entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -111,6 +111,17 @@ def test_plugin_packages_import_each_others_public_names_and_no_inner_module():
             )
 
 
+def test_the_command_line_calls_the_api_and_nothing_deeper():
+    """`r1sdk`, and what a package of r1sdk shows in its `__all__`; no module within one."""
+    for module, imported in every_import({"r1_cli"}):
+        top, _, rest = imported.partition(".")
+        if top != "r1sdk" or not rest or rest in r1sdk.__all__ or rest == "api":
+            continue
+        package, _, name = rest.partition(".")
+        shown = getattr(importlib.import_module(f"r1sdk.{package}"), "__all__", ())
+        assert name in shown, f"{module} imports {imported}, which {package} does not show"
+
+
 def test_core_imports_no_plugin_and_not_the_command_line():
     for module, imported in every_import({"r1sdk"}):
         assert not imported.split(".")[0].startswith("r1_"), f"{module} imports {imported}"
@@ -183,7 +194,7 @@ def test_the_libraries_of_training_are_imported_where_models_are_and_nowhere_els
         if imported.split(".")[0] == library
     }
     assert places <= (
-        {"r1sdk.train"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.train", "r1sdk.rollout"}
+        {"r1sdk.training"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.training", "r1sdk.rollout"}
     )
 
 

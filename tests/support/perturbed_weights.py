@@ -14,14 +14,14 @@ import torch
 from transformers import TrainerCallback
 
 from r1sdk.errors import R1Error
-from r1sdk.planning.build import compose
+from r1sdk.planning.resolve import plan_run
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.models import load_model, load_tokenizer, locate
-from r1sdk.train.monitor.callback import RunCallback, StopRequest
-from r1sdk.train.process_group import join
-from r1sdk.train.trl.grpo import grpo_trainer
-from r1sdk.train.vllm.sampler_engine import announce, sampler
+from r1sdk.training.models import load_model, load_tokenizer, locate
+from r1sdk.training.monitor.callback import RunCallback, StopRequest
+from r1sdk.training.process_group import join
+from r1sdk.training.trl.grpo import grpo_trainer
+from r1sdk.training.vllm.sampler_engine import announce, sampler
 
 SPREAD = 0.05
 
@@ -53,22 +53,22 @@ def gathered(parameters: list[Any]) -> Any:
 
 
 def main(path: Path, stale: int | None) -> int:
-    ranks, folder = join(), RunFolder.open(path)
-    run = compose(folder.recipe(), load_plugins())
-    announce(run, folder, ranks)
-    where = ranks.lead(lambda: locate(run.model, path / "base_model", 0))
+    processes, folder = join(), RunFolder.open(path)
+    run = plan_run(folder.recipe(), load_plugins())
+    announce(run, folder, processes)
+    where = processes.run_on_main(lambda: locate(run.model, path / "base_model", 0))
     tokenizer, model = load_tokenizer(where), load_model(where)
     perturb = Perturb(stale)
     try:
-        with sampler(run, where, folder, ranks) as engine:
-            callbacks = [RunCallback(folder, StopRequest(), ranks), perturb]
-            trainer = perturb.trainer = grpo_trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
+        with sampler(run, where, folder, processes) as engine:
+            callbacks = [RunCallback(folder, StopRequest(), processes), perturb]
+            trainer = perturb.trainer = grpo_trainer(run, model, tokenizer, folder, callbacks, processes, engine)
             trainer.train()
     except R1Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    ranks.wait()
-    ranks.leave()
+    processes.barrier()
+    processes.close()
     return 0
 
 

@@ -94,7 +94,7 @@ def test_numbers_near_each_other_start_out_alike(tmp_path, tokenizer):
 def test_the_shipped_model_keeps_the_format_and_solves_some_but_far_from_all(level):
     from r1sdk.rollout.hf_model import HFModel
     from r1sdk.rollout.sampling import Sampling
-    from r1sdk.train.models import load_model, load_tokenizer
+    from r1sdk.training.models import load_model, load_tokenizer
 
     env = Countdown(level=level)
     tasks = list(islice(env.tasks("test"), 128))
