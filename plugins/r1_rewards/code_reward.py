@@ -23,7 +23,7 @@ class Code:
     timeout_s: float = 5.0  # of a case, where the task does not say
     memory_bytes: int = 512 << 20
     imports: Imports = (
-        "auto"  # the usual ones in front of a program: where the data set's own grader has them; always; never
+        "auto"  # the usual ones before a program: where the benchmark's own grader has them; always; never
     )
     budget_s: float | None = None  # that failed tests of one reply may take together; None: 12 times timeout_s
     sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option()

@@ -17,10 +17,6 @@ from .code.tests import Tests, read_tests
 from .fences import language_name
 
 # Columns that belong to the tests.
-_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker", "imports")
-
-
-# Columns that belong to the tests.
 _KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker", "imports", "shape")
 
 
@@ -34,7 +30,7 @@ class CodeVerifier:
     memory_bytes: int = 512 << 20
     shown: int = 1  # tests that the prompt shows as examples
     imports: Imports = (
-        "auto"  # the usual ones in front of a program: where the data set's own grader has them; always; never
+        "auto"  # the usual ones before a program: where the benchmark's own grader has them; always; never
     )
     budget_s: float | None = None  # that failed tests of one reply may take together; None: 12 times timeout_s
     sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option()

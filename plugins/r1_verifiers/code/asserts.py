@@ -528,7 +528,9 @@ class _Reader:
         return found
 
     def _is_object(self, node: ast.expr) -> bool:
-        return _makes_object(node) and self.is_remote(node) and dotted(node.func) not in (*TYPES, *FUNCTIONS)  # type: ignore[attr-defined]
+        """True for an expression that makes an object of a class of the program's own."""
+        is_known = isinstance(node, ast.Call) and (dotted(node.func) or "") in {*TYPES, *FUNCTIONS}
+        return _makes_object(node) and not is_known and self.is_remote(node)
 
     def _parted_call(self, node: ast.Call) -> ast.expr:
         name = dotted(node.func) or ""

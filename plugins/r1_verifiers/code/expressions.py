@@ -9,6 +9,7 @@ value that a program returned makes the assert false.
 import ast
 import datetime
 import math
+import operator as operator_module
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -214,7 +215,7 @@ class _Evaluation:
             return not _truth(value)
         if not is_number(value):
             raise Failed("not a number")
-        return {ast.USub: lambda: -value, ast.UAdd: lambda: +value, ast.Invert: lambda: ~value}[type(node.op)]()
+        return _SIGNS[type(node.op)](value)
 
     def _binop(self, node: ast.BinOp, names: Mapping[str, Any]) -> Any:
         return _compute(type(node.op), self.value(node.left, names), self.value(node.right, names))
@@ -412,9 +413,9 @@ def compare(a: Any, b: Any) -> int | None:
 
 
 def _holds(whole: Any, item: Any) -> bool:
-    if isinstance(whole, str | bytes):
-        if type(item) is not type(whole):
-            raise Failed("not a text")
+    if isinstance(whole, str) and isinstance(item, str):
+        return item in whole
+    if isinstance(whole, bytes) and isinstance(item, bytes):
         return item in whole
     if isinstance(whole, SetValue | DictValue):
         return key_of(item) in whole.items
@@ -442,12 +443,17 @@ def _compute(operator: type[ast.operator], a: Any, b: Any) -> Any:
                 raise Failed("too many items")
             return a * b
     if isinstance(a, SetValue) and isinstance(b, SetValue):
-        keys = {
-            ast.BitOr: lambda: [*a.items, *b.items],
-            ast.BitAnd: lambda: [key for key in a.items if key in b.items],
-            ast.Sub: lambda: [key for key in a.items if key not in b.items],
-            ast.BitXor: lambda: [k for k in (*a.items, *b.items) if (k in a.items) != (k in b.items)],
-        }[operator]()
+        left, right = a.items, b.items
+        if operator is ast.BitOr:
+            keys = [*left, *right]
+        elif operator is ast.BitAnd:
+            keys = [key for key in left if key in right]
+        elif operator is ast.Sub:
+            keys = [key for key in left if key not in right]
+        elif operator is ast.BitXor:
+            keys = [key for key in (*left, *right) if (key in left) != (key in right)]
+        else:
+            raise Failed("no such operation")
         both = {**a.items, **b.items}
         return SetValue({key: both[key] for key in keys})
     if isinstance(a, datetime.date | datetime.timedelta) and isinstance(b, datetime.date | datetime.timedelta | int):
@@ -474,18 +480,26 @@ def _arithmetic(operator: type[ast.operator], a: Any, b: Any) -> Any:
     is_integer = isinstance(a, int) and isinstance(b, int)
     if operator is ast.Mult and is_integer and a.bit_length() + b.bit_length() > MAX_BITS:
         raise Failed("too large a number")
-    return {
-        ast.Add: lambda: a + b,
-        ast.Sub: lambda: a - b,
-        ast.Mult: lambda: a * b,
-        ast.Div: lambda: a / b,
-        ast.FloorDiv: lambda: a // b,
-        ast.Mod: lambda: a % b,
-        ast.BitAnd: lambda: a & b,
-        ast.BitOr: lambda: a | b,
-        ast.BitXor: lambda: a ^ b,
-        ast.RShift: lambda: a >> b,
-    }[operator]()
+    return _OPERATIONS[operator](a, b)
+
+
+_SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator_module.neg,
+    ast.UAdd: operator_module.pos,
+    ast.Invert: operator_module.invert,
+}
+_OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator_module.add,
+    ast.Sub: operator_module.sub,
+    ast.Mult: operator_module.mul,
+    ast.Div: operator_module.truediv,
+    ast.FloorDiv: operator_module.floordiv,
+    ast.Mod: operator_module.mod,
+    ast.BitAnd: operator_module.and_,
+    ast.BitOr: operator_module.or_,
+    ast.BitXor: operator_module.xor,
+    ast.RShift: operator_module.rshift,
+}
 
 
 def _near(got: Any, wanted: Any, bounds: Bounds) -> bool:
@@ -590,7 +604,7 @@ def _sorted(run: _Evaluation, values: Any, key: Any = None, reverse: Any = False
     keys = items if key is None else [run.called(key, item) for item in items]
     kinds = set(map(type, keys))
     if kinds <= {int, bool} or kinds == {str}:
-        order = sorted(range(len(items)), key=keys.__getitem__, reverse=_truth(reverse))
+        order = sorted(range(len(items)), key=lambda at: keys[at], reverse=_truth(reverse))
         return [items[at] for at in order]
     if len(items) > 50_000:
         raise Failed("too many items")

@@ -39,15 +39,19 @@ def find(name):
     if name not in names:
         raise NameError(f"name {name!r} is not defined")
     return names[name]
+def takes(function, *arguments, **named):
+    import inspect
+    try:
+        inspect.signature(function).bind(*arguments, **named)
+    except (TypeError, ValueError):
+        return False
+    return True
 def call(name, arguments, named):
     function = find(name)
-    if named is not None:
-        import inspect
-        try:
-            inspect.signature(function).bind(**named)
-        except (TypeError, ValueError):
-            return function(*arguments)
+    if named is not None and takes(function, **named):
         return function(**named)
+    if asked.get("is_text") and not takes(function, *arguments) and takes(function, arguments):
+        return function(arguments)  # a list that stood alone in its text was the one argument
     return function(*arguments)
 def given(value):
     if isinstance(value, dict) and list(value) == ["__pairs__"]:

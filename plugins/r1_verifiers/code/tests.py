@@ -22,9 +22,9 @@ import r1sdk
 
 from ..fences import language_name
 from . import Imports
-from .asserts import Script, Unsupported, read_call, read_check, read_functions, read_loop, read_script
+from .asserts import Script, read_call, read_check, read_functions, read_loop, read_script
 from .checker import check_checker
-from .expressions import is_true, read_answers, result_of
+from .expressions import Unsupported, is_true, read_answers, result_of
 from .harness import CALL, harness, with_imports
 from .imports import USUAL_IMPORTS
 from .shapes import SHAPES, Shape, decoded_once, lines, normal_info
@@ -241,7 +241,8 @@ def _read(test: Any, shape: Shape, tolerance: float | None) -> Iterator[tuple[Ca
         return
     if not isinstance(test, Mapping):
         raise TypeError("a test is an object with input and output, or an assert")
-    weight = float(test.get("weight") if test.get("weight") is not None else 1.0)
+    given_weight = test.get("weight")
+    weight = 1.0 if given_weight is None else float(given_weight)
     if not (math.isfinite(weight) and weight >= 0):
         raise ValueError("a weight is not negative")
     if test.get("tolerance") is not None:
@@ -284,7 +285,7 @@ def _function(test: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
     else:
         given, expected = test["input"], test["output"]
         if isinstance(given, str):
-            given = _arguments(given)
+            given, asked["is_text"] = _arguments(given), True
             expected = decoded_once(expected)
     if isinstance(given, Mapping):
         asked["named"] = dict(given)

@@ -182,7 +182,7 @@ _SINGLE: dict[str, Any] = {
     "time": datetime.time.fromisoformat,
     "timedelta": lambda parts: datetime.timedelta(*parts),
     "other": lambda told: Other(
-        *(str(text)[:1000] for text in told[:2]), told[2] if isinstance(told[2], int) else None
+        str(told[0])[:1000], str(told[1])[:1000], told[2] if isinstance(told[2], int) else None
     ),
 }
 
