@@ -608,9 +608,11 @@ def _sorted(run: _Evaluation, values: Any, key: Any = None, reverse: Any = False
         return [items[at] for at in order]
     if len(items) > 50_000:
         raise Failed("too many items")
-    order = sorted(
-        range(len(items)), key=cmp_to_key(lambda i, j: compare(keys[i], keys[j]) or 0), reverse=_truth(reverse)
-    )
+
+    def in_order(i: int, j: int) -> int:
+        return compare(keys[i], keys[j]) or 0
+
+    order = sorted(range(len(items)), key=cmp_to_key(in_order), reverse=_truth(reverse))
     return [items[at] for at in order]
 
 
