@@ -13,14 +13,12 @@ from ..fences import LINE_END, tag_language
 
 # A fence opens a block behind quote marks, one list marker and tags; behind other text only if it names a language.
 _OPENING = re.compile(
-    r"(?P<quote>(?:[ ]{0,3}>[ ]?)*)(?P<indent>[ \t]*)(?P<marker>(?:[-*+]|\d{1,9}[.)])[ \t]+)?"
+    r"(?P<quote>(?:[ ]{0,3}+>[ ]?+)*+)(?P<indent>[ \t]*)(?P<marker>(?:[-*+]|\d{1,9}[.)])[ \t]+)?"
     r"(?P<before>[^`~]*?)(?P<fence>`{3,}+|~{3,}+)(?P<info>[^`\r\n]*)"
 )
-_TAGS = re.compile(r"(?:\s*<[^<>\s][^<>]{0,40}>)*\s*")
-_END = re.compile(
-    r"(?:[ \t]*(?:</?[a-z][\w-]{0,20}>|<[|\uff5c][^<>\s]{1,40}[|\uff5c]>|<[^<>\s]{1,30}>|\[/?INST\]))*[ \t]*",
-    re.IGNORECASE,
-)
+_QUOTE = re.compile(r"^[ ]{0,3}+(?:>[ ]?+)++")
+_TAGS = re.compile(r"(?:\s*+<[^<>\s][^<>]{0,40}+>)*+\s*+")
+_END = re.compile(r"(?:[ \t]*+(?:<[^<>\s]{1,40}+>|\[/?INST\]))*+[ \t]*+", re.IGNORECASE)  # tags and end tokens
 _GLUED = re.compile(r"(?P<code>[^`]*)(?P<fence>`{3,}+)(?P<end>[^`]*)")
 _THINK_OPENS = re.compile(r"(?:^|\n)[ \t]*<think>")
 _COMMENT = {"python": "#", "bash": "#"}
@@ -156,7 +154,7 @@ def _close(
     for number in range(at + 1, len(lines)):
         begin, line = lines[number]
         if quoted:
-            line = re.sub(r"^[ ]{0,3}(?:>[ ]?)+", "", line, count=1)
+            line = _QUOTE.sub("", line, count=1)
         stripped = line.lstrip(" \t")
         indent = len(line[: len(line) - len(stripped)].expandtabs(4))
         run = len(stripped) - len(stripped.lstrip(fence[0]))

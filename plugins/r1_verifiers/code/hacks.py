@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from .tests import Case
 
 KINDS = ("reads_around", "patches_grader", "exits_early", "prints_guesses")
-_MAX_LINE = 2000  # characters of a line that are looked at
+_MAX_LINE = 500  # characters of a line that are looked at
 
 _COMMENT = re.compile(r"#[^'\"\n]*$")
 _USUAL_FILES = r"(?:/dev/std(?:in|out|err)|/dev/fd/[012]|(?:in|input|out|output)(?:\.txt|\.in|\.out)?)"

@@ -17,6 +17,7 @@ from .tests import Tests, read_tests
 SHOWN = 512  # characters of a program that a verdict keeps
 MAX_LENGTH = 200_000  # characters of a program
 BUDGET = 12.0  # times the limit of one test: what failed tests of one reply may take together
+_CHOSEN_FROM = 20  # blocks of a reply that are compared with one another, the last ones
 _LOOKED_AT = 4  # outputs that are searched for guesses
 _AT_ONCE = 64  # tests that the sandbox is given together
 
@@ -61,7 +62,7 @@ async def run_tests(
     short = [block for block in blocks if len(block.code) <= MAX_LENGTH]
     if not short:
         return r1sdk.Verdict(0.0, extracted=blocks[-1].code[:SHOWN], reason=f"longer than {MAX_LENGTH} characters")
-    block = await choose_block(short, tests.called, tests.language, sandbox, r1sdk.ExecutionLimits())
+    block = await choose_block(short[-_CHOSEN_FROM:], tests.called, tests.language, sandbox, r1sdk.ExecutionLimits())
     run = _Run(tests, sandbox, exact, budget_s or BUDGET * tests.limits.timeout_s)
     await run.all(block.code, stops_early=scoring != "fraction")
     weights = [case.weight for case in tests.cases]
