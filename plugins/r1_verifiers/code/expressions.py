@@ -896,7 +896,19 @@ _TEXT = {
 }
 _NAMED = {"keys", "values", "items", "get"}
 _SETS = {"issubset", "issuperset", "isdisjoint", "union", "intersection", "difference", "symmetric_difference"}
-_OTHERS = {"tolist", "copy", "replace", "is_integer", "bit_length", "isoformat", "most_common", "date", "total_seconds"}
+_OTHERS = {
+    "all",
+    "any",
+    "tolist",
+    "copy",
+    "replace",
+    "is_integer",
+    "bit_length",
+    "isoformat",
+    "most_common",
+    "date",
+    "total_seconds",
+}
 METHODS = _TEXT | _NAMED | _SETS | _OTHERS
 READING = METHODS - {"get", "count", "index", "copy", "items", "values", "keys", "union", "find", "date", "replace"}
 """Methods that objects of a program's own classes rarely have."""
@@ -962,6 +974,8 @@ def _method(run: _Evaluation, owner: Any, name: str, arguments: list[Any], keywo
         if name == "isdisjoint":
             return owner.items.keys().isdisjoint(other.items.keys())
         return owner if name == "copy" else _compute(_SET_OPERATORS[name], owner, other)
+    if name in ("all", "any") and isinstance(owner, bool | list):  # of numpy's arrays, which are lists here
+        return owner if isinstance(owner, bool) else FUNCTIONS[name](owner)
     if isinstance(owner, list | tuple):
         if name == "count":
             return sum(equal(item, arguments[0]) for item in owner)

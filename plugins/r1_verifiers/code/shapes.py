@@ -88,10 +88,16 @@ def normal_info(info: Mapping[str, Any], column: str | None = None) -> dict[str,
 
 
 def _before(info: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What MBPP's and HumanEval's tests need in front of a program."""
+    """What MBPP's and HumanEval's tests need in front of a program, and the limits of Codeforces."""
     if name == "test_list" and not info.get("prelude"):
         setup = info.get("test_setup_code") or "\n".join(info.get("test_imports") or ())
         return {"prelude": setup} if setup else {}
+    if name == "official_tests":
+        seconds, megabytes = info.get("time_limit"), info.get("memory_limit")
+        found: dict[str, Any] = {"timeout_s": float(seconds)} if seconds and not info.get("timeout_s") else {}
+        return found | (
+            {"memory_bytes": int(float(megabytes)) << 20} if megabytes and not info.get("memory_bytes") else {}
+        )
     head = _head(info)
     return {"prelude": head} if name == "test" and head and not info.get("prelude") else {}
 

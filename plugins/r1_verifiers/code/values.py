@@ -32,7 +32,7 @@ def write_value(value):
     def many(name, items, depth):
         return {name: items if writes_itself(items) else [write(item, depth + 1) for item in items]}
     def write(value, depth):
-        if depth > 60:
+        if depth > 200:
             return {"other": ["too deep", None, None]}
         if hasattr(type(value), "tolist") and type(value).__module__.partition(".")[0] == "numpy":
             value = value.tolist()
