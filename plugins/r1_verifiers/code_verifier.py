@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import r1sdk
 
 from .code import Imports, Scoring
-from .code.near_misses import near_misses
+from .code.near_programs import near_misses
 from .code.run_tests import run_tests
 from .code.shapes import NoTests, normal_info, read_solution
 from .code.tests import Tests, read_tests

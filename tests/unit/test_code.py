@@ -363,7 +363,7 @@ def test_a_test_that_cannot_be_taken_apart_is_left_out_of_a_data_set_and_named(s
 
 
 def test_near_misses_earn_less_than_the_solution(sandbox):
-    from r1_verifiers.code.near_misses import near_misses
+    from r1_verifiers.code.near_programs import near_misses
 
     tasks = [
         (ADD, RIGHT, 4),
@@ -383,7 +383,7 @@ def test_near_misses_earn_less_than_the_solution(sandbox):
 
 
 def test_a_task_with_one_test_pays_a_constant(sandbox):
-    from r1_verifiers.code.near_misses import near_misses
+    from r1_verifiers.code.near_programs import near_misses
 
     info = {"tests": ADD["tests"][:1]}
     paid = [check(sandbox, text, info).value for text in near_misses(read_tests(info), RIGHT)]

@@ -1,6 +1,6 @@
 """Tests that are Python text: taken apart, so that what is expected stays here and only the calls go into the sandbox.
 
-    assert sorted(f([3, 1])) == [1, 3]      the sandbox is asked for `f([3, 1])`; the rest is decided here, by `expressions.py`
+    assert sorted(f([3, 1])) == [1, 3]      the sandbox is asked for `f([3, 1])`; the rest is decided here, by `answer_checks.py`
 
 A test is one or more statements: asserts, assignments, calls, loops over values that stand in the test, `with pytest.raises(...)`,
 and the methods of unittest. Statements that need the program run in the sandbox, in its order; values that they do not need never
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from .expressions import (
+from .answer_checks import (
     FUNCTIONS,
     METHODS,
     MODULES,

@@ -17,7 +17,7 @@ from .packed import unpacked
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class DataSetShape:
     """What the official grader of a shape does."""
 
     name: str
@@ -28,19 +28,19 @@ class Shape:
     skips: bool = False  # a test that cannot be read is left out, as long as another can
 
 
-OWN = Shape("own")
+OWN = DataSetShape("own")
 SHAPES = {
     shape.name: shape
     for shape in (
         OWN,
-        Shape("open_r1", imports=True, wrapped=True),
-        Shape("synthetic", imports=True, tolerance=1e-5, wrapped=True),
-        Shape("inputs_outputs", imports=True, tolerance=1e-5, wrapped=True),
-        Shape("deepcoder", imports=True, decimal=True),
-        Shape("livecodebench", imports=True, decimal=True),
-        Shape("asserts", skips=True),
-        Shape("pytest", skips=True),
-        Shape("evalplus"),
+        DataSetShape("open_r1", imports=True, wrapped=True),
+        DataSetShape("synthetic", imports=True, tolerance=1e-5, wrapped=True),
+        DataSetShape("inputs_outputs", imports=True, tolerance=1e-5, wrapped=True),
+        DataSetShape("deepcoder", imports=True, decimal=True),
+        DataSetShape("livecodebench", imports=True, decimal=True),
+        DataSetShape("asserts", skips=True),
+        DataSetShape("pytest", skips=True),
+        DataSetShape("evalplus"),
     )
 }
 COLUMNS = (

@@ -22,12 +22,12 @@ import r1sdk
 
 from ..fences import language_name
 from . import Imports
+from .answer_checks import Unsupported, is_true, read_answers, result_of
 from .asserts import Script, read_call, read_check, read_functions, read_loop, read_script
 from .checker import check_checker
-from .expressions import Unsupported, is_true, read_answers, result_of
 from .harness import CALL, harness, with_imports
 from .imports import USUAL_IMPORTS
-from .shapes import SHAPES, Shape, decoded_once, lines, normal_info
+from .shapes import SHAPES, DataSetShape, decoded_once, lines, normal_info
 from .values import WRITER, Bounds, from_json, read_value, same, show, show_value, write_value
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,6})?|[-+]?inf", re.ASCII)
@@ -234,7 +234,7 @@ def _number(given: Mapping[str, Any], name: str, least: float) -> float | None:
     return number
 
 
-def _read(test: Any, shape: Shape, tolerance: float | None) -> Iterator[tuple[Case, tuple[str, ...]]]:
+def _read(test: Any, shape: DataSetShape, tolerance: float | None) -> Iterator[tuple[Case, tuple[str, ...]]]:
     """The cases of one test, each with the names that it calls. Raises: ValueError and the like."""
     if isinstance(test, str):
         yield _asserting(read_script(test))
