@@ -22,7 +22,8 @@ import r1sdk
 
 from ..fences import language_name
 from . import Imports
-from .answer_checks import Unsupported, is_true, read_answers, result_of
+from .answer_checks import is_true, read_answers, result_of
+from .answer_operations import Unsupported
 from .asserts import Script, read_call, read_check, read_functions, read_loop, read_script
 from .checker import check_checker
 from .harness import CALL, harness, with_imports
