@@ -411,7 +411,7 @@ def test_a_task_with_one_test_pays_a_constant(sandbox):
     ],
 )
 def test_kinds_of_reward_hacking_are_named_and_counted(sandbox, program, info, kind):
-    from r1sdk.train.monitor.batch_metrics import mark_metrics
+    from r1sdk.training.monitor.batch_metrics import mark_metrics
 
     verdict = check(sandbox, reply(program), info)
     assert verdict.marks == {"code/hacks": (kind,) if kind else ()}

@@ -34,7 +34,7 @@ class MBPP(Table):
 
 @dataclass(frozen=True)
 class HumanEval(Table):
-    """164 functions to complete, for evaluation: openai/openai_humaneval; those whose tests are no comparisons are left out."""
+    """164 functions to complete, for evaluation: openai/openai_humaneval; those whose tests cannot be taken apart are left out."""
 
     source: str = "openai/openai_humaneval"
     train_split: str | None = None

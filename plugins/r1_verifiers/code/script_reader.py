@@ -321,7 +321,7 @@ class Reader:
                 return self._ask(node)
             case ast.ListComp() | ast.GeneratorExp() | ast.SetComp():
                 return self._parted_loop(node)
-            case ast.Compare(left=left, comparators=others) if any(map(self._is_object, (left, *others))):
+            case ast.Compare(left=left, comparators=[right]) if self._are_objects(left, right):
                 raise Unsupported(f"{ast.unparse(node)[:60]} compares objects of the program's own class")
             case ast.DictComp() | ast.Lambda():
                 raise Unsupported(f"{ast.unparse(node)[:60]} runs the program in a loop")
@@ -333,10 +333,13 @@ class Reader:
                 setattr(found, name, [self._parted(one) if isinstance(one, ast.expr) else one for one in value])
         return found
 
-    def _is_object(self, node: ast.expr) -> bool:
-        """True for an expression that makes an object of a class of the program's own."""
-        is_known = isinstance(node, ast.Call) and (dotted(node.func) or "") in {*TYPES, *FUNCTIONS}
-        return _makes_object(node) and not is_known and self.is_remote(node)
+    def _are_objects(self, left: ast.expr, right: ast.expr) -> bool:
+        """True if both sides need the program, and one of them makes an object of a class of its own."""
+        made = [
+            _makes_object(side) and isinstance(side, ast.Call) and (dotted(side.func) or "") not in {*TYPES, *FUNCTIONS}
+            for side in (left, right)
+        ]
+        return any(made) and self.is_remote(left) and self.is_remote(right)
 
     def _parted_call(self, node: ast.Call) -> ast.expr:
         name = dotted(node.func) or ""

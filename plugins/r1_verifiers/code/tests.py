@@ -24,10 +24,11 @@ from ..fences import language_name
 from . import Imports
 from .answer_checks import is_true, read_answers, result_of
 from .answer_operations import Unsupported
-from .asserts import Script, read_call, read_check, read_functions, read_loop, read_script
+from .asserts import read_call, read_check, read_functions, read_loop, read_script
 from .checker import check_checker
 from .harness import CALL, harness, with_imports
 from .imports import USUAL_IMPORTS
+from .script_reader import Script
 from .shapes import SHAPES, DataSetShape, decoded_once, lines, normal_info
 from .values import WRITER, Bounds, from_json, read_value, same, show, show_value, write_value
 
@@ -36,6 +37,9 @@ _INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _EXACT_DIGITS = Context(prec=450, traps=[])
 _FLOATS = 1e-9  # between floats of a call whose task names no tolerance
 _LEAST_OUTPUT, _MOST_OUTPUT = 1 << 20, 1 << 28  # bytes
+_SHOWN_CHECKS = 3  # asserts of one test that a prompt shows
+_EVALPLUS = re.compile(r"^assertion(?:_of_sets)?\((_asked_\d+_), (.*), [\d.e-]+\)$", re.DOTALL)
+_RAISED = re.compile(r"^_raised_\((_asked_\d+_), \('(\w+)'.*$", re.DOTALL)
 _MAX_NUMBER = 400  # characters of a number that is no integer
 
 
@@ -212,14 +216,15 @@ def read_tests(
 def _example(steps: list[list[str]], checks: tuple[str, ...]) -> str:
     """A test of asserts in words; `add(1, 2) is 3` where it is no more than that."""
     asks = [text for kind, text in steps if kind != "do"]
-    shown = list(checks)
+    checks = tuple(_EVALPLUS.sub(r"\1 == \2", check) for check in checks[:_SHOWN_CHECKS])
+    shown = [_RAISED.sub(r"\1 raises \2", check) if _RAISED.match(check) else f"assert {check}" for check in checks]
     for number, text in enumerate(asks):
         shown = [check.replace(f"_asked_{number}_", text) for check in shown]
     before = [text for kind, text in steps if kind == "do"]
     plain = re.fullmatch(r"_asked_0_ == (.*)", checks[0], re.DOTALL)
     if len(checks) == 1 and not before and plain and "_asked_" not in plain[1]:
         return f"Example: {asks[0]} is {plain[1]}"
-    return "Example:\n" + "\n".join([*before, *(f"assert {check}" for check in shown)])
+    return "Example:\n" + "\n".join([*before, *shown])
 
 
 def _number(given: Mapping[str, Any], name: str, least: float) -> float | None:
