@@ -13,8 +13,8 @@ from typing import Any
 from .answer_operations import (
     MAX_ITEMS,
     Approx,
-    Caller,
     Failed,
+    FunctionCaller,
     TypeValue,
     arithmetic,
     bounded,
@@ -108,7 +108,7 @@ def _type_names(value: Any) -> tuple[str, ...]:
     return (type(value).__name__,)
 
 
-def _sorted(run: Caller, values: Any, key: Any = None, reverse: Any = False) -> list[Any]:
+def _sorted(run: FunctionCaller, values: Any, key: Any = None, reverse: Any = False) -> list[Any]:
     items = items_of(values)
     keys = items if key is None else [run.called(key, item) for item in items]
     kinds = set(map(type, keys))
@@ -126,7 +126,7 @@ def _sorted(run: Caller, values: Any, key: Any = None, reverse: Any = False) -> 
 
 
 def _best(sign: int) -> Callable[..., Any]:
-    def best(run: Caller, *values: Any, key: Any = None, default: Any = None) -> Any:
+    def best(run: FunctionCaller, *values: Any, key: Any = None, default: Any = None) -> Any:
         items = items_of(values[0]) if len(values) == 1 else list(values)
         if not items:
             if default is None:
@@ -142,12 +142,12 @@ def _best(sign: int) -> Callable[..., Any]:
     return best
 
 
-def _map(run: Caller, function: Any, *many: Any) -> Sequence:
+def _map(run: FunctionCaller, function: Any, *many: Any) -> Sequence:
     lists = [items_of(values) for values in many]
     return Sequence("iterator", [run.called(function, *items) for items in zip(*lists, strict=False)])
 
 
-def _filter(run: Caller, function: Any, values: Any) -> Sequence:
+def _filter(run: FunctionCaller, function: Any, values: Any) -> Sequence:
     kept = [item for item in items_of(values) if truth(item if function is None else run.called(function, item))]
     return Sequence("iterator", kept)
 
@@ -453,7 +453,7 @@ def _product(values: Any) -> Any:
     return total
 
 
-def call_method(run: Caller, owner: Any, name: str, arguments: list[Any], keywords: Mapping[str, Any]) -> Any:
+def call_method(run: FunctionCaller, owner: Any, name: str, arguments: list[Any], keywords: Mapping[str, Any]) -> Any:
     if isinstance(owner, str | bytes):
         if name == "join":
             return owner.join(items_of(arguments[0]))

@@ -45,7 +45,7 @@ class Lambda:
     around: Mapping[str, Any]
 
 
-class Caller(Protocol):
+class FunctionCaller(Protocol):
     """Calls a function of an expression: one of ours, a type or a lambda."""
 
     def called(self, function: Any, *arguments: Any, **keywords: Any) -> Any: ...
