@@ -41,6 +41,7 @@ class Reader:
     checks: list[str] = field(default_factory=list)
     asked: int = 0
     called: dict[str, None] = field(default_factory=dict)
+    objects: set[str] = field(default_factory=set)  # of `remote`, those made by a class of the program
     remote_functions: set[str] = field(default_factory=set)  # of the program, with names of builtins
 
     def script(self) -> Script:
@@ -122,6 +123,9 @@ class Reader:
             names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
             self._do(ast.Assign([target], self._sendable(value)))
             self.remote.update(names)
+            self.objects.difference_update(names)
+            if self._is_object(value):
+                self.objects.update(names)
             for name in names:
                 self.local.pop(name, None)
             return
@@ -321,8 +325,16 @@ class Reader:
                 return self._ask(node)
             case ast.ListComp() | ast.GeneratorExp() | ast.SetComp():
                 return self._parted_loop(node)
+            case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[right]) if self._is_object(right):
+                return self._ask(node)
             case ast.Compare(left=left, comparators=[right]) if self._are_objects(left, right):
                 raise Unsupported(f"{ast.unparse(node)[:60]} compares objects of the program's own class")
+            case ast.Subscript(value=owner) if self._is_object(owner):
+                return self._ask(node)
+            case ast.BinOp(left=left, right=right) if self._is_object(left) or self._is_object(right):
+                return self._ask(node)
+            case ast.UnaryOp(operand=operand) if self._is_object(operand) and not isinstance(node.op, ast.Not):
+                return self._ask(node)
             case ast.DictComp() | ast.Lambda():
                 raise Unsupported(f"{ast.unparse(node)[:60]} runs the program in a loop")
         found = copy.copy(node)
@@ -335,11 +347,15 @@ class Reader:
 
     def _are_objects(self, left: ast.expr, right: ast.expr) -> bool:
         """True if both sides need the program, and one of them makes an object of a class of its own."""
-        made = [
-            _makes_object(side) and isinstance(side, ast.Call) and (dotted(side.func) or "") not in {*TYPES, *FUNCTIONS}
-            for side in (left, right)
-        ]
-        return any(made) and self.is_remote(left) and self.is_remote(right)
+        is_any = self._is_object(left) or self._is_object(right)
+        return is_any and self.is_remote(left) and self.is_remote(right)
+
+    def _is_object(self, node: ast.expr) -> bool:
+        """True for an object that answers for itself: one that a class of the program has just made, or a name of one."""
+        if isinstance(node, ast.Name):
+            return node.id in self.objects
+        is_known = isinstance(node, ast.Call) and (dotted(node.func) or "") in {*TYPES, *FUNCTIONS}
+        return _makes_object(node) and not is_known and self.is_remote(node)
 
     def _parted_call(self, node: ast.Call) -> ast.expr:
         name = dotted(node.func) or ""
@@ -349,6 +365,9 @@ class Reader:
         is_ours = (name in FUNCTIONS or name in TYPES) and root not in self.remote and name not in self.remote_functions
         if name == "isinstance" and len(node.args) == 2 and self.is_remote(node.args[1]):
             return self._ask(node)  # a class of the program's own
+        if is_ours and len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Name):
+            if self._is_object(node.args[0]):
+                return self._ask(node)  # len(stack), str(point), list(tree)
         if is_ours:
             return self._with_arguments(node, node.func)
         if isinstance(node.func, ast.Attribute) and root not in self.helpers:
