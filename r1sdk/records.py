@@ -3,7 +3,7 @@
 Each stage makes a new frozen record and passes it on; no record is changed in place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -62,6 +62,11 @@ class Verdict:
     extracted: str | None = None  # the answer as the verifier read it
     seconds: float = 0.0  # spent on verifying
     reason: str = ""  # why it was rejected, e.g. "uses 3 twice"
+    marks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Further observations of the verifier, by the name of the metric that counts them: `{"code/hacks": ("exits_early",)}`.
+
+    An empty list means that the verifier looked and found nothing. JSON-safe.
+    """
 
     def __post_init__(self) -> None:
         low, high = {"ok": (0.0, 1.0), "timeout": (0.0, 0.0)}.get(self.status, (None, None))
