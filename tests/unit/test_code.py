@@ -8,7 +8,7 @@ import pytest
 import r1sdk
 from r1_rewards import BinaryCode, Code
 from r1_sandboxes import LocalSandbox
-from r1_sandboxes.pool import close_pools
+from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.blocks import find_program
 from r1_verifiers.code.cases import read_tests
 from r1_verifiers.code.programs import check_program
