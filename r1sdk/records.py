@@ -62,11 +62,9 @@ class Verdict:
     extracted: str | None = None  # the answer as the verifier read it
     seconds: float = 0.0  # spent on verifying
     reason: str = ""  # why it was rejected, e.g. "uses 3 twice"
-    marks: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Further observations of the verifier, by the name of the metric that counts them: `{"code/hacks": ("exits_early",)}`.
-
-    An empty list means that the verifier looked and found nothing. JSON-safe.
-    """
+    # Further observations of the verifier, by the metric that counts them, e.g. {"code/hacks": ("exits_early",)}. An empty
+    # list: the verifier looked and found nothing.
+    marks: Mapping[str, Sequence[str]] = field(default_factory=dict)  # observations by metric; JSON-safe
 
     def __post_init__(self) -> None:
         low, high = {"ok": (0.0, 1.0), "timeout": (0.0, 0.0)}.get(self.status, (None, None))

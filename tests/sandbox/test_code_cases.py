@@ -13,7 +13,7 @@ import pytest
 import r1sdk
 from r1_rewards import CodeFormat
 from r1_sandboxes import LocalSandbox
-from r1_sandboxes.pool import close_pools
+from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.hacks import KINDS
 from r1_verifiers.code.run_tests import check_program
 from r1_verifiers.code.shapes import NoTests, normal_info

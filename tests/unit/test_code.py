@@ -8,7 +8,7 @@ import pytest
 import r1sdk
 from r1_rewards import BinaryCode, Code
 from r1_sandboxes import LocalSandbox
-from r1_sandboxes.pool import close_pools
+from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.code_block import find_program
 from r1_verifiers.code.run_tests import check_program
 from r1_verifiers.code.tests import read_tests

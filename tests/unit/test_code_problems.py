@@ -11,7 +11,7 @@ from r1_envs.code import CodeProblems
 from r1_envs.code.code_env import OWN
 from r1_envs.table import File
 from r1_sandboxes import LocalSandbox
-from r1_sandboxes.pool import close_pools
+from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.run_tests import check_program
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.scoring.gold_check import check_gold

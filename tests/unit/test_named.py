@@ -14,7 +14,7 @@ import pytest
 import r1sdk
 from r1_envs.named import NAMED
 from r1_sandboxes import LocalSandbox
-from r1_sandboxes.pool import close_pools
+from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.answer_operations import Unsupported
 from r1_verifiers.code.asserts import read_check
 from r1_verifiers.code.packed import unpacked

@@ -1,4 +1,4 @@
-"""Jails of one kind, as many as there are workers, each in the hands of one thread that lives as long as it."""
+"""A pool of jails of one kind: one for each worker thread, which starts it and lives as long as it."""
 
 import atexit
 import contextlib
@@ -13,17 +13,17 @@ from typing import TypeVar
 import r1sdk
 
 from .builds import LIMITS, Builds, build
-from .jails import Jail, JailDied
+from .jail_client import Jail, JailDied
 from .languages import find_toolchain
 from .memory_files import sealed
-from .start import Mode, start_jail
+from .start_jail import Mode, start_jail
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the jails of a pool have in common."""
+    """The settings that the jails of a pool share."""
 
     mode: Mode
     preload: tuple[str, ...]
@@ -32,7 +32,7 @@ class Kind:
 
 
 class Pool:
-    """Runs programs side by side. A jail that a program has broken is replaced."""
+    """Jails that run programs side by side. One that a program has broken is replaced."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -43,11 +43,25 @@ class Pool:
         self._here = threading.local()
 
     def submit(self, code: str, stdins: Sequence[str], limits: r1sdk.ExecutionLimits) -> Future[list[r1sdk.Execution]]:
-        """The executions of `code`, one after the other in one jail. It raises: Unavailable."""
+        """Run `code` on each of `stdins`, one after the other in one jail. The future raises: Unavailable."""
         return self._threads.submit(self._run, code, stdins, limits)
 
+    def description(self) -> str:
+        """Return the kind of jail in words, with what programs miss in it. Starts a jail if there is none."""
+        jail = next(iter(self.jails), None) or self._threads.submit(self._jail, r1sdk.ExecutionLimits()).result()
+        version = f" {jail.landlock}" if self.kind.mode == "landlock" else f" with Landlock {jail.landlock}"
+        kernel = version if jail.landlock else ""
+        missing = []
+        if self.kind.mode == "bubblewrap" and not jail.landlock:
+            missing.append(
+                "; programs have no /dev/stdin and no /dev/fd: it needs Landlock 2 and a /proc that can be mounted"
+            )
+        if jail.landlock == 1:
+            missing.append("; programs cannot rename a file into another folder before Linux 5.19")
+        return f"{self.kind.mode}{kernel}, {self.kind.workers} at a time{''.join(missing)}"
+
     def close(self) -> None:
-        """Wait for what runs, then end the jails."""
+        """Wait for the programs that run, then end the jails."""
         self._threads.shutdown()
         for jail in list(self.jails):
             self._end(jail)
@@ -65,7 +79,7 @@ class Pool:
             return [self._try(partial(Jail.run, code=program, stdin=stdin, limits=limits), limits) for stdin in stdins]
 
     def _build(self, code: str, source: int) -> int | r1sdk.Execution:
-        """A file with what is built of `code`, to be closed; or how its compiler failed."""
+        """Return an open file with the program built of `code`, or the execution of the compiler that failed."""
         built: int | r1sdk.Execution | None = self._builds.get(code)
         if built is None:
             built = self._try(lambda jail: build(jail, source), LIMITS)
@@ -74,7 +88,7 @@ class Pool:
         return built
 
     def _try(self, use: Callable[[Jail], Result], limits: r1sdk.ExecutionLimits) -> Result:
-        """`use` of a jail, tried in two: the first may have died of the program before. Raises: Unavailable."""
+        """Return `use(jail)`. A second jail is tried: the first may have died of the program before. Raises: Unavailable."""
         for attempt in (1, 2):
             try:
                 return use(self._jail(limits))
@@ -108,7 +122,7 @@ _lock = threading.Lock()
 
 
 def pool_of(kind: Kind) -> Pool:
-    """This process's pool of that kind. Sandboxes with the same options share one."""
+    """Return this process's pool of that kind. Sandboxes with the same options share one."""
     with _lock:
         if kind not in _pools:
             _pools[kind] = Pool(kind)
@@ -125,7 +139,7 @@ def close_pools() -> None:
 
 
 def _forget() -> None:
-    """In a forked process: the jails belong to its parent, whose threads are not here."""
+    """Forget the pools in a forked process: the jails belong to its parent, and the threads are not here."""
     global _lock
     _lock = threading.Lock()
     _pools.clear()

@@ -1,4 +1,4 @@
-"""The sandbox `local`: this machine's own Python and its other languages, in a jail."""
+"""The sandbox `local`: programs run on this machine, in a jail."""
 
 import os
 import sys
@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Literal
 import r1sdk
 
 if TYPE_CHECKING:  # imported where a program is run: listing plugins stays quick
-    from .pool import Pool
-    from .start import Mode
+    from .jail_pool import Pool
+    from .start_jail import Mode
 
 MODES: tuple["Mode", ...] = ("bubblewrap", "landlock")
 
 
 @dataclass(frozen=True)
 class LocalSandbox:
-    """This machine's own Python in a jail, warm: bubblewrap, or else Landlock; seccomp and limits in both.
+    """This machine's own Python in a warm jail: bubblewrap, or else Landlock; seccomp and limits in both.
 
     A program has the standard library and the modules of `preload`, a small disk that is emptied after it, and nothing else
     of the machine: no other files, network, processes, environment. Modules of `preload` are imported once, before any
-    program, and cost it nothing. Other languages run where their toolchain is installed (see `languages`): the compiler is
-    in the jail, too, once for each program.
+    program, and cost it nothing. Other languages run where their toolchain is installed (see `languages`); a compiler runs in
+    the jail, too, once for each program.
 
-    Where neither kind of jail can be had it refuses to run. It does not defend against faults of the kernel, nor against
+    Where neither kind of jail works it refuses to run. It does not defend against faults of the kernel, nor against
     programs that measure how busy the machine is. With Landlock, a program can ask whether a path exists.
     """
 
@@ -45,13 +45,13 @@ class LocalSandbox:
         limits: r1sdk.ExecutionLimits = r1sdk.ExecutionLimits(),
         language: str = "python",
     ) -> Sequence[r1sdk.Execution]:
-        """The execution of `code` on each of `stdins`. Raises: Unavailable, R1Error."""
+        """Run `code` on each of `stdins`. Raises: Unavailable, R1Error."""
         import asyncio
 
         return await asyncio.wrap_future(self._pool(language).submit(code, stdins, limits))
 
     def check(self, language: str = "python") -> Sequence[r1sdk.Guarantee]:
-        """Attacks from inside a jail, each with what came of it. Raises: R1Error where one got through."""
+        """Attack a jail from inside, and return what came of each attack. Raises: R1Error where one got through."""
         found = _guarantees(self._pool())
         if language != "python":
             found = (*found, *_language_guarantees(self._pool(language)))
@@ -59,11 +59,10 @@ class LocalSandbox:
             raise r1sdk.R1Error(
                 "\n".join(["sandbox 'local' does not hold on this machine, so it is not used:", *broken])
             )
-        kind = self._pool().kind
-        return (r1sdk.Guarantee("jail", True, f"{kind.mode}, {kind.workers} at a time"), *found)
+        return (r1sdk.Guarantee("jail", True, self._pool().description()), *found)
 
     def languages(self) -> Mapping[str, str]:
-        """The languages by name, each with its toolchain here, or with why it is not here."""
+        """Return the languages by name, each with its toolchain, or with the reason why it does not run here."""
         import platform
 
         from .languages import LANGUAGES, find_toolchain
@@ -77,8 +76,8 @@ class LocalSandbox:
         return found
 
     def _pool(self, language: str = "python") -> "Pool":
+        from .jail_pool import Kind, pool_of
         from .languages import find_toolchain
-        from .pool import Kind, pool_of
 
         if language != "python":
             find_toolchain(language)
@@ -89,11 +88,11 @@ class LocalSandbox:
 
 @cache
 def _choose(mode: str, preload: tuple[str, ...]) -> "Mode":
-    """The first kind of jail that starts here. Raises: R1Error that says why none does."""
+    """Return the first kind of jail that starts here. Raises: R1Error that says why none does."""
     import platform
 
-    from .jails import JailDied
-    from .start import start_jail
+    from .jail_client import JailDied
+    from .start_jail import start_jail
 
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
         raise r1sdk.R1Error(
@@ -110,15 +109,14 @@ def _choose(mode: str, preload: tuple[str, ...]) -> "Mode":
             continue
         return kind
     hint = "  bubblewrap comes with: pip install 'r1sdk[sandbox]'; it needs user namespaces. Landlock needs Linux 5.13."
-    raise r1sdk.R1Error("\n".join(["sandbox 'local' cannot be had on this machine", *reasons, hint]))
+    raise r1sdk.R1Error("\n".join(["sandbox 'local' does not work on this machine", *reasons, hint]))
 
 
 @cache
 def _guarantees(pool: "Pool") -> tuple[r1sdk.Guarantee, ...]:
     from .probes import probe
 
-    own_disk = pool.kind.mode == "bubblewrap"
-    return probe(lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0], own_disk)
+    return probe(lambda code, stdin, limits: pool.submit(code, [stdin], limits).result()[0])
 
 
 @cache

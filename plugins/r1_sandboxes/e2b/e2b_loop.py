@@ -1,4 +1,4 @@
-"""The one event loop of this process that speaks with E2B, in a thread of its own: callers come from any thread and any loop."""
+"""The event loop that speaks with E2B, one per process, in its own thread: callers come from any thread and any loop."""
 
 import asyncio
 import atexit
@@ -19,12 +19,12 @@ _lock = threading.Lock()
 
 
 def submit(settings: Settings, cell: Cell, patience_s: float | None = None) -> Future[list[r1sdk.Execution]]:
-    """The executions of a cell in this process's fleet of these settings. It raises: Unavailable, R1Error."""
+    """Run a cell in this process's fleet of these settings. The future raises: Unavailable, R1Error."""
     return asyncio.run_coroutine_threadsafe(_run(settings, cell, patience_s), _running_loop())
 
 
 def close_fleets() -> None:
-    """End what runs and delete every sandbox of this process; the next program makes new ones."""
+    """Cancel running programs and delete every sandbox of this process; the next program makes new ones."""
     if _loop is not None and _fleets:
         with contextlib.suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(_close(), _loop).result(2 * CLOSE_S)
@@ -59,7 +59,7 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 
 
 def _forget() -> None:
-    """In a forked process: the sandboxes belong to its parent, whose thread is not here."""
+    """Forget the fleets in a forked process: the sandboxes belong to its parent, and the thread is not here."""
     global _loop, _lock
     _loop, _lock = None, threading.Lock()
     _fleets.clear()
