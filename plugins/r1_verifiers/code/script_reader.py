@@ -365,8 +365,8 @@ class Reader:
         is_ours = (name in FUNCTIONS or name in TYPES) and root not in self.remote and name not in self.remote_functions
         if name == "isinstance" and len(node.args) == 2 and self.is_remote(node.args[1]):
             return self._ask(node)  # a class of the program's own
-        if is_ours and len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Name):
-            if self._is_object(node.args[0]):
+        match node:
+            case ast.Call(args=[ast.Name() as only], keywords=[]) if is_ours and self._is_object(only):
                 return self._ask(node)  # len(stack), str(point), list(tree)
         if is_ours:
             return self._with_arguments(node, node.func)
