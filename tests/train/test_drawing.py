@@ -21,7 +21,7 @@ from r1sdk.training.models import load_model, load_tokenizer
 from r1sdk.training.monitor.callback import RunCallback, StopRequest
 from r1sdk.training.trl.dynamic_sampling import DynamicSamplingTrainer, has_reward_variance
 from r1sdk.training.trl.grpo import grpo_trainer
-from r1sdk.training.trl.rounds import ZERO_VARIANCE, SURPLUS, Batch, Group, RoundTable
+from r1sdk.training.trl.rounds import SURPLUS, ZERO_VARIANCE, Batch, Group, RoundTable
 from r1sdk.training.trl.task_sampler import Curriculum, GroupOutcome
 
 SIZE, SAMPLES, PROMPTS = 36, 4, 4
@@ -300,7 +300,12 @@ def test_fresh_groups_with_spread_fill_the_places_in_order_and_the_rest_is_told_
     batch.refill([True, True])
     assert batch.groups[3] == Group(2, 0) and not batch.lacking
     assert batch.dropped() == [
-        *((Group(0, 1), ZERO_VARIANCE), (Group(0, 3), ZERO_VARIANCE), (Group(1, 0), ZERO_VARIANCE), (Group(2, 1), SURPLUS)),
+        *(
+            (Group(0, 1), ZERO_VARIANCE),
+            (Group(0, 3), ZERO_VARIANCE),
+            (Group(1, 0), ZERO_VARIANCE),
+            (Group(2, 1), SURPLUS),
+        ),
     ]
 
 
