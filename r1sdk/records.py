@@ -63,9 +63,9 @@ class Verdict:
     seconds: float = 0.0  # spent on verifying
     reason: str = ""  # why it was rejected, e.g. "uses 3 twice"
     marks: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """What else the verifier noticed, by the name of the metric that counts it: `{"code/hacks": ("exits_early",)}`.
+    """Further observations of the verifier, by the name of the metric that counts them: `{"code/hacks": ("exits_early",)}`.
 
-    An empty list says that it looked and found nothing. JSON-safe.
+    An empty list means that the verifier looked and found nothing. JSON-safe.
     """
 
     def __post_init__(self) -> None:
