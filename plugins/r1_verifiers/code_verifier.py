@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import r1sdk
 
 from .code import Imports, Scoring
-from .code.near_programs import near_misses
-from .code.run_tests import run_tests
-from .code.shapes import NoTests, normal_info, read_solution
-from .code.tests import Tests, read_tests
 from .fences import language_name
+
+if TYPE_CHECKING:
+    from .code.tests import Tests
 
 # Columns that belong to the tests.
 _KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker", "imports", "shape")
@@ -44,6 +43,9 @@ class CodeVerifier:
 
     def pose(self, row: r1sdk.RowView) -> r1sdk.Posed:
         """Return the first tests as examples, and the tests as info. Raises: R1Error where they cannot be read."""
+        from .code.shapes import NoTests, normal_info, read_solution
+        from .code.tests import read_tests
+
         try:
             found = normal_info(row.row, _column_of(row))
         except NoTests:
@@ -77,6 +79,8 @@ class CodeVerifier:
 
     def read_gold(self, task: r1sdk.Task) -> Tests:
         """Return the tests of a task. Raises: Unverifiable where they cannot be read."""
+        from .code.tests import read_tests
+
         try:
             tests = read_tests(task.info, self.timeout_s, self.memory_bytes, self.imports)
         except (ValueError, r1sdk.R1Error) as error:
@@ -87,12 +91,16 @@ class CodeVerifier:
         """Return the verdict of the tests. Raises: Unavailable where the sandbox does not respond."""
         if self.sandbox is None:
             raise r1sdk.R1Error("the verifier code needs a sandbox: CodeVerifier(sandbox=...)")
+        from .code.run_tests import run_tests
+
         return await run_tests(
             reply.text, gold, self.sandbox, scoring=self.scoring, exact=self.exact, budget_s=self.budget_s
         )
 
     def variants(self, gold: Tests) -> Iterator[str]:
         """Yield programs that are nearly right, as fenced blocks: empty, the first expected output, the first test alone, off by one."""
+        from .code.near_programs import near_misses
+
         yield from near_misses(gold, gold.solution)
 
     def gold_reply(self, task: r1sdk.Task) -> str | None:
