@@ -365,15 +365,9 @@ class Reader:
         is_ours = (name in FUNCTIONS or name in TYPES) and root not in self.remote and name not in self.remote_functions
         if name == "isinstance" and len(node.args) == 2 and self.is_remote(node.args[1]):
             return self._ask(node)  # a class of the program's own
-<<<<<<< HEAD
         is_plain = len(node.args) == 1 and not node.keywords and isinstance(node.args[0], ast.Name)
         if is_ours and is_plain and self._is_object(node.args[0]):
             return self._ask(node)  # len(stack), str(point), list(tree)
-=======
-        match node:
-            case ast.Call(args=[ast.Name() as only], keywords=[]) if is_ours and self._is_object(only):
-                return self._ask(node)  # len(stack), str(point), list(tree)
->>>>>>> code
         if is_ours:
             return self._with_arguments(node, node.func)
         if isinstance(node.func, ast.Attribute) and root not in self.helpers:
