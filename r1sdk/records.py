@@ -3,7 +3,7 @@
 Each stage makes a new frozen record and passes it on; no record is changed in place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -62,6 +62,9 @@ class Verdict:
     extracted: str | None = None  # the answer as the verifier read it
     seconds: float = 0.0  # spent on verifying
     reason: str = ""  # why it was rejected, e.g. "uses 3 twice"
+    # Further observations of the verifier, by the metric that counts them, e.g. {"code/hacks": ("exits_early",)}. An empty
+    # list: the verifier looked and found nothing.
+    marks: Mapping[str, Sequence[str]] = field(default_factory=dict)  # observations by metric; JSON-safe
 
     def __post_init__(self) -> None:
         low, high = {"ok": (0.0, 1.0), "timeout": (0.0, 0.0)}.get(self.status, (None, None))

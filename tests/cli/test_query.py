@@ -29,7 +29,7 @@ LINES = [
     line(1, 5, 'first ATTEMPT "quoted"', 0.0, 0.5, format=0.5),
     line(1, 6, "second", 1.0, 2.0, tokens=300, finish="length", format=1.0),
     line(2, 5, "third attempt", None, 0.0, status="timeout", format=None),
-    line(12, 7, "fourth", 0.4, 1.4, tokens=120, format=1.0) | {"dropped": "no spread"},
+    line(12, 7, "fourth", 0.4, 1.4, tokens=120, format=1.0) | {"dropped": "zero variance"},
 ]
 
 
