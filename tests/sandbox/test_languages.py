@@ -9,9 +9,9 @@ import r1sdk
 from r1_envs.table import File
 from r1_sandboxes import LocalSandbox, jail_pool, languages
 from r1_sandboxes.jail_pool import close_pools
-from r1_verifiers.code.blocks import find_program
-from r1_verifiers.code.cases import read_tests
-from r1_verifiers.code.programs import check_program
+from r1_verifiers.code.code_block import find_program
+from r1_verifiers.code.run_tests import check_program
+from r1_verifiers.code.tests import read_tests
 
 HERE = LocalSandbox().languages()
 ADD = {"tests": [{"input": f"{a} {b}\n", "output": f"{a + b}\n"} for a, b in ((1, 2), (-5, 5), (10, 20))]}

@@ -1,4 +1,4 @@
-"""The pictures of docs/look.md, from a finished run: `python docs/draw_look.py RUN_DIR docs`.
+"""The pictures of docs/report-and-view.md, from a finished run: `python docs/draw_report_and_view.py RUN_DIR docs`.
 
 The viewer's is an SVG that textual exports. The page's are PNGs by Chromium, if it is here: the upper part light and dark, and the lower part.
 """

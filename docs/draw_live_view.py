@@ -1,4 +1,4 @@
-"""The live view of a run as a picture: `python docs/draw_screen.py RUN_DIR docs/train.svg`."""
+"""The live view of a run as a picture: `python docs/draw_live_view.py RUN_DIR docs/train.svg`."""
 
 import sys
 from pathlib import Path
