@@ -9,8 +9,7 @@ from weakref import WeakKeyDictionary
 
 import r1sdk
 
-from .extract import answer_text
-from .judging import Mode, decide
+from .judging import Mode, answer_for, decide
 from .signs import MAX_LENGTH
 
 HARMLESS = {"r1": "1", "trl": r"\boxed{1}"}  # an answer whose check takes long only where the gold answer makes it long
@@ -37,7 +36,7 @@ async def judged(reply: str, gold: str, mode: Mode, timeout_s: float) -> r1sdk.V
     Completions of one prompt often give the same answer: each is asked once, and what was judged is remembered.
     """
     if mode == "r1":
-        text = answer_text(reply)
+        text = answer_for(reply, gold)
         if (verdict := decide(text, gold)) is not None:
             return verdict
     else:

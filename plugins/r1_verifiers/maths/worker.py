@@ -2,11 +2,11 @@
 
 from r1sdk import Verdict
 
-from . import verify
+from . import equivalence
 from .judging import Mode, check_answer
 from .judging import check as check_reply
 
-verify.warm()
+equivalence.warm()
 
 
 def check(text: str | None, gold: str, mode: Mode) -> Verdict:
