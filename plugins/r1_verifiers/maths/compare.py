@@ -99,6 +99,8 @@ def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
     theirs = answer.value if isinstance(answer, Conditioned) else answer
     if isinstance(answer, RealSet) and not isinstance(gold.value, RealSet):
         return False
+    if not _has_its_equations(gold, answer):
+        return False
     names = _parameters(gold) or (_parameters(answer) if isinstance(answer, Conditioned) else [])
     if names:
         found = _families(gold, theirs, names, _parameters(answer) if isinstance(answer, Conditioned) else [], problem)
@@ -107,6 +109,13 @@ def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
     if found is False or not isinstance(answer, Conditioned):
         return found
     return found if _conditions_agree(gold.conditions, answer.conditions) else False
+
+
+def _has_its_equations(gold: Conditioned, answer: Value) -> bool:
+    """Return True if every equation among the conditions of `gold` is one of `answer`: it is a part of the answer."""
+    theirs = answer.conditions if isinstance(answer, Conditioned) else ()
+    wanted = [one for one in gold.conditions if isinstance(one, Named) or (isinstance(one, Relation) and one.signs == ("=",))]
+    return all(any(same(one, other) is True for other in theirs) for one in wanted)
 
 
 def _parameters(value: Value) -> list[str]:
@@ -223,14 +232,14 @@ def _named(gold: Named, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, Named):
         if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
             return _as_equations(gold, answer) or False
-        if isinstance(gold.left, Group) != isinstance(answer.left, Group):
-            return same(gold.value, answer.value, problem)
+        if isinstance(gold.left, Apply) and isinstance(answer.left, Apply) and gold.left.name == answer.left.name != "call" and gold.name != answer.name:
+            return False
         return same(gold.value, answer.value, problem)
     if isinstance(answer, Relation):
         if set(answer.signs) <= {"=", "~"} and isinstance(answer.sides[0], Node):
             if _solves(gold, answer):
                 return True
-            if _is_call(answer.sides[0], gold, problem):
+            if len(answer.sides) == 2 and _is_call(answer.sides[0], gold, problem):
                 return same(gold.value, _right_side(answer), problem)
         return False
     if isinstance(answer, Prose | Conditioned | Choice):
@@ -251,6 +260,9 @@ def _as_equations(gold: Value, answer: Value) -> Outcome:
     ours, theirs = _difference(gold), _difference(answer)
     if ours is None or theirs is None or letters(ours) != letters(theirs):
         return False
+    if not letters(ours):  # statements about numbers are the same where their sides are
+        sides = [value.sides if isinstance(value, Relation) else () for value in (gold, answer)]
+        return len(sides[0]) == len(sides[1]) and _all([same(a, b) for a, b in zip(*sides, strict=True)])
     if isinstance(gold, Named) and isinstance(answer, Named) and not (isinstance(gold.value, Node) and letters(gold.value)):
         return False
     try:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import r1sdk
 
+from .units import is_unit_word
+
 LOOKED_AT = 8192  # characters at the end of a reply in which its answer is looked for
 _STATED_IN = 2048  # and where there is neither tag nor box
 
@@ -188,4 +190,4 @@ def _without_aside(text: str) -> str:
 def _is_sentence(text: str) -> bool:
     """Return True if there are words around the mathematics that are no part of an answer."""
     around = _NO_SENTENCE.sub(" ", _SPAN.sub(" ", text))
-    return bool(_SENTENCE.search(around)) or "\n\n" in text.strip()
+    return any(not is_unit_word(word) for word in _SENTENCE.findall(around))

@@ -89,7 +89,7 @@ def gold_value(gold: str) -> Value:
 
 def variants(gold: str) -> Iterator[str]:
     """Wrong answers close to `gold`; none of them may earn anything. Nothing for a gold answer that cannot be read."""
-    from .variants import near
+    from .near_misses import near
 
     known = _gold(gold)
     if not isinstance(known, str):

@@ -36,6 +36,7 @@ _NAMES = {"pi", "infinity", "inf", "oo", "mod", "infty", "theta", "alpha", "beta
 _KEYWORDS = frozenset(
     "and or if where for with when such that than to is are all any per in not of the by on at no only also then so from over".split()
 )
+_SHORT_WORDS = frozenset("no am pm up by dne if we it he so be an my us do go as at why try dry sky fly shy".split())
 _RENAMED = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "leqslant": "le", "leq": "le",
     "geqslant": "ge", "geq": "ge", "leqq": "le", "geqq": "ge", "ne": "neq", "to": "rightarrow", "gets": "leftarrow", "lbrace": "{", "rbrace": "}",
@@ -257,7 +258,7 @@ class _Lexer:
     @staticmethod
     def _reads_like_a_word(run: str, mode: str) -> bool:
         if len(run) < 3 or not _VOWEL.search(run):
-            return run.lower() in ("no", "am", "pm", "up", "by", "dne", "hz", "dm", "if") and len(run) >= 2 and mode == "plain"
+            return run.lower() in _SHORT_WORDS and mode == "plain"
         lower = run.lower()
         ascending = all(a < b for a, b in zip(lower, lower[1:], strict=False))
         return not (ascending and len(run) <= 4 and run.islower()) and not (run.isupper() and len(run) <= 4)

@@ -325,7 +325,15 @@ def may_be_named(node: Value) -> bool:
 
 def spelled(node: Value) -> str:
     """A name for a left side: the same for the same side."""
-    return node.name if isinstance(node, Symbol | Constant) else repr(node)
+    if isinstance(node, Symbol | Constant):
+        return node.name
+    if isinstance(node, Number):
+        return str(node.value)
+    if isinstance(node, Apply):
+        return f"{node.name}({', '.join(spelled(arg) for arg in node.args)})"
+    if isinstance(node, Group):
+        return f"{node.opening}{', '.join(spelled(item) for item in node.items)}{node.closing}"
+    return repr(node)
 
 
 def _relation(value: Relation) -> Value:
@@ -404,13 +412,22 @@ def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
 
 
 def close_enough(exact_side: Value, rounded: Value) -> bool:
-    """Return True if one may be the other rounded to at least two digits."""
-    from .compare import magnitude
+    """Return True if one may be the other rounded, or cut off, at the last place that is written."""
+    from . import numeric
 
-    one, other = magnitude(exact_side), magnitude(rounded)
+    one, other = _number_in(exact_side), _number_in(rounded)
     if one is None or other is None:
         return True
-    return abs(one - other) <= 0.06 * max(abs(one), abs(other))
+    if (literal := numeric.literal(other)) is not None or isinstance(other, Number):
+        return numeric.rounds_to(one, literal or other, may_be_cut=True)
+    ours, theirs = numeric.magnitude(one), numeric.magnitude(other)
+    return ours is None or theirs is None or abs(ours - theirs) <= 1e-3 * max(abs(ours), abs(theirs))
+
+
+def _number_in(value: Value) -> Node | None:
+    if isinstance(value, Quantity):
+        value = value.value
+    return value if isinstance(value, Node) and not letters(value) else None
 
 
 def _inequality(value: Relation) -> RealSet | None:

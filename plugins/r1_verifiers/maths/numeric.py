@@ -26,7 +26,21 @@ def equal_nodes(gold: Node, answer: Node) -> bool | None:
     only_gold, only_answer = letters(gold) - letters(answer), letters(answer) - letters(gold)
     if len(only_gold) == len(only_answer) == 1 and only_gold | only_answer <= _CONSTANTS_OF_INTEGRATION:
         answer = replaced(answer, next(iter(only_answer)), Symbol(next(iter(only_gold))))
-    return _at_places(gold, answer)
+    found = _at_places(gold, answer)
+    if found is False and (_has_plain_log(gold) or _has_plain_log(answer)):
+        return _at_places(_to_base_ten(gold), _to_base_ten(answer))
+    return found
+
+
+def _has_plain_log(node: Node) -> bool:
+    return any(isinstance(part, Apply) and part.name == "log" for part in nodes(node))
+
+
+def _to_base_ten(node: Node) -> Node:
+    r"""`\log` without a base read as the decimal logarithm: both are usual."""
+    if isinstance(node, Apply):
+        return Apply("lg" if node.name == "log" else node.name, tuple(_to_base_ten(arg) for arg in node.args))
+    return node
 
 
 def _infinite(node: Node) -> int:
@@ -35,9 +49,10 @@ def _infinite(node: Node) -> int:
     return -1 if node == Apply("neg", (Constant("infinity"),)) else 0
 
 
-def _literal(node: Node) -> Number | None:
-    while isinstance(node, Apply) and node.name in ("neg", "paren"):
-        node = node.args[0]
+def literal(node: Node) -> Number | None:
+    """The decimal that a node is, None for anything else."""
+    if isinstance(node, Apply) and node.name in ("neg", "paren") and isinstance(inner := node.args[0], Number):
+        node = Number(-inner.value if node.name == "neg" else inner.value, inner.places, inner.digits)
     return node if isinstance(node, Number) and node.places else None
 
 
@@ -51,8 +66,8 @@ def _equal_exact(gold: Fraction, answer: Fraction, gold_node: Node, answer_node:
     if difference * 10**6 <= min(1, abs(gold)) * Fraction(10001, 10000):
         return True
     for node, other, other_decimals in ((gold_node, answer, decimals[1]), (answer_node, gold, decimals[0])):
-        literal = _literal(node)
-        if literal is not None and not other_decimals and _is_periodic(other) and _rounds(literal, difference):
+        written = literal(node)
+        if written is not None and not other_decimals and _is_periodic(other) and _rounds(written, difference):
             return True
     return False
 
@@ -127,8 +142,8 @@ def _close(ours: Any, theirs: Any, scale: Any, gold: Node, answer: Node, with_de
     if difference <= min(mp.mpf(1), abs(ours)) * mp.mpf("1.0001e-6"):
         return True
     for node, other in ((gold, answer), (answer, gold)):
-        literal = _literal(node)
-        if literal is not None and not has_decimals(other) and _rounds(literal, difference):
+        written = literal(node)
+        if written is not None and not has_decimals(other) and _rounds(written, difference):
             return True
     return False
 
@@ -170,11 +185,21 @@ def magnitude(node: Node) -> float | None:
     return float(context().re(found)) if abs(found) < 1e300 else None
 
 
-def rounds_to(value: Node, rounded: Number) -> bool:
-    """Return True if a value rounds to a decimal at the places in which that is written."""
+def rounds_to(value: Node, rounded: Number, may_be_cut: bool = False) -> bool:
+    """Return True if a value rounds to a decimal at the places in which that is written. `may_be_cut`: or is cut off there."""
+    places = rounded.places or 0
+    size = rounded.value
+    if not rounded.places and size and size % 10 == 0 and rounded.digits:
+        zeros = len(str(abs(int(size)))) - len(str(abs(int(size))).rstrip("0"))
+        places = -zeros  # 12,000 may be rounded to thousands
+    last = Fraction(1, 10**places) if places >= 0 else Fraction(10**-places)
     ours = exact(value)
-    last = Fraction(1, 10 ** (rounded.places or 0)) / 2 * Fraction(101, 100)
-    if ours is not None:
-        return abs(ours - rounded.value) <= last
-    size = magnitude(value)
-    return size is not None and abs(size - float(rounded.value)) <= float(last)
+    if ours is None:
+        found = magnitude(value)
+        if found is None:
+            return False
+        ours = Fraction(found)
+    difference = abs(ours - size)
+    if difference <= last / 2 * Fraction(101, 100):
+        return True
+    return may_be_cut and difference < last and abs(size) < abs(ours)
