@@ -184,19 +184,29 @@ def _shifted(gold: Value, answer: Value, name: str) -> bool:
 
 
 def _conditions_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
-    """Return False if both restrict the same letter to intervals that are not the same."""
+    """Return False if both restrict the same letters by inequalities, and not in the same way."""
     for one in ours:
-        for other in theirs:
-            if isinstance(one, RealSet) and isinstance(other, RealSet) and one.name == other.name and one.name:
-                if _real_sets(one, other) is False:
-                    return False
+        rivals = [other for other in theirs if _restricts(other) and letters_of(other) == letters_of(one)]
+        if _restricts(one) and rivals and all(same(one, other) is False for other in rivals):
+            return False
     return True
+
+
+def _restricts(value: Value) -> bool:
+    return isinstance(value, RealSet) or (isinstance(value, Relation) and set(value.signs) <= _ORDER)
+
+
+def letters_of(value: Value) -> frozenset[str]:
+    """The letters of a condition, the name of an interval's variable among them."""
+    return letters(value) | ({value.name} if isinstance(value, RealSet) and value.name else set())
 
 
 def _approximate(gold: Approximate, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, Named):
         answer = answer.value
     if isinstance(answer, Approximate):
+        if gold.exact is not None and answer.exact is not None and same(gold.exact, answer.exact) is False:
+            return False
         if (found := same(gold.value, answer.value, problem)) is True:
             return True
         answer = answer.exact or answer.value
@@ -232,8 +242,10 @@ def _named(gold: Named, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, Named):
         if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
             return _as_equations(gold, answer) or False
-        if isinstance(gold.left, Apply) and isinstance(answer.left, Apply) and gold.left.name == answer.left.name != "call" and gold.name != answer.name:
-            return False
+        if gold.name != answer.name and isinstance(gold.left, Apply) and isinstance(answer.left, Apply) and gold.left.name == answer.left.name:
+            named_numbers = any(isinstance(part, Number) for left in (gold.left, answer.left) for part in nodes(left))
+            if gold.left.name != "call" or named_numbers:
+                return False
         return same(gold.value, answer.value, problem)
     if isinstance(answer, Relation):
         if set(answer.signs) <= {"=", "~"} and isinstance(answer.sides[0], Node):
@@ -642,7 +654,8 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, RealSet) and not answer.name and gold.is_set is False and len(gold.items) > 1:
         sets = [as_real_set(item) for item in gold.items]
         if all(one is not None for one in sets):
-            return _real_sets(RealSet(tuple(part for one in sets if one for part in one.parts)), answer)
+            whole = RealSet(tuple(part for one in sets if one for part in one.parts))
+            return _real_sets(whole, answer) if len(_canonical(whole) or whole.parts) == len(gold.items) else False
         part = answer.parts[0] if len(answer.parts) == 1 and not answer.without else None
         if part is not None and part.has_low and part.has_high:
             return same(gold, Several((part.low, part.high)), problem)

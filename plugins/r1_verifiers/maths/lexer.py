@@ -111,9 +111,19 @@ class _Lexer:
             has_latex = "\\" in self.text or "^" in self.text
             self._piece(pieces[0][1], "maths" if has_latex or "$" in self.text else "plain")
         else:
+            after_maths = False
             for is_maths, piece in pieces:
+                if after_maths and is_maths and self._stand_apart(piece):
+                    self._add("sign", ",", True)
                 self._piece(piece, "maths" if is_maths else "prose", spaced=True)
+                after_maths = is_maths
         return self.out
+
+    def _stand_apart(self, piece: str) -> bool:
+        """Return True if two formulas with nothing between them are two answers, not one that was broken in two."""
+        ended = self.out[-1] if self.out else None
+        goes_on = ended is not None and ended.kind in ("sign", "command") and ended.text in ("+", "-", "=", ",", ";", "cdot", "times", "<", ">", "(")
+        return not goes_on and not re.match(r"\s*(?:[-+=<>*/,;.^!)]|\\(?:cdot|times|pm|le|ge|ne|approx|cup|text|mathrm|quad|in)\b)", piece)
 
     def _add(self, kind: Kind, text: str, spaced: bool, upright: bool = False, places: int | None = None) -> None:
         self.out.append(Token(kind, text, spaced, places, upright))

@@ -193,7 +193,7 @@ def _built(element: Value, conditions: Sequence[Value]) -> Value:
             found = sets[0]
             for other in sets[1:]:
                 found = _meet(found, other) or found
-            return found
+            return RealSet(found.parts, found.without)
         for index, one in enumerate(read):
             if isinstance(one, Named) and one.name == name:
                 rest = tuple(other for at, other in enumerate(read) if at != index)
@@ -480,6 +480,8 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     if len(values) == 1:
         return values[0]
     joins = {separator for _, separator in parts[:-1]}
+    if all(isinstance(value, RealSet) for value in values) and joins <= {",", ";"} and not any(value.name for value in values if isinstance(value, RealSet)):
+        return Several(tuple(values))
     if all(isinstance(value, RealSet) for value in values) and len({value.name for value in values if isinstance(value, RealSet)}) == 1:
         return _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
     if not is_condition(values[0]) and not isinstance(values[0], RealSet | Words | Choice):

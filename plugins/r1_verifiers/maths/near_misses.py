@@ -29,7 +29,7 @@ _INDEX = re.compile(r"_\s*\{?\s*\Z|\\(?:begin|end)\{[^{}]*\Z|\\sqrt\[\Z")
 def near(gold: Value, text: str) -> Iterator[str]:
     """Texts that are no right answer to a gold answer with that text. At most `MOST`, each another."""
     if isinstance(gold, Words | Prose):
-        kinds = [_numbers(text)]
+        kinds = [_numbers(text)] if isinstance(gold, Prose) or re.search(r"\d", gold.text) else []
     elif isinstance(gold, Choice):
         kinds = [_letters(gold)]
     else:

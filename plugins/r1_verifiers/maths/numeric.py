@@ -12,6 +12,7 @@ _PLACES = 5  # two of them with negative values
 _CONSTANTS_OF_INTEGRATION = {"C", "c", "K", "k", "C_1", "c_1", "C_0"}
 _MIN_DIGITS = 6  # of a decimal that stands for a value which no decimal is
 MAX_NODES = 400
+_MORE_DIGITS = (140, 320)
 
 
 def equal_nodes(gold: Node, answer: Node) -> bool | None:
@@ -108,7 +109,10 @@ def _at_places(gold: Node, answer: Node) -> bool | None:
         mp = context()
         if index >= 3 and (mp.im(ours) != 0 or mp.im(theirs) != 0):
             continue  # below zero only real values tell: roots and logarithms have several there
-        if not _close(ours, theirs, scale, gold, answer, with_decimals, bool(names)):
+        is_same = _exactly(gold, answer, index, ours, theirs, scale)
+        if is_same is None:
+            return None
+        if not is_same and not (with_decimals and _nearly(ours, theirs, gold, answer, bool(names))):
             return None if is_opaque else False
         agreed += 1
     needed = 2 if names else 1
@@ -116,29 +120,42 @@ def _at_places(gold: Node, answer: Node) -> bool | None:
 
 
 def _pair(gold: Node, answer: Node, index: int) -> tuple[Any, Any, Any, bool] | None:
+    """Both values at one place, the largest value on the way, and whether a part of them is opaque."""
     first, second = Evaluation(index), Evaluation(index)
     try:
-        ours = first.value(gold)
+        return first.value(gold), second.value(answer), max(first.scale, second.scale), first.is_opaque or second.is_opaque
     except NoValue:
-        ours = None
-    try:
-        theirs = second.value(answer)
-    except NoValue:
-        theirs = None
-    if ours is None or theirs is None:
         return None
-    return ours, theirs, max(first.scale, second.scale), first.is_opaque or second.is_opaque
 
 
-def _close(ours: Any, theirs: Any, scale: Any, gold: Node, answer: Node, with_decimals: bool, has_letters: bool) -> bool:
+def _exactly(gold: Node, answer: Node, index: int, ours: Any, theirs: Any, scale: Any) -> bool | None:
+    """Return True if two values are the same; more digits are asked for where most of them cancelled out."""
     mp = context()
-    difference, size = abs(ours - theirs), max(abs(ours), abs(theirs))
-    if difference <= size * mp.mpf(10) ** -30 or difference <= scale * mp.mpf(10) ** -50:
-        return True
-    if not with_decimals:
-        return False
+    for digits in _MORE_DIGITS:
+        difference, size = abs(ours - theirs), max(abs(ours), abs(theirs))
+        if size >= scale * mp.mpf(10) ** -25:
+            return bool(difference <= size * mp.mpf(10) ** -30)
+        if size == 0:
+            return True
+        with mp.workdps(digits):
+            pair = _pair(gold, answer, index)
+        if pair is None:
+            return None
+        before, (ours, theirs, scale, _) = size, pair
+        size = max(abs(ours), abs(theirs))
+        if size <= before * mp.mpf(10) ** -40:  # it was nothing but rounding: with more digits there is less of it
+            return True
+        if size > scale * mp.mpf(10) ** (30 - digits) or abs(size - before) <= before * mp.mpf(10) ** -20:
+            return bool(abs(ours - theirs) <= size * mp.mpf(10) ** -30)
+    return None
+
+
+def _nearly(ours: Any, theirs: Any, gold: Node, answer: Node, has_letters: bool) -> bool:
+    """Return True if values are the same within what a decimal leaves open."""
+    mp = context()
+    difference = abs(ours - theirs)
     if has_letters:
-        return bool(difference <= size * mp.mpf("1e-6"))
+        return bool(difference <= max(abs(ours), abs(theirs)) * mp.mpf("1e-6"))
     if difference <= min(mp.mpf(1), abs(ours)) * mp.mpf("1.0001e-6"):
         return True
     for node, other in ((gold, answer), (answer, gold)):
