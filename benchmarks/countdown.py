@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from r1sdk.runs import RunFolder
+from r1sdk.storage.run_folder import RunFolder
 
 COLOURS = {"full": "#c2410c", "easy": "#1d4ed8"}
 STEPS = {"easy": 60}  # where the recipe's number is more than the level needs

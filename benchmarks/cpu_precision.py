@@ -43,7 +43,7 @@ def main() -> None:
 
     from transformers.utils import logging
 
-    from r1sdk.hardware import bf16, cores
+    from r1sdk.planning.hardware import bf16, cores
 
     logging.disable_progress_bar()
     threads = [1] if options.one_thread else sorted({1, cores()})
@@ -114,7 +114,7 @@ def load(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """The same weights, in each precision."""
     import torch
 
-    from r1sdk.plugins import load_plugins
+    from r1sdk.plugins.registry import load_plugins
     from r1sdk.train.models import load_model
 
     where = scratch / "model"
@@ -159,7 +159,7 @@ def generate(model: Any, precision: str, options: argparse.Namespace) -> None:
     import torch
     from transformers import GenerationConfig
 
-    from r1sdk.generation.compacting import generate as compacting
+    from r1sdk.rollout.compacting import generate as compacting
 
     ids = torch.randint(1, model.config.vocab_size, (options.rows, 32))
     config = GenerationConfig(

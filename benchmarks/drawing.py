@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from r1sdk.runs import RunFolder
+from r1sdk.storage.run_folder import RunFolder
 
 ARMS = {
     "plain": [],

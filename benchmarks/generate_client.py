@@ -93,11 +93,11 @@ def session(url: str, requests: int, concurrent: int) -> None:
 
 
 def generate(url: str, requests: int, concurrent: int) -> None:
-    from r1sdk.compose import compose
     from r1sdk.generate import ServerSource, collect, plan_of
     from r1sdk.generate.plan import server_of
-    from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import Recipe
+    from r1sdk.planning.build import compose
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.schema import Recipe
 
     env = {"name": "countdown", "options": {"train_size": requests}}
     asked = {"tasks": requests, "server": {"url": url, "concurrent": concurrent}}

@@ -137,7 +137,7 @@ def work_of(where: str, options: argparse.Namespace, generated: float, trained: 
     import torch
     from transformers import AutoConfig
 
-    from r1sdk.memory import read_shape
+    from r1sdk.planning.memory import read_shape
 
     config, shape = AutoConfig.from_pretrained(where), read_shape(Path(where))
     assert shape is not None
@@ -185,9 +185,9 @@ def idle() -> None:
 
 def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:
     """The composed run, and the folder of its random weights."""
-    from r1sdk.compose import compose
-    from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import compose
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.schema import load_recipe
 
     folder = scratch / "model"
     make_model(options.shape, folder)
@@ -250,11 +250,13 @@ def take_turn(side: Any, run: Any, where: str, folder: Path) -> Turn:
     from transformers import PrinterCallback, set_seed
 
     from r1sdk.train.models import load_model, load_tokenizer, training_options
-    from r1sdk.train.ranks import ALONE
+    from r1sdk.train.process_group import SINGLE_PROCESS
 
     clock = clock_callback()
     set_seed(run.recipe.seed)
-    trainer = side(run, load_model(where, **training_options(run.recipe)), load_tokenizer(where), folder, ALONE)
+    trainer = side(
+        run, load_model(where, **training_options(run.recipe)), load_tokenizer(where), folder, SINGLE_PROCESS
+    )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(clock)
     turn, spent = Turn(), {"generation": [0.0], "judging": [0.0]}

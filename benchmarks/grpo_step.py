@@ -60,29 +60,29 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> None:
-    from r1sdk.train.ranks import join
+    from r1sdk.train.process_group import join
 
-    ranks = join()
-    scratch = Path(ranks.lead(lambda: tempfile.mkdtemp(prefix="r1-")))
+    processes = join()
+    scratch = Path(processes.run_on_main(lambda: tempfile.mkdtemp(prefix="r1-")))
     try:
-        rounds = take_rounds(options, scratch, ranks)
-        ranks.wait()
+        rounds = take_rounds(options, scratch, processes)
+        processes.barrier()
     finally:
-        if ranks.main:
+        if processes.main:
             shutil.rmtree(scratch)
-    if ranks.main:
-        tell(options, rounds, ranks.world)
-    ranks.leave()
+    if processes.main:
+        tell(options, rounds, processes.world)
+    processes.close()
 
 
-def take_rounds(options: argparse.Namespace, scratch: Path, ranks: Any) -> list[dict[str, Turn]]:
+def take_rounds(options: argparse.Namespace, scratch: Path, processes: Any) -> list[dict[str, Turn]]:
     rounds: list[dict[str, Turn]] = []
-    run, where = prepare(options, scratch, ranks)
+    run, where = prepare(options, scratch, processes)
     names = list(SIDES)
     for number in range(options.rounds + 1):
         shift = number % len(names)
         turns = {
-            name: take_turn(SIDES[name], run, where, scratch / f"{number}-{name}", ranks)
+            name: take_turn(SIDES[name], run, where, scratch / f"{number}-{name}", processes)
             for name in names[shift:] + names[:shift]
         }
         ours, same = turns["r1sdk"].made, turns["same trainer"].made
@@ -111,11 +111,11 @@ def tell(options: argparse.Namespace, rounds: list[dict[str, Turn]], world: int)
     print(f"r1sdk and same trainer are equal at every step in {', '.join(SAME)}")
 
 
-def prepare(options: argparse.Namespace, scratch: Path, ranks: Any) -> tuple[Any, str]:
+def prepare(options: argparse.Namespace, scratch: Path, processes: Any) -> tuple[Any, str]:
     """The composed run, and the folder of its weights."""
-    from r1sdk.compose import compose
-    from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import compose
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.schema import load_recipe
     from r1sdk.train.models import locate
 
     recipe = load_recipe(
@@ -128,17 +128,17 @@ def prepare(options: argparse.Namespace, scratch: Path, ranks: Any) -> tuple[Any
             "evaluation": {"tasks": 0},
             "trainer": {
                 "max_steps": options.steps,
-                "per_device_train_batch_size": options.prompts * SAMPLES // ranks.world,
+                "per_device_train_batch_size": options.prompts * SAMPLES // processes.world,
                 "learning_rate": 1e-5,
                 "save_strategy": "no",
             },
         },
     )
     run = compose(recipe, load_plugins())
-    return run, ranks.lead(lambda: locate(run.model, scratch / "base_model", recipe.seed))
+    return run, processes.run_on_main(lambda: locate(run.model, scratch / "base_model", recipe.seed))
 
 
-def take_turn(side: Any, run: Any, where: str, folder: Path, ranks: Any) -> Turn:
+def take_turn(side: Any, run: Any, where: str, folder: Path, processes: Any) -> Turn:
     """One side's steps from fresh weights."""
     from transformers import PrinterCallback, set_seed
 
@@ -146,7 +146,7 @@ def take_turn(side: Any, run: Any, where: str, folder: Path, ranks: Any) -> Turn
 
     clock = clock_callback()
     set_seed(run.recipe.seed)
-    trainer = side(run, load_model(where), load_tokenizer(where), folder, ranks)
+    trainer = side(run, load_model(where), load_tokenizer(where), folder, processes)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(clock)
     set_seed(run.recipe.seed)
@@ -179,29 +179,29 @@ def clock_callback() -> Any:
     return Clock()
 
 
-def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path, ranks: Any) -> Any:
-    """The trainer as `r1sdk.train.worker` makes it."""
-    from r1sdk.runs import RunFolder
-    from r1sdk.train.callback import RunCallback, StopRequest
-    from r1sdk.train.grpo import grpo_trainer
+def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path, processes: Any) -> Any:
+    """The trainer as `r1sdk.train.run` makes it."""
+    from r1sdk.storage.run_folder import RunFolder
+    from r1sdk.train.monitor.callback import RunCallback, StopRequest
+    from r1sdk.train.trl.grpo import grpo_trainer
 
     place = RunFolder(folder)
 
     def create() -> None:
         RunFolder.create(folder, run.recipe, {})
 
-    ranks.lead(create)
-    return grpo_trainer(run, model, tokenizer, place, [RunCallback(place, StopRequest(), ranks)], ranks)
+    processes.run_on_main(create)
+    return grpo_trainer(run, model, tokenizer, place, [RunCallback(place, StopRequest(), processes)], processes)
 
 
 def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path, _: Any = None) -> Any:
     """r1sdk's trainer and sampler, without its verdicts and records."""
     from functools import partial
 
-    from r1sdk.generation.compacting import generate
-    from r1sdk.train.trimmed import TrimmedGRPOTrainer
+    from r1sdk.rollout.compacting import generate
+    from r1sdk.train.trl.length_chunks import LengthChunkedTrainer
 
-    trainer = plain(TrimmedGRPOTrainer, run, model, tokenizer, folder)
+    trainer = plain(LengthChunkedTrainer, run, model, tokenizer, folder)
     model.generate = partial(generate, model)
     return trainer
 
@@ -220,7 +220,7 @@ def plain(trainer: Any, run: Any, model: Any, tokenizer: Any, folder: Path) -> A
 
     import r1sdk
     from r1_verifiers.equation import check
-    from r1sdk.train.grpo import grpo_arguments
+    from r1sdk.train.trl.grpo import grpo_arguments
 
     def accuracy(completions: list[Any], nums: list[list[int]], target: list[int], **_: Any) -> list[float]:
         answers = [r1sdk.extract_answer(completion[-1]["content"]) for completion in completions]

@@ -21,7 +21,7 @@ import r1sdk
 from r1_envs.table.verifiers.maths import Maths
 from r1_verifiers import maths
 from r1_verifiers.maths.extract import answer_text
-from r1sdk.scoring import judge
+from r1sdk.scoring.score_rollouts import judge
 
 GROUP = 8  # completions of one problem, as in GRPO
 HANGS = r"\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}"

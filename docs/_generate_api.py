@@ -27,7 +27,7 @@ their units. [Write a reward](write-a-reward.md) and [write an environment](writ
 This page is written by `python docs/_generate_api.py`; a test compares it with the source, and fails for a public name without a docstring.
 """
 
-FIRST = ("records", "contracts", "text", "hookspecs", "isolation")
+FIRST = ("r1sdk.records", "r1sdk.contracts", "r1sdk.reply_format", "r1sdk.plugins.hookspecs", "r1sdk.scoring.isolation")
 
 Documented = griffe.Class | griffe.Function | griffe.Attribute
 
@@ -62,11 +62,14 @@ def groups(package: griffe.Module) -> Iterator[tuple[griffe.Module, list[Documen
     for name, item in package.members.items():
         if name in public(package):
             target = resolved(item)
-            found.setdefault(target.module.path.split(".")[1], []).append(target)
+            found.setdefault(target.module.path, []).append(target)
     testing = package["testing"]
-    found["testing"] = [resolved(testing[name]) for name in public(testing)]
+    found["r1sdk.testing"] = [resolved(testing[name]) for name in public(testing)]
     for name, objects in found.items():
-        yield package[name], sorted(objects, key=lambda item: (item.module.path, item.lineno or 0))
+        yield (
+            package[name.removeprefix("r1sdk.")],
+            sorted(objects, key=lambda item: (item.module.path, item.lineno or 0)),
+        )
 
 
 def public(module: griffe.Module) -> list[str]:
@@ -82,7 +85,7 @@ def resolved(item: griffe.Object | griffe.Alias) -> Documented:
 
 
 def title(module: griffe.Module) -> str:
-    return "r1sdk.testing" if module.name == "testing" else module.name.capitalize()
+    return "r1sdk.testing" if module.name == "testing" else module.name.replace("_", " ").capitalize()
 
 
 def text(item: griffe.Object) -> str:

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from r1_cli.follow import Follower
-from r1_cli.live import render
-from r1sdk.runs import RunFolder
+from r1_cli.ui.follower import Follower
+from r1_cli.ui.live import render
+from r1sdk.storage.run_folder import RunFolder
 
 
 def main(run: Path, picture: Path) -> None:

@@ -5,7 +5,6 @@ Everything that a plugin needs is named here; other modules may change without n
 
 from typing import TYPE_CHECKING, Any
 
-from .adapters import from_trl
 from .contracts import (
     Composite,
     Demonstrator,
@@ -27,22 +26,23 @@ from .contracts import (
     sandbox_option,
 )
 from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
-from .hookspecs import hookimpl
-from .hub import reach_hub
-from .isolation import isolated
+from .plugins.hookspecs import hookimpl
+from .plugins.trl_functions import from_trl
 from .records import Completion, Message, Rollout, Score, SessionLog, Status, Task, Verdict
+from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
+from .rollout.tools import describe_tools, with_tools
+from .scoring.isolation import isolated
 from .servers import Refused, Server, ServerReply, ServerSession
-from .text import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
-from .tools import describe_tools, with_tools
+from .servers.hub import reach_hub
 from .workers import Outcome, call_isolated
 
 if TYPE_CHECKING:
     from .interop import environment
-    from .train.plain import for_trl
+    from .train.trl.for_trl import for_trl
 
 LAZY = {
     "environment": "r1sdk.interop",
-    "for_trl": "r1sdk.train.plain",
+    "for_trl": "r1sdk.train.trl.for_trl",
 }  # for programs, not for plugins; loaded when asked for
 
 __all__ = [

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .compose import build_environment
 from .contracts import Environment
 from .errors import RewardError
-from .plugins import load_plugins
+from .planning.build import build_environment
+from .plugins.registry import load_plugins
 from .records import Completion, Message, Rollout, Task, Verdict
-from .scoring import judge
+from .scoring.score_rollouts import judge
 
 
 @dataclass(frozen=True)
-class Judge:
+class EnvironmentJudge:
     """What a loop that is not ours needs of an environment. Judging is the same code as in a run, isolation included."""
 
     environment: Environment
@@ -40,6 +40,6 @@ class Judge:
         return judged.verdict
 
 
-def environment(name: str, options: Mapping[str, Any] | None = None) -> Judge:
+def environment(name: str, options: Mapping[str, Any] | None = None) -> EnvironmentJudge:
     """The environment that a plugin registered as `name`, with `options`. Raises: R1Error."""
-    return Judge(build_environment(load_plugins(), name, options or {}))
+    return EnvironmentJudge(build_environment(load_plugins(), name, options or {}))

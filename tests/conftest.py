@@ -4,35 +4,29 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from r1_command import QUIET, SMALL, Said
 
-QUIET = {
-    "OMP_NUM_THREADS": "1",  # one thread adds in one order: runs can be compared number by number
-    "HF_HUB_OFFLINE": "1",
-    "COLUMNS": "100",
-    "NO_COLOR": "1",
-}
-
-SMALL = (
-    "env.options.train_size=64",
-    "trainer.per_device_train_batch_size=8",
-    "trainer.save_steps=1",
-    "generation.samples=4",
-    "generation.max_tokens=16",
-    "evaluation.tasks=0",
-)
+LONGER = {"heavy", "slow", "network", "gpu", "distributed", "slurm", "vllm", "interop"}
 
 
-@dataclass(frozen=True)
-class Said:
-    """How a command ended and what it printed."""
+UNIT = Path(__file__).parent / "unit"
 
-    code: int
-    out: str
-    err: str
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip the other folders of tests for `-m quick`: importing them would load torch and TRL."""
+    if config.option.markexpr == "quick" and collection_path.is_relative_to(UNIT.parent):
+        return None if collection_path == UNIT.parent or collection_path.is_relative_to(UNIT) else True
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of tests/unit as quick, but for those marked as longer ones."""
+    for item in items:
+        if item.path.is_relative_to(UNIT) and not LONGER & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("quick")
 
 
 @pytest.fixture

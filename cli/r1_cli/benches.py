@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from .options import resolve, run_recipe
 
 if TYPE_CHECKING:
-    from r1sdk.backend import Backend
-    from r1sdk.generation import Generator, Sampling
-    from r1sdk.model_source import ModelSource
-    from r1sdk.plugins import Registry
-    from r1sdk.recipe import Recipe
+    from r1sdk.planning.backend import Backend
+    from r1sdk.planning.model_source import ModelSource
+    from r1sdk.plugins.registry import Registry
+    from r1sdk.recipe.schema import Recipe
     from r1sdk.records import Task
-    from r1sdk.scoring import Rewards
+    from r1sdk.rollout.sampling import Generator, Sampling
+    from r1sdk.scoring.score_rollouts import Rewards
     from r1sdk.servers import Server
 
 
@@ -87,11 +87,11 @@ def set_up(
     A run folder brings its own environment, rewards and limits. With `server`, the settings of one, the models are what it
     calls them. Raises: R1Error with everything at fault.
     """
-    from r1sdk.backend import choose, required
     from r1sdk.errors import R1Error, raise_all
-    from r1sdk.model_source import resolve_model
-    from r1sdk.plugins import load_plugins
-    from r1sdk.train.generator import TOGETHER
+    from r1sdk.planning.backend import choose, required
+    from r1sdk.planning.model_source import resolve_model
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.train.generation_source import TOGETHER
 
     registry = load_plugins()
     errors: list[R1Error] = []
@@ -128,12 +128,12 @@ def set_up(
 
 def load_generator(source: "ModelSource | Server", setup: Setup) -> "Generator":
     """The model, after a look whether the tasks and the token limits fit it; or its server. Raises: R1Error."""
-    from r1sdk.generate.generator import ServerGenerator
+    from r1sdk.rollout.server_model import ServerModel
     from r1sdk.servers import Server
-    from r1sdk.train.generator import load_local
+    from r1sdk.train.generation_source import load_local
 
     if isinstance(source, Server):
-        return ServerGenerator(source)
+        return ServerModel(source)
     wanted = [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches]
     return load_local(source, setup.seed, wanted, generation=setup.benches[0].recipe.generation)
 
@@ -141,7 +141,7 @@ def load_generator(source: "ModelSource | Server", setup: Setup) -> "Generator":
 def _server(model: str, settings: Mapping[str, Any]) -> "Server":
     """Raises: R1Error."""
     from r1sdk.errors import R1Error
-    from r1sdk.keys import ServerSettings
+    from r1sdk.recipe.key_groups import ServerSettings
     from r1sdk.servers import Server
 
     given = ServerSettings.model_validate({key: value for key, value in settings.items() if value is not None})
@@ -169,11 +169,11 @@ def _bench(
     flags: Mapping[str, Any],
     asked: Mapping[str, Any],
 ) -> Bench:
-    from r1sdk.compose import build_environment, build_rewards
     from r1sdk.errors import R1Error, raise_all
-    from r1sdk.generation import Sampling
-    from r1sdk.layers import dotted
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import build_environment, build_rewards
+    from r1sdk.recipe.layers import dotted
+    from r1sdk.recipe.schema import load_recipe
+    from r1sdk.rollout.sampling import Sampling
 
     layers = [*sets, *(f"env.options.{option}" for option in options)]
     named = {key: value for key, value in {**flags, "env": env}.items() if value is not None}
@@ -220,7 +220,7 @@ def _bench(
 
 def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
     """What `--set evaluation.…` says, which goes before what an environment suggests."""
-    from r1sdk.layers import dotted
+    from r1sdk.recipe.layers import dotted
 
     found: dict[str, Any] = {}
     for text in sets:

@@ -28,8 +28,8 @@ def check(
     """
     from r1sdk.conformance import Subject, check_plugins, choose
     from r1sdk.errors import PluginError, RecipeError, UnknownName
-    from r1sdk.layers import dotted
-    from r1sdk.plugins import KINDS, load_plugins
+    from r1sdk.plugins.registry import KINDS, load_plugins
+    from r1sdk.recipe.layers import dotted
 
     if kind is not None and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)

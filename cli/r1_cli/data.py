@@ -11,7 +11,7 @@ from .options import Env, Json, Sets
 
 if TYPE_CHECKING:
     from r1sdk.data import DataReport, Rated, SplitReport
-    from r1sdk.plugins import Registry
+    from r1sdk.plugins.registry import Registry
 
 SHOWN = 5  # of each kind
 
@@ -35,8 +35,8 @@ def check(
 ) -> None:
     """Duplicates, gold answers that cannot be verified, lengths, empty cells, leakage. Exit status 1 where something is wrong."""
     from r1sdk.data import check_data
-    from r1sdk.data.check import splits_of
-    from r1sdk.plugins import load_plugins
+    from r1sdk.data.row_faults import splits_of
+    from r1sdk.plugins.registry import load_plugins
 
     registry = load_plugins()
     environment, _ = _environment(registry, env, sets)
@@ -72,7 +72,7 @@ def decontaminate(
 
     from r1sdk.data import Overlap, items, write_rows
     from r1sdk.errors import R1Error
-    from r1sdk.plugins import load_plugins
+    from r1sdk.plugins.registry import load_plugins
 
     names = [name.strip() for name in against.split(",") if name.strip()]
     if not names:
@@ -128,11 +128,11 @@ def difficulty(
     as_json: Json = False,
 ) -> None:
     """Write the rows of an evaluated environment with each one's pass rate, those within bounds."""
-    from r1sdk.compose import build_environment
     from r1sdk.data import items, rate, write_rows
     from r1sdk.errors import R1Error
-    from r1sdk.evaluations import part_of, read_lines, read_plan
-    from r1sdk.plugins import load_plugins
+    from r1sdk.evaluation.evaluation_folder import part_of, read_lines, read_plan
+    from r1sdk.planning.build import build_environment
+    from r1sdk.plugins.registry import load_plugins
 
     if least > most:
         raise R1Error(f"--least {least:g} is above --most {most:g}")
@@ -158,10 +158,10 @@ def difficulty(
 
 def _environment(registry: "Registry", env: str | None, sets: Sequence[str] | None) -> tuple[Any, str]:
     """The environment of `--env` and `--set`. Raises: R1Error."""
-    from r1sdk.compose import build_environment
     from r1sdk.errors import R1Error
-    from r1sdk.layers import dotted
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import build_environment
+    from r1sdk.recipe.layers import dotted
+    from r1sdk.recipe.schema import load_recipe
 
     layers = [{"model": "none"}, *([{"env": env}] if env else []), *map(dotted, sets or [])]
     if not any("env" in layer for layer in layers):
@@ -192,7 +192,7 @@ def _lengths(registry: "Registry", model: str, max_tokens: int) -> tuple[Any, in
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
-    from r1sdk.model_source import resolve_model
+    from r1sdk.planning.model_source import resolve_model
     from r1sdk.train.models import context_length, load_tokenizer, locate, prompt_lengths
 
     source = resolve_model(registry, model)

@@ -19,18 +19,18 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """Check versions, hardware, services and sandboxes; with a recipe also what it needs. Exit status 1 for a failure."""
-    from r1sdk.compose import compose
     from r1sdk.doctor import Finding, examine
-    from r1sdk.doctor.machine import check_disk, check_gpus, check_machine, check_ports
-    from r1sdk.doctor.model import check_fit, check_model
-    from r1sdk.doctor.recipe import recipe_checks
-    from r1sdk.doctor.services import check_deepspeed, check_sandboxes, check_tokens, check_vllm
-    from r1sdk.doctor.versions import check_versions
+    from r1sdk.doctor.machine_checks import check_disk, check_gpus, check_machine, check_ports
+    from r1sdk.doctor.model_checks import check_fit, check_model
+    from r1sdk.doctor.recipe_checks import recipe_checks
+    from r1sdk.doctor.service_checks import check_deepspeed, check_sandboxes, check_tokens, check_vllm
+    from r1sdk.doctor.version_checks import check_versions
     from r1sdk.errors import R1Error
     from r1sdk.launch.prepare import RUNS
-    from r1sdk.model_source import resolve_model
-    from r1sdk.parallel import settled
-    from r1sdk.plugins import load_plugins
+    from r1sdk.planning.build import compose
+    from r1sdk.planning.model_source import resolve_model
+    from r1sdk.planning.parallel import settled
+    from r1sdk.plugins.registry import load_plugins
 
     registry = load_plugins()
     checks: list[Any] = [

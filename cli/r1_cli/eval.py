@@ -10,9 +10,9 @@ import typer
 from .options import Backend, Json, Rewards, Seed, Sets
 
 if TYPE_CHECKING:
-    from r1sdk.evaluate import Evaluation
-    from r1sdk.evaluations import EvaluationFolder
-    from r1sdk.paired import Difference
+    from r1sdk.evaluation.attempts import Evaluation
+    from r1sdk.evaluation.evaluation_folder import EvaluationFolder
+    from r1sdk.evaluation.statistics import Difference
 
     from .benches import Bench, Setup
 
@@ -56,10 +56,10 @@ def evaluate(
     sets: Sets = None,
 ) -> None:
     """Evaluate models on environments: accuracy ± standard error, rewards, pass@k, maj@k, categories, paired differences."""
-    from r1sdk.evaluations import EvaluationFolder
+    from r1sdk.evaluation.evaluation_folder import EvaluationFolder
 
     from .benches import load_generator, set_up
-    from .progress import progress
+    from .ui.progress import progress
 
     envs = list(dict.fromkeys(name.strip() for name in (env or "").split(",") if name.strip()))
     asked = {"split": split, "tasks": tasks, "samples": samples, "temperature": temperature, "top_p": top_p}

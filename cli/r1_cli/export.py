@@ -20,12 +20,12 @@ def export(
     sets: Sets = None,
 ) -> None:
     """Write an installable package that brings an environment, with the options given by --set, to another framework."""
-    from r1sdk.compose import build_environment, first_task
     from r1sdk.errors import PluginError, R1Error
-    from r1sdk.layers import dotted
-    from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import load_recipe
-    from r1sdk.sessions import has_sessions
+    from r1sdk.planning.build import build_environment, first_task
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.layers import dotted
+    from r1sdk.recipe.schema import load_recipe
+    from r1sdk.rollout.sessions import has_sessions
 
     recipe = load_recipe(None, {"model": "none", "env": {"name": env}}, *map(dotted, sets or []))
     options = dict(recipe.env.options)

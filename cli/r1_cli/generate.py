@@ -9,7 +9,7 @@ from .options import Backend, Env, Rewards, Seed, Sets, first_name, run_recipe
 
 if TYPE_CHECKING:
     from r1sdk.generate import Collected
-    from r1sdk.recipe import Recipe
+    from r1sdk.recipe.schema import Recipe
 
 INTERRUPTED = 130
 
@@ -53,13 +53,13 @@ def generate(
     sets: Sets = None,
 ) -> None:
     """Generate answers, judge them, and write the kept ones. Stopped or killed, the same command goes on."""
-    from r1sdk.compose import compose
     from r1sdk.errors import R1Error
     from r1sdk.generate import collect, plan_of
     from r1sdk.generate.work import discard
-    from r1sdk.plugins import load_plugins
+    from r1sdk.planning.build import compose
+    from r1sdk.plugins.registry import load_plugins
 
-    from .progress import metered
+    from .ui.progress import metered
 
     server_keys = {"url": server, "api_key_env": api_key_env, "concurrent": concurrent, "price": _price(price)}
     flags: dict[str, Any] = {
@@ -85,8 +85,8 @@ def generate(
         raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
     summary = getattr(run.environment, "summary", lambda: run.recipe.env.name)()
     typer.echo(f"{plan.model} on {summary}; {len(plan.tasks)} tasks of split {run.recipe.collect.split}", err=True)
-    from r1sdk.backend import backend_of
-    from r1sdk.train.generator import source_of
+    from r1sdk.planning.backend import backend_of
+    from r1sdk.train.generation_source import source_of
 
     if run.recipe.collect.server is None:
         typer.echo(f"generation by {backend_of(run.recipe)}", err=True)
@@ -134,9 +134,9 @@ def report(collected: "Collected") -> None:
 
 def _recipe(registry: Any, model: str | None, sets: list[str] | None, flags: dict[str, Any]) -> "Recipe":
     """A run folder's recipe, or that of the environment and the model, under `--set` and the flags. Raises: R1Error."""
-    from r1sdk.compose import find_recipe
-    from r1sdk.layers import dotted
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import find_recipe
+    from r1sdk.recipe.layers import dotted
+    from r1sdk.recipe.schema import load_recipe
 
     layers = [*map(dotted, sets or []), _given(flags)]
     defaults = {"method": "generate", "generation": {"samples": 1}, "collect": {"tasks": 100}}

@@ -39,7 +39,7 @@ def new(
 ) -> None:
     """Write a package for a reward, an environment or a sandbox, complete with tests."""
     from r1sdk.errors import PluginError
-    from r1sdk.plugins import NAME, load_plugins
+    from r1sdk.plugins.registry import NAME, load_plugins
 
     if tools and kind != "environment":
         raise PluginError(f"--tools is for an environment, and this is a {kind}")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from r1sdk.plugins import Registry
-    from r1sdk.recipe import Recipe
+    from r1sdk.plugins.registry import Registry
+    from r1sdk.recipe.schema import Recipe
 
 Env = Annotated[str | None, typer.Option(help="Environment, by name (see r1 plugins).")]
 Rewards = Annotated[str | None, typer.Option(help="Rewards by name, with weights if not 1: accuracy,format=0.2")]
@@ -24,11 +24,11 @@ def resolve(
     registry: "Registry", name: str | None, sets: list[str] | None, flags: dict[str, Any]
 ) -> tuple["Recipe", str]:
     """The recipe of a command, and where it began. Flags that were not given are left out."""
-    from r1sdk.compose import find_recipe
     from r1sdk.errors import RecipeError
-    from r1sdk.layers import dotted
-    from r1sdk.pipeline import is_pipeline
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import find_recipe
+    from r1sdk.planning.stages import is_pipeline
+    from r1sdk.recipe.layers import dotted
+    from r1sdk.recipe.schema import load_recipe
 
     given = {key: value for key, value in flags.items() if value is not None}
     layers = [*map(dotted, sets or []), given]
@@ -51,7 +51,7 @@ def first_name(layers: list[dict[str, Any]], key: str) -> str | None:
 
 def run_recipe(model: str | None) -> "Recipe | None":
     """The recipe of the run folder that `model` names, or None where it names something else."""
-    from r1sdk.runs import RunFolder
+    from r1sdk.storage.run_folder import RunFolder
 
     if model is not None and (Path(model) / "recipe.yaml").is_file():
         return RunFolder.open(Path(model)).recipe()

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .tables import other_tasks, stage_table
+from .ui.stage_table import other_tasks, stage_table
 
 if TYPE_CHECKING:
-    from r1sdk.pipeline import Stage
-    from r1sdk.plugins import Registry
-    from r1sdk.runs import RunFolder
+    from r1sdk.planning.stages import Stage
+    from r1sdk.plugins.registry import Registry
+    from r1sdk.storage.run_folder import RunFolder
 
 FILE = "pipeline.yaml"
 
@@ -37,8 +37,8 @@ def resumed_pipeline(path: Path) -> Path | None:
 
 def pipeline_file(name: str, registry: "Registry") -> Path | None:
     """The recipe of that name, where it has stages. Raises: R1Error."""
-    from r1sdk.compose import find_recipe
-    from r1sdk.pipeline import is_pipeline
+    from r1sdk.planning.build import find_recipe
+    from r1sdk.planning.stages import is_pipeline
 
     path, _ = find_recipe(registry, name, None, None)
     return path if is_pipeline(path) else None
@@ -54,11 +54,11 @@ def start_pipeline(
     dry_run: bool,
 ) -> None:
     """Check every stage, then run them. Raises: R1Error with every problem."""
-    from r1sdk.compose import find_recipe
     from r1sdk.errors import RecipeError, RunError
     from r1sdk.launch.prepare import RUNS
-    from r1sdk.layers import dotted
-    from r1sdk.pipeline import check_stages, load_stages, to_yaml
+    from r1sdk.planning.build import find_recipe
+    from r1sdk.planning.stages import check_stages, load_stages, to_yaml
+    from r1sdk.recipe.layers import dotted
 
     if said:
         raise RecipeError(
@@ -88,7 +88,7 @@ def start_pipeline(
 def resume_pipeline(root: Path, registry: "Registry", extra: list[str]) -> None:
     """Go on with the pipeline in `root`. Raises: R1Error."""
     from r1sdk.errors import RecipeError
-    from r1sdk.pipeline import check_stages, load_stages
+    from r1sdk.planning.stages import check_stages, load_stages
 
     if extra:
         raise RecipeError(f"--resume continues the pipeline as it was: leave out {', '.join(extra)}")
@@ -98,9 +98,9 @@ def resume_pipeline(root: Path, registry: "Registry", extra: list[str]) -> None:
 
 
 def _run_stages(stages: "list[Stage]", root: Path, registry: "Registry") -> None:
-    from r1sdk.runs import RunFolder
+    from r1sdk.storage.run_folder import RunFolder
 
-    from .following import follow
+    from .ui.run_and_watch import follow
 
     outputs: dict[str, Path] = {}
     done: list[tuple[str, RunFolder]] = []

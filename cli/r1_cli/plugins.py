@@ -16,7 +16,7 @@ def plugins(
 ) -> None:
     """List what the installed plugins provide, and those that failed to load with the reason."""
     from r1sdk.errors import UnknownName
-    from r1sdk.plugins import KINDS, load_plugins
+    from r1sdk.plugins.registry import KINDS, load_plugins
 
     if kind is not None and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .following import follow
+from .ui.run_and_watch import follow
 
 if TYPE_CHECKING:
-    from r1sdk.plugins import Registry
-    from r1sdk.runs import RunFolder
+    from r1sdk.plugins.registry import Registry
+    from r1sdk.storage.run_folder import RunFolder
 
 
 def resume_run(path: Path, registry: "Registry", beside: list[str], steps: int | None, sets: list[str]) -> None:
@@ -26,7 +26,7 @@ def resume_run(path: Path, registry: "Registry", beside: list[str], steps: int |
 def _to_resume(path: Path, longer: bool) -> "RunFolder":
     from r1sdk.errors import RunError
     from r1sdk.launch.prepare import RUNS
-    from r1sdk.runs import RunFolder, latest_run
+    from r1sdk.storage.run_folder import RunFolder, latest_run
 
     folder = latest_run(RUNS) if str(path) == "last" and not path.exists() else RunFolder.open(path)
     if folder.status().get("state") == "finished" and not longer:
@@ -39,10 +39,10 @@ def _to_resume(path: Path, longer: bool) -> "RunFolder":
 
 def _extend(folder: "RunFolder", registry: "Registry", steps: int | None, sets: list[str]) -> None:
     """Change how long the run goes on, and how. What it has been trained on stays. Raises: R1Error."""
-    from r1sdk.compose import compose
     from r1sdk.errors import RecipeError, RunError
-    from r1sdk.layers import dotted
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import compose
+    from r1sdk.recipe.layers import dotted
+    from r1sdk.recipe.schema import load_recipe
 
     layers = [*map(dotted, sets), {"trainer": {"max_steps": steps}} if steps else {}]
     recipe, before = load_recipe(folder.recipe_file, *layers), folder.recipe()

@@ -16,8 +16,8 @@ def sandbox(
 ) -> None:
     """Attack a sandbox from inside, and say what holds and which languages are there. Exit status 1 where it is not safe."""
     from r1sdk.errors import PluginError
-    from r1sdk.layers import dotted
-    from r1sdk.plugins import load_plugins
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.layers import dotted
 
     options = {key: value for text in option or [] for key, value in dotted(text).items()}
     built = load_plugins().build("sandbox", name, options)

@@ -12,9 +12,9 @@ from .options import Env, Json, Rewards, Sets, run_recipe
 
 if TYPE_CHECKING:
     from r1sdk import Environment, Rollout, Score
-    from r1sdk.rescore import Tally
-    from r1sdk.saved import Tokenize
-    from r1sdk.scoring import Rewards as Built
+    from r1sdk.evaluation.rescore import Tally
+    from r1sdk.scoring.score_rollouts import Rewards as Built
+    from r1sdk.storage.rollout_rows import Tokenize
 
 SHOWN = 40  # characters of an answer or a reason in the table
 HINTS = {  # what an error speaks of -> what to do about it here
@@ -52,11 +52,11 @@ def score(
 ) -> None:
     """Try rewards on saved completions: each verdict with its reason, each reward, and their means."""
     from r1sdk.errors import R1Error, RewardError
-    from r1sdk.rescore import Tally, rescore
-    from r1sdk.runs import rollout_line
-    from r1sdk.saved import Columns, count_rows, read_groups
+    from r1sdk.evaluation.rescore import Tally, rescore
+    from r1sdk.storage.rollout_rows import CompletionColumns, count_rows, read_groups
+    from r1sdk.storage.run_folder import rollout_line
 
-    from .progress import progress
+    from .ui.progress import progress
 
     if (file is None) == (text is None):
         raise typer.BadParameter("give a file of completions, or one with --text")
@@ -72,7 +72,7 @@ def score(
             raise R1Error(f"no file {file}")
         if out is not None and out.exists() and out.samefile(file):
             raise R1Error(f"{out} is the file that is read: choose another --out")
-        groups = read_groups(file, Columns(prompt_column, completion_column, answer_column), tokenize)
+        groups = read_groups(file, CompletionColumns(prompt_column, completion_column, answer_column), tokenize)
         rows = count_rows(file)
     tally = Tally()
     shown: list[dict[str, Any]] = []
@@ -108,11 +108,11 @@ def _build(
     file: Path | None, env: str | None, rewards: str | None, sets: list[str] | None
 ) -> "tuple[Environment | None, Built]":
     """The environment, if one is named, and the rewards. A run folder brings its own."""
-    from r1sdk.compose import build_environment, build_rewards
     from r1sdk.errors import R1Error, raise_all
-    from r1sdk.layers import dotted
-    from r1sdk.plugins import load_plugins
-    from r1sdk.recipe import load_recipe
+    from r1sdk.planning.build import build_environment, build_rewards
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.layers import dotted
+    from r1sdk.recipe.schema import load_recipe
 
     trained = run_recipe(str(file)) if file is not None and file.is_dir() else None
     if file is not None and file.is_dir() and trained is None:
@@ -157,8 +157,8 @@ def _one(text: str, prompt: str, answer: str | None, info: str, tokenize: "Token
 def _tokenizer(name: str) -> "Tokenize":
     """The tokenizer of a model, without the model. Its counts leave out the end of sequence."""
     from r1sdk.errors import R1Error
-    from r1sdk.model_source import resolve_model
-    from r1sdk.plugins import load_plugins
+    from r1sdk.planning.model_source import resolve_model
+    from r1sdk.plugins.registry import load_plugins
 
     try:
         from tokenizers import Tokenizer

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .following import follow, warn
 from .options import Backend, Env, Rewards, Seed, Sets, resolve
 from .resuming import resume_run
+from .ui.run_and_watch import follow, warn
 
 
 def train(
@@ -73,14 +73,14 @@ def train(
     ] = False,
 ) -> None:
     """Train a model with GRPO or SFT, or run the stages of a pipeline."""
-    from r1sdk.backend import backend_of
-    from r1sdk.compose import compose
-    from r1sdk.doctor.recipe import before_training
+    from r1sdk.doctor.recipe_checks import before_training
     from r1sdk.launch.prepare import RUNS, default_name, prepare
     from r1sdk.launch.slurm import require_sbatch, script
-    from r1sdk.layers import overlay, under
-    from r1sdk.parallel import settled
-    from r1sdk.plugins import load_plugins
+    from r1sdk.planning.backend import backend_of
+    from r1sdk.planning.build import compose
+    from r1sdk.planning.parallel import settled
+    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.recipe.layers import overlay, under
 
     from .pipeline import pipeline_file, resume_pipeline, resumed_pipeline, start_pipeline
 

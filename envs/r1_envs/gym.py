@@ -93,7 +93,7 @@ class ReasoningGym:
         if len(answer) > 10_000:
             return r1sdk.Verdict(0.0, extracted=answer[:200], reason="longer than 10000 characters")
         problem = (int(rollout.task.info["index"]), str(rollout.task.prompt[-1]["content"]))
-        scorer = Scorer(self.name, self.seed, self._size(), self._settings())
+        scorer = GymScorer(self.name, self.seed, self._size(), self._settings())
         outcome = await r1sdk.call_isolated(scorer, *problem, answer, timeout_s=self.timeout_s)
         if outcome.status == "ok" and outcome.value is None:
             raise r1sdk.R1Error(
@@ -135,7 +135,7 @@ def task_names() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Scorer:
+class GymScorer:
     """Scores one answer. Unpickling it loads the library, so that in a worker this is no part of the time for an answer."""
 
     name: str
@@ -143,7 +143,7 @@ class Scorer:
     size: int
     settings: str  # JSON
 
-    def __reduce__(self) -> tuple[Callable[..., Scorer], tuple[str, int, int, str]]:
+    def __reduce__(self) -> tuple[Callable[..., GymScorer], tuple[str, int, int, str]]:
         return _loaded_scorer, (self.name, self.seed, self.size, self.settings)
 
     def __call__(self, index: int, question: str, answer: str) -> float | None:
@@ -153,9 +153,9 @@ class Scorer:
         return float(data.score_answer(answer=answer, entry=entry)) if entry["question"].strip() == question else None
 
 
-def _loaded_scorer(name: str, seed: int, size: int, settings: str) -> Scorer:
+def _loaded_scorer(name: str, seed: int, size: int, settings: str) -> GymScorer:
     _data_set(name, seed, size, settings)
-    return Scorer(name, seed, size, settings)
+    return GymScorer(name, seed, size, settings)
 
 
 def _entry(data: Any, index: int) -> Any:

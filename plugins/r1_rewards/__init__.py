@@ -6,10 +6,10 @@ from typing import Any
 import r1sdk
 
 from .accuracy import accuracy
-from .code import BinaryCode, Code
 from .code_format import CodeFormat
+from .code_reward import BinaryCode, Code
 from .cosine import Cosine
-from .countdown import Countdown
+from .countdown_reward import Countdown
 from .format import Format
 from .judge import ModelJudge
 from .language_consistency import LanguageConsistency

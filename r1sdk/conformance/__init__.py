@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import R1Error, RecipeError, UnknownName
-from ..plugins import Entry, Registry, installed
+from ..plugins.registry import Entry, Registry, installed
 from .declared import check_declared
-from .findings import Finding, Report, Subject, failed, passed
-from .loading import check_loading
+from .findings import ContractFinding, Report, Subject, failed, passed
+from .loading_cost import check_loading
 from .watching import Tried, try_out
 
-__all__ = ["TIMEOUT_S", "Finding", "Report", "Subject", "check_plugins", "choose"]
+__all__ = ["TIMEOUT_S", "ContractFinding", "Report", "Subject", "check_plugins", "choose"]
 
 TIMEOUT_S = 30.0  # for one hostile reply: a program of its may take its full time on every test
 GATES = ("builds", "draws", "check()")  # what needs options, files, a key or a network fails here if it has none
@@ -65,8 +65,8 @@ def check_plugins(
     `task_source`: the environment that rewards get their tasks from; None: one made-up task. `timeout_s`: what one hostile
     reply may take. `must_build`: whether a plugin that cannot be built as it is fails. `progress`: called before each step.
     """
-    findings: dict[int, list[Finding]] = {}
-    costs: dict[str, Finding] = {}
+    findings: dict[int, list[ContractFinding]] = {}
+    costs: dict[str, ContractFinding] = {}
     points = installed()
     for at, subject in enumerate(subjects):
         source = registry.entries[subject.kind, subject.name][0].source
@@ -96,7 +96,7 @@ def _is_one(registry: Registry, subject: Subject) -> bool:
     return len(registry.entries[subject.kind, subject.name]) == 1
 
 
-def _summed_up(tried: Sequence[Tried], must_build: bool) -> list[Finding]:
+def _summed_up(tried: Sequence[Tried], must_build: bool) -> list[ContractFinding]:
     """The findings of one plugin, those of the many hostile replies as one."""
     found = [one.finding for one in tried if not one.part]
     if not must_build:
@@ -112,14 +112,14 @@ def _summed_up(tried: Sequence[Tried], must_build: bool) -> list[Finding]:
     if amiss:
         found.append(failed("hostile", f"{len(amiss)} of {len(hostile)} replies:\n" + "\n".join(amiss[:6])))
     elif idle:
-        found.append(Finding("hostile", "skipped", idle[0]))
+        found.append(ContractFinding("hostile", "skipped", idle[0]))
     elif hostile:
         slowest = hostile[0]
         found.append(passed("hostile", f"{len(hostile)} replies, the slowest {slowest.seconds:.2f} s ({slowest.part})"))
     return found
 
 
-def _same_everywhere(tried: Sequence[Tried], again: Sequence[Tried]) -> list[Finding]:
+def _same_everywhere(tried: Sequence[Tried], again: Sequence[Tried]) -> list[ContractFinding]:
     """Whether what was seen in one process was seen in the other."""
     first = {one.finding.check: one.seen for one in tried if one.seen is not None}
     second = {one.finding.check: one.seen for one in again if one.seen is not None}

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-from ..adapters import TrlReward
 from ..contracts import ENVIRONMENTS, SANDBOX
-from ..plugins import Entry, Registry, installed
-from .findings import Finding, Subject, failed, passed
+from ..plugins.registry import Entry, Registry, installed
+from ..plugins.trl_functions import TrlReward
+from .findings import ContractFinding, Subject, failed, passed
 
 GENERIC = {  # import names that somebody else will want as well
     *("cli", "common", "core", "environment", "environments", "envs", "helpers", "lib", "main", "model", "models"),
@@ -19,7 +19,7 @@ _NUMBER = re.compile(r"(?<![\w.`])[-\u2212]?\d+(?:\.\d+)?(?![\w`])")
 _UNBOUNDED = re.compile(r"\bany number\b", re.IGNORECASE)
 
 
-def check_declared(registry: Registry, subject: Subject) -> Iterator[Finding]:
+def check_declared(registry: Registry, subject: Subject) -> Iterator[ContractFinding]:
     """The findings on `subject` that take no call of its code."""
     found = registry.entries[subject.kind, subject.name]
     yield _name(subject, found)
@@ -28,7 +28,7 @@ def check_declared(registry: Registry, subject: Subject) -> Iterator[Finding]:
         yield _options(found[0])
 
 
-def _name(subject: Subject, found: tuple[Entry, ...]) -> Finding:
+def _name(subject: Subject, found: tuple[Entry, ...]) -> ContractFinding:
     if len(found) > 1:
         return failed("name", f"registered by {' and by '.join(entry.source for entry in found)}: choose another name")
     point = installed().get(found[0].source)
@@ -55,7 +55,7 @@ def summary(target: Any) -> str:
     return text.partition("\n\n")[0]
 
 
-def _docstring(entry: Entry) -> Finding:
+def _docstring(entry: Entry) -> ContractFinding:
     if entry.kind not in ("reward", "environment", "sandbox"):
         said = entry.summary
         return passed("docstring", said) if said else failed("docstring", "nothing says what it is")
@@ -75,7 +75,7 @@ def _short(text: str) -> str:
     return line if len(line) <= 90 else line[:87] + "..."
 
 
-def _options(entry: Entry) -> Finding:
+def _options(entry: Entry) -> ContractFinding:
     """Each option has a type that a recipe can be checked against, and a default that a recipe can say."""
     target = entry.target
     if not inspect.isclass(target):

@@ -1,4 +1,4 @@
-"""What a check found: a `Finding` for each check of a plugin, a `Report` for each plugin."""
+"""What a check found: a `ContractFinding` for each check of a plugin, a `Report` for each plugin."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ContractFinding:
     """What came of one check. `skipped`: it could not be tried, and `detail` says why."""
 
     check: str
@@ -34,7 +34,7 @@ class Report:
 
     subject: Subject
     source: str  # "r1-shout 0.1.0 (shout)"
-    findings: tuple[Finding, ...]
+    findings: tuple[ContractFinding, ...]
 
     @property
     def conforms(self) -> bool:
@@ -56,13 +56,13 @@ class Report:
         return "\n".join(lines)
 
 
-def passed(check: str, detail: str) -> Finding:
-    return Finding(check, "ok", detail)
+def passed(check: str, detail: str) -> ContractFinding:
+    return ContractFinding(check, "ok", detail)
 
 
-def failed(check: str, detail: str) -> Finding:
-    return Finding(check, "fails", detail)
+def failed(check: str, detail: str) -> ContractFinding:
+    return ContractFinding(check, "fails", detail)
 
 
-def skipped(check: str, detail: str) -> Finding:
-    return Finding(check, "skipped", detail)
+def skipped(check: str, detail: str) -> ContractFinding:
+    return ContractFinding(check, "skipped", detail)

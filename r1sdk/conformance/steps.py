@@ -1,4 +1,4 @@
-"""A `Step`: one check that calls a plugin's code, with a deadline; and what the steps of every kind share."""
+"""A `TrialStep`: one check that calls a plugin's code, with a deadline; and what the steps of every kind share."""
 
 import asyncio
 import hashlib
@@ -12,36 +12,36 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from ..compose import build_environment, build_rewards
 from ..contracts import Sandbox
 from ..errors import R1Error, RewardError
-from ..isolation import unwrapped
-from ..keys import Named, WeightedReward
-from ..plugins import Registry
-from ..recipe import Recipe
+from ..planning.build import build_environment, build_rewards
+from ..plugins.registry import Registry
+from ..recipe.key_groups import Named, WeightedReward
+from ..recipe.schema import Recipe
 from ..records import Task
-from .attempts import MADE_UP
-from .findings import Finding, Subject, failed, passed, skipped
+from ..scoring.isolation import unwrapped
+from .findings import ContractFinding, Subject, failed, passed, skipped
+from .trial_replies import MADE_UP
 
 STEP_S = 60.0  # for a step that reads files, draws tasks or starts a jail
 
 
 @dataclass(frozen=True)
-class Step:
+class TrialStep:
     """One check. `run` returns what came of it, or raises.
 
     `observes`: its second result must be the same in every process. `gate`: where it fails, nothing after it is tried.
     """
 
     check: str
-    run: Callable[[], Finding | tuple[Finding, Any]]
+    run: Callable[[], ContractFinding | tuple[ContractFinding, Any]]
     limit_s: float = STEP_S
     observes: bool = False
     gate: bool = False
     part: str = ""  # of several steps that make up one check, which
 
 
-class Candidate:
+class TrialCandidate:
     """A plugin on trial, built when it is first asked for. `task_source`: the environment that rewards get tasks from."""
 
     def __init__(self, registry: Registry, subject: Subject, task_source: Subject | None) -> None:
@@ -74,7 +74,7 @@ class Candidate:
         """Tasks to try a reward on: of the environment that was named, or one made up here."""
         if self.task_source is None:
             return [MADE_UP]
-        source = Candidate(self.registry, self.task_source, None).built
+        source = TrialCandidate(self.registry, self.task_source, None).built
         return list(islice(source.tasks("train"), most))
 
 
@@ -82,7 +82,7 @@ class NotTried(Exception):
     """Why a check could not be tried: a finding of its own, and no failure."""
 
 
-def guarded(step: Step) -> tuple[Finding, Any]:
+def guarded(step: TrialStep) -> tuple[ContractFinding, Any]:
     """What came of `step`. Whatever the plugin raises is a finding: it is someone else's code."""
     try:
         came = step.run()
@@ -102,18 +102,18 @@ def explained(error: BaseException) -> str:
     return f"{said:.600}{last}"
 
 
-def build_step(candidate: Candidate) -> Step:
-    def run() -> Finding:
+def build_step(candidate: TrialCandidate) -> TrialStep:
+    def run() -> ContractFinding:
         built = unwrapped(candidate.built)
         return passed("builds", f"{built!r:.100}" if candidate.subject.options else "without options")
 
-    return Step("builds", run, gate=True)
+    return TrialStep("builds", run, gate=True)
 
 
-def pickle_step(candidate: Candidate) -> Step:
+def pickle_step(candidate: TrialCandidate) -> TrialStep:
     """A worker process, and each process of a run, gets the plugin by pickle."""
 
-    def run() -> Finding:
+    def run() -> ContractFinding:
         built = unwrapped(candidate.built)
         try:
             copy = pickle.loads(pickle.dumps(built))
@@ -127,7 +127,7 @@ def pickle_step(candidate: Candidate) -> Step:
             return failed("pickles", f"comes back as {copy!r:.100}, and was {built!r:.100}")
         return passed("pickles", "and comes back equal")
 
-    return Step("pickles", run)
+    return TrialStep("pickles", run)
 
 
 def _is_compared(value: Any) -> bool:

@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ..plugins import load_plugins
-from . import environments, rewards, sandboxes
+from ..plugins.registry import load_plugins
+from . import environment_steps, reward_steps, sandbox_steps
 from .findings import Subject
-from .steps import Candidate, Step, guarded
+from .steps import TrialCandidate, TrialStep, guarded
 
 _PR_SET_PDEATHSIG = 1
 
-STEPS = {"reward": rewards.steps, "environment": environments.steps, "sandbox": sandboxes.steps}
+STEPS = {"reward": reward_steps.steps, "environment": environment_steps.steps, "sandbox": sandbox_steps.steps}
 
 
 def main() -> None:
@@ -57,11 +57,11 @@ def _end_with(parent: int) -> None:
             sys.exit(1)
 
 
-def _steps(asked: dict[str, Any]) -> Iterator[tuple[int, Step]]:
+def _steps(asked: dict[str, Any]) -> Iterator[tuple[int, TrialStep]]:
     registry = load_plugins()
     source = Subject(**asked["task_source"]) if asked["task_source"] else None
     for at, given in enumerate(asked["subjects"]):
-        candidate = Candidate(registry, Subject(**given), source)
+        candidate = TrialCandidate(registry, Subject(**given), source)
         yield from ((at, step) for step in STEPS[candidate.subject.kind](candidate, asked["timeout_s"]))
 
 

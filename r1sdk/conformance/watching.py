@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any
 
-from .findings import Finding, Subject
+from .findings import ContractFinding, Subject
 
 START_S = 120.0  # until the first step begins: imports, on a busy machine
 
@@ -25,7 +25,7 @@ class Tried:
 
     subject: int  # its place among those that were asked for
     part: str
-    finding: Finding
+    finding: ContractFinding
     seen: Any = None
     seconds: float = 0.0  # infinite for a step that was ended, or that ended its process
 
@@ -134,7 +134,7 @@ def _follow(
         if said is None:
             if begun is None:
                 raise RuntimeError(f"the plugins could not be tried: {how or f'nothing after {START_S:g} s'}")
-            finding = Finding(begun["check"], "fails", how)
+            finding = ContractFinding(begun["check"], "fails", how)
             tried.append(Tried(begun["subject"], begun["part"], finding, seconds=math.inf))
             return begun
         if "begin" in said:
@@ -143,7 +143,7 @@ def _follow(
                 progress(subjects[said["subject"]], said["check"])
         elif "finding" in said:
             assert begun is not None
-            finding = Finding(**said["finding"])
+            finding = ContractFinding(**said["finding"])
             tried.append(Tried(begun["subject"], begun["part"], finding, said["seen"], said["seconds"]))
         else:
             return None

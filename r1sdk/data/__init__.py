@@ -1,10 +1,10 @@
 """The care of data: what is wrong with it, what of a benchmark is in it, and how hard it is."""
 
-from .check import DataReport, SplitReport, check_data
 from .difficulty import Rated, rate
 from .items import Item, items, write_rows
 from .overlap import Match, Overlap
 from .rates import Measured, read_rates
+from .row_faults import DataReport, SplitReport, check_data
 
 __all__ = [
     "DataReport",

@@ -3,10 +3,11 @@
 Whatever happens in between, a second call goes on from the last answer that reached the disk.
 """
 
-from .collect import Collected, collect
+from .collect import collect
+from .collected import Collected
 from .keep import Keep
 from .meter import Meter
 from .plan import Plan, plan_of
-from .source import LocalSource, ServerSource, Source
+from .source import AnswerSource, LocalSource, ServerSource
 
-__all__ = ["Collected", "Keep", "LocalSource", "Meter", "Plan", "ServerSource", "Source", "collect", "plan_of"]
+__all__ = ["AnswerSource", "Collected", "Keep", "LocalSource", "Meter", "Plan", "ServerSource", "collect", "plan_of"]

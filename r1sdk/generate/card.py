@@ -1,9 +1,6 @@
 """The card of a data set: what it holds, what it was made with, how to train on it; in the form that hubs read."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .collect import Collected
+from .collected import Collected
 
 COLUMNS = """| column | what |
 |---|---|
@@ -16,14 +13,14 @@ COLUMNS = """| column | what |
 | `model` | what wrote it |"""
 
 
-def write_card(collected: "Collected") -> None:
+def write_card(collected: Collected) -> None:
     """Write `collected.plan.card`."""
     new = collected.plan.card.with_name(f".{collected.plan.card.name}.new")
     new.write_text(card(collected), encoding="utf-8")
     new.replace(collected.plan.card)
 
 
-def card(collected: "Collected") -> str:
+def card(collected: Collected) -> str:
     """The card as Markdown."""
     plan, meter, kept = collected.plan, collected.meter, collected.chosen.kept
     settings = plan.settings

@@ -4,53 +4,32 @@ import asyncio
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
 
 from ..errors import R1Error
-from ..evaluate import Estimate, estimate
+from ..evaluation.attempts import estimate
 from ..records import Rollout, Score
-from ..scoring import judge, price
+from ..scoring.blocking import first_error
+from ..scoring.score_rollouts import judge, price
+from .card import write_card
+from .collected import Collected
 from .journal import Key
-from .keep import Candidate, Chosen
+from .keep import Candidate
 from .meter import Meter
 from .plan import Plan
-from .source import Answer, Failure, Source, first_error
+from .source import Answer, AnswerSource, Failure
 from .work import Work, prompt_digest
+from .write import write_rows
 
 JUDGED_TOGETHER = 256
 PATIENCE = 64  # answers in a row that may fail before the rest is not tried
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What came of it."""
-
-    plan: Plan
-    chosen: Chosen
-    scores: dict[Key, Score]
-    meter: Meter
-    accuracy: Estimate
-    unjudged: int  # answers whose judge failed: the next call tries again
-    empty: int = 0  # answers without a text, which are never kept
-    failures: Counter[str] = field(default_factory=Counter)  # reason -> answers that did not come
-
-    @property
-    def cost(self) -> float | None:
-        """In the currency of `plan.price`; None where no price was named."""
-        if self.plan.price is None:
-            return None
-        prompt, completion = self.plan.price
-        return (self.meter.prompt_tokens * prompt + self.meter.completion_tokens * completion) / 1e6
-
-
-def collect(plan: Plan, source: Source, show: Callable[[Meter], None] | None = None) -> Collected:
+def collect(plan: Plan, source: AnswerSource, show: Callable[[Meter], None] | None = None) -> Collected:
     """Every answer that `plan` wants, judged and chosen from; the kept rows and their card on disk.
 
     Answers that an earlier call left in `plan.work` are not asked for again. Raises: R1Error where the source cannot be had.
     """
-    from .card import write_card
-    from .write import write_rows
 
     with Work(plan) as work:
         failures: Counter[str] = Counter()
@@ -61,7 +40,7 @@ def collect(plan: Plan, source: Source, show: Callable[[Meter], None] | None = N
         return collected
 
 
-async def _work(work: Work, source: Source, failures: Counter[str], show: Callable[[Meter], None]) -> None:
+async def _work(work: Work, source: AnswerSource, failures: Counter[str], show: Callable[[Meter], None]) -> None:
     queue: asyncio.Queue[Key | None] = asyncio.Queue(maxsize=8 * JUDGED_TOGETHER)
     unanswered = 0  # in a row
 

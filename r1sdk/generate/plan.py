@@ -6,15 +6,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..compose import Run
 from ..contracts import Environment
 from ..errors import R1Error, RecipeError
-from ..generation import Sampling
-from ..recipe import Recipe
+from ..planning.build import Run
+from ..recipe.key_groups import SessionLimits
+from ..recipe.schema import Recipe
 from ..records import Task
-from ..scoring import Rewards
+from ..rollout.sampling import Sampling
+from ..scoring.score_rollouts import Rewards
 from ..servers import Server
-from ..session_limits import SessionLimits
 from .keep import Keep
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any, Self
 
 from ..errors import RunError
 from ..records import Completion, Rollout, SessionLog, Task, Verdict
-from ..saved import UnsavedTokens
+from ..storage.rollout_rows import UnsavedTokens
 from .journal import Journal, Key
 from .meter import Meter
 from .plan import Plan

@@ -3,18 +3,16 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import R1Error
+from .collected import Collected
 from .work import Work
-
-if TYPE_CHECKING:
-    from .collect import Collected
 
 ROWS_TOGETHER = 1000
 
 
-def write_rows(work: Work, collected: "Collected") -> None:
+def write_rows(work: Work, collected: Collected) -> None:
     """Write `collected.plan.out`. Raises: R1Error."""
     out = collected.plan.out
     new = out.with_name(f".{out.name}.new")
@@ -27,7 +25,7 @@ def write_rows(work: Work, collected: "Collected") -> None:
     new.replace(out)
 
 
-def _rows(work: Work, collected: "Collected") -> Iterator[dict[str, Any]]:
+def _rows(work: Work, collected: Collected) -> Iterator[dict[str, Any]]:
     """`prompt` and `completion` as TRL and `r1 train --data` take them, then what is known of the answer."""
     for candidate in collected.chosen.kept:
         key = (candidate.place, candidate.sample)

@@ -1,1 +1,1 @@
-"""Launchers: each starts `r1sdk.train.worker` on a prepared run folder."""
+"""Launchers: each starts `r1sdk.train.run` on a prepared run folder."""

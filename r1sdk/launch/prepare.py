@@ -5,14 +5,14 @@ import sys
 import time
 from pathlib import Path
 
-from ..compose import Run, compose
 from ..doctor import Finding
-from ..doctor.recipe import before_training
-from ..manifest import manifest
-from ..parallel import accelerate_file, settled
-from ..plugins import Registry
-from ..recipe import Recipe
-from ..runs import RunFolder
+from ..doctor.recipe_checks import before_training
+from ..planning.build import Run, compose
+from ..planning.parallel import accelerate_file, settled
+from ..plugins.registry import Registry
+from ..recipe.schema import Recipe
+from ..storage.manifest import manifest
+from ..storage.run_folder import RunFolder
 
 RUNS = Path("runs")
 

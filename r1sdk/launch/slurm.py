@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from ..errors import R1Error, RecipeError, nearest
-from ..recipe import Recipe
-from ..runs import RunFolder
+from ..recipe.schema import Recipe
+from ..storage.run_folder import RunFolder
 
 TEMPLATE = Path(__file__).with_name("job.sbatch")
 NOTICE_S = 300  # before its time is up the job is asked to save

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .gather import RunData
+from .collect_run import RunData
 
 POINTS = 400  # per line: neighbours are averaged to fit
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .collect_run import RunData
 from .curves import mean, reward_names
-from .gather import RunData
 
 ACCURACY = "accuracy"
 LAST = 10  # steps that the state at the end is read from
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FigureRow:
     """A held-out figure of one run before and after training."""
 
     run: int
@@ -42,7 +42,7 @@ class Health:
     ms_p99: float | None
 
 
-def held_out_rows(runs: Sequence[RunData]) -> Sequence[Row]:
+def held_out_rows(runs: Sequence[RunData]) -> Sequence[FigureRow]:
     """Accuracy first, for every run; pass@k, maj@k and categories where there are any; rewards, but for what is the accuracy."""
     rows = [_row(at, run, ACCURACY, ("accuracy",)) for at, run in enumerate(runs)]
     evaluations = [e for run in runs for e in (run.before, run.after) if e]
@@ -64,7 +64,7 @@ def held_out_rows(runs: Sequence[RunData]) -> Sequence[Row]:
     return [row for row in rows if row.before or row.after]
 
 
-def _row(at: int, run: RunData, label: str, path: Sequence[str]) -> Row:
+def _row(at: int, run: RunData, label: str, path: Sequence[str]) -> FigureRow:
     before, after = _at(run.before, path), _at(run.after, path)
     change = error = None
     if before and after:
@@ -76,7 +76,7 @@ def _row(at: int, run: RunData, label: str, path: Sequence[str]) -> Row:
             error = math.sqrt(max(0.0, (flips.gained + flips.lost) / n - change**2) / n)
         elif before.get("stderr") is not None and after.get("stderr") is not None:
             error = math.hypot(before["stderr"], after["stderr"])
-    return Row(at, label, before, after, change, error)
+    return FigureRow(at, label, before, after, change, error)
 
 
 def _at(evaluation: Mapping[str, Any] | None, path: Sequence[str]) -> Mapping[str, Any] | None:

@@ -15,7 +15,7 @@ try:
 except ImportError:
     raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
 
-from ..runs import RunFolder
+from ..storage.run_folder import RunFolder
 
 BEFORE, TRAINING, DURING, AFTER = "before", "training", "during", "after"
 _SHOWN = 80  # characters of an answer that a row keeps
@@ -52,7 +52,7 @@ _DECODER = msgspec.json.Decoder(_Line)
 _UNJUDGED = _Verdict()
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):  # the collector would walk through all of them again and again
+class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would walk through all of them again and again
     """What a list of rollouts shows and a filter reads."""
 
     order: tuple[float, int, int]  # of the training: its moment, its source, its place there
@@ -86,7 +86,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):  # the collector would walk th
 
 
 @dataclass
-class Source:
+class RolloutFile:
     """One file, read as far as it goes."""
 
     file: Path
@@ -98,22 +98,22 @@ class Source:
 class RolloutIndex:
     """The rows of some files, in the order in which they were read. `refresh` reads what is new."""
 
-    sources: Sequence[Source]
-    rows: list[Row] = field(default_factory=list)
+    sources: Sequence[RolloutFile]
+    rows: list[RolloutRow] = field(default_factory=list)
     unreadable: int = 0  # lines that are no rollout
 
     @classmethod
     def open(cls, path: Path) -> "RolloutIndex":
         """Of a run folder, or of a JSON lines file that r1 eval or r1 generate wrote. Raises: R1Error."""
         if path.is_file():
-            return cls([Source(path, TRAINING)])
+            return cls([RolloutFile(path, TRAINING)])
         folder = RunFolder.open(path)
         return cls(
             [
-                Source(folder.evaluation_file("before"), BEFORE),
-                Source(folder.rollouts_file, TRAINING),
-                Source(folder.evaluation_file("during"), DURING),
-                Source(folder.evaluation_file("after"), AFTER),
+                RolloutFile(folder.evaluation_file("before"), BEFORE),
+                RolloutFile(folder.rollouts_file, TRAINING),
+                RolloutFile(folder.evaluation_file("during"), DURING),
+                RolloutFile(folder.evaluation_file("after"), AFTER),
             ]
         )
 
@@ -136,7 +136,7 @@ class RolloutIndex:
         """Bytes that are there and have not been read."""
         return sum(max(0, _size(source.file) - source.read) for source in self.sources)
 
-    def _read(self, at: int, source: Source, limit: int | None) -> None:
+    def _read(self, at: int, source: RolloutFile, limit: int | None) -> None:
         with source.file.open("rb") as file:
             file.seek(source.read)
             for text in file:
@@ -149,7 +149,7 @@ class RolloutIndex:
                 else:
                     self.rows.append(row)
 
-    def read(self, row: Row) -> dict[str, Any]:
+    def read(self, row: RolloutRow) -> dict[str, Any]:
         """The rollout of a row. Raises: R1Error where the file has changed under it."""
         try:
             with self.sources[row.source].file.open("rb") as file:
@@ -163,7 +163,7 @@ class RolloutIndex:
 _SPACE = re.compile(r"\s+")
 
 
-def _row(text: bytes, at: int, source: Source) -> Row | None:
+def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
     try:
         line = _DECODER.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -172,7 +172,7 @@ def _row(text: bytes, at: int, source: Source) -> Row | None:
         except (msgspec.ValidationError, ValueError):
             return None
     verdict, moment = line.verdict or _UNJUDGED, source.moment
-    return Row(
+    return RolloutRow(
         order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, source.read),
         moment=moment,
         step=line.step,

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
-from ..runs import RunFolder
+from ..storage.run_folder import RunFolder
+from .collect_run import RunData, age, gather, names
 from .curves import charts
 from .failures import failure_table
 from .figures import clock, differences, estimate, health, held_out_rows, share
-from .gather import RunData, age, gather, names
 
 PAGE = "report.html"
 """The name of the page in a run folder."""

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import R1Error, nearest
-from .index import AFTER, BEFORE, DURING, Row
-from .reply import content
+from .index import AFTER, BEFORE, DURING, RolloutRow
+from .reply_view import content
 
-Test = Callable[[Row], bool]
+Test = Callable[[RolloutRow], bool]
 
 _TERM = re.compile(r"([a-z]+)(?:\.([\w-]+))?(>=|<=|!=|[:=<>])(.+)", re.DOTALL)
 _RANGE = re.compile(r"(-?[\d.]+)\s*-\s*(-?[\d.]+)")
@@ -58,7 +58,7 @@ class Query:
     def reads_text(self) -> bool:
         return bool(self.words or self.absent)
 
-    def row(self, row: Row) -> bool:
+    def row(self, row: RolloutRow) -> bool:
         """Whether everything but the words holds."""
         return all(test(row) for test in self.tests)
 
@@ -114,7 +114,7 @@ def _test(key: str, part: str | None, sign: str, value: str) -> Test:
     if key == "step" and value in (BEFORE, AFTER, "held-out"):
         moments = (BEFORE, DURING, AFTER) if value == "held-out" else (value,)
         return _negated(sign, lambda row: row.moment in moments)
-    read: Mapping[str, Callable[[Row], float | None]] = {
+    read: Mapping[str, Callable[[RolloutRow], float | None]] = {
         "step": lambda row: None if row.moment in (BEFORE, AFTER) else row.step,
         "tokens": lambda row: row.tokens,
         "reward": (lambda row: row.total) if part is None else lambda row: row.rewards.get(part),
@@ -122,7 +122,7 @@ def _test(key: str, part: str | None, sign: str, value: str) -> Test:
     return _numeric(key, read[key], sign, value)
 
 
-def _numeric(key: str, read: Callable[[Row], float | None], sign: str, value: str) -> Test:
+def _numeric(key: str, read: Callable[[RolloutRow], float | None], sign: str, value: str) -> Test:
     span = _RANGE.fullmatch(value)
     try:
         if span and sign in ":=":

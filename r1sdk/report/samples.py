@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from ..runs import RunFolder
-from .reply import Part, content, parts, shortened
+from ..storage.run_folder import RunFolder
+from .reply_view import ReplyPart, content, parts, shortened
 
 SHOWN = 6  # tasks
 LONGEST = 6000  # characters of one completion
@@ -21,7 +21,7 @@ class Attempt:
     when: str  # "before", "step 20", "after"
     task: str  # its id
     prompt: str
-    parts: Sequence[Part]
+    parts: Sequence[ReplyPart]
     value: float | None
     status: str
     reason: str
@@ -94,7 +94,7 @@ def attempt_of(line: Mapping[str, Any], when: str) -> Attempt:
         when=when,
         task=str(task.get("id") or ""),
         prompt=shortened(asked(line), LONGEST),
-        parts=[Part(p.kind, shortened(p.text, LONGEST), p.closed) for p in said_parts(line)],
+        parts=[ReplyPart(p.kind, shortened(p.text, LONGEST), p.closed) for p in said_parts(line)],
         value=verdict.get("value"),
         status=str(verdict.get("status") or ""),
         reason=shortened(str(verdict.get("reason") or ""), 400),
@@ -120,16 +120,16 @@ def said(line: Mapping[str, Any]) -> str:
     return "\n\n".join(f"[{message.get('role', '?')}]\n{content(message)}" for message in messages)
 
 
-def said_parts(line: Mapping[str, Any]) -> Sequence[Part]:
+def said_parts(line: Mapping[str, Any]) -> Sequence[ReplyPart]:
     """What the model said, taken apart turn by turn, with what it was told between them."""
     messages = (line.get("completion") or {}).get("messages") or []
-    found: list[Part] = []
+    found: list[ReplyPart] = []
     for message in messages:
         if message.get("role") == "assistant":
             found += parts(content(message))
         else:
             who = " ".join(filter(None, [str(message.get("role", "?")), str(message.get("name") or "")]))
-            found.append(Part("told", f"{who}: {content(message)}"))
+            found.append(ReplyPart("told", f"{who}: {content(message)}"))
     return found
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error
-from ..generation.hf_model import render
-from ..hub import reach_hub
-from ..memory import dtype_of
-from ..model_source import HUB_ID, ModelSource
-from ..recipe import Recipe
+from ..planning.memory import dtype_of
+from ..planning.model_source import HUB_ID, ModelSource
+from ..recipe.schema import Recipe
 from ..records import Task
-from ..sessions import has_sessions
+from ..rollout.hf_model import render
+from ..rollout.sessions import has_sessions
+from ..servers.hub import reach_hub
 
 
 def locate(source: ModelSource, folder: Path, seed: int) -> str:
@@ -118,7 +118,7 @@ def check_lengths(tasks: Iterable[Task], tokenizer: Any, where: str, max_tokens:
 
 def check_turns(environment: Environment, tasks: Iterable[Task], tokenizer: Any) -> None:
     """Raises: R1Error where the tasks are attempted in several turns, and the chat template cannot go on after a reply."""
-    from ..generation.turns import TurnWriter
+    from ..rollout.chat_template import TurnWriter
 
     if has_sessions(environment, islice(tasks, 64)):
         TurnWriter(tokenizer)

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..hardware import cores
-from ..runs import RunFolder
-from .worker import INTERRUPTED, end_with
+from ..planning.hardware import cores
+from ..storage.run_folder import RunFolder
+from .run import INTERRUPTED, end_with
 
-WORKER = "r1sdk.train.worker"
+WORKER = "r1sdk.train.run"
 _CODES = {"finished": 0, "interrupted": INTERRUPTED}
 _HANDLED = "PET_SIGNALS_TO_HANDLE"  # which signals torchrun answers by ending its processes
 

@@ -14,9 +14,9 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Input, Static
 
 from r1sdk.errors import R1Error
-from r1sdk.report.index import RolloutIndex, Row
+from r1sdk.report.index import RolloutIndex, RolloutRow
 from r1sdk.report.query import Query, parse
-from r1sdk.runs import RunFolder
+from r1sdk.storage.run_folder import RunFolder
 
 from .paint import DIM, OTHER, plain, rollout
 from .screens import DiffScreen, GroupScreen, HelpScreen
@@ -27,7 +27,7 @@ CHUNK = 20_000  # rows that are read or searched between two looks at what the r
 EVERY_S = 0.5
 LONGEST_NAME = 40  # columns for the path at the top
 
-SORTS: Sequence[tuple[str, Callable[[Row], Any]]] = (
+SORTS: Sequence[tuple[str, Callable[[RolloutRow], Any]]] = (
     ("as trained", lambda row: row.order),
     ("by reward", lambda row: math.inf if row.total is None else -row.total),
     ("by length", lambda row: -row.tokens),
@@ -109,7 +109,7 @@ class ViewApp(App[None]):
         asked, wanted = self._asked, self.filter
         found = [row for row in list(self.index.rows) if wanted.row(row)]
         if wanted.reads_text:
-            kept: list[Row] = []
+            kept: list[RolloutRow] = []
             for start in range(0, len(found), CHUNK):
                 kept += [row for row in found[start : start + CHUNK] if wanted.text(self.index.read(row))]
                 if asked != self._asked:
@@ -118,7 +118,7 @@ class ViewApp(App[None]):
         found.sort(key=SORTS[self.sort][1])
         self.call_from_thread(self.list_rows, found, asked, from_top)
 
-    def list_rows(self, found: list[Row], asked: int, from_top: bool) -> None:
+    def list_rows(self, found: list[RolloutRow], asked: int, from_top: bool) -> None:
         if asked != self._asked:
             return
         table = self.table
@@ -221,7 +221,7 @@ class ViewApp(App[None]):
     def action_help(self) -> None:
         self.push_screen(HelpScreen())
 
-    def _read(self, row: Row) -> dict[str, object] | None:
+    def _read(self, row: RolloutRow) -> dict[str, object] | None:
         try:
             return self.index.read(row)
         except R1Error as error:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from r1sdk.report.index import Row
+from r1sdk.report.index import RolloutRow
 from r1sdk.report.samples import asked, between_turns, said, said_parts
 
 RIGHT, WRONG, OTHER, DIM, TOLD = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e", "#79b8ff"
@@ -35,7 +35,7 @@ def figure(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def heading(row: Row, line: Mapping[str, Any]) -> Text:
+def heading(row: RolloutRow, line: Mapping[str, Any]) -> Text:
     """When, which task, the verdict with its reason, the rewards, the length."""
     word, colour = mark(row.value, row.status)
     verdict = line.get("verdict") or {}
@@ -51,7 +51,7 @@ def heading(row: Row, line: Mapping[str, Any]) -> Text:
     return text.append(f", {plain(turns, lines=False)}" if (turns := between_turns(line)) else "", DIM)
 
 
-def moment(row: Row) -> str:
+def moment(row: RolloutRow) -> str:
     return row.when if row.moment in ("before", "after") else f"step {row.when}" if row.step is not None else ""
 
 
@@ -68,7 +68,7 @@ def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
     return shown or [Text("(empty)", DIM)]
 
 
-def rollout(row: Row, line: Mapping[str, Any]) -> RenderableType:
+def rollout(row: RolloutRow, line: Mapping[str, Any]) -> RenderableType:
     """All of one rollout."""
     return Group(
         heading(row, line), Rule(Text("prompt", DIM), align="left", style=DIM), Text(plain(asked(line))), *reply(line)

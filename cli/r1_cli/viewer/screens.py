@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from r1sdk.report import query
-from r1sdk.report.index import RolloutIndex, Row
+from r1sdk.report.index import RolloutIndex, RolloutRow
 from r1sdk.report.samples import asked
 
 from .paint import DIM, OTHER, difference, figure, heading, moment, plain, reply
@@ -34,7 +34,7 @@ class GroupScreen(Over):
         Binding("right,l", "move(1)", "Right", key_display="→"),
     ]
 
-    def __init__(self, index: RolloutIndex, rows: Sequence[Row], chosen: Row) -> None:
+    def __init__(self, index: RolloutIndex, rows: Sequence[RolloutRow], chosen: RolloutRow) -> None:
         super().__init__()
         self.index = index
         self.rows = rows
@@ -67,7 +67,7 @@ class DiffScreen(Over):
         Binding("right,l", "move(1)", "Later", key_display="→"),
     ]
 
-    def __init__(self, index: RolloutIndex, chosen: Row, others: Sequence[Row]) -> None:
+    def __init__(self, index: RolloutIndex, chosen: RolloutRow, others: Sequence[RolloutRow]) -> None:
         super().__init__()
         self.index = index
         self.chosen = chosen
@@ -118,11 +118,11 @@ class HelpScreen(Over):
         yield Footer()
 
 
-def _kind(row: Row) -> str:
+def _kind(row: RolloutRow) -> str:
     return {1.0: "right", 0.0: "wrong"}.get(-1.0 if row.value is None else row.value, "other")
 
 
-def group_figures(rows: Sequence[Row]) -> Text:
+def group_figures(rows: Sequence[RolloutRow]) -> Text:
     """`step 12 train/44: 8 completions, 3 right, reward 1.375 ± 0.484`; what GRPO makes of a group is its spread."""
     right = sum(row.value == 1.0 for row in rows)
     totals = [row.total for row in rows if row.total is not None]

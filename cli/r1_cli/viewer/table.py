@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from r1sdk.report.index import Row
+from r1sdk.report.index import RolloutRow
 
 from .paint import DIM, figure, mark, plain
 
@@ -38,13 +38,13 @@ class RolloutTable(ScrollView, can_focus=True):
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
-        self.shown: Sequence[Row] = ()
+        self.shown: Sequence[RolloutRow] = ()
 
     @property
-    def current(self) -> Row | None:
+    def current(self) -> RolloutRow | None:
         return self.shown[self.cursor] if 0 <= self.cursor < len(self.shown) else None
 
-    def show(self, shown: Sequence[Row], cursor: int) -> None:
+    def show(self, shown: Sequence[RolloutRow], cursor: int) -> None:
         """List these rows, the cursor on the one at `cursor`."""
         self.shown = shown
         self.virtual_size = Size(max(self.size.width, 60), len(shown) + 1)
@@ -108,7 +108,7 @@ class RolloutTable(ScrollView, can_focus=True):
         ).apply_style(self.rich_style)
 
 
-def _when(row: Row) -> str:
+def _when(row: RolloutRow) -> str:
     short = "held" if row.moment == "during" else "drop" if row.dropped else None
     return f"{row.step} {short}" if short else row.when
 

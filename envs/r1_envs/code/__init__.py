@@ -1,5 +1,5 @@
 """The environment `code`: programs, judged by running them in a sandbox."""
 
-from .environment import CodeProblems
+from .code_env import CodeProblems
 
 __all__ = ["CodeProblems"]

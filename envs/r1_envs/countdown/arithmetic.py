@@ -12,7 +12,7 @@ OPERATORS = "+-*/"
 _WEIGHTS = {"+": 3, "-": 3, "*": 1, "/": 1}
 
 
-class Step(NamedTuple):
+class ArithmeticStep(NamedTuple):
     """One operation on two of the numbers at hand; the larger number stands on the left."""
 
     left: int
@@ -53,17 +53,17 @@ def results(game: Game, left: int, right: int) -> list[tuple[str, int]]:
 
 
 @lru_cache(maxsize=1 << 16)
-def steps(game: Game, numbers: tuple[int, ...]) -> tuple[Step, ...]:
+def steps(game: Game, numbers: tuple[int, ...]) -> tuple[ArithmeticStep, ...]:
     """Every legal step from `numbers`, which are in rising order."""
     pairs = {(numbers[j], numbers[i]) for j in range(len(numbers)) for i in range(j)}
     return tuple(
-        Step(left, operator, right, value)
+        ArithmeticStep(left, operator, right, value)
         for left, right in sorted(pairs)
         for operator, value in results(game, left, right)
     )
 
 
-def after(numbers: tuple[int, ...], step: Step) -> tuple[int, ...]:
+def after(numbers: tuple[int, ...], step: ArithmeticStep) -> tuple[int, ...]:
     """The numbers at hand once `step` is taken, in rising order."""
     rest = list(numbers)
     rest.remove(step.left)
@@ -82,7 +82,7 @@ def reachable(game: Game, numbers: tuple[int, ...], target: int) -> bool:
     return any(reachable(game, after(numbers, step), target) for step in steps(game, numbers))
 
 
-def random_step(game: Game, numbers: tuple[int, ...], rng: random.Random) -> Step | None:
+def random_step(game: Game, numbers: tuple[int, ...], rng: random.Random) -> ArithmeticStep | None:
     """A legal step drawn at random, or None where there is none."""
     legal = steps(game, numbers)
     if not legal:
@@ -90,7 +90,7 @@ def random_step(game: Game, numbers: tuple[int, ...], rng: random.Random) -> Ste
     return rng.choices(legal, [_WEIGHTS[step.operator] for step in legal])[0]
 
 
-def expression(numbers: tuple[int, ...], path: list[Step]) -> str:
+def expression(numbers: tuple[int, ...], path: list[ArithmeticStep]) -> str:
     """The steps of `path` as one expression over `numbers`, with a parenthesis for each inner step."""
     hand: list[tuple[int, str]] = [(number, str(number)) for number in numbers]
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .arithmetic import Game, Step, after, expression, random_step, reachable, steps
+from .arithmetic import ArithmeticStep, Game, after, expression, random_step, reachable, steps
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Searc
     return f"<think>\n{''.join(lines)}</think>\n<answer>{answer}</answer>"
 
 
-def _with_the_rest(numbers: tuple[int, ...], path: list[Step]) -> Iterator[str]:
+def _with_the_rest(numbers: tuple[int, ...], path: list[ArithmeticStep]) -> Iterator[str]:
     """Each step of `path`, and after it the numbers that wait beside its result."""
     hand = numbers
     for step in path:
@@ -66,7 +66,7 @@ def _with_the_rest(numbers: tuple[int, ...], path: list[Step]) -> Iterator[str]:
 
 def _new_attempt(
     numbers: tuple[int, ...], target: int, game: Game, search: Search, tried: set[str], miss: bool, rng: random.Random
-) -> list[Step] | None:
+) -> list[ArithmeticStep] | None:
     """An attempt that is not among those tried, or None where none was found."""
     for _ in range(20):
         guided = not miss and rng.random() < search.guided
@@ -80,9 +80,9 @@ def _new_attempt(
 
 def _attempt(
     numbers: tuple[int, ...], target: int, game: Game, guided: bool, sees_last_step: bool, rng: random.Random
-) -> list[Step] | None:
+) -> list[ArithmeticStep] | None:
     """Steps until one number is left, or None where the way leads nowhere."""
-    path: list[Step] = []
+    path: list[ArithmeticStep] = []
     hand = numbers
     while len(hand) > 1:
         step = None

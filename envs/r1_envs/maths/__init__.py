@@ -1,5 +1,5 @@
 """Mathematics without files: procedural problems of arithmetic, algebra and number theory, with exact answers."""
 
-from .environment import Maths
+from .maths_env import Maths
 
 __all__ = ["Maths"]

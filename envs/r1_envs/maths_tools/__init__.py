@@ -1,5 +1,5 @@
 """Problems of mathematics, with tools: a calculator, and Python in a sandbox."""
 
-from .environment import MathsTools
+from .maths_tools_env import MathsTools
 
 __all__ = ["MathsTools"]

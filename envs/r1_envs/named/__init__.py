@@ -1,8 +1,8 @@
 """Data sets by name: `Table` with the source, the columns and the verifier that each needs."""
 
-from .maths import AIME24, AIME25, GSM8K, MATH500, BigMath, DeepMath, NuminaMath, OpenR1Math
-from .programs import MBPP, Codeforces, HumanEval, LiveCodeBench
-from .science import GPQADiamond
+from .code_sets import MBPP, Codeforces, HumanEval, LiveCodeBench
+from .maths_sets import AIME24, AIME25, GSM8K, MATH500, BigMath, DeepMath, NuminaMath, OpenR1Math
+from .science_sets import GPQADiamond
 
 NAMED = {
     "aime24": AIME24,

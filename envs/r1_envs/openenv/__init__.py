@@ -44,7 +44,7 @@ class OpenEnv:
     def __post_init__(self) -> None:
         if find_spec("aiohttp") is None:
             raise r1sdk.R1Error("environment 'openenv' needs: pip install 'r1sdk[openenv]'")
-        from .client import read_key
+        from .episode_client import read_key
 
         url = urlsplit(self.url)
         if url.username or url.password or url.query or url.fragment:
@@ -84,7 +84,7 @@ class OpenEnv:
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """The reward of the one step that the reply makes. Raises: Unavailable; R1Error where the episode goes on."""
-        from .client import Episode
+        from .episode_client import Episode
 
         text = rollout.completion.text
         sent = text if self.send == "reply" else r1sdk.extract_answer(text)
@@ -132,7 +132,7 @@ class OpenEnv:
         return dict(self.resets[number]) if self.resets else {"seed": number}
 
     async def _drawn(self, numbers: range) -> list[list[r1sdk.Message]]:
-        from .client import Episode
+        from .episode_client import Episode
 
         prompts = []
         async with Episode(self.url, self.sessions, self.timeout_s * len(numbers), self.api_key_env) as episode:

@@ -1,7 +1,7 @@
 """Tasks from the rows of any table: the environments `file` and `hub`, and what every named data set builds on."""
 
-from .environment import Table
 from .kinds import File, Hub
+from .table_env import Table
 from .verifiers import Verifier, build_verifier
 
 __all__ = ["File", "Hub", "Table", "Verifier", "build_verifier"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import r1sdk
 
-from ..rows import Row
+from ..table_io import Row
 
 USUAL = {  # what -> names, in the order in which they are looked for
     "prompt": ("problem", "question", "prompt", "description", "text"),

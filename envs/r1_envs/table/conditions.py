@@ -11,7 +11,7 @@ from typing import Any
 
 import r1sdk
 
-from ..rows import Row
+from ..table_io import Row
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,

@@ -9,7 +9,7 @@ from typing import Any
 
 import r1sdk
 
-from ..rows import Row
+from ..table_io import Row
 
 _BRACES = "a brace that stands for itself is written {{ or }}"
 

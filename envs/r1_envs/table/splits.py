@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 import r1sdk
 
-from ..rows import Origin, is_file
+from ..table_io import Origin, is_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import Any
 import r1sdk
 
 from ..table.splits import in_test
-from .loading import Row, Scorer, Source, here, load
+from .env_packages import PackageScorer, here, load
+from .package_types import PackageRow, PackageSource
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Verifiers:
         if len(text) > 200_000:
             return r1sdk.Verdict(0.0, reason="longer than 200000 characters")
         info = rollout.task.info
-        scorer = Scorer(
+        scorer = PackageScorer(
             self._source("test" if info["test"] else "train"), bool(info["test"]) and self.test_args is None
         )
         prompt = rollout.task.prompt[1:] if info["system"] else rollout.task.prompt
@@ -102,15 +103,15 @@ class Verifiers:
         said = ", ".join(f"{name}={value}" for name, value in self.args.items())
         return f"verifiers: {self.name}" + (f" with {said}" if said else "") + f" ({load(self._source('train')).kind})"
 
-    def _source(self, split: str) -> Source:
+    def _source(self, split: str) -> PackageSource:
         args = {**self.args, **(self.test_args or {})} if split == "test" else self.args
-        return Source(self.name, json.dumps(args, sort_keys=True))
+        return PackageSource(self.name, json.dumps(args, sort_keys=True))
 
-    def _first_test_rows(self) -> Iterator[Row]:
+    def _first_test_rows(self) -> Iterator[PackageRow]:
         rows = load(self._source("test")).rows(self.test_args is None)
         yield from (row for row, _ in zip(rows, range(self.test_size), strict=False))
 
-    def _task(self, row: Row, split: str) -> r1sdk.Task:
+    def _task(self, row: PackageRow, split: str) -> r1sdk.Task:
         prompt = list(row.prompt)
         added = bool(self.system) and (not prompt or prompt[0]["role"] != "system")
         if added:
@@ -134,9 +135,9 @@ class Verifiers:
         )
 
 
-def _key(row: Row) -> str:
+def _key(row: PackageRow) -> str:
     return " ".join(_words(row).casefold().split())
 
 
-def _words(row: Row) -> str:
+def _words(row: PackageRow) -> str:
     return "\n".join(message["content"] for message in row.prompt if message["role"] != "system")

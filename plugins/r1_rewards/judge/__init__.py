@@ -1,5 +1,5 @@
 """The reward `model_judge`."""
 
-from .reward import ModelJudge
+from .model_judge import ModelJudge
 
 __all__ = ["ModelJudge"]

@@ -1,5 +1,5 @@
 """The reward `reward_model`."""
 
-from .reward import RewardModel
+from .model_reward import RewardModel
 
 __all__ = ["RewardModel"]

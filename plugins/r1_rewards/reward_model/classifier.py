@@ -35,8 +35,6 @@ class Classifier:
 
     def check_label(self, label: int | None) -> None:
         """Raises: R1Error where `label` does not say which of the model's outputs is meant."""
-        from .reward import check_label
-
         try:
             check_label(self.name, int(self.model.config.num_labels), label)
         except ValueError as error:
@@ -149,3 +147,13 @@ def _agree_on_padding(config: Any, tokenizer: Any) -> None:
         config.pad_token_id = tokenizer.pad_token_id  # both None: conversations are scored one by one
     elif tokenizer.pad_token_id != config.pad_token_id:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(config.pad_token_id)
+
+
+def check_label(name: str, outputs: int, label: int | None) -> None:
+    """Raises: ValueError where `label` does not say which of the model's outputs is meant."""
+    if outputs == 1 and label not in (None, 0):
+        raise ValueError(f"model {name!r} has one output, and label is {label}")
+    if outputs > 1 and (label is None or label >= outputs):
+        raise ValueError(
+            f"model {name!r} has {outputs} outputs: give label, the number of one, from 0 to {outputs - 1}"
+        )

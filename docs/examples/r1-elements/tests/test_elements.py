@@ -4,7 +4,7 @@ import pytest
 
 import r1sdk
 from r1_elements import Elements
-from r1sdk.testing import CheckPlugin, Judge, in_format
+from r1sdk.testing import CheckPlugin, VerifyReply, in_format
 
 
 def task(environment: Elements, element: str) -> r1sdk.Task:
@@ -27,12 +27,12 @@ def test_an_element_is_in_one_split_whatever_is_asked() -> None:
 @pytest.mark.parametrize(
     ("answer", "value"), [("Co", 1.0), ("CO", 0.0), ("co", 0.0), ("cobalt", 0.0), ("Co or Ni", 0.0)]
 )
-def test_a_symbol_is_compared_as_it_is_written(judge: Judge, answer: str, value: float) -> None:
+def test_a_symbol_is_compared_as_it_is_written(judge: VerifyReply, answer: str, value: float) -> None:
     assert judge(Elements(), task(Elements(), "cobalt"), in_format(answer)).value == value
 
 
 @pytest.mark.parametrize(("answer", "value"), [("cobalt", 1.0), ("Cobalt", 1.0), ("Co", 0.0), ("not cobalt", 0.0)])
-def test_a_name_is_compared_without_regard_to_case(judge: Judge, answer: str, value: float) -> None:
+def test_a_name_is_compared_without_regard_to_case(judge: VerifyReply, answer: str, value: float) -> None:
     environment = Elements(asked="name")
     assert judge(environment, task(environment, "cobalt"), in_format(answer)).value == value
 

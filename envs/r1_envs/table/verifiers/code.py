@@ -14,7 +14,7 @@ from r1_verifiers.code.programs import check_program
 from r1_verifiers.code.values import show_value
 from r1_verifiers.fences import language_name
 
-from ...rows import Row
+from ...table_io import Row
 from ..columns import Columns
 from .contract import Posed
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import r1sdk
 
-from ...rows import Row
+from ...table_io import Row
 from ..columns import Columns
 
 

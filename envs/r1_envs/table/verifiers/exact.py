@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import r1sdk
 from r1_verifiers.maths.extract import answer_text
 
-from ...rows import Row
+from ...table_io import Row
 from ..columns import Columns
 from .contract import Posed, gold_answer, in_format
 

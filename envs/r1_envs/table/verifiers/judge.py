@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import r1sdk
 from r1_rewards import ModelJudge
 
-from ...rows import Row
+from ...table_io import Row
 from ..columns import Columns
 from .contract import Posed, gold_answer
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import r1sdk
 
-from ...rows import Row
+from ...table_io import Row
 from ..columns import Columns
 from .contract import Posed, gold_answer, in_format
 

@@ -1,0 +1,1 @@
+"""Views of a run on the terminal: live, followed, summed up."""

@@ -1,0 +1,79 @@
+"""The environment `maths`: problems drawn without end, each with its exact answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+import r1sdk
+
+from ..table.splits import in_test
+from ..table.verifiers.contract import in_format
+from ..table.verifiers.maths import Maths as Check
+from .maths_problems import KINDS
+
+
+@dataclass(frozen=True)
+class Maths:
+    """Arithmetic, algebra and number theory, drawn without end and without files, with exact answers. Problems of your own: `file`.
+
+    A problem belongs to one split for ever, by its words: no test task is ever trained on. Tasks are drawn one by one, each
+    from its own random stream; of easy kinds the same one may come again.
+    """
+
+    kinds: tuple[str, ...] = tuple(KINDS)  # some of them
+    level: Literal[1, 2, 3] = 2  # 1 is the easiest
+    train_size: int = 20_000
+    test_size: int = 500
+    test_share: float = 0.1  # of all problems
+    seed: int = 0  # of the training tasks; those of the test split are the same whatever it is
+    timeout_s: float = 5.0  # to check one answer
+    _check: Check = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.kinds or (unknown := [kind for kind in self.kinds if kind not in KINDS]):
+            raise ValueError(
+                f"kinds are some of {', '.join(KINDS)}, got {', '.join(unknown) if self.kinds else 'none'}"
+            )
+        if not 0.0 < self.test_share < 1.0:
+            raise ValueError(f"test_share is between 0 and 1, got {self.test_share}")
+        if self.train_size < 1 or self.test_size < 1:
+            raise ValueError("train_size and test_size are at least 1")
+        object.__setattr__(self, "_check", Check(timeout_s=self.timeout_s))
+
+    def tasks(self, split: str) -> Iterator[r1sdk.Task]:
+        """The tasks of "train" or "test", the kinds in turn."""
+        size = {"train": self.train_size, "test": self.test_size}.get(split)
+        if size is None:
+            raise r1sdk.R1Error(f"maths has the splits train and test, not {split!r}")
+        for index in range(size):
+            kind = self.kinds[index % len(self.kinds)]
+            question, answer = self._draw(kind, split, index)
+            yield r1sdk.Task(
+                prompt=[{"role": "system", "content": r1sdk.SYSTEM_PROMPT}, {"role": "user", "content": question}],
+                answer=answer,
+                info={"category": kind},
+                id=f"{split}/{index}",
+            )
+
+    async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
+        """1.0 if the reply's answer equals the exact one, in whatever notation."""
+        return await self._check.verify(rollout)
+
+    def gold_reply(self, task: r1sdk.Task) -> str:
+        """The reply that gives the exact answer."""
+        return in_format(task.answer or "")
+
+    def summary(self) -> str:
+        """Which kinds, and how hard."""
+        return f"Mathematics, level {self.level}: {', '.join(self.kinds)}"
+
+    def _draw(self, kind: str, split: str, index: int) -> tuple[str, str]:
+        seed = self.seed if split == "train" else 0
+        rng = random.Random(f"maths {seed} {kind} {self.level} {split} {index}")
+        while True:
+            question, answer = KINDS[kind](rng, self.level)
+            if in_test(question, self.test_share) == (split == "test"):
+                return question, answer

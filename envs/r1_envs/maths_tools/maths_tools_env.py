@@ -1,0 +1,86 @@
+"""The environment `maths_tools`: the problems of another environment, and its judge, with tools to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import r1sdk
+
+from ..maths import Maths
+from .calculator import calculator
+from .python_tool import Python
+
+
+def _runs_programs(options: Mapping[str, Any]) -> bool:
+    return "python" in options["tools"]
+
+
+@dataclass(frozen=True)
+class MathsTools:
+    """The problems of `maths`, or of another environment, attempted with tools; judged as there.
+
+    `of` lists that one environment: `of: [gsm8k]`, `of: [{name: maths, options: {level: 3}}]`. The tools are described in the
+    system message. A program starts from nothing each time: no variable of an earlier one is left.
+    """
+
+    tools: tuple[Literal["calculator", "python"], ...] = ("calculator",)
+    of: tuple[r1sdk.Part, ...] = r1sdk.environments_option()  # none: maths
+    sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option(needed=_runs_programs)  # for python
+    program_s: float = 5.0  # a program may take
+    memory_mb: int = 512  # a program may take
+
+    def __post_init__(self) -> None:
+        known = ("calculator", "python")
+        if not self.tools or (unknown := [name for name in self.tools if name not in known]):
+            raise ValueError(
+                f"tools are some of {', '.join(known)}, got {', '.join(unknown) if self.tools else 'none'}"
+            )
+        if len(set(self.tools)) < len(self.tools):
+            raise ValueError(f"a tool is listed once, got {', '.join(self.tools)}")
+        if len(self.of) > 1:
+            raise ValueError("of lists one environment: for several, list a maths_tools for each in a mixture")
+        if any(isinstance(part.environment, r1sdk.Interactive) for part in self.of):
+            raise ValueError("of lists an environment without sessions of its own")
+        if self.program_s <= 0 or self.memory_mb < 16:
+            raise ValueError("program_s is above 0, and memory_mb at least 16")
+
+    def tasks(self, split: str) -> Iterator[r1sdk.Task]:
+        """The tasks of the other environment, with the tools in their prompts."""
+        functions = self._functions()
+        for task in self._inner().tasks(split):
+            yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions))
+
+    def rows(self, split: str) -> Iterator[tuple[r1sdk.Task, str, Mapping[str, Any]]]:
+        """The rows of the other environment. Raises: R1Error where it has none."""
+        inner: Any = self._inner()
+        if not hasattr(inner, "rows"):
+            raise r1sdk.R1Error("these problems are drawn, and come from no rows")
+        functions = self._functions()
+        for task, problem, row in inner.rows(split):
+            yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions)), problem, row
+
+    def session(self, task: r1sdk.Task) -> r1sdk.ToolSession:
+        """The tools, for one attempt."""
+        return r1sdk.ToolSession(self._functions())
+
+    def part_of(self, task: r1sdk.Task) -> r1sdk.Environment:
+        """The environment that judges."""
+        return self._inner()
+
+    def verify(self, rollout: r1sdk.Rollout) -> Any:
+        """The verdict of the other environment on the last turn."""
+        return self._inner().verify(rollout)
+
+    def summary(self) -> str:
+        """Which problems, and which tools."""
+        said = getattr(self._inner(), "summary", lambda: self.of[0].name if self.of else "maths")()
+        return f"{said}; with {' and '.join(self.tools)}"
+
+    def _inner(self) -> r1sdk.Environment:
+        return self.of[0].environment if self.of else Maths()
+
+    def _functions(self) -> Sequence[Callable[..., Any]]:
+        python = Python(self.sandbox, self.program_s, self.memory_mb).python
+        return [{"calculator": calculator, "python": python}[name] for name in self.tools]

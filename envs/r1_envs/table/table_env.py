@@ -1,0 +1,201 @@
+"""The environment of a table: its rows as tasks, judged by a verifier that is chosen by name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import r1sdk
+
+from ..table_io import Origin, Row, read_rows
+from .columns import Columns
+from .conditions import Condition, read_condition
+from .prompts import as_messages, filled, template_faults
+from .splits import Splits
+from .verifiers import Verifier, build_verifier, verifier_name
+from .verifiers.code import check_languages, languages
+
+
+class Read(NamedTuple):
+    """One row and the task that it makes."""
+
+    task: r1sdk.Task
+    problem: str  # the problem alone, without what the prompt adds
+    row: Row  # as it was read
+
+
+@dataclass(frozen=True)
+class Table:
+    """Tasks from the rows of a file, a folder or a data set on the Hub. What `file`, `hub` and every named data set are."""
+
+    source: str = ""  # JSON lines, CSV or parquet, a folder in the layout of a data set, or OWNER/NAME on the Hub
+    config: str | None = None  # of a data set
+    revision: str | None = None  # of a data set on the Hub
+    files: str | None = None  # of a data set: only the files of this pattern, as they stand
+    train_split: str | None = "train"  # of a data set: where training tasks come from; None: it is for evaluation only
+    test_split: str | None = None  # of a data set; None: `test_share` of the problems of train_split
+    test_source: str | None = None  # where the test tasks come from, if not from `source`
+    test_share: float = 0.1  # of the problems, by their words: a problem belongs to one split for ever
+    prompt_column: str | None = None  # None: the first that is there of problem, question, prompt, description, text
+    answer_column: str | None = None  # answer, final_answer, solution
+    choices_column: str | None = None  # choices, options
+    tests_column: str | None = None  # tests, test_list, verification_info, test_cases
+    solution_column: str | None = None  # a program that passes: solution, code
+    category_column: str | None = None  # for tables by category: category, subject, topic
+    keep: tuple[str, ...] = ()  # columns that go into each task's info
+    where: tuple[str, ...] = ()  # conditions on columns, as `level >= 4`; all must hold
+    system: str = r1sdk.SYSTEM_PROMPT  # empty: none
+    template: str = "{prompt}"  # of the question; {COLUMN} is any column
+    verifier: str | dict[str, Any] = "maths"  # maths, exact, choice, code or judge; or {name: ..., options: ...}
+    sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option(
+        needed=lambda options: verifier_name(options["verifier"]) == "code"
+    )
+    _verifier: Verifier = field(init=False, repr=False, compare=False)
+    _conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
+    _checked: set[str] = field(
+        init=False, repr=False, compare=False, default_factory=set
+    )  # splits whose languages are there
+
+    sampling: ClassVar[Mapping[str, Any]] = {}  # as `evaluation` of a recipe: what its reports sample with
+    heavy: ClassVar[tuple[str, ...]] = ()  # columns that are never needed
+    is_python: ClassVar[bool] = False  # no row has programs in another language
+    leaves_out_unreadable: ClassVar[bool] = False  # rows that make no task, instead of stopping at the first
+
+    def __post_init__(self) -> None:
+        faults = [*self._source_faults(), *template_faults(self.template)]
+        if not 0.0 <= self.test_share <= 1.0:
+            faults.append(f"test_share is from 0 to 1, got {self.test_share}")
+        conditions: list[Condition] = []
+        for text in self.where:
+            try:
+                conditions.append(read_condition(text))
+            except ValueError as error:
+                faults.append(str(error))
+        try:
+            object.__setattr__(self, "_verifier", build_verifier(self.verifier, self.sandbox))
+        except ValueError as error:
+            faults.append(str(error))
+        if faults:
+            raise ValueError("; ".join(faults))
+        object.__setattr__(self, "_conditions", tuple(conditions))
+
+    def tasks(self, split: str) -> Iterator[r1sdk.Task]:
+        """The tasks of "train" or "test", in the order of the rows. The id of each ends in its row. Raises: R1Error at a fault."""
+        for found in self._all(split):
+            if isinstance(found, Read):
+                yield found.task
+            elif not self.leaves_out_unreadable:
+                raise found
+
+    def rows(self, split: str) -> Iterator[tuple[r1sdk.Task, str, Row]]:
+        """Each task with its problem as it is without the prompt's additions, and the row that it came from."""
+        for found in self._all(split):
+            if isinstance(found, Read):
+                yield found
+            elif not self.leaves_out_unreadable:
+                raise found
+
+    def readable(self, split: str) -> Iterator[tuple[r1sdk.Task, str, Row]]:
+        """As `rows`, without the rows that make no task."""
+        yield from (found for found in self._all(split) if isinstance(found, Read))
+
+    def faults(self, split: str) -> Iterator[str]:
+        """What is wrong with each row that makes no task."""
+        yield from (str(found) for found in self._all(split) if not isinstance(found, Read))
+
+    async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
+        """The verdict of the chosen verifier."""
+        return await self._verifier.verify(rollout)
+
+    def gold_reply(self, task: r1sdk.Task) -> str | None:
+        """The reply that must earn 1.0; None where there is nothing to check."""
+        return self._verifier.gold_reply(task)
+
+    def summary(self) -> str:
+        """Which tasks these are, which columns were taken for what, how they are judged, and what is left out."""
+        name = verifier_name(self.verifier)
+        first = next((row for raw in read_rows(self._splits().first()) if (row := self.adapt(raw)) is not None), None)
+        taken = "no rows" if first is None else self._columns().describe(first, name)
+        parts = [f"{self.source}: {taken}; judged by {name}"]
+        if self.sandbox is not None and name == "code":
+            parts.append(next((f"run in {g.how}" for g in self.sandbox.check() if g.name == "jail"), ""))
+        if self.where:
+            parts.append(f"where {' and '.join(self.where)}")
+        if self.leaves_out_unreadable:
+            faults = [fault for origin in self._splits().origins() for fault in self._unreadable(origin)]
+            if faults:
+                parts.append(f"{len(faults)} rows left out, the first: {faults[0]}")
+        return "; ".join(filter(None, parts))
+
+    def adapt(self, row: Row) -> Row | None:
+        """The row with the columns that this data set lacks; None where it is no task of it. Raises: R1Error."""
+        return row
+
+    def _all(self, split: str) -> Iterator[Read | r1sdk.R1Error]:
+        """Every row of `split`, as a task or as the error that it makes."""
+        origin, is_wanted = self._splits().of(split)
+        if self.sandbox is not None and split not in self._checked:
+            check_languages(
+                ("python",) if self.is_python else languages(read_rows(origin), self._columns()), self.sandbox
+            )
+            self._checked.add(split)
+        for number, row in enumerate(read_rows(origin), 1):
+            try:
+                found = self._read(row, number, split)
+            except r1sdk.R1Error as error:
+                yield r1sdk.R1Error(f"{origin}, row {number}: {error}")
+                continue
+            if found is None or not is_wanted(found.problem):
+                continue
+            yield found
+
+    def _read(self, raw: Row, number: int, split: str) -> Read | None:
+        row = self.adapt(raw)
+        if row is None or not all(condition.holds(row) for condition in self._conditions):
+            return None
+        columns = self._columns()
+        asked = columns.get("prompt", row)
+        messages = as_messages(asked)
+        problem = "\n".join(str(message["content"]) for message in messages if message["role"] != "system")
+        posed = self._verifier.pose(problem, row, columns)
+        last = messages[-1]
+        question = filled(self.template, {**row, "prompt": last["content"]})
+        messages[-1] = {**last, "content": "\n\n".join(filter(None, [question, posed.added]))}
+        if self.system and messages[0]["role"] != "system":
+            messages.insert(0, {"role": "system", "content": self.system})
+        info: dict[str, Any] = {"row": number, **posed.info}
+        if (category := columns.find("category", row)) is not None:
+            info["category"] = category if isinstance(category, str) else json.dumps(category, ensure_ascii=False)
+        for name in self.keep:
+            if name not in row:
+                raise r1sdk.R1Error(f"no column {name!r} to keep; found {', '.join(map(str, row))}")
+            info[name] = row[name]
+        info = json.loads(json.dumps(info, default=str))  # dates and the like as text
+        return Read(r1sdk.Task(messages, posed.answer, info, f"{split}/row {number}"), problem, raw)
+
+    def _columns(self) -> Columns:
+        return Columns(
+            *(
+                getattr(self, f"{what}_column")
+                for what in ("prompt", "answer", "choices", "tests", "solution", "category")
+            )
+        )
+
+    def _splits(self) -> Splits:
+        def origin(source: str, split: str | None) -> Origin:
+            return Origin(source, self.config, split or "train", self.revision, self.files, self.heavy)
+
+        return Splits(self.source, self.test_source, self.train_split, self.test_split, self.test_share, origin)
+
+    def _unreadable(self, origin: Origin) -> Iterator[str]:
+        for number, row in enumerate(read_rows(origin), 1):
+            try:
+                self._read(row, number, "")
+            except r1sdk.R1Error as error:
+                yield f"row {number}: {str(error).partition(chr(10))[0]}"
+
+    def _source_faults(self) -> Iterator[str]:
+        if not self.source:
+            yield "source: name a JSON lines, CSV or parquet file, a folder, or a data set on the Hub"

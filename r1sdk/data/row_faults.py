@@ -1,0 +1,162 @@
+"""What is wrong with the tasks of an environment: duplicates, gold answers, lengths, empty cells, leakage between the splits."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any
+
+from ..contracts import Environment
+from ..errors import R1Error
+from ..records import Task
+from ..scoring.gold_check import Fault, check_gold
+from .items import Item, items, plain
+
+SHOWN = 5  # of each kind, in words
+
+Lengths = Callable[[Sequence[Task]], list[int]]
+"""The prompts' lengths in tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitReport:
+    """What was found in one split. Lists name tasks."""
+
+    split: str
+    tasks: int
+    unreadable: tuple[str, ...] = ()  # rows that make no task
+    duplicates: tuple[str, ...] = ()  # "train/row 7 is train/row 3 again"
+    disagreeing: tuple[str, ...] = ()  # duplicates with another answer
+    gold: tuple[Fault, ...] = ()  # gold answers that do not earn 1.0
+    checked: int = 0  # gold answers
+    unanswered: int = 0  # tasks without a gold answer
+    empty: Mapping[str, int] = field(default_factory=dict)  # columns -> rows in which they are empty
+    prompt_tokens: Mapping[str, int] = field(default_factory=dict)  # median, p99, longest
+    too_long: tuple[str, ...] = ()  # prompts that leave no room for max_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    splits: tuple[SplitReport, ...]
+    leaked: tuple[str, ...] = ()  # "test/row 3 is train/row 9"
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing was found that spoils a training or its figures. Empty cells of other columns do not."""
+        return (
+            not self.leaked
+            and any(split.tasks for split in self.splits)
+            and not any(s.unreadable or s.duplicates or s.gold or s.too_long for s in self.splits)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "clean": self.is_clean}
+
+
+def check_data(
+    environment: Environment,
+    splits: Sequence[str],
+    limit: int | None = None,
+    lengths: Lengths | None = None,
+    room: int | None = None,
+    gold: bool = True,
+) -> DataReport:
+    """The first `limit` tasks of each split, checked. `lengths` counts tokens; a prompt may have `room` of them. Raises: RewardError."""
+    reports: list[SplitReport] = []
+    seen: dict[str, dict[str, Item]] = {}
+    for split in splits:
+        faults = tuple(islice(getattr(environment, "faults", _no_faults)(split), limit))
+        found = _readable(environment, split, limit, bool(faults))
+        reports.append(_check(environment, split, found, faults, lengths, room, gold))
+        seen[split] = {plain(item.problem): item for item in reversed(found)}
+    leaked = [
+        f"{second[key].task.id} is {first[key].task.id}"
+        for at, left in enumerate(splits)
+        for right in splits[at + 1 :]
+        for first, second in [(seen[left], seen[right])]
+        for key in second
+        if key in first
+    ]
+    return DataReport(tuple(reports), tuple(leaked))
+
+
+def _readable(environment: Environment, split: str, limit: int | None, has_faults: bool) -> list[Item]:
+    """The items of `split`; of a table with rows at fault, those of the others."""
+    readable = getattr(environment, "readable", None)
+    if has_faults and readable is not None:
+        return list(islice((Item(*found) for found in readable(split)), limit))
+    return list(islice(items(environment, split), limit))
+
+
+def _check(
+    environment: Environment,
+    split: str,
+    found: Sequence[Item],
+    faults: tuple[str, ...],
+    lengths: Lengths | None,
+    room: int | None,
+    gold: bool,
+) -> SplitReport:
+    first: dict[str, Item] = {}
+    duplicates, disagreeing = [], []
+    for item in found:
+        before = first.setdefault(plain(item.problem), item)
+        if before is not item:
+            duplicates.append(f"{item.task.id} is {before.task.id} again")
+            if before.task.answer != item.task.answer:
+                disagreeing.append(
+                    f"{item.task.id} says {item.task.answer!r:.40}, {before.task.id} {before.task.answer!r:.40}"
+                )
+    tasks = [item.task for item in found]
+    golds = check_gold(tasks, environment) if gold else None
+    counts = lengths(tasks) if lengths and tasks else []
+    ordered = sorted(counts)
+    empty = Counter(name for item in found for name, value in item.row.items() if _is_empty(value))
+    return SplitReport(
+        split,
+        len(tasks),
+        faults,
+        tuple(duplicates),
+        tuple(disagreeing),
+        golds.faults if golds else (),
+        golds.checked if golds else 0,
+        sum(task.answer is None for task in tasks),
+        dict(empty.most_common()),
+        {
+            "median": ordered[len(ordered) // 2],
+            "p99": ordered[math.ceil(0.99 * len(ordered)) - 1],
+            "longest": ordered[-1],
+        }
+        if ordered
+        else {},
+        tuple(
+            f"{task.id} has {count} tokens"
+            for task, count in zip(tasks, counts, strict=False)
+            if room is not None and count > room
+        ),
+    )
+
+
+def splits_of(environment: Environment, wanted: Sequence[str]) -> list[str]:
+    """Those of `wanted` that the environment has. Raises: R1Error where it has none, in its own words."""
+    look: Callable[[str], Any] = getattr(environment, "faults", environment.tasks)  # a row at fault is for the check
+    there: list[str] = []
+    said: list[R1Error] = []
+    for split in wanted:
+        try:
+            next(iter(look(split)), None)
+            there.append(split)
+        except R1Error as error:
+            said.append(error)
+    if not there:
+        raise said[0]
+    return there
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip()) or value == []
+
+
+def _no_faults(split: str) -> tuple[str, ...]:
+    return ()

@@ -1,0 +1,40 @@
+"""A model's tokenizer: chat template, end and pad tokens, and whether prompts and completions fit."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+
+from ..planning.build import Run
+from ..planning.model_source import ModelSource
+from ..reply_format import opened_think
+from . import Finding
+
+
+def check_model(source: ModelSource) -> Iterator[Finding]:
+    """Raises: R1Error where the model cannot be trained as it is."""
+    if source.make is not None:
+        yield Finding("model", "ok", f"{source.name} is made when the run begins")
+        return
+    from ..rollout.hf_model import render
+    from ..train.models import load_tokenizer
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        tokenizer = load_tokenizer(str(source.folder or source.hub_id))
+    opened = opened_think(render(tokenizer, [{"role": "user", "content": "?"}]))
+    yield Finding("chat template", "ok", "opens the think block itself" if opened else "there")
+    yield Finding("end token", "ok", repr(tokenizer.eos_token))
+    if tokenizer.pad_token_id == tokenizer.eos_token_id:
+        yield Finding("pad token", "ok", "none of its own: the end token, which is masked")
+    else:
+        yield Finding("pad token", "ok", repr(tokenizer.pad_token))
+
+
+def check_fit(run: Run) -> Iterator[Finding]:
+    """Raises: R1Error where the longest prompts and their completions do not fit the model."""
+    if run.model.make is not None:
+        return
+    from ..train.models import check_lengths, load_tokenizer
+
+    where, limit = str(run.model.folder or run.model.hub_id), run.recipe.generation.max_tokens
+    check_lengths(run.environment.tasks("train"), load_tokenizer(where), where, limit)
+    yield Finding("lengths", "ok", f"the longest prompts and {limit} tokens of completion fit")

@@ -1,0 +1,1 @@
+"""Planning a run: everything that is decided before a model is loaded."""

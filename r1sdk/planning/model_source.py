@@ -1,0 +1,44 @@
+"""A model's name in, where it comes from out: a registered model, a folder, a run folder, a hub id."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import R1Error, nearest
+from ..plugins.registry import Registry
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """Where a model comes from: a folder, a hub id, or a function `(folder, seed)` that writes a folder."""
+
+    name: str
+    folder: Path | None = None
+    hub_id: str | None = None
+    make: Callable[[Path, int], None] | None = None
+
+
+def resolve_model(registry: Registry, name: str) -> ModelSource:
+    """Looked up among the registered models, then as a folder (a run folder: the model it trained), then as a hub id.
+
+    Raises: R1Error that says what was tried.
+    """
+    if ("model", name) in registry.entries:
+        target = registry.get("model", name).target
+        return ModelSource(name, make=target) if callable(target) else ModelSource(name, folder=Path(target))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        for folder in (path / "model", path):
+            if (folder / "config.json").is_file():
+                return ModelSource(name, folder=folder.resolve())
+        raise R1Error(f"model {name!r}: the folder has no config.json, nor a model/ of a finished run")
+    if HUB_ID.fullmatch(name) and not path.exists():
+        return ModelSource(name, hub_id=name)
+    known = registry.names("model")
+    raise R1Error(
+        f"no model {name!r}{nearest(name, known)}\n"
+        f"  tried: registered models ({', '.join(known) or 'none'}), the folder {path}, a hub id (owner/name)"
+    )

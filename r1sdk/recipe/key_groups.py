@@ -1,0 +1,183 @@
+"""The groups of keys in a recipe, each a strict record with its defaults."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VllmSettings(Strict):
+    """Read where the backend is vLLM. In mode server without `url`, r1sdk starts the server and ends it with the run."""
+
+    mode: Literal["colocate", "server"] = "colocate"  # in the training processes, or in a server beside them
+    url: str | None = None  # of a server that is there already: http://vllm-node:8000
+    tensor_parallel_size: Annotated[int, Field(ge=1)] = 1  # GPUs that share out one copy of the model
+    data_parallel_size: Annotated[int, Field(ge=1)] = 1  # copies, of a server that r1sdk starts
+    gpu_memory_utilization: Annotated[float | None, Field(gt=0.0, le=1.0)] = (
+        None  # None: 0.3 beside a trainer (TRL's), else 0.9; 0.3 of the memory on a CPU
+    )
+    max_model_len: Annotated[int | None, Field(ge=1)] = None  # tokens of prompt and completion; None: the model's
+    serve: dict[str, str | int | float | bool] = Field(
+        default_factory=dict
+    )  # more options of `vllm serve`, for a server that r1sdk starts: {max-num-seqs: 256}
+    start_timeout_s: Annotated[float, Field(gt=0.0)] = 600.0  # until a server answers
+    request_timeout_s: Annotated[float, Field(gt=0.0)] = 3600.0  # of one request to it: a batch of completions
+    lost_after_s: Annotated[float, Field(ge=1.0)] = 120.0  # in which a server never says that it is well
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_url_is_of_a_server(cls, value: Any) -> Any:
+        given = isinstance(value, dict) and value.get("url") is not None
+        return {"mode": "server", **value} if given else value
+
+    @property
+    def starts_server(self) -> bool:
+        """Whether r1sdk starts the server."""
+        return self.mode == "server" and self.url is None
+
+    @property
+    def own_gpus(self) -> int:
+        """The GPUs that the processes which train must leave to a server on their machine."""
+        return self.tensor_parallel_size * self.data_parallel_size if self.starts_server else 0
+
+
+class Named(Strict):
+    """A registered name with its options. `countdown` and `{name: countdown, options: {level: easy}}` read as one."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    timeout_s: Annotated[float | None, Field(gt=0.0, le=86400.0)] = (
+        None  # judged in a worker process, for at most so long
+    )
+
+
+class WeightedReward(Named):
+    weight: float = 1.0
+
+
+class Generation(Strict):
+    """How completions are sampled."""
+
+    backend: Literal["auto", "transformers", "vllm"] = "auto"  # auto: vllm where it is installed and a GPU is there
+    vllm: VllmSettings = VllmSettings()
+    samples: Annotated[int, Field(ge=1)] = 8  # completions per prompt: GRPO's group size
+    max_tokens: Annotated[int, Field(ge=1)] = 512  # per completion
+    temperature: Annotated[float, Field(ge=0.0)] = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    top_k: Annotated[int, Field(ge=0)] = 0  # 0: off
+
+
+class EvaluationSettings(Strict):
+    """The held-out evaluation before and after training. `tasks: 0` leaves it out, what is done during training too."""
+
+    split: str = "test"
+    tasks: Annotated[int, Field(ge=0)] = 200
+    samples: Annotated[int, Field(ge=1)] = 1  # completions per task
+    temperature: Annotated[float, Field(ge=0.0)] = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    during: Annotated[int, Field(ge=0)] = 8  # of those tasks, attempted again at each quarter of the training
+
+
+class Data(Strict):
+    """What SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
+
+    name: str  # rows.jsonl, rows.parquet; countdown; owner/name
+    options: dict[str, Any] = Field(default_factory=dict)  # of the environment
+    config: str | None = None  # of the data set on the hub
+    split: str = "train"  # of the data set on the hub
+    held_out: Annotated[int, Field(ge=0)] = 0  # rows that are not trained on; their loss is measured before and after
+
+
+class ServerSettings(Strict):
+    """An OpenAI-compatible server that `generate` asks; `model` is then the name that it knows the model by."""
+
+    url: str  # http://localhost:8000/v1
+    api_key_env: str | None = None  # the NAME of the environment variable that holds the key
+    concurrent: Annotated[int, Field(ge=1)] = 256  # requests at a time
+    timeout_s: Annotated[float, Field(gt=0.0)] = 1800.0  # of one request
+    retries: Annotated[int, Field(ge=0)] = 8  # after a failure that may pass
+    backoff_s: Annotated[float, Field(ge=0.0)] = (
+        1.0  # before the first retry, then twice as long each time, at most 30 s
+    )
+    body: dict[str, Any] = Field(default_factory=dict)  # what a request says besides, e.g. {seed: 1}
+    price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
+
+
+class Collect(Strict):
+    """Method generate: which tasks are answered, and which answers are kept. `generation` says how they are sampled."""
+
+    split: str = "train"
+    tasks: Annotated[int, Field(ge=1)] = 1000
+    keep: str = "all"  # e.g. correct,shortest=1,pass_rate=0.2:0.8
+    duplicates: bool = False  # keep answers that are the same
+    format: Literal["jsonl", "parquet"] = "jsonl"
+    server: ServerSettings | None = None  # None: a model in this process
+
+    @field_validator("server", mode="before")
+    @classmethod
+    def _server_by_url(cls, value: Any) -> Any:
+        return {"url": value} if isinstance(value, str) else value
+
+
+class Limits(Strict):
+    """Above these the run stops and says why. `error` and `unverifiable`: shares of a batch that nobody judged."""
+
+    error: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
+        0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/scaling.md)
+    )
+
+
+class Launch(Strict):
+    """The processes that train, and what starts them."""
+
+    accelerate: str | None = None  # ddp, zero2, zero3, fsdp2, or a config file of accelerate's; None: one process
+    processes: Annotated[int | None, Field(ge=1)] = None  # on each machine; None: one for each GPU that is there
+    nodes: Annotated[int, Field(ge=1)] = 1  # machines that train
+    vllm_nodes: Annotated[int, Field(ge=0)] = 0  # machines beside them for the vLLM server, with launcher slurm
+    launcher: Literal["local", "slurm", "none"] = "local"  # "none": you start them, on the prepared run folder
+    template: Path | None = None  # of the Slurm script; None: r1sdk's own
+    sbatch: dict[str, str | int] = Field(default_factory=dict)  # options of sbatch: {partition: gpu, time: "12:00:00"}
+
+
+class Lora(Strict):
+    """Adapters that are trained in place of the model (arXiv 2106.09685). `lora: 16` is `lora: {rank: 16}`."""
+
+    rank: Annotated[int, Field(ge=1)] = 16
+    alpha: Annotated[float, Field(gt=0.0)] = 32.0
+    dropout: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
+    targets: str | tuple[str, ...] = "all-linear"  # names of modules
+
+
+class SessionLimits(Strict):
+    """Bounds on one attempt in an environment with sessions. All its tokens together: `generation.max_tokens`."""
+
+    turns: Annotated[int, Field(ge=1)] = 16  # of the model
+    calls: Annotated[int, Field(ge=0)] = 32  # of tools; further ones are told that there are no more
+    timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 10.0  # of one call of a tool
+    output_chars: Annotated[int, Field(ge=16)] = 4000  # of what one call returns, or the environment says at a time
+
+
+class DynamicSampling(Strict):
+    """Groups without spread give way to groups of fresh prompts (DAPO, arXiv 2503.14476, section 3.2). `true` is `{}`."""
+
+    max_rounds: Annotated[int, Field(ge=1, le=100)] = 3  # of fresh prompts for one batch; what still lacks spread stays
+    metric: Literal["reward", "accuracy"] = "reward"  # that must spread: the weighted total, or the verdicts
+
+
+class CurriculumSettings(Strict):
+    """Tasks whose pass rate may be near the target are drawn first (MoPPS, arXiv 2507.04632). `true` is `{}`."""
+
+    target: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5  # pass rate
+    discount: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5  # what earlier groups of a task count beside its newest
+    pass_rates: Path | None = None  # to begin with: what `r1 data difficulty` wrote; None: nothing is known
+
+
+def on_or_off(value: Any) -> Any:
+    """`true` as the defaults, `false` as none."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value

@@ -1,0 +1,103 @@
+"""Layers of a recipe: a file, `--set`, flags, each laid over those before it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..errors import RecipeError
+
+NAMED_KEYS = ("env", "data")  # may be a bare name
+
+
+def read_layer(path: Path) -> dict[str, Any]:
+    """A recipe file as a layer. Raises: RecipeError where it cannot be read or is no mapping."""
+    import yaml
+
+    try:
+        layer = yaml.load(path.read_text(encoding="utf-8"), _yaml_reader())
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read recipe {path}: {error}") from None
+    except yaml.YAMLError as error:
+        raise RecipeError(f"recipe {path} is not YAML: {error}") from None
+    if layer is not None and not isinstance(layer, dict):
+        raise RecipeError(f"recipe {path} must be a mapping of keys, got {type(layer).__name__}")
+    return layer or {}
+
+
+def read_yaml(text: str) -> Any:
+    """YAML as recipes have it."""
+    import yaml
+
+    return yaml.load(text, _yaml_reader())
+
+
+def write_yaml(value: Any) -> str:
+    """`value` as text that `read_yaml` reads back as it is."""
+    import yaml
+
+    return str(yaml.dump(value, Dumper=_yaml_writer(), sort_keys=False, allow_unicode=True))
+
+
+def dotted(assignment: str) -> dict[str, Any]:
+    """`"trainer.max_steps=10"` as `{"trainer": {"max_steps": 10}}`; the value is read as YAML. Raises: RecipeError."""
+    import yaml
+
+    path, equals, value = assignment.partition("=")
+    if not equals or not all(path.split(".")):
+        raise RecipeError(f"--set takes key=value, e.g. --set trainer.max_steps=10; got {assignment!r}")
+    try:
+        layer: Any = yaml.load(value, _yaml_reader())
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {path}: the value is not YAML: {error}") from None
+    return under(path, layer)
+
+
+def under(path: str, value: Any) -> dict[str, Any]:
+    """`value` at a dotted path: `{"trainer": {"max_steps": value}}`."""
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return dict(value)
+
+
+@cache
+def _yaml_reader() -> Any:
+    import yaml
+
+    return _with_plain_numbers(type("Reader", (yaml.SafeLoader,), {}))
+
+
+@cache
+def _yaml_writer() -> Any:
+    import yaml
+
+    return _with_plain_numbers(type("Writer", (yaml.SafeDumper,), {}))
+
+
+def _with_plain_numbers(kind: Any) -> Any:
+    """`1e-6` is a number: YAML 1.1 reads it as text because it has no point. And `12:00:00` is text, no number of seconds."""
+    number = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$", re.ASCII)
+    kind.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+.0123456789"))
+    clock = ("tag:yaml.org,2002:str", re.compile(r"[-+]?\d+(:\d+)+$", re.ASCII))
+    found = kind.yaml_implicit_resolvers
+    kind.yaml_implicit_resolvers = {**found, **{sign: [clock, *found.get(sign, [])] for sign in "-+0123456789"}}
+    return kind
+
+
+def overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[str] = NAMED_KEYS) -> dict[str, Any]:
+    """`over` laid on `under`: mappings merge, anything else replaces. A bare name is read as `{name: ...}` first."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        if key in names:
+            below, value = _named(below), _named(value)
+            both = isinstance(below, Mapping) and isinstance(value, Mapping)
+            if both and below.get("name") not in (None, value.get("name", below.get("name"))):
+                below = None  # another environment: the options of the old one are not its own
+        merged[key] = overlay(below, value, ()) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value

@@ -1,0 +1,1 @@
+"""Rollouts: models generate, environments and tools answer, turn by turn until an attempt ends."""

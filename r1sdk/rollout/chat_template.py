@@ -1,0 +1,69 @@
+"""How a tokenizer writes a conversation: the prompt, and what stands between two turns of the model, as token ids.
+
+The model's own turns are never written here: they stay as they were sampled.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import R1Error
+from ..records import Message
+from ..reply_format import opened_think
+from .tools import as_chat
+
+_MARK = "@reply@"
+_ASKED = {"role": "user", "content": "?"}
+_REPLIED = {"role": "assistant", "content": _MARK}
+
+
+class TurnWriter:
+    """Raises: R1Error where the chat template cannot go on after a reply."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        special = {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)}
+        self._special = sorted((token for token in special if token), key=len, reverse=True)
+        sentinel = "@answer@"
+        if sentinel not in self._after_reply([{"role": "user", "content": sentinel}]):
+            raise R1Error(
+                "the chat template of this model drops a turn of the user that comes after a reply: no sessions"
+            )
+
+    def prompt(self, messages: Sequence[Message]) -> tuple[list[int], str]:
+        """The ids of a prompt up to where the reply begins, and the `<think>` that the template has opened."""
+        return self._ids(self._render(messages))
+
+    def between(self, messages: Sequence[Message]) -> tuple[list[int], str]:
+        """The ids from behind the token that ended a turn of the model up to where its next one begins, and as for `prompt`.
+
+        What the environment says cannot open or end a turn: special tokens in it are taken apart.
+        """
+        chat = [{**message, "content": self._harmless(message["content"])} for message in as_chat(messages)]
+        return self._ids(self._after_reply(chat))
+
+    def read(self, ids: Sequence[int]) -> str:
+        """The words of a turn."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+
+    def _after_reply(self, messages: Sequence[Message]) -> str:
+        text = self._render([_ASKED, _REPLIED, *messages]).rpartition(_MARK)[2]
+        end = next((token for token in self._special if text.startswith(token)), "")
+        return text.removeprefix(end)
+
+    def _render(self, messages: Sequence[Message]) -> str:
+        try:
+            return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        except Exception as error:
+            raise R1Error(
+                f"the chat template of this model cannot write {', '.join(str(m['role']) for m in messages)}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    def _ids(self, text: str) -> tuple[list[int], str]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]), opened_think(text)
+
+    def _harmless(self, text: str) -> str:
+        for token in self._special:
+            text = text.replace(token, f"{token[0]} {token[1:]}")
+        return text

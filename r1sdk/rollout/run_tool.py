@@ -1,0 +1,131 @@
+"""Run one tool call within its time limit. Whatever the tool does, the model gets a text back."""
+
+import asyncio
+import inspect
+import json
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import R1Error, Unavailable, nearest
+from ..recipe.key_groups import SessionLimits
+from ..scoring.isolation import Isolation, isolation_of
+from ..workers import call_isolated
+from .tool_calls import ToolCall
+from .tools import Tool
+
+MAX_HANGING = 8  # threads whose call timed out and still runs
+_hanging: list[threading.Thread] = []
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The result of a call, as the model reads it."""
+
+    name: str
+    text: str
+    status: Literal["ok", "failed", "timeout"] = "ok"
+
+
+async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLimits) -> ToolResult:
+    """Run `call` and return its result as text. Raises: Unavailable if the tool does, R1Error if calls that timed out pile up."""
+    name = call.name[:64]
+    tool = tools.get(call.name)
+    if tool is None:
+        return ToolResult(
+            name, f"error: there is no tool {name!r}{nearest(name, tools)}; there are {', '.join(tools)}", "failed"
+        )
+    if (misfit := tool.misfit(call.arguments)) is not None:
+        return ToolResult(name, shortened(f"error: {misfit}", limits.output_chars), "failed")
+    try:
+        value = await _within(tool.function, call.arguments, limits.timeout_s)
+    except ToolTimeout:
+        return ToolResult(name, f"error: {name} gave no result within {limits.timeout_s:g} s", "timeout")
+    except (Unavailable, TooManyHangingTools):
+        raise
+    except Exception as error:  # noqa: BLE001 - the model may call it so that it fails, and reads the error
+        return ToolResult(name, shortened(f"error: {type(error).__name__}: {error}", limits.output_chars), "failed")
+    return ToolResult(name, shortened(as_text(value), limits.output_chars))
+
+
+def as_text(value: Any) -> str:
+    """Return a tool's value as the model reads it: text unchanged, other values as JSON where possible."""
+    if isinstance(value, str):
+        text = value
+    else:
+        try:
+            text = "" if value is None else json.dumps(value, ensure_ascii=False)
+        except (TypeError, ValueError):
+            text = str(value)
+    return text.encode("utf-8", "replace").decode()
+
+
+def shortened(text: str, most: int) -> str:
+    """Cut `text` to `most` characters and say how many are left out."""
+    return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} characters left out)"
+
+
+class ToolTimeout(Exception):
+    """A call did not return in time."""
+
+
+class TooManyHangingTools(R1Error):
+    """Too many calls that timed out are still running."""
+
+
+async def _within(function: Callable[..., Any], arguments: Mapping[str, Any], timeout_s: float) -> Any:
+    """Return the function's value. Raises: ToolTimeout, and whatever the function raises."""
+    limits = isolation_of(function)
+    if limits is not None:
+        return await _in_worker(function, arguments, limits, timeout_s)
+    if not inspect.iscoroutinefunction(function):
+        return await _in_thread(function, arguments, timeout_s)
+    task = asyncio.ensure_future(function(**arguments))
+    done, _ = await asyncio.wait({task}, timeout=timeout_s)
+    if not done:
+        task.cancel()
+        raise ToolTimeout
+    return task.result()
+
+
+async def _in_worker(function: Any, arguments: Mapping[str, Any], limits: Isolation, timeout_s: float) -> Any:
+    bound = inspect.signature(function).bind(**arguments)
+    bound.apply_defaults()
+    outcome = await call_isolated(
+        function, *bound.args, timeout_s=min(timeout_s, limits.timeout_s), memory_bytes=limits.memory_bytes
+    )
+    if outcome.status == "ok":
+        return outcome.value
+    if outcome.status == "raised":
+        raise outcome.value
+    if outcome.status == "died":
+        raise MemoryError(outcome.reason)
+    raise ToolTimeout
+
+
+async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any], timeout_s: float) -> Any:
+    """Call the function in a new thread. A thread that hangs is abandoned, at most `MAX_HANGING` of them."""
+    _hanging[:] = [thread for thread in _hanging if thread.is_alive()]
+    if len(_hanging) >= MAX_HANGING:
+        raise TooManyHangingTools(
+            f"{len(_hanging)} tool calls timed out and still run, the last one of {getattr(function, '__name__', function)!r}"
+            "\n  mark a tool that may hang with r1sdk.isolated, or make it async"
+        )
+    future: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(**arguments))
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+            future.set_exception(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
+
+    thread = threading.Thread(target=run, name="r1-tool", daemon=True)
+    thread.start()
+    done, _ = await asyncio.wait({asyncio.wrap_future(future)}, timeout=timeout_s)
+    if not done:
+        _hanging.append(thread)
+        raise ToolTimeout
+    value = future.result()
+    return await value if inspect.isawaitable(value) else value

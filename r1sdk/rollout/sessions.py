@@ -1,0 +1,45 @@
+"""Which environments have sessions, and whether the ones they make can be used: known before a model is loaded."""
+
+from collections.abc import Iterable
+
+from ..contracts import Composite, Environment, Interactive, Session
+from ..errors import PluginError, R1Error
+from ..records import Task
+from ..scoring.isolation import unwrapped
+from .tools import tools_of
+
+
+def session_of(environment: Environment, task: Task) -> Session | None:
+    """A new session for one attempt at `task`; None where its environment has none. Raises: PluginError."""
+    own = unwrapped(environment)
+    while isinstance(own, Composite) and not isinstance(own, Interactive):
+        own = unwrapped(own.part_of(task))
+    if not isinstance(own, Interactive):
+        return None
+    session = own.session(task)
+    if session is not None and not isinstance(session, Session):
+        raise PluginError(f"{type(own).__name__}.session returned {session!r:.80}, which has no answer(reply)")
+    return session
+
+
+def has_sessions(environment: Environment, tasks: Iterable[Task]) -> bool:
+    """Whether attempts at any of `tasks` have several turns. Raises: PluginError."""
+    if not isinstance(unwrapped(environment), (Composite, Interactive)):
+        return False
+    return any(session_of(environment, task) is not None for task in tasks)
+
+
+def check_session(environment: Environment, task: Task) -> bool:
+    """Whether attempts at `task` have several turns. Raises: PluginError where its session cannot be used."""
+    try:
+        session = session_of(environment, task)
+    except R1Error:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{type(unwrapped(environment)).__name__} makes no session for task {task.id!r}: {type(error).__name__}: {error}"
+        ) from error
+    if session is None:
+        return False
+    tools_of(getattr(session, "tools", ()))
+    return True

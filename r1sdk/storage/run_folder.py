@@ -1,0 +1,301 @@
+"""The run folder: what is in it, how it is written so that a kill at any moment loses nothing, how it is read back.
+
+recipe.yaml         the resolved recipe: running it again makes the same run
+manifest.json       versions, machine, command, seed
+status.json         state, phase and progress, replaced as a whole
+metrics.jsonl       one line per optimizer step, and one per warning
+rollouts.jsonl      every rollout with its verdict and scores
+evaluations/        the held-out evaluations: before.json, after.json, and every rollout of each: before.jsonl, after.jsonl;
+                    during.jsonl: a few of those tasks, attempted again during training
+checkpoints/        checkpoint-N, whole once it holds the file `complete`
+report.html         the page of the run, made at its end
+model/              the trained model in Hugging Face form
+adapter/            of LoRA: what was trained, before it was merged into `model/`
+data.jsonl          method generate: the kept answers (or data.parquet), data.md their card, data.jsonl.work/ all of them
+worker.log          what the worker printed
+accelerate.yaml     how several processes share out the work, if they do
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+from ..errors import RunError
+from ..recipe.schema import Recipe, load_recipe
+from ..records import Rollout, Score
+from .atomic import HALF_CHARACTERS, replace_file
+from .checkpoints import MARK, checkpoint_step, damage
+
+_ASIDE = "damaged-"  # before the name of a checkpoint that is not to be resumed from
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.recipe_file = path / "recipe.yaml"
+        self.manifest_file = path / "manifest.json"
+        self.status_file = path / "status.json"
+        self.metrics_file = path / "metrics.jsonl"
+        self.rollouts_file = path / "rollouts.jsonl"
+        self.evaluations = path / "evaluations"
+        self.checkpoints = path / "checkpoints"
+        self.model = path / "model"
+        self.adapter = path / "adapter"
+        self.log_file = path / "worker.log"
+        self.accelerate_file = path / "accelerate.yaml"
+        self._lock: IO[str] | None = None
+
+    @property
+    def data(self) -> Path:
+        """Where a run of method generate writes its rows."""
+        return self.path / f"data.{self.recipe().collect.format}"
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe, manifest: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":
+        """A new run folder at `path`. Raises: RunError where one is there already and `overwrite` is not set."""
+        folder = cls(path)
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            if not folder.recipe_file.is_file():
+                raise RunError(f"{path} exists and is no run folder: choose another --out")
+            if not overwrite:
+                state = folder.status().get("state", "unknown")
+                raise RunError(
+                    f"{path} already holds a run ({state}): continue it with --resume {path}, "
+                    "choose another --out, or replace it with --overwrite"
+                )
+            folder.lock()
+            folder.unlock()
+            shutil.rmtree(path)
+        for part in (path, folder.evaluations, folder.checkpoints):
+            part.mkdir(parents=True, exist_ok=True)
+        replace_file(folder.recipe_file, recipe.to_yaml())
+        replace_file(folder.manifest_file, json.dumps(manifest, indent=2) + "\n")
+        folder.set_status("prepared")
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """The run folder at `path`. Raises: RunError where there is none."""
+        folder = cls(path)
+        if not folder.recipe_file.is_file():
+            raise RunError(f"{path} is no run folder: it has no recipe.yaml")
+        return folder
+
+    def extend(self, recipe: Recipe, command: Sequence[str]) -> None:
+        """Go on under `recipe`: what the old end of the run left is dropped, and the manifest says so.
+
+        Raises: RunError where another process holds the folder.
+        """
+        self.lock()
+        try:
+            for name in ("after.json", "after.jsonl"):
+                (self.evaluations / name).unlink(missing_ok=True)
+            manifest = self.manifest()
+            manifest["continued"] = [
+                *manifest.get("continued", []),
+                {"command": list(command), "from": self.status().get("done")},
+            ]
+            replace_file(self.manifest_file, json.dumps(manifest, indent=2) + "\n")
+            replace_file(self.recipe_file, recipe.to_yaml())
+            self.set_status("prepared")
+        finally:
+            self.unlock()
+
+    def recipe(self) -> Recipe:
+        """The resolved recipe. Raises: RecipeError."""
+        return load_recipe(self.recipe_file)
+
+    def manifest(self) -> dict[str, Any]:
+        return dict(json.loads(self.manifest_file.read_text(encoding="utf-8")))
+
+    def note(self, key: str, value: Any) -> None:
+        """Add to the manifest what was only known when the run had begun."""
+        replace_file(self.manifest_file, json.dumps({**self.manifest(), key: value}, indent=2) + "\n")
+
+    # A lock that the kernel drops when its holder dies, SIGKILL included.
+    def lock(self, wait_s: float = 0.0) -> None:
+        """Hold the folder, waiting at most `wait_s`. Raises: RunError where another process holds it."""
+        import fcntl
+
+        handle = (self.path / ".lock").open("w")
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    handle.close()
+                    raise RunError(
+                        f"{self.path} is in use by another process (pid {self.status().get('pid')})"
+                    ) from None
+                time.sleep(0.2)
+            else:
+                self._lock = handle
+                return
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def set_status(self, state: str, **more: Any) -> None:
+        """Replace the status: `state` is prepared, running, finished, failed or interrupted."""
+        replace_file(self.status_file, json.dumps({"state": state, "pid": os.getpid(), "updated": time.time(), **more}))
+
+    def status(self) -> dict[str, Any]:
+        try:
+            return dict(json.loads(self.status_file.read_text(encoding="utf-8")))
+        except (OSError, TypeError, ValueError):
+            return {}
+
+    def append_metrics(self, line: Mapping[str, Any]) -> None:
+        """Append one line: `{"kind": "step", "step": 3, ...}` or `{"kind": "warning", ...}`."""
+        _append(self.metrics_file, [dict(line)])
+
+    def metrics(self, kind: str | None = "step") -> list[dict[str, Any]]:
+        """The lines of one kind, in order; all of them for None."""
+        return [line for line in _lines(self.metrics_file) if kind is None or line.get("kind") == kind]
+
+    def append_rollouts(
+        self,
+        step: int,
+        rollouts: Sequence[Rollout],
+        scores: Sequence[Score],
+        marks: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Append the rollouts of a step; `marks`: what the line of each says besides."""
+        rows = zip(rollouts, scores, marks or [{}] * len(rollouts), strict=True)
+        _append(self.rollouts_file, [rollout_line(r, s, step=step, **mark) for r, s, mark in rows])
+
+    def rollouts(self, after: int = 0) -> Iterator[dict[str, Any]]:
+        """The rollouts as `rollout_line` wrote them, in order; those beyond the first `after` bytes of the file."""
+        return _lines(self.rollouts_file, after)
+
+    def write_evaluation(self, name: str, evaluation: Mapping[str, Any]) -> None:
+        self.evaluations.mkdir(exist_ok=True)
+        replace_file(self.evaluations / f"{name}.json", json.dumps(evaluation, indent=2) + "\n")
+
+    def evaluation(self, name: str) -> dict[str, Any] | None:
+        file = self.evaluations / f"{name}.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+    def evaluation_file(self, name: str) -> Path:
+        """Where the rollouts of an evaluation are kept, as `rollout_line` writes them."""
+        return self.evaluations / f"{name}.jsonl"
+
+    def append_evaluation(self, name: str, rollouts: Sequence[Rollout], scores: Sequence[Score], **more: Any) -> None:
+        self.evaluations.mkdir(exist_ok=True)
+        lines = [rollout_line(r, s, **more) for r, s in zip(rollouts, scores, strict=True)]
+        _append(self.evaluation_file(name), lines)
+
+    def evaluation_rollouts(self, name: str) -> Iterator[dict[str, Any]]:
+        """The rollouts of the evaluation `name`, or of `during`, in order; none where none were kept."""
+        return _lines(self.evaluation_file(name))
+
+    def write_gold(self, found: Mapping[str, Any]) -> None:
+        replace_file(self.path / "gold.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+
+    def gold(self) -> dict[str, Any] | None:
+        """What the check of the gold answers found; None before it was made."""
+        file = self.path / "gold.json"
+        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+
+    def complete_checkpoints(self) -> list[Path]:
+        """The checkpoints that were written to their end, oldest first."""
+        found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / MARK).is_file()]
+        return sorted(found, key=checkpoint_step)
+
+    def rewind(self) -> Path | None:
+        """Make the folder as it was at the last whole checkpoint, and return that; None: start over.
+
+        Half-written checkpoints go; metrics and rollouts of later steps go, with a line that a kill cut short. Checkpoints that
+        are no longer as they were written are put aside, with a warning in the metrics. Raises: RunError where no other is left.
+        """
+        complete, damaged = self._last_whole()
+        for path in self.checkpoints.glob("*"):
+            if path.is_dir() and path not in complete and not path.name.startswith(_ASIDE) and path not in damaged:
+                shutil.rmtree(path)
+        step = checkpoint_step(complete[-1]) if complete else 0
+        for file in (self.metrics_file, self.rollouts_file, self.evaluation_file("during")):
+            if file.exists():
+                kept = (json.dumps(line, ensure_ascii=False) for line in _lines(file) if line.get("step", 0) <= step)
+                replace_file(file, "".join(line + "\n" for line in kept))
+        for path, faults in damaged.items():
+            aside = path.with_name(f"{_ASIDE}{path.name}")
+            shutil.rmtree(aside, ignore_errors=True)
+            path.rename(aside)
+            text = f"{path.name} is damaged ({'; '.join(faults)}): kept as {aside}; going on from step {step}"
+            self.append_metrics({"kind": "warning", "step": step, "time": time.time(), "name": "damaged", "text": text})
+        return complete[-1] if complete else None
+
+    def _last_whole(self) -> tuple[list[Path], dict[Path, list[str]]]:
+        """The checkpoints up to the last one that is as it was written, and what is amiss with those after it. Raises: RunError."""
+        complete, damaged = self.complete_checkpoints(), dict[Path, list[str]]()
+        while complete and (faults := damage(complete[-1])):
+            damaged[complete.pop()] = faults
+        if damaged and not complete:
+            found = "".join(f"\n  {path / fault}" for path, faults in damaged.items() for fault in faults)
+            raise RunError(
+                f"no checkpoint of {self.path} is as it was written, so there is nothing to go on from:{found}\n"
+                f"  put the files back from a copy, or delete {self.checkpoints} to begin again at step 0"
+            )
+        return complete, damaged
+
+
+def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> dict[str, Any]:
+    """A rollout as one JSON object: task, completion, verdict, rewards, total.
+
+    Where a reward timed out or failed, also `statuses` and `reasons` by its name; where there were turns, `session`.
+    """
+    completion = rollout.completion
+    line = {
+        **more,
+        "task": asdict(rollout.task),
+        "completion": {
+            "messages": completion.messages,
+            "tokens": len(completion.token_ids),
+            "finish": completion.finish,
+        },
+        "verdict": asdict(rollout.verdict) if rollout.verdict else None,
+    }
+    if rollout.session is not None:
+        line["session"] = asdict(rollout.session)
+    if score is not None:
+        line |= {"rewards": dict(score.rewards), "total": score.total}
+        if score.statuses:
+            line |= {"statuses": dict(score.statuses), "reasons": dict(score.reasons)}
+    return line
+
+
+def latest_run(root: Path) -> RunFolder:
+    """The run folder under `root` that was written to last. Raises: RunError where there is none."""
+    found = [path for path in root.glob("*") if (path / "status.json").is_file()] if root.is_dir() else []
+    if not found:
+        raise RunError(f"no run folder under {root}")
+    return RunFolder.open(max(found, key=lambda path: (path / "status.json").stat().st_mtime))
+
+
+def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    with file.open("a", encoding="utf-8", errors=HALF_CHARACTERS) as handle:
+        handle.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def _lines(file: Path, after: int = 0) -> Iterator[dict[str, Any]]:
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8", errors="replace") as handle:
+        handle.seek(after)
+        for text in handle:
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue  # cut short by a kill: `rewind` drops it
+            if isinstance(line, dict):
+                yield line

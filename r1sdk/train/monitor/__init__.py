@@ -1,0 +1,1 @@
+"""Monitoring of a run: metrics, warnings, trackers, probe evaluations, the disk."""

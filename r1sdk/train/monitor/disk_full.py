@@ -1,0 +1,79 @@
+"""A disk that fills up during a run: known by whatever a library made of it, with room kept so that the run can still say so."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ...planning.memory import size_text
+from ...storage.checkpoints import MARK
+from ...storage.run_folder import RunFolder
+
+_NUMBERS = (errno.ENOSPC, errno.EDQUOT)
+_WORDS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "(os error 28)",  # safetensors
+    "PytorchStreamWriter failed writing",
+    "] . unexpected pos ",  # torch.save, which has written less than it believes
+)
+_KEPT = 128 << 10  # bytes: for the status, the last lines of the log and of the metrics
+
+
+def keep_room(folder: RunFolder) -> None:
+    """Take room on the run folder's disk, to be given up by `out_of_room`. Raises: OSError where there is none."""
+    _kept(folder).write_bytes(os.urandom(_KEPT))  # no zeros: some disks store them in no room at all
+
+
+def give_back(folder: RunFolder) -> None:
+    with suppress(OSError):
+        _kept(folder).unlink()
+
+
+def fills(error: BaseException) -> bool:
+    """Whether it says that there is no room, in its own words or through what caused it."""
+    return any(
+        (isinstance(one, OSError) and one.errno in _NUMBERS) or any(words in str(one) for words in _WORDS)
+        for one in _chain(error)
+    )
+
+
+def out_of_room(folder: RunFolder, error: BaseException) -> str:
+    """What to tell of it. What the run kept is given up first, so that it can be told."""
+    give_back(folder)
+    named = next((one.filename for one in _chain(error) if isinstance(one, OSError) and one.filename), None)
+    place = Path(os.fsdecode(named)) if isinstance(named, (str, bytes)) else folder.checkpoints
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    whole = folder.complete_checkpoints()
+    last = f"the last whole checkpoint is {whole[-1]}" if whole else "there is no whole checkpoint yet"
+    return (
+        f"no room on the disk of {place} ({size_text(free)} were free): {_first_line(error)}\n  {last}\n"
+        f"  make room, and go on: r1 train --resume {folder.path}"
+    )
+
+
+def drop_half_written(folder: RunFolder) -> None:
+    """Delete what the run could not finish writing, which nothing will read: the disk has room again."""
+    for path in (*folder.checkpoints.glob("checkpoint-*"), *folder.path.glob(".*.new")):
+        if path.is_dir() and not (path / MARK).is_file():
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _kept(folder: RunFolder) -> Path:
+    return folder.path / ".room"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]:.200}"

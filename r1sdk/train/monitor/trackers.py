@@ -1,0 +1,102 @@
+"""What a tracker gets besides the trainer's own metrics: the held-out figures, and some rollouts as a table.
+
+The trainer sends the metrics of each step, ours among them, to the trackers that `trainer.report_to` names; without it
+nothing is sent anywhere. Of the other trackers that transformers knows, each gets those metrics and no more.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from transformers import TrainerCallback
+
+from ...report.samples import asked, said
+from ...storage.run_folder import RunFolder
+from .tracker_runs import TRACKER_RUNS, Figures, Rows, TrackerRun
+
+TABLES = 10  # in a run
+ROWS = 32  # of a table
+LONGEST = 2000  # characters of a cell
+
+
+class Trackers(TrainerCallback):  # type: ignore[misc]
+    """Sends to TensorBoard, trackio, Weights & Biases and MLflow, through the runs that the trainer's callbacks opened."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+        self.sent_to: list[TrackerRun] = []
+        self._read = 0  # bytes of the rollouts
+        # Not beside the checkpoints: a resumed run takes away what it finds there.
+        os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.path / "tensorboard"))
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.is_world_process_zero:
+            self.sent_to = [TRACKER_RUNS[name](args) for name in args.report_to if name in TRACKER_RUNS]
+        self._read = self._size()
+        self._send_figures("before", state.global_step)
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        if not self.sent_to or "loss" not in (logs or {}):
+            return
+        every = max(1, state.max_steps // TABLES)
+        if state.global_step == 1 or state.global_step % every == 0 or state.global_step == state.max_steps:
+            rows = self._newest()
+            for tracker in self.sent_to if rows else []:
+                tracker.table(state.global_step, rows)
+        self._read = self._size()
+
+    def after(self, step: int) -> None:
+        """Send the evaluation after training, to runs that the trainer may have closed."""
+        for tracker in self.sent_to:
+            tracker.reopen()
+        self._send_figures("after", step)
+        for tracker in self.sent_to:
+            tracker.close()
+
+    def _send_figures(self, name: str, step: int) -> None:
+        evaluation = self.folder.evaluation(name)
+        if evaluation and (name == "after" or step == 0):
+            for tracker in self.sent_to:
+                tracker.figures(step, figures(evaluation))
+
+    def _newest(self) -> Rows:
+        """The first rows of what was generated since the last step."""
+        rows = []
+        for line in self.folder.rollouts(after=self._read):
+            rows.append(row(line))
+            if len(rows) == ROWS:
+                break
+        return rows
+
+    def _size(self) -> int:
+        file = self.folder.rollouts_file
+        return file.stat().st_size if self.sent_to and file.exists() else 0
+
+
+def figures(evaluation: Mapping[str, Any]) -> Figures:
+    """A saved evaluation as metrics."""
+    estimates = {"accuracy": evaluation["accuracy"], **{f"rewards/{n}": e for n, e in evaluation["rewards"].items()}}
+    found = {f"eval/{name}": e["mean"] for name, e in estimates.items() if e["mean"] is not None}
+    found |= {f"eval/{name}_stderr": e["stderr"] for name, e in estimates.items() if e["stderr"] is not None}
+    return found | {"eval/tokens": evaluation["tokens"], "eval/clipped": evaluation["clipped"]}
+
+
+def row(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A rollout as one row of plain cells."""
+    verdict = line.get("verdict") or {}
+    return {
+        "step": line.get("step"),
+        "task": str((line.get("task") or {}).get("id") or ""),
+        "prompt": _cell(asked(line)),
+        "completion": _cell(said(line)),
+        "verdict": verdict.get("value"),
+        "status": verdict.get("status"),
+        "reason": _cell(str(verdict.get("reason") or "")),
+        "total": line.get("total"),
+        **{f"reward {name}": value for name, value in (line.get("rewards") or {}).items()},
+    }
+
+
+def _cell(text: str) -> str:
+    """A text that any tracker can store: whole characters, not too many."""
+    return text[:LONGEST].encode("utf-8", "replace").decode("utf-8")

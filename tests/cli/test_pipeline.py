@@ -1,0 +1,173 @@
+"""Recipes with stages: what they refer to, and a run of one that is killed in each stage and goes on."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from r1_cli.ui.stage_table import other_tasks
+from r1sdk import Completion, R1Error, Rollout, Score, Task
+from r1sdk.planning.stages import check_stages, load_stages, to_yaml
+from r1sdk.plugins.registry import load_plugins
+from r1sdk.recipe.layers import dotted
+from r1sdk.storage.run_folder import RunFolder
+
+SMALL = """
+model: tiny_blank
+env: {name: countdown, options: {level: easy, train_size: 48}}
+generation: {max_tokens: 24, samples: 2}
+evaluation: {tasks: 6}
+stages:
+- name: shown
+  method: sft
+  trainer: {max_steps: 4, per_device_train_batch_size: 8, max_length: 300, save_steps: 1}
+- name: sampled
+  method: generate
+  model: stage:shown
+  env: {options: {train_size: 300}}
+  collect: {tasks: 300, keep: all}
+- name: again
+  method: sft
+  model: stage:shown
+  data: stage:sampled
+  trainer: {max_steps: 4, per_device_train_batch_size: 8, max_length: 300, save_steps: 1}
+"""
+
+
+def stages_of(text, tmp_path, *sets):
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(text)
+
+    def find(name):
+        return load_plugins().get("recipe", name).target
+
+    return load_stages(file, [dotted(one) for one in sets], find)
+
+
+def refused(text, tmp_path, *sets):
+    with pytest.raises(R1Error) as error:
+        check_stages(stages_of(text, tmp_path, *sets), load_plugins())
+    return str(error.value)
+
+
+def test_what_stands_beside_the_stages_goes_under_each_and_sets_go_over_one_or_all(tmp_path):
+    text = SMALL + "- name: last\n  recipe: countdown/tiny\n  model: stage:again\n"
+    shown, sampled, again, last = stages_of(text, tmp_path, "stages.shown.trainer.max_steps=9", "evaluation.tasks=3")
+    assert (shown.recipe.trainer["max_steps"], again.recipe.trainer["max_steps"]) == (9, 4)
+    assert {stage.recipe.evaluation.tasks for stage in (shown, sampled, again, last)} == {3}
+    assert last.recipe.trainer["max_steps"] == 80 and last.recipe.generation.max_tokens == 24
+    assert (again.model_from, again.data_from, shown.model_from) == ("shown", "sampled", None)
+
+
+def test_a_pipeline_reads_back_from_its_own_yaml(tmp_path):
+    stages = stages_of(SMALL, tmp_path)
+    assert stages_of(to_yaml(stages), tmp_path) == stages
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("model: stage:shown\n  env", "model: stage:shwn\n  env"), "did you mean 'shown'"),
+        (("data: stage:sampled", "data: stage:shown"), "'data' needs rows, and stage 'shown' makes none"),
+        (("model: stage:shown\n  data", "model: stage:sampled\n  data"), "'model' needs a model"),
+        (("- name: shown\n", "- name: again\n"), "must be named once"),
+        (("collect: {tasks: 300", "collect: {task: 300"), "stage 'sampled': recipe has no key 'collect.task'"),
+        (("trainer: {max_steps", "trainer: {maks_steps"), "stage 'shown': recipe has no key 'trainer.maks_steps'"),
+        (("name: countdown", "name: cuontdown"), "did you mean 'countdown'"),
+    ],
+)
+def test_every_stage_is_checked_before_the_first_runs(tmp_path, change, said):
+    assert change[0] in SMALL
+    assert said in refused(SMALL.replace(*change, 1), tmp_path)
+
+
+def test_a_set_for_a_stage_that_is_not_there_is_refused(tmp_path):
+    assert "did you mean 'shown'" in refused(SMALL, tmp_path, "stages.showm.model=tiny")
+
+
+def test_flags_that_would_be_for_one_stage_are_refused(r1, tmp_path):
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(SMALL)
+    said = r1("train", file, "--steps", "3", "--model", "tiny", "--lora", "8", "--experimental-async")
+    assert said.code == 1 and "--model, --steps, --lora, --experimental-async would be for one" in said.err
+    said = r1("train", file, "--dry-run")
+    assert said.code == 0 and said.out.startswith("stages:\n- name: shown\n  method: sft")
+
+
+def test_last_is_the_pipeline_or_the_run_that_was_written_to_last(tmp_path, monkeypatch):
+    from r1_cli.pipeline import resumed_pipeline
+
+    monkeypatch.chdir(tmp_path)
+    assert resumed_pipeline(Path("last")) is None
+    stage, run = (RunFolder(tmp_path / "runs" / name) for name in ("whole/01-shown", "one"))
+    for at, folder in enumerate((stage, run)):
+        folder.path.mkdir(parents=True)
+        folder.set_status("running")
+        os.utime(folder.status_file, (at, at))
+    (stage.path.parent / "pipeline.yaml").write_text("stages: []")
+    assert resumed_pipeline(Path("last")) is None
+    os.utime(stage.status_file, (9, 9))
+    assert resumed_pipeline(Path("last")) == resumed_pipeline(Path("runs/whole")) == Path("runs/whole")
+
+
+def test_a_stage_with_held_out_tasks_of_its_own_is_named(tmp_path):
+    done = []
+    for name, questions in (("first", "ab"), ("same", "ba"), ("samples", ""), ("other", "ac")):
+        folder = RunFolder(tmp_path / name)
+        folder.path.mkdir()
+        rollouts = [
+            Rollout(Task([{"role": "user", "content": q}]), Completion([{"role": "assistant", "content": name}]))
+            for q in questions
+        ]
+        if rollouts:
+            folder.append_evaluation("after", rollouts, [Score({}, 0.0)] * len(rollouts))
+        done.append((name, folder))
+    assert other_tasks(done) == ["other"]
+
+
+def wait(condition, seconds=120.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "places", [("sampled",), pytest.param(("shown", "sampled", "again"), marks=pytest.mark.slow)], ids=["one", "each"]
+)
+def test_a_pipeline_that_is_killed_goes_on_and_ends_with_one_table(start_r1, tmp_path, places):
+    pytest.importorskip("trl")
+    file, root = tmp_path / "small.yaml", tmp_path / "run"
+    file.write_text(SMALL)
+    folders = {name: RunFolder(root / f"{at:02}-{name}") for at, name in enumerate(("shown", "sampled", "again"), 1)}
+    answers = folders["sampled"].path / "data.jsonl.work" / "answers.jsonl"
+
+    def in_the_middle(name):
+        folder = folders[name]
+        if name == "sampled":
+            return answers.is_file() and answers.read_bytes().count(b"\n") > 0 and not folder.evaluation("collected")
+        return bool(folder.metrics()) and not folder.model.is_dir()
+
+    process = start_r1("train", file, "--out", root)
+    for name in places:
+        wait(lambda place=name, command=process: in_the_middle(place) or command.poll() is not None)
+        assert process.poll() is None, process.communicate()
+        worker = folders[name].status()["pid"]
+        process.kill()
+        os.kill(worker, signal.SIGKILL)
+        process.communicate()
+        process = start_r1("train", "--resume", root)
+    out, err = process.communicate(timeout=180)
+    assert process.returncode == 0, err
+    assert "stage 1 of 3, shown: done before" in err and f"{places[-1]}: going on" in err
+    table = out.splitlines()
+    assert [line.split()[0] for line in table] == ["stage", "tiny_blank", "shown", "sampled", "again"]
+    assert "± " in table[2] and "of 600" in table[3] and (root / "stages.txt").read_text() == out
+    rows = [json.loads(line) for line in answers.read_text().splitlines()]
+    assert len({(row["place"], row["sample"]) for row in rows}) == len(rows) == 600
+    # The model that a stage begins with was evaluated when the stage that made it ended.
+    assert folders["again"].evaluation("before")["accuracy"] == folders["shown"].evaluation("after")["accuracy"]
+    assert folders["shown"].status()["done"] == folders["again"].status()["done"] == 4

@@ -1,0 +1,128 @@
+"""Pushing a data set, against a server on loopback that speaks the four requests of a hub which an upload makes.
+
+The far side is faked, and only that: the real hub is not reached from here.
+"""
+
+import base64
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+pytest.importorskip("huggingface_hub")
+
+from r1sdk import R1Error
+from r1sdk.generate import LocalSource, collect, plan_of
+from r1sdk.generate.push import push
+from r1sdk.planning.build import compose
+from r1sdk.plugins.registry import load_plugins
+from r1sdk.recipe.schema import Recipe
+from r1sdk.records import Completion
+
+
+class Hub:
+    """Takes commits; `files` is what it holds, `made` the requests to make a repository."""
+
+    def __init__(self, refuses=False, private=True):
+        self.files, self.made, self.private = {}, [], private
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                if refuses:
+                    return self.answer({"error": "Repository not found"}, 404)
+                return self.answer({"id": "me/set", "private": hub.private})
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path == "/api/repos/create":
+                    if refuses:
+                        return self.answer({"error": "Forbidden"}, 403)
+                    hub.made.append(json.loads(body))
+                    return self.answer({"url": f"{hub.url}/datasets/me/set", "id": "me/set"})
+                if "/preupload/" in self.path:
+                    files = [{"path": f["path"], "uploadMode": "regular"} for f in json.loads(body)["files"]]
+                    return self.answer({"files": [{**file, "shouldIgnore": False} for file in files]})
+                if "/commit/" not in self.path:
+                    return self.answer({"errors": [], "warnings": []})  # of the card's header
+                for line in body.splitlines():
+                    entry = json.loads(line)
+                    if entry["key"] == "file":
+                        hub.files[entry["value"]["path"]] = base64.b64decode(entry["value"]["content"])
+                return self.answer(
+                    {"commitUrl": f"{hub.url}/datasets/me/set/commit/0", "commitOid": "0" * 40, "hookOutput": ""}
+                )
+
+            def answer(self, said, status=200):
+                payload = json.dumps(said).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(payload)))
+                self.end_headers()
+                self.wfile.write(payload)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """Starts a hub, where huggingface_hub then goes: `hub(refuses=True)`."""
+    started = []
+
+    def start(**options):
+        found = Hub(**options)
+        started.append(found)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", found.url)
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        monkeypatch.setenv("HF_TOKEN", "hf_test")
+        return found
+
+    yield start
+    for found in started:
+        found.server.shutdown()
+        found.server.server_close()
+
+
+class Same:
+    """A Generator that says one thing."""
+
+    def generate(self, prompts, sampling):
+        return [[Completion([{"role": "assistant", "content": "<answer>1</answer>"}], [1])] for _ in prompts]
+
+
+def test_rows_and_card_are_pushed_private_unless_public(hub, tmp_path):
+    found = hub()
+    recipe = Recipe(method="generate", model="tiny_blank", env="countdown", collect={"tasks": 2})
+    plan = plan_of(compose(recipe, load_plugins()), tmp_path / "made.jsonl")
+    collect(plan, LocalSource(Same(), plan.sampling))
+    push(plan, "me/set")
+    assert found.files["made.jsonl"] == plan.out.read_bytes()
+    assert found.files["README.md"] == plan.card.read_bytes() and b"path: made.jsonl" in found.files["README.md"]
+    push(plan, "me/set", public=True)
+    assert [(made["visibility"], made["type"]) for made in found.made] == [
+        ("private", "dataset"),
+        ("public", "dataset"),
+    ]
+    found.private, found.files = False, {}
+    with pytest.raises(R1Error, match="me/set is there and public: --public"):
+        push(plan, "me/set")
+    assert found.files == {}
+
+
+def test_a_hub_that_refuses_is_an_error_that_says_so(hub, tmp_path):
+    hub(refuses=True)
+    recipe = Recipe(method="generate", model="tiny_blank", env="countdown", collect={"tasks": 1})
+    plan = plan_of(compose(recipe, load_plugins()), tmp_path / "made.jsonl")
+    collect(plan, LocalSource(Same(), plan.sampling))
+    with pytest.raises(R1Error, match="cannot push to me/set: .*403"):
+        push(plan, "me/set")
+    with pytest.raises(R1Error, match="cannot push to a//b"):
+        push(plan, "a//b")

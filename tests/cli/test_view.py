@@ -1,0 +1,238 @@
+"""The viewer, driven by keys as a reader would, in a terminal that textual keeps in memory."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from r1_cli.viewer.app import ViewApp
+from r1_cli.viewer.paint import difference, plain
+from r1_cli.viewer.screens import DiffScreen, GroupScreen
+from r1_cli.viewer.table import RolloutTable
+from r1sdk import Completion, Rollout, Score, Task, Verdict
+from r1sdk.recipe.schema import load_recipe
+from r1sdk.storage.run_folder import RunFolder
+
+HOSTILE = "\x1b[2J\x1b]0;owned\x07<think>[bold red]x[/]\x00\x9b31m\u202e\r\nsecond\n</think><answer>1\x08+1</answer>"
+
+
+def attempt(task, text, value):
+    asked = Task([{"role": "user", "content": f"Make 3 for {task}."}], None, {}, task)
+    return Rollout(
+        asked, Completion([{"role": "assistant", "content": text}], [1, 2]), Verdict(value, extracted=text[-9:])
+    )
+
+
+def keep(folder, step, task, values):
+    texts = [f"<think>\nstep {step} try {at}\n</think>\n<answer>{value}</answer>" for at, value in enumerate(values)]
+    scores = [Score({"accuracy": value}, value) for value in values]
+    folder.append_rollouts(step, [attempt(task, t, v) for t, v in zip(texts, values, strict=True)], scores)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = RunFolder.create(tmp_path / "run", load_recipe(None, {"model": "tiny", "env": "countdown"}), {})
+    keep(folder, 1, "train/1", [0.0, 1.0, 0.0, 0.0])
+    keep(folder, 2, "train/2", [1.0, 1.0])
+    one = [Score({"accuracy": 0.0}, 0.0)]
+    folder.append_evaluation("before", [attempt("test/1", "<think>a b</think><answer>old words</answer>", 0.0)], one)
+    folder.append_evaluation("after", [attempt("test/1", "<think>a b</think><answer>new words</answer>", 1.0)], one)
+    folder.set_status("finished", done=2, total=2)
+    return folder
+
+
+def drive(folder, steps, text="", size=(140, 40)):
+    """Run the viewer on `folder`, and `steps(app, pilot)` in it."""
+
+    async def run():
+        app = ViewApp(folder.path, text)
+        async with app.run_test(size=size) as pilot:
+            await settle(app, pilot)
+            await steps(app, pilot)
+
+    asyncio.run(run())
+
+
+async def settle(app, pilot, shows=""):
+    """Until nothing is loading and the terminal shows that text."""
+    deadline = time.monotonic() + 60
+    while True:
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        if shows in screen(app):
+            return
+        assert time.monotonic() < deadline, f"{shows!r} is not shown"
+
+
+def screen(app):
+    """What the terminal shows, without its styles."""
+    return re.sub(r"<[^>]+>", "\n", app.export_screenshot()).replace("&#160;", " ")
+
+
+def test_the_rollouts_of_a_run_are_listed_in_order_with_the_one_under_the_cursor_beside(folder):
+    async def steps(app, pilot):
+        table = app.query_one(RolloutTable)
+        assert len(table.shown) == 8 and table.current.moment == "before"
+        await pilot.press("down", "down")
+        await settle(app, pilot)
+        assert (table.current.step, table.current.task, table.current.value) == (1, "train/1", 1.0)
+        shown = screen(app)
+        assert "step 1 try 1" in shown and "Make 3 for train/1." in shown and "8 rollouts" in shown
+        await pilot.press("end")
+        assert table.current.moment == "after"
+
+    drive(folder, steps)
+
+
+def test_a_filter_that_is_typed_shows_what_it_names_and_a_wrong_one_says_so(folder):
+    async def steps(app, pilot):
+        await pilot.press("slash", *"verdict:right", "space", *"step:1-2", "enter")
+        await settle(app, pilot)
+        table = app.query_one(RolloutTable)
+        assert [row.value for row in table.shown] == [1.0] * 3
+        assert "3 of 8 rollouts" in screen(app)
+        await pilot.press("slash", "x", "colon", "1", "enter")
+        await settle(app, pilot)
+        assert "is no number" in screen(app) or "no filter" in screen(app)
+
+    drive(folder, steps)
+
+
+def test_a_filter_finds_words_in_the_completions(folder):
+    async def steps(app, pilot):
+        assert [row.moment for row in app.query_one(RolloutTable).shown] == ["after"]
+
+    drive(folder, steps, text='"new words"')
+
+
+def test_the_group_of_a_prompt_stands_side_by_side(folder):
+    async def steps(app, pilot):
+        await pilot.press("down", "g")
+        await settle(app, pilot, "4 completions")
+        assert isinstance(app.screen, GroupScreen) and len(app.screen.query(".column")) == 4
+        assert "4 completions, 1 right, reward 0.250 ± 0.433" in screen(app)
+        await pilot.press("escape")
+        await settle(app, pilot, "8 rollouts")
+        await pilot.press("end", "up", "up", "g")
+        await settle(app, pilot, "no spread: this group teaches nothing")
+
+    drive(folder, steps)
+
+
+def test_an_attempt_is_compared_with_the_same_task_at_another_step(folder):
+    async def steps(app, pilot):
+        await pilot.press("d")
+        await settle(app, pilot, "before → after")
+        assert isinstance(app.screen, DiffScreen)
+        assert "before → after" in screen(app) and "old" in screen(app) and "new" in screen(app)
+        await pilot.press("escape")
+        await settle(app, pilot, "8 rollouts")
+        await pilot.press("down")
+        await settle(app, pilot, "step 1 try 0")
+        await pilot.press("d")
+        await settle(app, pilot, "attempted at no other step")
+
+    drive(folder, steps)
+
+
+def test_the_help_names_the_keys_and_the_filters(folder):
+    async def steps(app, pilot):
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        shown = screen(app)
+        assert "word by word" in shown and "reward.format<1" in shown.replace("&lt;", "<")
+        await pilot.press("escape", "s")
+        await settle(app, pilot)
+        assert "by reward" in screen(app) and app.table.current.total == 1.0
+
+    drive(folder, steps)
+
+
+def test_a_difference_marks_the_words_that_differ_and_loses_none():
+    lines = [{"completion": {"messages": [{"content": text}]}} for text in ("one two\nthree", "one 2\nthree four")]
+    old, new = difference(*lines)
+    assert old.plain.split() == ["one", "two", "three"] and new.plain.split() == ["one", "2", "three", "four"]
+    assert [old.plain[span.start : span.end].strip() for span in old.spans] == ["two"]
+    assert [new.plain[span.start : span.end].split() for span in new.spans] == [["2"], ["four"]]
+
+
+def test_a_run_that_is_being_written_is_followed(folder):
+    folder.set_status("running", phase="training", done=2, total=5)
+
+    async def steps(app, pilot):
+        assert app.following and app.query_one(RolloutTable).current.moment == "after"
+        (folder.evaluations / "after.jsonl").unlink()
+        keep(folder, 3, "train/3", [1.0])
+        deadline = time.monotonic() + 10
+        while app.query_one(RolloutTable).current.step != 3 and time.monotonic() < deadline:
+            await pilot.pause(0.1)
+            await settle(app, pilot)
+        assert app.query_one(RolloutTable).current.task == "train/3"
+        assert "running, step 2 of 5" in screen(app)
+
+    drive(folder, steps)
+
+
+def test_what_a_model_wrote_reaches_the_terminal_as_plain_text_only(folder):
+    folder.append_rollouts(9, [attempt("evil\x1b[2J", HOSTILE, 0.0)] * 2, [Score({"accuracy": 0.0}, 0.0)] * 2)
+
+    async def steps(app, pilot):
+        await pilot.press("end", "up")
+        await settle(app, pilot)
+        for key in ("", "g"):
+            if key:
+                await pilot.press(key)
+                await settle(app, pilot)
+            lines = [segment.text for strip in app.screen._compositor.render_strips() for segment in strip]
+            assert any("[bold red]x[/]" in line for line in lines)  # markup is text
+            assert not [c for line in lines for c in line if ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or c == "\u202e"]
+
+    drive(folder, steps)
+
+
+def test_control_and_format_characters_become_dots_and_letters_stay():
+    assert plain("a\x1b[2J\x9b\u202e\ud800\x7f\tb\né 𝕏 漢") == "a·[2J···· b\né 𝕏 漢"
+    assert plain("a\nb", lines=False) == "a b"
+
+
+def test_a_narrow_terminal_has_the_rollout_under_the_list(folder):
+    async def steps(app, pilot):
+        table, detail = app.query_one("#table").region, app.query_one("#detail").region
+        assert table.width == 70 and detail.y >= table.bottom
+
+    drive(folder, steps, size=(70, 40))
+
+
+def test_a_hundred_thousand_rollouts_are_on_the_screen_in_less_than_two_seconds(folder):
+    folder.rollouts_file.write_bytes(folder.rollouts_file.read_bytes() * 16_700)
+
+    async def run():
+        started = time.process_time()  # other work of the machine does not count
+        app = ViewApp(folder.path)
+        async with app.run_test(size=(140, 40)) as pilot:
+            await settle(app, pilot)
+            first = time.process_time() - started
+            while len(app.query_one(RolloutTable).shown) < 100_000:
+                await settle(app, pilot)
+            return first
+
+    assert asyncio.run(run()) < 2.0
+
+
+def test_a_viewer_without_a_terminal_or_a_run_says_what_to_do(folder, r1):
+    said = r1("view", folder.path)
+    assert said.code == 1 and f"r1 report {folder.path}" in said.err
+    said = r1("view", folder.path / "none")
+    assert said.code == 1 and "is no run folder" in said.err
+    said = r1("view", folder.path, "--filter", "verdit:wrong")
+    assert said.code == 1 and "did you mean 'verdict'" in said.err
+
+
+@pytest.mark.parametrize("library", ["textual", "msgspec"])
+def test_without_the_extra_the_command_says_how_to_have_it(library, folder):
+    program = f"import sys; sys.modules[{library!r}] = None; sys.argv = ['r1', 'view', {str(folder.path)!r}]; import r1_cli; r1_cli.main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "pip install 'r1sdk[view]'" in done.stderr and "Traceback" not in done.stderr

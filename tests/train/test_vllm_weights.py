@@ -1,0 +1,93 @@
+"""The sampler has the trainer's weights: `pytest -m vllm`, and with two processes `pytest -m "vllm and distributed"`.
+
+The weights are changed before every step. vLLM then generates, and its log-probability of each token is compared with the
+trainer's, by the metric that every run with vLLM has. In an environment as docs/scaling.md says.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from r1_command import QUIET
+
+from r1sdk.planning.parallel import accelerate_file
+from r1sdk.plugins.registry import load_plugins
+from r1sdk.recipe.schema import Recipe
+from r1sdk.storage.run_folder import RunFolder
+from r1sdk.train.processes import arguments
+
+pytestmark = pytest.mark.vllm
+
+PROGRAM = Path(__file__).parents[1] / "support" / "perturbed_weights.py"
+CLOSE = 1e-5  # mean of a step's tokens; a stale sampler is at 0.05 and more
+FARTHEST_TOKEN = 1e-3  # of a token that was hardly possible, float32 rounds the most
+LIMIT_S = 1800
+
+
+def perturbed(path, mode, accelerate=None, processes=1, *more, **limits):
+    """Three steps: how the program ended, and its run folder."""
+    recipe = Recipe.model_validate(
+        {
+            "model": "tiny",
+            "env": {"name": "countdown", "options": {"train_size": 64}},
+            "rewards": ["accuracy", "format"],
+            "generation": {"samples": 4, "max_tokens": 24, "backend": "vllm", "vllm": {"mode": mode}},
+            "trainer": {"per_device_train_batch_size": 8, "max_steps": 3, "save_strategy": "no", "learning_rate": 1e-3},
+            "launch": {"accelerate": accelerate, "processes": processes},
+            "limits": limits,
+        }
+    )
+    folder = RunFolder.create(path, recipe, {})
+    command = [sys.executable, PROGRAM]
+    if accelerate is not None:
+        shutil.copyfile(accelerate_file(load_plugins(), recipe.launch), folder.accelerate_file)
+        command = [sys.executable, "-m", "accelerate.commands.launch", *arguments(folder)[:-4], PROGRAM]
+    done = subprocess.run(
+        [*command, path, *more],
+        env={**os.environ, **QUIET},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
+    )
+    return done, folder
+
+
+def follows(done, folder):
+    """Each step's tokens have, one by one, the log-probabilities that the trainer gives them."""
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
+    steps = folder.metrics()
+    assert len(steps) == 3
+    for line in steps:
+        assert line["sampling/sampling_logp_difference/max"] < FARTHEST_TOKEN
+        assert line["sampler_difference"] < CLOSE
+    assert len({round(line["entropy"], 3) for line in steps}) == 3  # they were changed indeed
+
+
+@pytest.mark.parametrize("mode", ["colocate", "server"])
+def test_generation_follows_weights_that_were_changed(tmp_path, mode):
+    follows(*perturbed(tmp_path / "run", mode))
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize(
+    ("accelerate", "processes"), [("ddp", 2), ("zero2", 1), ("zero2", 2), ("zero3", 1), ("zero3", 2)]
+)
+@pytest.mark.parametrize("mode", ["colocate", "server"])
+def test_it_does_so_in_several_processes_that_share_out_the_work(tmp_path, mode, accelerate, processes):
+    if accelerate != "ddp":
+        pytest.importorskip("deepspeed")
+    follows(*perturbed(tmp_path / "run", mode, accelerate, processes))
+
+
+@pytest.mark.parametrize("mode", ["colocate", "server"])
+def test_a_sampler_that_was_left_behind_stops_the_run_and_is_explained(tmp_path, mode):
+    done, folder = perturbed(tmp_path / "run", mode, None, 1, "--stale", "3", sampler_difference=0.01)
+    assert done.returncode == 1, done.stdout[-2000:]
+    assert "sampler and trainer disagree" in done.stderr
+    assert "more than limits.sampler_difference = 0.01" in done.stderr
+    assert "A stale sampler generates with weights of an earlier step" in done.stderr
+    assert len(folder.metrics()) == 2
