@@ -40,7 +40,11 @@ from .units import PARTS, differ
 
 Outcome = bool | None
 _MAX_ITEMS = 40
-_DOUBTS = frozenset("or not maybe possibly perhaps either isn't isnt cannot except wrong incorrect between but unless might could guess".split())
+_DOUBTS = frozenset(
+    "or not maybe possibly perhaps either isn't isnt cannot except wrong incorrect between but unless might could guess otherwise else "
+    "less more greater fewer smaller larger least most above below under over exceed exceeds multiple multiples factor divisor squared cubed square root "
+    "half twice double triple minus negative plus times inverse reciprocal opposite".split()
+)
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 _NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty set", "the empty set", "does not exist", "dne", "undefined"}  # fmt: skip
@@ -807,12 +811,20 @@ def _answered_by_name(gold: Value, answer: Named, problem: str) -> Outcome:
 
 def _answered_by_approximation(gold: Value, answer: Approximate, problem: str) -> Outcome:
     if answer.exact is not None:
-        if (found := same(gold, answer.exact, problem)) is not False:
+        found = same(gold, answer.exact, problem)
+        if found is not False or not _is_decimal(gold):
             return found
     return same(gold, answer.value, problem)
 
 
+def _is_decimal(value: Value) -> bool:
+    value = value.value if isinstance(value, Quantity | Named) else value
+    return isinstance(value, Node) and numeric.literal(value) is not None
+
+
 def _answered_under_conditions(gold: Value, answer: Conditioned, problem: str) -> Outcome:
+    if isinstance(gold, Number | Quantity) and any(isinstance(one, Number | Quantity) or _restricts(one) for one in answer.conditions):
+        return False  # a number holds whatever else does; "7 if x > 0" leaves the rest open
     return same(gold, answer.value, problem)
 
 

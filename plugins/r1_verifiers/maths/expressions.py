@@ -132,7 +132,7 @@ class Expressions:
                 self.take()
                 right = self.signed_factor()
                 left = Apply("div" if token.text in ("/", "div") else "mul", (left, right))
-            elif self.begins_factor(token) and not self.is_condition():
+            elif self.begins_factor(token) and not self.is_condition() and not self.is_unit_fraction():
                 if token.kind == "number" and isinstance(left, Number):
                     raise Refused("two numbers side by side")
                 left = self.beside(left)
@@ -172,6 +172,10 @@ class Expressions:
             or name in ("frac", "sqrt", "binom", "{", "langle", "lfloor", "lceil", "mathbb", "ldots", "[")
             or name.startswith("begin:")
         )  # fmt: skip
+
+    def is_unit_fraction(self) -> bool:
+        r"""`\frac{\text{km}}{\text{h}}` is a unit."""
+        return self.sees("command", "frac") and self.peek(1).text == "{" and (self.peek(2).kind == "unit" or (self.peek(2).kind == "word" and self.peek(3).text == "}"))
 
     def is_condition(self) -> bool:
         """A bracket that holds a relation is no factor: `x^2 (x > 0)`."""
@@ -325,7 +329,7 @@ class Expressions:
             raise Refused("a number with an index")
         if alone or token.places is not None or "e" in token.text:
             return value
-        if after.kind == "command" and after.text == "frac":
+        if after.kind == "command" and after.text == "frac" and not self.is_unit_fraction():
             start = self.at
             part = self.command()
             whole_fraction = isinstance(part, Apply) and part.name == "div" and all(isinstance(arg, Number) and arg.places is None for arg in part.args)
@@ -508,6 +512,8 @@ class Expressions:
             return self.function(_SHAPES.get(name, name))
         if name in _BIG:
             return self.big_operator(name)
+        if name in ("vec", "overrightarrow") and (one := self.one_letter()) is not None:
+            return one
         if name in _ACCENTS:
             inside = self.script_text() if not self.ends() else ""
             return self.indexed(Symbol(f"{name} {inside}"), f"{name} {inside}")
@@ -522,6 +528,14 @@ class Expressions:
                 symbol = Symbol(f"{_name(symbol)}'")
             return symbol
         raise Refused(f"the command \\{name:.20}")
+
+    def one_letter(self) -> Node | None:
+        """The letter under an arrow, which is the vector that a bold letter is."""
+        if self.sees("sign", "{") and self.peek(1).kind == "letter" and self.peek(2).text == "}":
+            token = self.peek(1)
+            self.at += 3
+            return self.indexed(_letter(token), token.text)
+        return None
 
     def root(self) -> Node:
         order: Node = Number(Fraction(2))

@@ -27,7 +27,7 @@ _CHOSEN = re.compile(
 )
 _OTHER_CHOICE = re.compile(r"[(\[]\s*[A-Ja-j]\s*[)\]]|\b(?:and|or)\b\s*\(?[A-Ja-j]\b|,\s*[A-J]\b")
 _YES_NO = re.compile(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!\u2014-]|because\b|since\b|it\b|they\b|the\b|this\b|as\b|\Z))(.*)", re.DOTALL)
-_OPPOSITE = {"yes": re.compile(r"\b(?:and|or)\s+no\b|\Ano\b"), "no": re.compile(r"\b(?:and|or)?\s*yes\b"), "true": re.compile(r"\bfalse\b"), "false": re.compile(r"\btrue\b")}  # fmt: skip
+_OPPOSITE = {"yes": re.compile(r"\bno\b(?!\s+[a-z])|\A\W*no\b"), "no": re.compile(r"\byes\b"), "true": re.compile(r"\bfalse\b"), "false": re.compile(r"\btrue\b")}  # fmt: skip
 _SAME_WORDS = (
     {"dne", "does not exist", "limit does not exist", "do not exist"},
     {"no solution", "no solutions", "there is no solution", "there are no solutions", "none", "empty set", "no such solution"},
@@ -154,6 +154,8 @@ def _says_words(gold: Words, written: str) -> bool:
     words = plain_words(unwrapped(text))
     ours = gold.text
     if words == ours or any({words, ours} <= group for group in _SAME_WORDS):
+        return True
+    if re.search(rf"\A(?:\w+ ){{1,7}}(?:is|are|was|on|called) (?:an? |the )?{re.escape(ours)}\Z", words) and not re.search(r"\b(?:not|or|never|if)\b", words[: -len(ours)]):
         return True
     if re.sub(r"\A(?:it is|its|answer is|it|is) ", "", words) == ours:
         return True

@@ -49,7 +49,7 @@ _RENAMED = {
 }  # fmt: skip
 _DROPPED = frozenset(
     "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm middle displaystyle textstyle scriptstyle limits nolimits "
-    "rm bf it boldmath hfill noindent nonumber strut allowbreak".split()
+    "tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge rm bf it boldmath hfill noindent nonumber strut allowbreak".split()
 )
 _TEXTS = frozenset("text textrm textbf textit textnormal texttt textsf mbox mathrm mathit mathsf operatorname mathop emph".split())
 _SEE_THROUGH = frozenset(

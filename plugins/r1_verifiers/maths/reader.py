@@ -25,6 +25,7 @@ _CHOICE = re.compile(rf"(?:(?:the )?(?:correct |right )?(?:option|choice|answer)
 _CHOICE_WITH = re.compile(rf"(?:(?:option|choice|answer)\s*:?\s*)?(?:\(\s*([{_LETTERS}])\s*\)|([{_LETTERS}])\s*[).:](?!\d))\s*[.:]?\s*(\S.*)", re.DOTALL)
 _CHOICES = re.compile(r"\(?\s*[A-H]\s*\)?(?:\s*(?:,\s*and\b|[,;&、]|\band\b|\s)\s*\(?\s*[A-H]\s*\)?)+\.?|\(\s*[A-H](?:\s*,\s*[A-H])+\s*\)")
 _RUN = re.compile(r"[A-H]{2,6}")
+_CIRCLED = re.compile(r"\\textcircled\s*\{\s*(?:\\\w+\s*)?(\d)\s*\}")
 _LABELS = re.compile(r"(?:\(\d\)[\s,、]*(?:and\s*)?){2,}")
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join([*_MONTHS, *(f"{month[:3]}\\.?" for month in _MONTHS), r"sept\.?"])
@@ -65,7 +66,7 @@ _NOISE = frozenset("either both only also exactly just simply".split())
 
 def read(text: str, tight: bool = False) -> Value:
     """The typed value of an answer. `tight`: a single letter behind a number is a unit where it can be one. Raises: Refused."""
-    text = tidied(text)
+    text = _CIRCLED.sub(r"(\1)", tidied(text))
     if _FOREIGN_DIGIT.search(text):
         raise Refused("digits other than 0 to 9")
     if (cells := _list_cell(text)) is not None:
@@ -172,6 +173,8 @@ def _mathematics(text: str, tight: bool) -> Value:
     read_tokens = tokens(text)
     if tight:
         read_tokens = _with_tight_units(read_tokens)
+    if len(read_tokens) > 1 and read_tokens[-1].text == read_tokens[-2].text == ".":
+        raise Refused("ends in two points")
     while read_tokens and read_tokens[-1].text in (".", ",", ";", ":", "\\", "quad") and read_tokens[-1].kind in ("sign", "command"):
         read_tokens.pop()
     if not read_tokens:
@@ -192,10 +195,12 @@ def _with_tight_units(found: list[Token]) -> list[Token]:
     from dataclasses import replace
 
     result = list(found)
+    behind = len(found)  # where the units begin that end the text
+    while behind and (found[behind - 1].kind == "unit" or found[behind - 1].text in ("^", "/", ".", "cdot", "*", "{", "}", "2", "3") or (found[behind - 1].kind == "letter" and is_unit_word(found[behind - 1].text))):
+        behind -= 1
     for index, token in enumerate(found):
         before = result[index - 1] if index else None
-        after = found[index + 1] if index + 1 < len(found) else None
-        is_last = after is None or after.text in ("^", "/", ".")
+        is_last = index >= behind
         if token.kind == "letter" and before is not None and is_unit_word(token.text) and (before.kind in ("number", "unit") or before.text in (")", "}", "/")) and is_last:
             result[index] = replace(token, kind="unit")
     return result

@@ -13,8 +13,10 @@ from .units import CURRENCIES, POWERS, SCALES, is_unit_word, unit_name
 CONDITIONS = frozenset("where for when if with such given provided whenever assuming as".split())
 _NOT_UNITS = frozenset(
     "and or not more less than at least most about times plus minus over by to is the am pm are be equals equal if where for when "
-    "then so because since but however therefore thus hence possibly maybe perhaps either neither nor no none both".split()
+    "then so because since but however therefore thus hence possibly maybe perhaps either neither nor no none both "
+    "factorial modulo mod choose otherwise else unless wrong incorrect".split()
 )
+_DOUBTS = frozenset("or maybe possibly perhaps not otherwise else unless alternatively".split())
 _JOINS = {"/": "/", "per": "/", "cdot": "*", "*": "*", "times": "*", "-": "*", ".": "*"}
 _MAX_UNIT_WORDS = 6
 _ABOUT = {"about", "approximately", "roughly", "around", "nearly"}
@@ -48,6 +50,8 @@ class Statements(Expressions):
         while self.sees("sign", "(") and self.is_condition():
             end = self.closing(self.at)
             inside = [token for token in self.tokens[self.at + 1 : end] if token.kind != "word" or token.text == "mod"]
+            if len(inside) < end - self.at - 1 and any(token.kind == "number" for token in inside) and any(token.text in _DOUBTS for token in self.tokens[self.at + 1 : end]):
+                raise Refused("another value in brackets")
             conditions += self.items(inside)
             self.at = end + 1
         if self.sees("command", "quad"):
@@ -224,6 +228,8 @@ class Statements(Expressions):
                 return "arcmin"
             self.take()
             return "arcsec"
+        if self.is_unit_fraction():
+            return self.unit_fraction()
         joined = ""
         words: list[str] = []
         while True:
@@ -231,6 +237,9 @@ class Statements(Expressions):
             if token.text in _JOINS and token.kind != "end" and joined and self.unit_follows(1):
                 self.take()
                 joined += _JOINS[token.text]
+                continue
+            if token.text == "more" and self.peek(1).kind == "word" and self.peek(1).text not in _NOT_UNITS:
+                self.take()
                 continue
             is_letter = token.kind == "letter" and (joined.endswith(("/", "*"))) and is_unit_word(token.text)
             if token.kind == "word" and (token.text in CONDITIONS or token.text in _NOT_UNITS):
@@ -242,6 +251,8 @@ class Statements(Expressions):
                 joined += "/"
                 continue
             self.take()
+            if token.text in POWERS and not words and self.peek().kind not in ("unit", "word", "letter"):
+                raise Refused("a power in words")
             words.append(token.text)
             if len(words) > _MAX_UNIT_WORDS:
                 raise Refused("a sentence behind a value")
@@ -249,6 +260,21 @@ class Statements(Expressions):
             name = unit_name(token.text) + power
             joined += name if not joined or joined[-1] in "/*" else f" {name}"
         return _power_words(joined.rstrip("/* "))
+
+    def unit_fraction(self) -> str:
+        r"""`\frac{\text{km}}{\text{h}}` as `km/h`."""
+        self.take()
+        parts = []
+        for _ in range(2):
+            end = self.closing(self.at)
+            inside = Statements(self.tokens[self.at + 1 : end], self.depth + 1)
+            if inside.peek().kind == "letter" and is_unit_word(inside.peek().text):
+                parts.append(unit_name(inside.take().text) + inside.unit_power())
+            else:
+                parts.append(inside.unit())
+            inside.refuse_rest()
+            self.at = end + 1
+        return "/".join(parts)
 
     def unit_follows(self, ahead: int) -> bool:
         token = self.peek(ahead)
