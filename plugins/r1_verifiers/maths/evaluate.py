@@ -134,6 +134,20 @@ _EXACT: dict[str, Any] = {
 }
 
 
+def depth_of(value: Value) -> int:
+    """The number of operators, brackets and relations inside each other."""
+    deepest = 0
+    waiting: list[tuple[Any, int]] = [(value, 1)]
+    while waiting:
+        part, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        if isinstance(part, tuple):
+            waiting += [(one, depth) for one in part]
+        elif hasattr(part, "__slots__") and not isinstance(part, str | Fraction | Number | Symbol | Constant):
+            waiting += [(getattr(part, name), depth + 1) for name in part.__slots__]
+    return deepest
+
+
 def letters(value: Value) -> frozenset[str]:
     """The names of the symbols in a value."""
     found: set[str] = set()

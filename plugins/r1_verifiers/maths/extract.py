@@ -161,6 +161,8 @@ def _stated(text: str) -> str:
     if phrase is not None and text.count("**") % 2:
         text = text.replace("**", "")
     spans = [_Part(m.start(), m.end(), next(filter(None, m.groups()))) for m in _SPAN.finditer(text)]
+    if len(spans) == 1 and not _SPAN.sub("", text).strip(" .\n"):
+        return spans[0].content
     if not spans:
         return _without_aside(text) if phrase is not None else text
     condition = next((found for found in _CONDITION.finditer(text) if found.start() >= spans[0].end), None)

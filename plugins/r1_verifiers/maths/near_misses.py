@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from .types import Choice, Conditioned, Prose, Value, Words
+from .types import Choice, Clock, Conditioned, Date, Prose, Value, Words
 from .units import is_unit_word
 
 MOST = 12  # variants of one gold answer
@@ -23,13 +23,15 @@ _OTHER_UNIT = {"km": "m", "m": "cm", "cm": "km", "h": "min", "min": "s", "s": "h
 _SEPARATOR = re.compile(r"(?<!\\),(?!\\!|\d{3}(?!\d)|\})\s*|;\s*|\\text\s*\{\s*,?\s*(?:and|or)\s*\}|\b(?:and|or)\b")
 _OPEN, _CLOSE = "([{", ")]}"
 _DROPPED_LETTER = re.compile(r"(?<=[\d}) ])\\?(?:mathrm\{)?\b([xyniabk])\b(?:\^\{?\d+\}?)?\}?")
-_INDEX = re.compile(r"_\s*\{?\s*\Z|\\(?:begin|end)\{[^{}]*\Z|\\sqrt\[\Z")
+_INDEX = re.compile(r"_\s*\{?\s*\Z|\\(?:begin|end)\{[^{}]*\Z|\\sqrt\[\Z|binom\s*\{[^{}]*\}\s*\{\s*\Z")
 
 
 def near(gold: Value, text: str) -> Iterator[str]:
     """Texts that are no right answer to a gold answer with that text. At most `MOST`, each another."""
     if isinstance(gold, Words | Prose):
         kinds = [_numbers(text)] if isinstance(gold, Prose) or re.search(r"\d", gold.text) else []
+    elif isinstance(gold, Date | Clock):
+        kinds = [_numbers(text)]
     elif isinstance(gold, Choice):
         kinds = [_letters(gold)]
     else:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 
+from .evaluate import depth_of
 from .lexer import Token, tokens
 from .meaning import combined, meaning
 from .signs import Refused, tidied
@@ -60,6 +61,7 @@ _LEADS = re.compile(
 _SEPARATORS = {",", ";", "and", "or", "、", "quad", "\\", "wedge", "vee", "&"}
 _YES_BECAUSE = re.compile(r"(yes|no)\s*[,.;:]?\s+(?:because|since|as)\b", re.IGNORECASE)
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
+_MAX_DEPTH = 120  # operators inside each other: what goes over a value is recursive
 _NEGATED = re.compile(r"\b(?:not|no|never|none|nor|if|or|only)\b")
 _NOISE = frozenset("either both only also exactly just simply".split())
 
@@ -268,6 +270,8 @@ def _statement(part: list[Token]) -> Value:
     parser = Statements(part)
     value = parser.statement()
     parser.refuse_rest()
+    if depth_of(value) > _MAX_DEPTH:
+        raise Refused("operators nested too deep")
     return meaning(value)
 
 
