@@ -4,7 +4,7 @@ from .difficulty import Rated, rate
 from .items import Item, items, write_rows
 from .overlap import Match, Overlap
 from .rates import Measured, read_rates
-from .row_faults import DataReport, SplitReport, check_data
+from .row_faults import DataReport, SplitReport, check_data, splits_of
 
 __all__ = [
     "DataReport",
@@ -18,5 +18,6 @@ __all__ = [
     "items",
     "rate",
     "read_rates",
+    "splits_of",
     "write_rows",
 ]

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from ..contracts import Environment
@@ -49,9 +50,38 @@ class Evaluation:
     categories: Mapping[str, Mapping[str, Estimate]] = field(
         default_factory=dict
     )  # accuracy by what a task's info says
+    loss: Estimate | None = None  # per token of held-out replies, where a run of SFT measured it
+    rollouts_file: Path | None = None  # every rollout with its verdict and rewards, one JSON object a line
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """The figures as JSON."""
+        found = asdict(self)
+        del found["rollouts_file"]
+        if self.loss is None:
+            del found["loss"]
+        return found
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any], rollouts_file: Path | None = None) -> "Evaluation":
+        """Read what `to_json` made."""
+
+        def estimates(value: Mapping[Any, Any]) -> dict[Any, Estimate]:
+            return {key: Estimate(**each) for key, each in value.items()}
+
+        return cls(
+            accuracy=Estimate(**found["accuracy"]),
+            rewards=estimates(found["rewards"]),
+            pass_at={int(k): each for k, each in estimates(found["pass_at"]).items()},
+            statuses=found["statuses"],
+            samples=found["samples"],
+            tokens=found["tokens"],
+            clipped=found["clipped"],
+            settings=found["settings"],
+            majority=Estimate(**found["majority"]) if found.get("majority") else None,
+            categories={key: estimates(by) for key, by in found.get("categories", {}).items()},
+            loss=Estimate(**found["loss"]) if found.get("loss") else None,
+            rollouts_file=rollouts_file,
+        )
 
 
 def attempts(

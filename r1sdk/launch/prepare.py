@@ -3,12 +3,13 @@
 import shutil
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..doctor import Finding
 from ..doctor.recipe_checks import before_training
-from ..planning.build import Run, compose
-from ..planning.parallel import accelerate_file, settled
+from ..planning.resolve import plan_run
+from ..planning.run_plan import RunPlan
 from ..plugins.registry import Registry
 from ..recipe.schema import Recipe
 from ..storage.manifest import manifest
@@ -17,19 +18,26 @@ from ..storage.run_folder import RunFolder
 RUNS = Path("runs")
 
 
-def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> tuple[Run, RunFolder, list[Finding]]:
-    """The composed run, its folder, and what the quick checks of `r1 doctor` found.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that is ready to start: its plan, its folder, and what the quick checks of `r1 doctor` found."""
 
-    Raises: R1Error with every problem that can be known before a model is loaded.
-    """
-    recipe = settled(recipe)
-    run = compose(recipe, registry)
+    plan: RunPlan
+    folder: RunFolder
+    findings: tuple[Finding, ...]
+
+
+def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> Prepared:
+    """Plan the run and write its folder. Raises: R1Error with every problem that can be known before a model is loaded."""
+    plan = plan_run(recipe, registry)
     path = recipe.output_dir or RUNS / default_name(recipe)
-    findings = before_training(run, registry, path)
-    folder = RunFolder.create(path, recipe, manifest(recipe, registry, sys.argv), overwrite)
-    if (config := accelerate_file(registry, recipe.launch)) is not None:
-        shutil.copyfile(config, folder.accelerate_file)  # with the run: it goes on elsewhere as it began here
-    return run, folder, findings
+    findings = before_training(plan, path)
+    folder = RunFolder.create(path, plan.recipe, manifest(plan.recipe, registry, sys.argv), overwrite)
+    if plan.accelerate is not None:
+        shutil.copyfile(
+            plan.accelerate.file, folder.accelerate_file
+        )  # with the run: it resumes elsewhere as it began here
+    return Prepared(plan, folder, tuple(findings))
 
 
 def default_name(recipe: Recipe) -> str:

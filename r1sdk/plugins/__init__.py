@@ -1,1 +1,5 @@
-"""Plugins: the hooks that register them, the registry that holds them, and the building of one with its options."""
+"""Plugins: what they register, where they come from, and how a name becomes a built object."""
+
+from .registry import KINDS, NAME, Entry, Registry, load_plugins
+
+__all__ = ["KINDS", "NAME", "Entry", "Registry", "load_plugins"]

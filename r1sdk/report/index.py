@@ -1,58 +1,25 @@
 """Files of rollouts in, one small row per rollout out; a rollout itself is read again when it is looked at."""
 
+import gc
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
-
-try:
-    import msgspec
-except ImportError:
-    raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
-
 from ..storage.run_folder import RunFolder
 
 BEFORE, TRAINING, DURING, AFTER = "before", "training", "during", "after"
 _SHOWN = 80  # characters of an answer that a row keeps
 
 
-class _Task(msgspec.Struct, gc=False):
-    id: str | None = None
-
-
-class _Completion(msgspec.Struct, gc=False):
-    tokens: int | None = None
-    finish: str | None = None
-
-
-class _Verdict(msgspec.Struct, gc=False):
-    value: float | None = None
-    status: str | None = None
-    extracted: str | None = None
-
-
-class _Line(msgspec.Struct, gc=False):
-    """What a row needs of a line that `rollout_line` wrote; the texts are skipped, not made."""
-
-    task: _Task
-    completion: _Completion
-    step: int | None = None
-    verdict: _Verdict | None = None
-    rewards: dict[str, float | None] = {}
-    total: float | None = None
-    dropped: str | None = None
-
-
-_DECODER = msgspec.json.Decoder(_Line)
-_UNJUDGED = _Verdict()
-
-
-class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would walk through all of them again and again
+@dataclass(frozen=True, slots=True)
+class RolloutRow:
     """What a list of rollouts shows and a filter reads."""
 
     order: tuple[float, int, int]  # of the training: its moment, its source, its place there
@@ -104,7 +71,8 @@ class RolloutIndex:
 
     @classmethod
     def open(cls, path: Path) -> "RolloutIndex":
-        """Of a run folder, or of a JSON lines file that r1 eval or r1 generate wrote. Raises: R1Error."""
+        """Open a run folder, or a JSON lines file that r1 eval or r1 generate wrote. Raises: R1Error."""
+        _decoder()
         if path.is_file():
             return cls([RolloutFile(path, TRAINING)])
         folder = RunFolder.open(path)
@@ -137,7 +105,7 @@ class RolloutIndex:
         return sum(max(0, _size(source.file) - source.read) for source in self.sources)
 
     def _read(self, at: int, source: RolloutFile, limit: int | None) -> None:
-        with source.file.open("rb") as file:
+        with source.file.open("rb") as file, _uncollected():
             file.seek(source.read)
             for text in file:
                 if not text.endswith(b"\n") or (limit is not None and len(self.rows) >= limit):
@@ -163,23 +131,73 @@ class RolloutIndex:
 _SPACE = re.compile(r"\s+")
 
 
-def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
+@cache
+def _decoder() -> Callable[[bytes], Any]:
+    """Return a function that decodes what a row needs of a line; None for a line that is no rollout. Raises: R1Error."""
     try:
-        line = _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        try:  # half a character, which Python's reader takes and others do not
-            line = msgspec.convert(json.loads(text), _Line)
-        except (msgspec.ValidationError, ValueError):
-            return None
-    verdict, moment = line.verdict or _UNJUDGED, source.moment
+        import msgspec
+    except ImportError:
+        raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
+
+    task = msgspec.defstruct("Task", [("id", str | None, None)], gc=False)
+    completion = msgspec.defstruct("Completion", [("tokens", int | None, None), ("finish", str | None, None)], gc=False)
+    verdict = msgspec.defstruct(
+        "Judgement",
+        [("value", float | None, None), ("status", str | None, None), ("extracted", str | None, None)],
+        gc=False,
+    )
+    line = msgspec.defstruct(  # the texts of a rollout are skipped, not made
+        "Line",
+        [
+            ("task", task),
+            ("completion", completion),
+            ("step", int | None, None),
+            ("verdict", verdict | None, None),
+            ("rewards", dict[str, float | None], msgspec.field(default_factory=dict)),
+            ("total", float | None, None),
+            ("dropped", str | None, None),
+        ],
+        gc=False,
+    )
+    decode = msgspec.json.Decoder(line).decode
+
+    def decoded(text: bytes) -> Any:
+        try:
+            return decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            try:  # half a character, which Python's reader takes and others do not
+                return msgspec.convert(json.loads(text), line)
+            except (msgspec.ValidationError, ValueError):
+                return None
+
+    return decoded
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold the garbage collector back: it would walk through all rows again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
+    line = _decoder()(text)
+    if line is None:
+        return None
+    verdict, moment = line.verdict, source.moment
     return RolloutRow(
         order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, source.read),
         moment=moment,
         step=line.step,
         task=line.task.id or "",
-        value=verdict.value,
-        status=verdict.status or "",
-        answer=_SPACE.sub(" ", (verdict.extracted or "")[:_SHOWN]),
+        value=None if verdict is None else verdict.value,
+        status="" if verdict is None else verdict.status or "",
+        answer=_SPACE.sub(" ", ((verdict and verdict.extracted) or "")[:_SHOWN]),
         total=line.total,
         rewards=line.rewards,
         tokens=line.completion.tokens or 0,

@@ -23,6 +23,9 @@ from ..errors import R1Error, nearest
 from .index import AFTER, BEFORE, DURING, RolloutRow
 from .reply_view import content
 
+FILTERS = __doc__ or ""
+"""The filters, explained for those who write one."""
+
 Test = Callable[[RolloutRow], bool]
 
 _TERM = re.compile(r"([a-z]+)(?:\.([\w-]+))?(>=|<=|!=|[:=<>])(.+)", re.DOTALL)

@@ -202,13 +202,14 @@ def test_everything_at_fault_is_named_before_a_model_is_loaded(r1, tmp_path):
 
 
 def test_a_benchmark_is_taken_whole_and_sampled_as_its_reports_are_unless_told_otherwise(tmp_path):
-    from r1_cli.benches import set_up
+    from r1sdk.api.evaluation_setup import set_up
+    from r1sdk.plugins.registry import load_plugins
 
     file = tmp_path / "aime.jsonl"
     file.write_text("".join(json.dumps({"problem": f"q{i}", "answer": str(i)}) + "\n" for i in range(230)))
 
     def bench(sets=(), **asked):
-        return set_up(["tiny"], ["aime24"], sets, [f"aime24.source={file}"], {}, asked).benches[0]
+        return set_up(load_plugins(), ["tiny"], ["aime24"], sets, [f"aime24.source={file}"], {}, asked).benches[0]
 
     found = bench()
     assert (found.sampling.temperature, found.sampling.top_p, found.sampling.samples, len(found.tasks)) == (

@@ -15,11 +15,11 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from r1sdk import R1Error, RecipeError
-from r1sdk.generate import Collected, Keep, LocalSource, ServerSource, collect, plan_of
-from r1sdk.generate.journal import Journal
-from r1sdk.generate.keep import Candidate
-from r1sdk.generate.plan import server_of
-from r1sdk.planning.build import compose
+from r1sdk.generation import Collected, Keep, LocalSource, ServerSource, collect, plan_of
+from r1sdk.generation.journal import Journal
+from r1sdk.generation.keep import Candidate
+from r1sdk.generation.plan import server_of
+from r1sdk.planning.resolve import plan_run
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.records import Completion
@@ -65,7 +65,7 @@ def echo():
 
 def run_of(tasks=4, samples=1, server=None, keep="all", rewards="accuracy,format", **collected):
     collected |= {"tasks": tasks, "keep": keep, **({"server": server} if server else {})}
-    return compose(
+    return plan_run(
         Recipe(
             method="generate",
             model="echo" if server else "tiny_blank",
@@ -219,7 +219,7 @@ def test_answers_made_with_other_settings_are_not_mixed(tmp_path):
     plan = plan_of(run_of(tasks=2), tmp_path / "made.jsonl")
     collect(plan, LocalSource(Counting(), plan.sampling))
     hotter = run_of(tasks=2)
-    hotter = compose(hotter.recipe.model_copy(update={"seed": 5}), load_plugins())
+    hotter = plan_run(hotter.recipe.model_copy(update={"seed": 5}), load_plugins())
     with pytest.raises(R1Error, match="made with seed 0, not 5"):
         collect(plan_of(hotter, plan.out), LocalSource(Counting(), plan.sampling))
 

@@ -7,9 +7,9 @@ import time
 import pytest
 from rich.console import Console
 
-from r1_cli.ui.follower import Follower
-from r1_cli.ui.live import BARS, CURVE, curve, health, render, step_line, watch
 from r1sdk import Completion, Rollout, Score, Task, Verdict
+from r1sdk.progress.follower import Follower
+from r1sdk.progress.live import BARS, CURVE, curve, health, render, step_line, watch
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.run_folder import RunFolder
 

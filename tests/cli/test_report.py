@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from r1_cli.ui.summary import _tell_report
+from r1_cli.ui.summary import tell_report
 from r1sdk import Completion, R1Error, Rollout, Score, Task, Verdict
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.report import PAGE, leave_report, write_report
@@ -237,7 +237,7 @@ def test_without_the_extra_a_run_ends_well_and_says_how_to_have_its_page(tmp_pat
         write_report([folder.path])
     leave_report(folder)
     assert not (folder.path / PAGE).exists()
-    _tell_report(folder)
+    tell_report(folder.path)
     said = capsys.readouterr()
     assert "no report: a report needs jinja2" in said.out
     assert f"pip install 'r1sdk[report]' && r1 report {folder.path}" in said.err

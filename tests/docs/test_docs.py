@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pytest
 
-from r1sdk.train.monitor.warnings import _CHECKS
+from r1sdk.training.monitor.warnings import _CHECKS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [

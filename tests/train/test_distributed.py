@@ -19,7 +19,7 @@ from r1sdk.planning.parallel import accelerate_file
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.processes import arguments
+from r1sdk.training.processes import arguments
 
 pytestmark = pytest.mark.distributed
 

@@ -12,17 +12,17 @@ torch = pytest.importorskip("torch")
 
 import r1sdk
 from r1sdk import RewardError, Task, Verdict
-from r1sdk.planning.build import compose
+from r1sdk.planning.resolve import plan_run
 from r1sdk.plugins.registry import installed, load_plugins
 from r1sdk.recipe.key_groups import CurriculumSettings, Limits
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.models import load_model, load_tokenizer
-from r1sdk.train.monitor.callback import RunCallback, StopRequest
-from r1sdk.train.trl.dynamic_sampling import DynamicSamplingTrainer, has_reward_variance
-from r1sdk.train.trl.grpo import grpo_trainer
-from r1sdk.train.trl.rounds import NO_SPREAD, SURPLUS, Batch, Group, RoundTable
-from r1sdk.train.trl.task_sampler import Curriculum, GroupOutcome
+from r1sdk.training.models import load_model, load_tokenizer
+from r1sdk.training.monitor.callback import RunCallback, StopRequest
+from r1sdk.training.trl.dynamic_sampling import DynamicSamplingTrainer, has_reward_variance
+from r1sdk.training.trl.grpo import grpo_trainer
+from r1sdk.training.trl.rounds import NO_SPREAD, SURPLUS, Batch, Group, RoundTable
+from r1sdk.training.trl.task_sampler import Curriculum, GroupOutcome
 
 SIZE, SAMPLES, PROMPTS = 36, 4, 4
 
@@ -92,7 +92,7 @@ def train(blank, tmp_path_factory):
         folder = folder or RunFolder.create(tmp_path_factory.mktemp("run") / "run", recipe, {})
         set_seed(0)
         trainer = grpo_trainer(
-            compose(recipe, registry),
+            plan_run(recipe, registry),
             load_model(blank),
             load_tokenizer(blank),
             folder,
@@ -180,7 +180,7 @@ def test_what_the_trainer_logs_is_of_the_batch_and_the_tokens_are_of_all_that_wa
 def test_without_a_group_to_replace_a_run_has_the_numbers_of_one_without_the_option(train):
     """All that TRL and we log, loss and gradient among them."""
     (off, plain), (on, drawing) = (train(rewards=["spread"], **keys) for keys in ({}, {"dynamic_sampling": True}))
-    assert type(plain).__name__ == "WatchedGRPOTrainer" and plain.train_dataset.column_names == ["prompt", "task"]
+    assert type(plain).__name__ == "CheckedSamplerTrainer" and plain.train_dataset.column_names == ["prompt", "task"]
     assert isinstance(drawing, DynamicSamplingTrainer)
     for before, after in zip(off.metrics(), on.metrics(), strict=True):
         assert after["drawn/replaced"] == 0 and after["drawn/rounds"] == 1
@@ -249,7 +249,7 @@ def test_attempts_of_several_turns_are_drawn_anew_and_learnt_from_as_they_were_m
     keys = {"model": "tiny", "env": {"name": "guess", "options": {"guesses": 3, "train_size": 8}}}
     keys |= {"generation": {"samples": 2, "max_tokens": 120}, "dynamic_sampling": {"max_rounds": 9}}
     recipe = load_recipe(None, {**keys, "trainer": {"per_device_train_batch_size": 8, "max_steps": 1}})
-    run, made = compose(recipe, load_plugins()), []
+    run, made = plan_run(recipe, load_plugins()), []
 
     def odd_games_are_alike(rollout):
         price = 0.0 if int(rollout.task.id.rpartition("/")[2]) % 2 else float(len(made))

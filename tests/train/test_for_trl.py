@@ -112,7 +112,7 @@ def registered(monkeypatch):
 
     points = {source: point.load for source, point in installed().items()}
     registry = load_plugins({**points, "mine": Biggest})
-    monkeypatch.setattr("r1sdk.train.trl.for_trl.load_plugins", lambda: registry)
+    monkeypatch.setattr("r1sdk.training.trl.for_trl.load_plugins", lambda: registry)
 
 
 def test_a_reward_that_compares_needs_the_size_of_a_group_and_notices_another(registered):

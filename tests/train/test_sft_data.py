@@ -11,16 +11,16 @@ from r1_models import tiny_blank
 from r1sdk import R1Error
 from r1sdk.data.demonstrations import FromFile
 from r1sdk.data.row_formats import demonstration
-from r1sdk.planning.build import compose
+from r1sdk.planning.resolve import plan_run
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.schema import Recipe, load_recipe
 from r1sdk.rollout.hf_model import HFModel
 from r1sdk.rollout.sampling import Sampling
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.models import load_model, load_tokenizer
-from r1sdk.train.sft.chat_tokenizer import PLAIN_TEMPLATE, settle_ending
-from r1sdk.train.sft.held_out_loss import held_out_losses
-from r1sdk.train.sft.sft_trainer import IGNORED, demonstration_rows, sft_trainer
+from r1sdk.training.models import load_model, load_tokenizer
+from r1sdk.training.sft.chat_tokenizer import PLAIN_TEMPLATE, settle_ending
+from r1sdk.training.sft.held_out_loss import held_out_losses
+from r1sdk.training.sft.sft_trainer import IGNORED, demonstration_rows, sft_trainer
 
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+3?"}]
 TOLD = {"role": "assistant", "content": "<think>\nadd\n</think>\n<answer>5</answer>"}
@@ -84,7 +84,7 @@ def test_rows_are_read_from_each_kind_of_file_and_held_out_rows_are_not_trained_
 
 def refused(**keys):
     with pytest.raises(R1Error) as error:
-        compose(load_recipe(None, {"method": "sft", "model": "tiny_blank", **keys}), load_plugins())
+        plan_run(load_recipe(None, {"method": "sft", "model": "tiny_blank", **keys}), load_plugins())
     return str(error.value)
 
 
@@ -132,7 +132,7 @@ def composed(rows, **trainer):
         "max_steps": 30,
     }
     recipe = {"method": "sft", "model": "tiny_blank", "data": {"name": str(rows), "held_out": 8}, "optimizer": "muon"}
-    return compose(load_recipe(None, {**recipe, "trainer": settings | trainer}), load_plugins())
+    return plan_run(load_recipe(None, {**recipe, "trainer": settings | trainer}), load_plugins())
 
 
 def base_model(blank, kind):

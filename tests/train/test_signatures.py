@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from r1sdk.errors import R1Error
-from r1sdk.train.trl import signatures
-from r1sdk.train.trl.signatures import ASYNC, GRPO, SFT, VLLM_ON_CPU, check_signatures, signature_faults
+from r1sdk.training.trl import signatures
+from r1sdk.training.trl.signatures import ASYNC, GRPO, SFT, VLLM_ON_CPU, check_signatures, signature_faults
 
 
 @pytest.mark.parametrize("wanted", [GRPO, SFT, ASYNC, VLLM_ON_CPU], ids=["grpo", "sft", "async", "vllm on a cpu"])

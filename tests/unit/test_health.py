@@ -2,7 +2,7 @@
 
 import pytest
 
-from r1sdk.train.monitor.warnings import warnings
+from r1sdk.training.monitor.warnings import warnings
 
 WELL = {
     "kind": "step",

@@ -75,11 +75,11 @@ def test_the_advice_is_of_what_is_largest():
 
 
 def test_a_run_that_will_not_fit_is_told_so_before_it_starts(r1, tmp_path, monkeypatch):
-    from r1sdk.doctor import recipe_checks as doctor
+    from r1sdk.planning import hardware
 
     (tmp_path / "config.json").write_text(json.dumps(QWEN_7B))
-    monkeypatch.setattr(doctor, "memory_bytes", lambda: 16 * GB)  # this machine's, whatever it has
-    monkeypatch.setattr(doctor, "gpus", lambda: ())
+    monkeypatch.setattr(hardware, "memory_bytes", lambda: 16 * GB)  # this machine's, whatever it has
+    monkeypatch.setattr(hardware, "gpus", lambda: ())
     said = r1("doctor", "default", "--env", "countdown", "--model", str(tmp_path), "--set", "trainer.beta=0.0")
     line = next(line for line in said.out.splitlines() if "memory of the run" in line)
     assert line.startswith("warning") and "of 16.0 GB" in line

@@ -222,7 +222,7 @@ class Talkative:
 @pytest.fixture(scope="module")
 def tokenizer():
     pytest.importorskip("transformers")
-    from r1sdk.train.models import load_tokenizer
+    from r1sdk.training.models import load_tokenizer
 
     return load_tokenizer(str(load_plugins().get("model", "tiny").target))
 
@@ -336,7 +336,7 @@ def test_each_attempt_has_a_session_of_its_own_and_the_samples_of_a_task_lie_sid
 
 
 def test_attempts_that_end_alike_are_no_duplicates_where_their_turns_differ(tmp_path):
-    from r1sdk.generate import Keep, LocalSource, Plan, collect
+    from r1sdk.generation import Keep, LocalSource, Plan, collect
 
     class Says:
         count = 0

@@ -13,10 +13,9 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Input, Static
 
-from r1sdk.errors import R1Error
-from r1sdk.report.index import RolloutIndex, RolloutRow
-from r1sdk.report.query import Query, parse
-from r1sdk.storage.run_folder import RunFolder
+from r1sdk import R1Error
+from r1sdk.api import RunFolder
+from r1sdk.report import Query, RolloutIndex, RolloutRow, parse
 
 from .paint import DIM, OTHER, plain, rollout
 from .screens import DiffScreen, GroupScreen, HelpScreen

@@ -8,8 +8,7 @@ from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from r1sdk.report.index import RolloutRow
-from r1sdk.report.samples import asked, between_turns, said, said_parts
+from r1sdk.report import RolloutRow, asked, between_turns, said, said_parts
 
 RIGHT, WRONG, OTHER, DIM, TOLD = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e", "#79b8ff"
 

@@ -13,9 +13,7 @@ from textual.containers import Horizontal, HorizontalScroll, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from r1sdk.report import query
-from r1sdk.report.index import RolloutIndex, RolloutRow
-from r1sdk.report.samples import asked
+from r1sdk.report import FILTERS, RolloutIndex, RolloutRow, asked
 
 from .paint import DIM, OTHER, difference, figure, heading, moment, plain, reply
 
@@ -114,7 +112,7 @@ class HelpScreen(Over):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static(Text.assemble(("Keys\n", "bold"), self.KEYS, ("\nFilter\n", "bold"), query.__doc__ or ""))
+            yield Static(Text.assemble(("Keys\n", "bold"), self.KEYS, ("\nFilter\n", "bold"), FILTERS))
         yield Footer()
 
 

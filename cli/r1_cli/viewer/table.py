@@ -13,7 +13,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from r1sdk.report.index import RolloutRow
+from r1sdk.report import RolloutRow
 
 from .paint import DIM, figure, mark, plain
 
