@@ -157,18 +157,18 @@ def verdicts(replies, gold, mode="r1", timeout_s=20.0):
 
 
 def test_verify_judges_numbers_here_and_algebra_in_a_worker(tmp_path):
-    file = lines(tmp_path / "a.jsonl", [{"problem": "a", "answer": "42"}, {"problem": "b", "answer": r"2\sqrt{3}"}])
+    file = lines(tmp_path / "a.jsonl", [{"problem": "a", "answer": "42"}, {"problem": "b", "answer": r"\frac{1}{3}"}])
     environment = File(file, test_share=0.0, verifier=maths(timeout_s=20.0))
-    number, root = environment.tasks("train")
+    number, third = environment.tasks("train")
 
     async def judge(task, text):
         return await environment.verify(rollout(task, f"<think>hm</think><answer>{text}</answer>"))
 
     assert asyncio.run(judge(number, "42.0")).value == 1.0
     assert asyncio.run(judge(number, "41")).value == 0.0
-    assert asyncio.run(judge(root, r"\sqrt{12}")).value == 1.0
-    wrong = asyncio.run(judge(root, r"\sqrt{13}"))
-    assert wrong.value == 0.0 and wrong.extracted == r"\sqrt{13}" and wrong.seconds > 0
+    assert asyncio.run(judge(third, r"\int_0^1 x^2 dx")).value == 1.0
+    wrong = asyncio.run(judge(third, r"\int_0^1 x^3 dx"))
+    assert wrong.value == 0.0 and wrong.extracted == r"\int_0^1 x^3 dx" and wrong.seconds > 0
 
 
 def test_an_answer_that_hangs_costs_its_deadline_and_nobody_elses_verdict():
@@ -194,7 +194,7 @@ def test_the_same_answer_again_is_judged_once_and_one_that_hangs_costs_its_deadl
 
 
 def test_a_gold_answer_that_makes_every_check_hang_is_unverifiable_and_costs_that_once():
-    gold = "10^{10^{10}}"
+    gold = HANGS
     (first,) = verdicts([r"\boxed{5x}"], gold, timeout_s=2.0)
     assert first.value is None and first.status == "unverifiable" and "no check ends" in first.reason
     started = time.monotonic()

@@ -28,6 +28,7 @@ _CHOSEN = re.compile(
 _OTHER_CHOICE = re.compile(r"[(\[]\s*[A-Ja-j]\s*[)\]]|\b(?:and|or)\b\s*\(?[A-Ja-j]\b|,\s*[A-J]\b")
 _YES_NO = re.compile(r"(yes|no|true|false)\b(?=\s*(?:[,.;:!\u2014-]|because\b|since\b|it\b|they\b|the\b|this\b|as\b|\Z))(.*)", re.DOTALL)
 _OPPOSITE = {"yes": re.compile(r"\bno\b(?!\s+[a-z])|\A\W*no\b"), "no": re.compile(r"\byes\b"), "true": re.compile(r"\bfalse\b"), "false": re.compile(r"\btrue\b")}  # fmt: skip
+_NO_ANSWERS = {"proof", "proof problem", "proof required", "proven", "proved", "see solution", "see the solution", "notfound", "not found"}
 _SAME_WORDS = (
     {"dne", "does not exist", "limit does not exist", "do not exist"},
     {"no solution", "no solutions", "there is no solution", "there are no solutions", "none", "empty set", "no such solution"},
@@ -123,9 +124,12 @@ def _judge(written: str | None, gold: str, problem: str, slow: bool) -> r1sdk.Ve
 def _gold(gold: str) -> Value | str:
     """What a gold answer says, or why it says nothing."""
     try:
-        return read(gold_text(gold))
+        value = read(gold_text(gold))
     except Refused as refused:
         return str(refused)
+    if isinstance(value, Words) and value.text in _NO_ANSWERS:
+        return "asks for a proof, which is no answer" if value.text.startswith("pro") else "no answer is given"
+    return value
 
 
 def gold_text(gold: str) -> str:

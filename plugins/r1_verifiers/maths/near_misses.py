@@ -28,8 +28,10 @@ _INDEX = re.compile(r"_\s*\{?\s*\Z|\\(?:begin|end)\{[^{}]*\Z|\\sqrt\[\Z|binom\s*
 
 def near(gold: Value, text: str) -> Iterator[str]:
     """Texts that are no right answer to a gold answer with that text. At most `MOST`, each another."""
-    if isinstance(gold, Words | Prose):
-        kinds = [_numbers(text)] if isinstance(gold, Prose) or re.search(r"\d", gold.text) else []
+    if isinstance(gold, Words):
+        kinds = [_numbers(text) if re.search(r"\d", gold.text) else iter(()), _denied(gold.text)]
+    elif isinstance(gold, Prose):
+        kinds = [_numbers(text)]
     elif isinstance(gold, Date | Clock):
         kinds = [_numbers(text)]
     elif isinstance(gold, Choice):
@@ -141,6 +143,12 @@ def _without_letter(text: str) -> Iterator[str]:
     plain = text.strip().strip("$").strip()
     if found := re.fullmatch(r"(-?\d+)\s*(?:\\mathrm\s*\{\s*[ie]\s*\}|[a-z](?:\s*\^\s*\{?\s*\d+\s*\}?)?)", plain):
         yield found[1]
+
+
+def _denied(words: str) -> Iterator[str]:
+    """The opposite of yes or no, and words with a "not" in front."""
+    opposite = {"yes": "no", "no": "yes", "true": "false", "false": "true"}.get(words)
+    yield opposite or f"not {words}"
 
 
 def _letters(gold: Choice) -> Iterator[str]:
