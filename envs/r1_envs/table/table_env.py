@@ -120,6 +120,10 @@ class Table:
         """The reply that must earn 1.0; None where there is nothing to check."""
         return r1sdk.gold_reply_of(self._verifier, task)
 
+    def wrong_replies(self, task: r1sdk.Task) -> Iterator[str]:
+        """Replies close to the right one, which must earn less than 1.0."""
+        return r1sdk.wrong_replies_of(self._verifier, task)
+
     def summary(self) -> str:
         """Which tasks these are, which columns were taken for what, how they are judged, and what is left out."""
         reads = self._verifier.reads if isinstance(self._verifier, r1sdk.PosesRows) else ("answer",)
