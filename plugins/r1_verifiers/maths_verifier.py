@@ -48,17 +48,15 @@ class MathsVerifier:
         """
         value = row.get("answer")
         if isinstance(value, Mapping):
-            raise r1sdk.R1Error(
-                f"the answer is an object with the keys {', '.join(map(str, value))}: name the one that holds the answer with "
-                "answer_column=COLUMN.KEY"
-            )
+            raise r1sdk.R1Error(f"the answer is an object with the keys {', '.join(map(str, value))}: a text was expected")
         if isinstance(value, Sequence) and not isinstance(value, str):
             texts = [cell_text(one).strip() for one in value]
             return r1sdk.Posed(answer=texts[0] if len(texts) == 1 else cell_text(texts))
         answer = cell_text(value).rpartition(_GSM8K)[2].strip()
         if _OPTION.fullmatch(answer) and (options := row.find("choices")) and not _shows(row.problem, options):
             raise r1sdk.R1Error(
-                f"the answer is {answer}, and the problem does not show the options: choose verifier=choice, which lists them"
+                f"the answer is {answer}, and the problem does not show the options"
+                "\n  set the option verifier to choice, which lists them below the problem"
             )
         return r1sdk.Posed(answer=answer)
 
