@@ -166,8 +166,8 @@ __all__ = [
     "verifier_of",
     "verifier_option",
     "verify_with",
-    "wrong_replies_of",
     "with_tools",
+    "wrong_replies_of",
 ]
 
 

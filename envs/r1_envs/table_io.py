@@ -128,7 +128,9 @@ def _json_array(lines: TextIO, source: str) -> Iterator[Row]:
         yield from _json_lines(text.splitlines(), source)
         return
     if isinstance(rows, dict):
-        lists = [name for name, value in rows.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        lists = [
+            name for name, value in rows.items() if isinstance(value, list) and value and isinstance(value[0], dict)
+        ]
         if len(lists) != 1 or _is_message(rows[lists[0]][0]):
             yield _as_row(rows, source)
             return
@@ -198,7 +200,9 @@ def _data_set(origin: Origin, path: Path) -> Iterator[Row]:
         saved = load_from_disk(str(path))
         if hasattr(saved, "keys"):
             if origin.split not in saved:
-                raise r1sdk.R1Error(f"{origin.source} has no split {origin.split!r}; found {', '.join(map(str, saved))}")
+                raise r1sdk.R1Error(
+                    f"{origin.source} has no split {origin.split!r}; found {', '.join(map(str, saved))}"
+                )
             saved = saved[origin.split]
         yield from map(_numbered, saved)
         return

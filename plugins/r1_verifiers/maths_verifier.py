@@ -48,7 +48,9 @@ class MathsVerifier:
         """
         value = row.get("answer")
         if isinstance(value, Mapping):
-            raise r1sdk.R1Error(f"the answer is an object with the keys {', '.join(map(str, value))}: a text was expected")
+            raise r1sdk.R1Error(
+                f"the answer is an object with the keys {', '.join(map(str, value))}: a text was expected"
+            )
         if isinstance(value, Sequence) and not isinstance(value, str):
             texts = [cell_text(one).strip() for one in value]
             return r1sdk.Posed(answer=texts[0] if len(texts) == 1 else cell_text(texts))

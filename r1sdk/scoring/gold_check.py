@@ -77,7 +77,6 @@ class GoldCheck:
         more = f"\n  and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
         return f"{len(self.faults)} of {self.checked} gold answers cannot be verified" + "".join(named) + more
 
-
     def describe_suspects(self) -> str:
         """How many gold answers pay a wrong one as well, and the first of them, one a line."""
         named = [f"\n  {suspect}" for suspect in self.suspects[:SHOWN]]
@@ -128,7 +127,10 @@ def _suspects(tasks: Sequence[tuple[int, Task]], environment: Environment) -> tu
     found: list[Suspect] = []
     probed = 0
     for start in range(0, len(tasks), _CHUNK):
-        tried = [(index, task, list(islice(wrong_replies(environment, task), VARIANTS))) for index, task in tasks[start : start + _CHUNK]]
+        tried = [
+            (index, task, list(islice(wrong_replies(environment, task), VARIANTS)))
+            for index, task in tasks[start : start + _CHUNK]
+        ]
         probed += sum(bool(replies) for _, _, replies in tried)
         pairs = [(index, task, reply) for index, task, replies in tried for reply in replies]
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in pairs]
@@ -147,7 +149,9 @@ def enforce_suspects(found: GoldCheck, policy: Literal["leave_out", "keep", "sto
         return None
     said = found.describe_suspects()
     if policy == "stop":
-        raise R1Error(f"split {split!r}: {said}\n  limits.suspect is stop: correct these answers, or set it to leave_out or keep")
+        raise R1Error(
+            f"split {split!r}: {said}\n  limits.suspect is stop: correct these answers, or set it to leave_out or keep"
+        )
     left_out = len({*(fault.index for fault in found.faults), *(suspect.index for suspect in found.suspects)})
     if policy == "leave_out" and left_out == found.tasks:
         raise R1Error(f"split {split!r}: {said}\n  nothing is left to train on; limits.suspect: keep trains on them")

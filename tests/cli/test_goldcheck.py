@@ -175,7 +175,9 @@ def test_a_gold_answer_that_pays_a_wrong_answer_too_is_a_suspect_and_named_with_
     assert [(s.index, s.answer, s.variant) for s in checked.suspects] == [(0, "42", "40000"), (1, "5", "50000")]
     assert GoldCheck.from_json(json.loads(json.dumps(checked.to_json()))) == checked
     assert "leave" not in enforce_suspects(checked, "keep", "train")
-    with pytest.raises(r1sdk.R1Error, match=r"train/0: answer '42': '40000' earns 1.0 too(.|\n)*limits.suspect is stop"):
+    with pytest.raises(
+        r1sdk.R1Error, match=r"train/0: answer '42': '40000' earns 1.0 too(.|\n)*limits.suspect is stop"
+    ):
         enforce_suspects(checked, "stop", "train")
     with pytest.raises(r1sdk.R1Error, match="nothing is left"):
         enforce_suspects(checked, "leave_out", "train")
@@ -189,7 +191,15 @@ def test_of_a_large_split_a_sample_is_tried():
 
 
 def test_the_gold_answers_of_real_data_sets_pay_no_wrong_answer(tmp_path):
-    rows = [r"48,\!048", "9 (apples)", r"3+4\mathrm{i}", r"3;$\frac{5}{7}$", "2 hours 30 minutes", r"\text{B,E}", r"6.63 \times 10^{-34}"]
+    rows = [
+        r"48,\!048",
+        "9 (apples)",
+        r"3+4\mathrm{i}",
+        r"3;$\frac{5}{7}$",
+        "2 hours 30 minutes",
+        r"\text{B,E}",
+        r"6.63 \times 10^{-34}",
+    ]
     file = tmp_path / "golds.jsonl"
     file.write_text("".join(json.dumps({"problem": f"p{n}", "answer": gold}) + "\n" for n, gold in enumerate(rows)))
     environment = r1sdk.load_plugins().build("environment", "file", {"source": str(file), "test_share": 0.0})
@@ -200,7 +210,10 @@ def test_the_gold_answers_of_real_data_sets_pay_no_wrong_answer(tmp_path):
 def test_a_run_leaves_out_suspects_or_keeps_them(run_r1, small, tmp_path):
     """The verdicts of math-verify as they are: it takes any equation for the value on its right."""
     file = tmp_path / "sums.jsonl"
-    rows = [{"problem": f"What is {n} + {n}?", "answer": rf"$\frac{{1}}{{2^{{99}}}}$" if n == 3 else str(2 * n)} for n in range(1, 13)]
+    rows = [
+        {"problem": f"What is {n} + {n}?", "answer": r"$\frac{1}{2^{99}}$" if n == 3 else str(2 * n)}
+        for n in range(1, 13)
+    ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     trl = ("--set", "env.options.verifier={name: maths, options: {mode: trl}}")
     said = train(run_r1, small, file, tmp_path / "left", *trl)

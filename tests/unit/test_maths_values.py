@@ -1,4 +1,4 @@
-"""Values of expressions against math-verify, and where the two differ against mpmath on what math-verify read."""
+"""Our reader and our values against others: expressions as math-verify reads them, computed by mpmath; numbers as fractions."""
 
 import random
 from fractions import Fraction
@@ -7,7 +7,6 @@ import pytest
 
 pytest.importorskip("math_verify")
 
-from math_verify import verify
 from mpmath import mp, mpf, mpmathify
 from sympy import lambdify
 
@@ -21,7 +20,7 @@ from r1_verifiers.maths.signs import Refused
 def drawn(rng: random.Random, depth: int = 2) -> str:
     """An expression as a model may write it."""
     if depth == 0 or rng.random() < 0.25:
-        return rng.choice(["x", "x", "y", "a", "2", "3", "5", r"\pi", r"\frac{1}{2}", "0.5", "12", "e", "i", r"\frac{3}{4}"])
+        return rng.choice(["x", "x", "y", "a", "2", "3", "5", r"\pi", r"\frac{1}{2}", "0.5", "12", "e", r"\frac{3}{4}"])
     left, right = drawn(rng, depth - 1), drawn(rng, depth - 1)
     return rng.choice(
         [
@@ -36,7 +35,7 @@ def written_otherwise(text: str, rng: random.Random) -> str:
     """What often equals `text`, or nearly."""
     return rng.choice(
         [
-            text, f"({text})", f"{text}+0", f"0+{text}", rf"1 \cdot ({text})", f"-(-({text}))", rf"\frac{{2({text})}}{{2}}", f"({text})^1",
+            text, f"({text})", f"{text}+0", f"0+{text}", rf"1 \cdot ({text})", f"-(-({text}))", rf"\frac{{2 \cdot ({text})}}{{2}}", f"({text})^1",
             f"({text})+x-x", rf"\sqrt{{({text})^2}}", rf"({text})(\sin(x)^2+\cos(x)^2)", f"{text}+1", f"-({text})", rf"\frac{{1}}{{{text}}}",
             text.replace("x", "y"), text.replace("2", "3"),
         ]
@@ -62,9 +61,9 @@ def apart(ours, theirs) -> bool | None:
 
 
 @pytest.mark.parametrize("draws", [80, pytest.param(50_000, marks=pytest.mark.slow)], ids=["some", "many"])
-def test_values_tell_what_math_verify_tells_or_are_right_where_it_is_wrong(draws):
+def test_expressions_are_equal_where_math_verifys_reading_of_them_has_the_same_values(draws):
     rng = random.Random(draws)
-    told = equal = differing = 0
+    told = equal = compared = 0
     for _ in range(draws):
         gold = drawn(rng)
         answer = written_otherwise(gold, rng) if rng.random() < 0.7 else drawn(rng)
@@ -77,14 +76,13 @@ def test_values_tell_what_math_verify_tells_or_are_right_where_it_is_wrong(draws
         told += 1
         equal += ours
         known, given = _parsed(gold), _parsed(answer)
-        theirs = bool(known and given) and verify(list(known), list(given), timeout_seconds=None)
-        if ours == theirs or not (known and given):
+        if not (known and given):
             continue
-        differing += 1
         by_mpmath = apart(known[0], given[0])
-        assert by_mpmath is None or by_mpmath == (not ours), f"{gold} and {answer}: we say {ours}"
-    assert told > draws / 2 and draws / 20 < equal < told
-    assert differing < draws / 5
+        if by_mpmath is not None:
+            compared += 1
+            assert by_mpmath == (not ours), f"{gold} and {answer}: we say {ours}"
+    assert compared > draws / 2 and draws / 20 < equal < told
 
 
 def numeral(value: Fraction, rng: random.Random) -> str:
@@ -103,7 +101,11 @@ def numeral(value: Fraction, rng: random.Random) -> str:
         forms.append(rf"{sign}{size // below}\frac{{{size % below}}}{{{below}}}")
     decimal = f"{float(size / below):.9f}"
     if Fraction(decimal) == abs(value):
-        forms += [sign + decimal, sign + decimal.rstrip("0"), rf"{sign}{Fraction(decimal) * 100}\%".replace("/", "/")] if below != 1 and Fraction(decimal) * 100 % 1 == 0 else [sign + decimal]
+        forms += (
+            [sign + decimal, sign + decimal.rstrip("0"), rf"{sign}{Fraction(decimal) * 100}\%".replace("/", "/")]
+            if below != 1 and Fraction(decimal) * 100 % 1 == 0
+            else [sign + decimal]
+        )
     return rng.choice(forms)
 
 
@@ -111,13 +113,23 @@ def numeral(value: Fraction, rng: random.Random) -> str:
 def test_numbers_are_equal_where_their_values_are_however_they_are_written(draws):
     rng = random.Random(draws)
     for _ in range(draws):
-        gold = rng.choice([Fraction(rng.randint(-2000, 10**7)), Fraction(rng.randint(-60, 60), rng.randint(1, 40)), Fraction(rng.randint(-999, 999), 100)])
+        gold = rng.choice(
+            [
+                Fraction(rng.randint(-2000, 10**7)),
+                Fraction(rng.randint(-60, 60), rng.randint(1, 40)),
+                Fraction(rng.randint(-999, 999), 100),
+            ]
+        )
         other = rng.choice([gold, gold, gold + 1, -gold, gold * 10, gold + Fraction(1, 1000), gold / 2])
         answer, text = numeral(other, rng), numeral(gold, rng)
         verdict = maths.decide(answer, text)
         assert verdict is not None and verdict.status == "ok", (text, answer, verdict)
         percent = {r"\%" in answer, r"\%" in text} == {True, False} and other * 100 == gold * 100
-        assert verdict.value == float(other == gold) or percent or {other * 100, other / 100} & {gold}, (text, answer, verdict)
+        assert verdict.value == float(other == gold) or percent or {other * 100, other / 100} & {gold}, (
+            text,
+            answer,
+            verdict,
+        )
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,11 @@ def test_the_usual_columns_are_found_and_others_are_named(tmp_path, columns, opt
     assert task.answer == answer
 
 
-VERL = {"prompt": [{"role": "user", "content": "q"}], "reward_model": {"ground_truth": "5", "style": "rule"}, "extra_info": {"index": 0}}
+VERL = {
+    "prompt": [{"role": "user", "content": "q"}],
+    "reward_model": {"ground_truth": "5", "style": "rule"},
+    "extra_info": {"index": 0},
+}
 ASKED = {"from": "human", "value": "q"}
 
 
@@ -92,12 +96,20 @@ ASKED = {"from": "human", "value": "q"}
     [
         (VERL, {}, "5"),
         (VERL, {"answer_column": "reward_model.ground_truth"}, "5"),
-        ({**VERL, "reward_model": json.dumps(VERL["reward_model"])}, {"answer_column": "reward_model.ground_truth"}, "5"),
+        (
+            {**VERL, "reward_model": json.dumps(VERL["reward_model"])},
+            {"answer_column": "reward_model.ground_truth"},
+            "5",
+        ),
         ({"problem": "q", "Gold": {"value": "5"}}, {"answer_column": "Gold.value"}, "5"),
         ({"problem": "q", "gold.value": "5"}, {"answer_column": "gold.value"}, "5"),
         ({"messages": [{"role": "user", "content": "q"}], "ground_truth": "5"}, {}, "5"),
         ({"problem": "q", "expected_answer": "5"}, {}, "5"),
-        ({"system": "Think.", "conversations": [ASKED, {"from": "gpt", "value": r"It is $\boxed{5}$."}]}, {}, r"It is $\boxed{5}$."),
+        (
+            {"system": "Think.", "conversations": [ASKED, {"from": "gpt", "value": r"It is $\boxed{5}$."}]},
+            {},
+            r"It is $\boxed{5}$.",
+        ),
         ([ASKED, {"from": "assistant", "ground_truth": {"value": "5"}}], {}, "5"),
         ({"1": {"from": "assistant", "value": None, "ground_truth": {"value": "5"}}, "0": ASKED}, {}, "5"),
         ({"problem": "q", "final_answer": ["1", "2"]}, {}, '["1", "2"]'),
@@ -118,7 +130,10 @@ def test_the_rows_of_known_data_sets_are_read(tmp_path, row, options, answer):
 def test_a_list_of_answers_asks_for_all_of_them(tmp_path):
     environment = File(lines(tmp_path / "a.jsonl", [{"problem": "q", "answer": ["1", "2"]}]), test_share=0.0)
     (task,) = environment.tasks("train")
-    given = [asyncio.run(environment.verify(rollout(task, f"<answer>{text}</answer>"))).value for text in ("2, 1", "1", "1, 2, 3")]
+    given = [
+        asyncio.run(environment.verify(rollout(task, f"<answer>{text}</answer>"))).value
+        for text in ("2, 1", "1", "1, 2, 3")
+    ]
     assert given == [1.0, 0.0, 0.0]
 
 
@@ -140,7 +155,11 @@ def test_a_list_of_answers_asks_for_all_of_them(tmp_path):
             "the problem does not show the options\n  set the option verifier to choice",
             {"verifier": "choice"},
         ),
-        ({"Question": "q", "answer": "5"}, "found Question, answer\n  .*option prompt_column", {"prompt_column": "Question"}),
+        (
+            {"Question": "q", "answer": "5"},
+            "found Question, answer\n  .*option prompt_column",
+            {"prompt_column": "Question"},
+        ),
     ],
 )
 def test_what_cannot_be_an_answer_is_an_error_whose_advice_works(tmp_path, row, said, advice):

@@ -13,7 +13,16 @@ from ..table_io import Row
 
 USUAL = {  # what -> names, in the order in which they are looked for
     "prompt": ("problem", "question", "prompt", "description", "text", "messages", "conversations"),
-    "answer": ("answer", "final_answer", "solution", "expected_answer", "ground_truth", "reward_model.ground_truth", "messages", "conversations"),
+    "answer": (
+        "answer",
+        "final_answer",
+        "solution",
+        "expected_answer",
+        "ground_truth",
+        "reward_model.ground_truth",
+        "messages",
+        "conversations",
+    ),
     "choices": ("choices", "options"),
     "tests": ("tests", "test_list", "verification_info", "test_cases"),
     "solution": ("solution", "code"),
@@ -54,7 +63,11 @@ def _keys_inside(row: Row) -> list[str]:
 
 def is_conversation(value: Any) -> bool:
     """Return True for a list of messages with roles, or with `from` and `value`."""
-    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) and ("role" in one or "from" in one) for one in value)
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, Mapping) and ("role" in one or "from" in one) for one in value)
+    )
 
 
 def answered(conversation: Any) -> Any:

@@ -23,7 +23,10 @@ def as_messages(asked: Any) -> list[r1sdk.Message]:
         if all({"role", "content"} <= set(m) for m in asked):
             messages = [{"role": str(m["role"]), "content": str(m["content"])} for m in asked]
         elif all({"from", "value"} <= set(m) or "ground_truth" in m for m in asked):
-            messages = [{"role": _ROLES.get(str(m["from"]), str(m["from"])), "content": str(m.get("value") or "")} for m in asked]
+            messages = [
+                {"role": _ROLES.get(str(m["from"]), str(m["from"])), "content": str(m.get("value") or "")}
+                for m in asked
+            ]
         else:
             messages = []
         while messages and messages[-1]["role"] == "assistant":

@@ -42,8 +42,12 @@ class Table:
     test_split: str | None = None  # of a data set; None: `test_share` of the problems of train_split
     test_source: str | None = None  # where the test tasks come from, if not from `source`
     test_share: float = 0.1  # of the problems, by their words: a problem belongs to one split for ever
-    prompt_column: str | None = None  # None: the first that is there of problem, question, prompt, description, text, messages
-    answer_column: str | None = None  # answer, final_answer, solution, expected_answer, ground_truth, reward_model.ground_truth
+    prompt_column: str | None = (
+        None  # None: the first that is there of problem, question, prompt, description, text, messages
+    )
+    answer_column: str | None = (
+        None  # answer, final_answer, solution, expected_answer, ground_truth, reward_model.ground_truth
+    )
     choices_column: str | None = None  # choices, options
     tests_column: str | None = None  # tests, test_list, verification_info, test_cases
     solution_column: str | None = None  # a program that passes: solution, code

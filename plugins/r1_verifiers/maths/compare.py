@@ -41,9 +41,61 @@ from .units import PARTS, differ
 Outcome = bool | None
 _MAX_ITEMS = 40
 _DOUBTS = frozenset(
-    "or not maybe possibly perhaps either isn't isnt cannot except wrong incorrect between but unless might could guess otherwise else "
-    "less more greater fewer smaller larger least most above below under over exceed exceeds multiple multiples factor divisor squared cubed square root "
-    "half twice double triple minus negative plus times inverse reciprocal opposite".split()
+    [
+        "or",
+        "not",
+        "maybe",
+        "possibly",
+        "perhaps",
+        "either",
+        "isn't",
+        "isnt",
+        "cannot",
+        "except",
+        "wrong",
+        "incorrect",
+        "between",
+        "but",
+        "unless",
+        "might",
+        "could",
+        "guess",
+        "otherwise",
+        "else",
+        "less",
+        "more",
+        "greater",
+        "fewer",
+        "smaller",
+        "larger",
+        "least",
+        "most",
+        "above",
+        "below",
+        "under",
+        "over",
+        "exceed",
+        "exceeds",
+        "multiple",
+        "multiples",
+        "factor",
+        "divisor",
+        "squared",
+        "cubed",
+        "square",
+        "root",
+        "half",
+        "twice",
+        "double",
+        "triple",
+        "minus",
+        "negative",
+        "plus",
+        "times",
+        "inverse",
+        "reciprocal",
+        "opposite",
+    ]
 )
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
@@ -118,7 +170,9 @@ def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
 def _has_its_equations(gold: Conditioned, answer: Value) -> bool:
     """Return True if every equation among the conditions of `gold` is one of `answer`: it is a part of the answer."""
     theirs = answer.conditions if isinstance(answer, Conditioned) else ()
-    wanted = [one for one in gold.conditions if isinstance(one, Named) or (isinstance(one, Relation) and one.signs == ("=",))]
+    wanted = [
+        one for one in gold.conditions if isinstance(one, Named) or (isinstance(one, Relation) and one.signs == ("=",))
+    ]
     return all(any(same(one, other) is True for other in theirs) for one in wanted)
 
 
@@ -131,7 +185,8 @@ def _parameters(value: Value) -> list[str]:
         if isinstance(one, Symbol):
             found.append(one.name)
         elif isinstance(one, Relation) and one.signs == ("in",) and isinstance(one.sides[0], Symbol):
-            if isinstance(one.sides[1], Constant) or (isinstance(one.sides[1], Symbol) and one.sides[1].name[:1] in "ZN"):
+            within = one.sides[1]
+            if isinstance(within, Constant) or (isinstance(within, Symbol) and within.name[:1] in "ZN"):
                 found.append(one.sides[0].name)
     return found
 
@@ -246,7 +301,12 @@ def _named(gold: Named, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, Named):
         if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
             return _as_equations(gold, answer) or False
-        if gold.name != answer.name and isinstance(gold.left, Apply) and isinstance(answer.left, Apply) and gold.left.name == answer.left.name:
+        if (
+            gold.name != answer.name
+            and isinstance(gold.left, Apply)
+            and isinstance(answer.left, Apply)
+            and gold.left.name == answer.left.name
+        ):
             named_numbers = any(isinstance(part, Number) for left in (gold.left, answer.left) for part in nodes(left))
             if gold.left.name != "call" or named_numbers:
                 return False
@@ -279,7 +339,11 @@ def _as_equations(gold: Value, answer: Value) -> Outcome:
     if not letters(ours):  # statements about numbers are the same where their sides are
         sides = [value.sides if isinstance(value, Relation) else () for value in (gold, answer)]
         return len(sides[0]) == len(sides[1]) and _all([same(a, b) for a, b in zip(*sides, strict=True)])
-    if isinstance(gold, Named) and isinstance(answer, Named) and not (isinstance(gold.value, Node) and letters(gold.value)):
+    if (
+        isinstance(gold, Named)
+        and isinstance(answer, Named)
+        and not (isinstance(gold.value, Node) and letters(gold.value))
+    ):
         return False
     try:
         if numeric.ratio_of(ours, theirs) is not None:
@@ -287,9 +351,13 @@ def _as_equations(gold: Value, answer: Value) -> Outcome:
     except NoValue:
         return None
     for one, other in ((gold, theirs), (answer, ours)):
-        if isinstance(one, Named) and isinstance(one.left, Symbol) and isinstance(one.value, Node) and one.left.name not in letters(one.value):
-            if _is_zero_and_straight(other, one.left.name, one.value):
-                return True
+        if (
+            isinstance(one, Named)
+            and isinstance(one.left, Symbol)
+            and isinstance(one.value, Node)
+            and one.left.name not in letters(one.value)
+        ) and _is_zero_and_straight(other, one.left.name, one.value):
+            return True
     return False
 
 
@@ -300,7 +368,10 @@ def _is_zero_and_straight(difference: Node, name: str, value: Node) -> bool:
     if numeric.equal_nodes(zero, at_value) is not True:
         return False
     shifts = [replaced(difference, name, Apply("add", (value, Number(Fraction(k))))) for k in (1, 2)]
-    return numeric.equal_nodes(Apply("mul", (Number(Fraction(2)), shifts[0])), shifts[1]) is True and numeric.equal_nodes(zero, shifts[0]) is False
+    return (
+        numeric.equal_nodes(Apply("mul", (Number(Fraction(2)), shifts[0])), shifts[1]) is True
+        and numeric.equal_nodes(zero, shifts[0]) is False
+    )
 
 
 def _difference(value: Value) -> Node | None:
@@ -437,7 +508,9 @@ def _composite(gold: Composite, answer: Value, problem: str) -> Outcome:
         ours, theirs = _total(gold), _total(answer)
         if ours is not None and theirs is not None:
             return ours == theirs
-        return len(gold.parts) == len(answer.parts) and _all([same(a, b) for a, b in zip(gold.parts, answer.parts, strict=True)])
+        return len(gold.parts) == len(answer.parts) and _all(
+            [same(a, b) for a, b in zip(gold.parts, answer.parts, strict=True)]
+        )
     if isinstance(answer, Quantity):
         return _parts(gold, answer)
     return NotImplemented if isinstance(answer, Prose | Conditioned | Named | Approximate) else False  # type: ignore[return-value]
@@ -532,7 +605,9 @@ def _clock(gold: Clock, answer: Value, problem: str) -> Outcome:
 def _date(gold: Date, answer: Value, problem: str) -> Outcome:
     if not isinstance(answer, Date):
         return NotImplemented if isinstance(answer, Prose | Named) else False  # type: ignore[return-value]
-    return (gold.day, gold.month) == (answer.day, answer.month) and (gold.year == answer.year or None in (gold.year, answer.year))
+    return (gold.day, gold.month) == (answer.day, answer.month) and (
+        gold.year == answer.year or None in (gold.year, answer.year)
+    )
 
 
 # sets of real numbers
@@ -554,7 +629,14 @@ def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome:
             return _real_sets(gold, RealSet(tuple(part for one in sets if one for part in one.parts)))
         return False
     if isinstance(answer, Words):
-        return answer.text in ("all real numbers", "all reals", "all real", "any real number", "real numbers", "set of all real numbers") and _is_all(gold)
+        return answer.text in (
+            "all real numbers",
+            "all reals",
+            "all real",
+            "any real number",
+            "real numbers",
+            "set of all real numbers",
+        ) and _is_all(gold)
     if isinstance(answer, Apply) and answer.name in ("cup", "setminus"):
         return False
     return NotImplemented if isinstance(answer, Prose | Conditioned) else False  # type: ignore[return-value]
@@ -593,7 +675,11 @@ def _canonical(value: RealSet) -> list[Interval] | None:
         low, high = _end(part.low), _end(part.high)
         if low is None or high is None:
             return None
-        if low > high + 1e-12 or (abs(low - high) < 1e-12 and not (part.has_low and part.has_high) and low not in (float("inf"), float("-inf"))):
+        if low > high + 1e-12 or (
+            abs(low - high) < 1e-12
+            and not (part.has_low and part.has_high)
+            and low not in (float("inf"), float("-inf"))
+        ):
             return [part]  # an interval from the larger to the smaller end is nothing; it equals itself only
         ends.append((low, high, part))
     ends.sort(key=lambda end: (end[0], not end[2].has_low))
@@ -622,7 +708,10 @@ def _without(low: float, high: float, part: Interval, at: float, point: Node) ->
     if abs(at - high) <= close:
         return [(low, high, Interval(part.low, part.high, part.has_low, False))]
     if low < at < high:
-        return [(low, at, Interval(part.low, point, part.has_low, False)), (at, high, Interval(point, part.high, False, part.has_high))]
+        return [
+            (low, at, Interval(part.low, point, part.has_low, False)),
+            (at, high, Interval(point, part.high, False, part.has_high)),
+        ]
     return [(low, high, part)]
 
 
@@ -669,9 +758,9 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome:
 
 
 def _item(gold: Value, answer: Value, problem: str) -> Outcome:
-    if isinstance(gold, Named) and isinstance(answer, Named):
-        if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
-            return False
+    are_named = isinstance(gold, Named) and isinstance(answer, Named) and gold.name != answer.name
+    if are_named and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):  # type: ignore[union-attr]
+        return False
     return same(gold, answer, problem)
 
 
@@ -728,14 +817,22 @@ def _point_by_names(point: Group, named: Several) -> Outcome:
 
 def _group(gold: Group, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, Group):
-        if len(gold.items) != len(answer.items) or (gold.opening, gold.closing) == ("(", ")") != (answer.opening, answer.closing) and answer.opening != "[":
+        if (
+            len(gold.items) != len(answer.items)
+            or (gold.opening, gold.closing) == ("(", ")") != (answer.opening, answer.closing)
+            and answer.opening != "["
+        ):
             return False
         if gold.opening == "(" and answer.opening == "[" and len(gold.items) == 2:
             return False
         return _all([same(a, b) for a, b in zip(gold.items, answer.items, strict=True)])
     if isinstance(answer, Matrix):
         cells = _vector(answer)
-        return len(cells) == len(gold.items) and _all([same(a, b) for a, b in zip(gold.items, cells, strict=True)]) if cells else False
+        return (
+            len(cells) == len(gold.items) and _all([same(a, b) for a, b in zip(gold.items, cells, strict=True)])
+            if cells
+            else False
+        )
     return _node(gold, answer, problem)
 
 
@@ -749,9 +846,17 @@ def _matrix(gold: Matrix, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, Matrix):
         if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
             return False
-        return _all([same(meaning(a), meaning(b)) for ours, theirs in zip(gold.rows, answer.rows, strict=True) for a, b in zip(ours, theirs, strict=True)])
+        return _all(
+            [
+                same(meaning(a), meaning(b))
+                for ours, theirs in zip(gold.rows, answer.rows, strict=True)
+                for a, b in zip(ours, theirs, strict=True)
+            ]
+        )
     if isinstance(answer, Group) and answer.opening in "([" and (cells := _vector(gold)):
-        return len(cells) == len(answer.items) and _all([same(meaning(a), b) for a, b in zip(cells, answer.items, strict=True)])
+        return len(cells) == len(answer.items) and _all(
+            [same(meaning(a), b) for a, b in zip(cells, answer.items, strict=True)]
+        )
     return NotImplemented if isinstance(answer, Named | Prose | Apply | Conditioned) else False  # type: ignore[return-value]
 
 
@@ -778,7 +883,11 @@ def _choice(gold: Choice, answer: Value, problem: str) -> Outcome:
 
 def _words(gold: Words, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, Words):
-        return gold.text == answer.text or {gold.text, answer.text} <= _NOTHING_THERE - {"undefined", "does not exist", "dne"}
+        return gold.text == answer.text or {gold.text, answer.text} <= _NOTHING_THERE - {
+            "undefined",
+            "does not exist",
+            "dne",
+        }
     if isinstance(answer, Constant) and answer.name == "empty":
         return gold.text in _NOTHING_THERE
     if isinstance(answer, Several) and answer.is_set and not answer.items:
@@ -823,7 +932,9 @@ def _is_decimal(value: Value) -> bool:
 
 
 def _answered_under_conditions(gold: Value, answer: Conditioned, problem: str) -> Outcome:
-    if isinstance(gold, Number | Quantity) and any(isinstance(one, Number | Quantity) or _restricts(one) for one in answer.conditions):
+    if isinstance(gold, Number | Quantity) and any(
+        isinstance(one, Number | Quantity) or _restricts(one) for one in answer.conditions
+    ):
         return False  # a number holds whatever else does; "7 if x > 0" leaves the rest open
     return same(gold, answer.value, problem)
 

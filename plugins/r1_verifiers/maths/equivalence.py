@@ -17,6 +17,7 @@ from sympy import EmptySet
 from r1sdk import Verdict
 
 from . import grammar
+
 grammar.install()
 
 for name in ("math_verify", "latex2sympy2_extended"):

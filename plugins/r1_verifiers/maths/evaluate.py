@@ -65,7 +65,10 @@ def _rational_root(base: Fraction, exponent: Fraction) -> Fraction:
     order = exponent.denominator
     if base < 0 or order > 64:
         raise NoValue
-    return _power(Fraction(_integer_root(base.numerator, order), _integer_root(base.denominator, order)), Fraction(exponent.numerator))
+    return _power(
+        Fraction(_integer_root(base.numerator, order), _integer_root(base.denominator, order)),
+        Fraction(exponent.numerator),
+    )
 
 
 def _integer_root(number: int, order: int) -> int:
@@ -238,11 +241,10 @@ class Evaluation:
             return self.constant(node)
         if isinstance(node, Apply):
             found = self.apply(node)
-            if found != found:
+            if context().isnan(found):
                 raise NoValue
             size = abs(found)
-            if size > self.scale:
-                self.scale = size
+            self.scale = max(self.scale, size)
             return found
         return self.opaque(type(node).__name__, self.parts(node))
 
@@ -324,10 +326,21 @@ class Evaluation:
         body, group = node.args
         assert isinstance(group, Group)
         below, above = group.items
-        is_range = hasattr(below, "sides") and len(below.sides) == 2 and below.signs == ("=",) and isinstance(below.sides[0], Symbol)
+        is_range = (
+            hasattr(below, "sides")
+            and len(below.sides) == 2
+            and below.signs == ("=",)
+            and isinstance(below.sides[0], Symbol)
+        )
         low = exact(below.sides[1]) if is_range and isinstance(below.sides[1], Node) else None  # type: ignore[union-attr]
         high = exact(above) if isinstance(above, Node) else None
-        if low is None or high is None or low.denominator != 1 or high.denominator != 1 or not 0 <= high - low < _MAX_TERMS:
+        if (
+            low is None
+            or high is None
+            or low.denominator != 1
+            or high.denominator != 1
+            or not 0 <= high - low < _MAX_TERMS
+        ):
             self.is_opaque = True
             return self.opaque(node.name, self.limits(node))
         name = below.sides[0].name  # type: ignore[union-attr]
@@ -414,7 +427,26 @@ def _inverse(name: str) -> Any:
     return lambda mp, x: getattr(mp, name)(x)
 
 
-_CHEAP = {"add", "neg", "mul", "div", "paren", "percent", "abs", "pow", "root", "Re", "Im", "max", "min", "degrees", "ln", "log", "lg", "log_"}
+_CHEAP = {
+    "add",
+    "neg",
+    "mul",
+    "div",
+    "paren",
+    "percent",
+    "abs",
+    "pow",
+    "root",
+    "Re",
+    "Im",
+    "max",
+    "min",
+    "degrees",
+    "ln",
+    "log",
+    "lg",
+    "log_",
+}
 _BIG = {"int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "bigcup", "bigcap", "sup"}
 _FUNCTIONS: dict[str, Any] = {
     "add": lambda mp, a, b: a + b,
@@ -447,4 +479,4 @@ _FUNCTIONS: dict[str, Any] = {
     "arcsin": _inverse("asin"), "arccos": _inverse("acos"), "arctan": _inverse("atan"), "arccot": _inverse("acot"), "arcsec": _inverse("asec"),
     "arccsc": _inverse("acsc"), "arsinh": _inverse("asinh"), "arcosh": _inverse("acosh"), "artanh": _inverse("atanh"),
     "arcsinh": _inverse("asinh"), "erf": _inverse("erf"),
-} | {name: _inverse(name) for name in "sin cos tan cot sec csc sinh cosh tanh coth".split()}  # fmt: skip
+} | {name: _inverse(name) for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth"]}  # fmt: skip

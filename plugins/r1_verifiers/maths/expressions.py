@@ -23,13 +23,89 @@ OPENERS = frozenset(["(", "[", "{", "langle", "lfloor", "lceil"])
 CLOSERS = frozenset([")", "]", "}", "rangle", "rfloor", "rceil"])
 _CONSTANTS = {"pi": "pi", "infty": "infinity", "emptyset": "empty"}
 _SETS = {"RR", "ZZ", "NN", "QQ", "CC"}
-_ACCENTS = frozenset("vec overrightarrow overline hat widehat bar tilde widetilde dot ddot mathcal mathscr mathfrak overleftarrow".split())
-_BIG = frozenset("sum prod int iint iiint oint lim limsup liminf bigcup bigcap sup".split())
+_ACCENTS = frozenset(
+    [
+        "vec",
+        "overrightarrow",
+        "overline",
+        "hat",
+        "widehat",
+        "bar",
+        "tilde",
+        "widetilde",
+        "dot",
+        "ddot",
+        "mathcal",
+        "mathscr",
+        "mathfrak",
+        "overleftarrow",
+    ]
+)
+_BIG = frozenset(["sum", "prod", "int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "bigcup", "bigcap", "sup"])
 _SHAPES = {"arcctg": "arccot", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "cosec": "csc", "arctg": "arctan"}  # fmt: skip
 _GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar partial nabla aleph Re Im angle triangle square mho "
-    "measuredangle varpi varrho varsigma wp star circ prime blacksquare Box checkmark top imath jmath odot".split()
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "omicron",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+        "ell",
+        "hbar",
+        "partial",
+        "nabla",
+        "aleph",
+        "Re",
+        "Im",
+        "angle",
+        "triangle",
+        "square",
+        "mho",
+        "measuredangle",
+        "varpi",
+        "varrho",
+        "varsigma",
+        "wp",
+        "star",
+        "circ",
+        "prime",
+        "blacksquare",
+        "Box",
+        "checkmark",
+        "top",
+        "imath",
+        "jmath",
+        "odot",
+    ]
 )
 _CALLED = frozenset("fgFGPpQq")
 PARENS = {"(": ")", "[": "]"}
@@ -96,7 +172,9 @@ class Expressions:
             token = self.peek()
             signs = 0
             sign = "+"
-            while (token.kind == "sign" and token.text in "+-") or (token.kind == "command" and token.text in ("pm", "mp")):
+            while (token.kind == "sign" and token.text in "+-") or (
+                token.kind == "command" and token.text in ("pm", "mp")
+            ):
                 if signs and token.text != "-" and sign != "+":
                     raise Refused("signs side by side")
                 if token.text == "-" and sign == "-":
@@ -112,7 +190,9 @@ class Expressions:
                 raise Refused("signs side by side")
             term = self.term()
             if sign == "-":
-                term = Number(-term.value, term.places, term.digits) if isinstance(term, Number) else Apply("neg", (term,))
+                term = (
+                    Number(-term.value, term.places, term.digits) if isinstance(term, Number) else Apply("neg", (term,))
+                )
             elif sign in ("pm", "mp"):
                 term = Apply(sign, (term,))
             left = term if left is None else Apply("add", (left, term))
@@ -175,7 +255,11 @@ class Expressions:
 
     def is_unit_fraction(self) -> bool:
         r"""`\frac{\text{km}}{\text{h}}` is a unit."""
-        return self.sees("command", "frac") and self.peek(1).text == "{" and (self.peek(2).kind == "unit" or (self.peek(2).kind == "word" and self.peek(3).text == "}"))
+        return (
+            self.sees("command", "frac")
+            and self.peek(1).text == "{"
+            and (self.peek(2).kind == "unit" or (self.peek(2).kind == "word" and self.peek(3).text == "}"))
+        )
 
     def is_condition(self) -> bool:
         """A bracket that holds a relation is no factor: `x^2 (x > 0)`."""
@@ -242,7 +326,11 @@ class Expressions:
 
     def degrees(self, base: Node) -> Node:
         """Degrees of an angle, or of Celsius or Fahrenheit where that letter stands behind them."""
-        if self.peek().kind == "letter" and self.peek().text in "CF" and (self.peek().upright or self.peek(1).kind == "end"):
+        if (
+            self.peek().kind == "letter"
+            and self.peek().text in "CF"
+            and (self.peek().upright or self.peek(1).kind == "end")
+        ):
             return Apply(f"degrees{self.take().text}", (base,))
         return Apply("degrees", (base,))
 
@@ -321,9 +409,13 @@ class Expressions:
     def number(self, alone: bool) -> Node:
         token = self.take()
         after = self.peek()
-        if after.kind == "command" and after.text in ("overline", "dot", "bar") and "." in token.text + "." and not alone:
-            if (repeating := self.repeating(token)) is not None:
-                return repeating
+        if (
+            after.kind == "command"
+            and after.text in ("overline", "dot", "bar")
+            and "." in token.text + "."
+            and not alone
+        ) and (repeating := self.repeating(token)) is not None:
+            return repeating
         value = _number(token)
         if after.kind == "sign" and after.text == "_" and not alone:
             raise Refused("a number with an index")
@@ -332,14 +424,24 @@ class Expressions:
         if after.kind == "command" and after.text == "frac" and not self.is_unit_fraction():
             start = self.at
             part = self.command()
-            whole_fraction = isinstance(part, Apply) and part.name == "div" and all(isinstance(arg, Number) and arg.places is None for arg in part.args)
+            whole_fraction = (
+                isinstance(part, Apply)
+                and part.name == "div"
+                and all(isinstance(arg, Number) and arg.places is None for arg in part.args)
+            )
             if whole_fraction and not self.sees("sign", "^"):
                 above, below = (arg.value for arg in part.args if isinstance(arg, Number))  # type: ignore[union-attr]
                 if below == 0:
                     raise Refused("divides by zero")
                 return Number(value.value + above / below)
             self.at = start
-        elif after.kind == "number" and after.places is None and self.peek(1).text == "/" and self.peek(2).kind == "number" and after.spaced:
+        elif (
+            after.kind == "number"
+            and after.places is None
+            and self.peek(1).text == "/"
+            and self.peek(2).kind == "number"
+            and after.spaced
+        ):
             above, below = number_value(after), number_value(self.peek(2))
             if 0 < above < below and value.value.denominator == 1:
                 self.at += 3
@@ -378,9 +480,8 @@ class Expressions:
 
     def letter(self) -> Node:
         token = self.take()
-        if token.text in "CAP" and self.sees("sign", "_"):
-            if (count := self.counting(token.text)) is not None:
-                return count
+        if token.text in "CAP" and self.sees("sign", "_") and (count := self.counting(token.text)) is not None:
+            return count
         if token.text in "CP" and self.sees("sign", "(") and (pair := self.number_pair()) is not None:
             return Apply("binom" if token.text == "C" else "permutations", pair)
         symbol = self.indexed(_letter(token), token.text)
@@ -392,7 +493,12 @@ class Expressions:
             said = "".join(inside.text for inside in self.tokens[self.at : end + 1])
             self.at = end + 1
             return Symbol(f"{symbol.name}{said}")
-        if isinstance(symbol, Symbol) and symbol.name[0] in _CALLED and self.sees("sign", "(") and not self.is_condition():
+        if (
+            isinstance(symbol, Symbol)
+            and symbol.name[0] in _CALLED
+            and self.sees("sign", "(")
+            and not self.is_condition()
+        ):
             end = self.closing(self.at)
             arguments = self.items(self.tokens[self.at + 1 : end])
             self.at = end + 1
@@ -402,11 +508,17 @@ class Expressions:
     def is_event(self) -> bool:
         """A bracket behind `P` that holds an event, as `P(X = 4)` or `P(A \\mid B)`."""
         end = self.closing(self.at)
-        return any(token.text in RELATIONS or token.text in ("|", "mid", "cap", "cup") for token in self.tokens[self.at : end])
+        return any(
+            token.text in RELATIONS or token.text in ("|", "mid", "cap", "cup") for token in self.tokens[self.at : end]
+        )
 
     def number_pair(self) -> tuple[Node, Node] | None:
         tokens = self.tokens[self.at + 1 : self.at + 5]
-        if len(tokens) == 4 and [token.text for token in tokens[1::2]] == [",", ")"] and all(token.kind == "number" for token in tokens[::2]):
+        if (
+            len(tokens) == 4
+            and [token.text for token in tokens[1::2]] == [",", ")"]
+            and all(token.kind == "number" for token in tokens[::2])
+        ):
             self.at += 5
             return _number(tokens[0]), _number(tokens[2])
         return None
@@ -460,7 +572,11 @@ class Expressions:
             return Group(opening, closing, ())
         items = self.items(inside)
         if len(items) == 1 and PARENS.get(opening) == closing and isinstance(items[0], Node):
-            return items[0] if not (isinstance(items[0], Number) and self.sees("sign", "^")) else Apply("paren", (items[0],))
+            return (
+                items[0]
+                if not (isinstance(items[0], Number) and self.sees("sign", "^"))
+                else Apply("paren", (items[0],))
+            )
         return Group(opening, closing, items)
 
     def brace_group(self) -> Node:
@@ -592,7 +708,11 @@ class Expressions:
                 else:
                     base = Symbol(self.script_text())
         arguments = self.function_arguments()
-        inverse = isinstance(exponent, Number) and exponent.value == -1 or (isinstance(exponent, Apply) and exponent == Apply("neg", (Number(Fraction(1)),)))
+        inverse = (
+            isinstance(exponent, Number)
+            and exponent.value == -1
+            or (isinstance(exponent, Apply) and exponent == Apply("neg", (Number(Fraction(1)),)))
+        )
         if inverse and name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"):
             name, exponent = ("ar" if name.endswith("h") else "arc") + name, None
         if name in ("max", "min", "gcd", "lcm") and len(arguments) == 1 and isinstance(arguments[0], Group):
@@ -604,7 +724,7 @@ class Expressions:
         return value if exponent is None else Apply("pow", (value, exponent))
 
     def function_arguments(self) -> tuple[Node, ...]:
-        if self.sees("sign", "(", "[", "{") :
+        if self.sees("sign", "(", "[", "{"):
             if self.sees("sign", "{"):
                 return (self.postfix(self.braced()),)
             end = self.closing(self.at)
@@ -614,7 +734,11 @@ class Expressions:
         value = self.signed_factor()
         while True:
             token = self.peek()
-            if not self.begins_factor(token) or (token.kind == "sign" and token.text in "([|‖") or token.text in FUNCTIONS:
+            if (
+                not self.begins_factor(token)
+                or (token.kind == "sign" and token.text in "([|‖")
+                or token.text in FUNCTIONS
+            ):
                 return (value,)
             if token.kind == "number" and isinstance(value, Number):
                 raise Refused("two numbers side by side")

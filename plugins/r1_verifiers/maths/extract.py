@@ -34,11 +34,19 @@ _STATES = re.compile(
 _GSM8K = re.compile(r"(?m:^|(?<=\s))####[ \t]*(\S[^\n]*)")
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
 _BOLD = re.compile(r"(?<![\w)*])\*\*(?![\s*])([^*\n]{1,400}?)(?<![\s*])\*\*(?![\w(*])")
-_ASIDE = re.compile(r",\s+(?!(?:and|or)\b)(?=[a-z]{2,}\b)|\s+(?:because|since|so that|which|as)\s|(?<=[^\s.])\.(?=\s+[A-Z])")
-_CONDITION = re.compile(r",?\s+(?:where|when|if|with|such\s+that|for\s+(?:all|any|every|each|some|integers?|\$|\\\())\b")
+_ASIDE = re.compile(
+    r",\s+(?!(?:and|or)\b)(?=[a-z]{2,}\b)|\s+(?:because|since|so that|which|as)\s|(?<=[^\s.])\.(?=\s+[A-Z])"
+)
+_CONDITION = re.compile(
+    r",?\s+(?:where|when|if|with|such\s+that|for\s+(?:all|any|every|each|some|integers?|\$|\\\())\b"
+)
 _SENTENCE = re.compile(r"[A-Za-z]{3,}")
-_NO_SENTENCE = re.compile(r"(?i:\b(?:and|or|option|choice|answer|solution|percent|degrees?|dollars?|cents?|meters?|feet|inch(?:es)?|square|cubic|hours?|minutes?|seconds?|miles?|pounds?|ounces?|per|if|for|where|when)\b)")
-_SAYS_SO = re.compile(r"[ \t]*(?:is|are|was|for|when|if|as|because|since|in|on|at|to|and|or|but|so|the|which|that|by|of|we|it|has|have|satisfies|works|gives|only)\b")
+_NO_SENTENCE = re.compile(
+    r"(?i:\b(?:and|or|option|choice|answer|solution|percent|degrees?|dollars?|cents?|meters?|feet|inch(?:es)?|square|cubic|hours?|minutes?|seconds?|miles?|pounds?|ounces?|per|if|for|where|when)\b)"
+)
+_SAYS_SO = re.compile(
+    r"[ \t]*(?:is|are|was|for|when|if|as|because|since|in|on|at|to|and|or|but|so|the|which|that|by|of|we|it|has|have|satisfies|works|gives|only)\b"
+)
 _HOPE = re.compile(r"\.?\s*I hope\b[^\n]{0,80}\Z")
 _MINUS = re.compile(r"(?:\A|[\s$=({\[,])[-\u2212\u2013](\s*)\Z")
 

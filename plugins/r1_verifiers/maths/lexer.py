@@ -4,6 +4,7 @@ Letters are letters first. A run of letters is a word only where it is a known n
 it is written as one: in `\mathrm` or `\text`, or by a name of more than one letter.
 """
 
+import itertools
 import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -29,14 +30,124 @@ class Token:
 
 END = Token("end", "")
 FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan arccot arcsec arccsc asin acos atan arsinh arcosh artanh "
-    "log ln lg exp sqrt cbrt abs floor ceil max min gcd lcm det arg Re Im sgn dim deg ker rank tr erf binom cosec tg ctg arctg".split()
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "sinh",
+        "cosh",
+        "tanh",
+        "coth",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arccot",
+        "arcsec",
+        "arccsc",
+        "asin",
+        "acos",
+        "atan",
+        "arsinh",
+        "arcosh",
+        "artanh",
+        "log",
+        "ln",
+        "lg",
+        "exp",
+        "sqrt",
+        "cbrt",
+        "abs",
+        "floor",
+        "ceil",
+        "max",
+        "min",
+        "gcd",
+        "lcm",
+        "det",
+        "arg",
+        "Re",
+        "Im",
+        "sgn",
+        "dim",
+        "deg",
+        "ker",
+        "rank",
+        "tr",
+        "erf",
+        "binom",
+        "cosec",
+        "tg",
+        "ctg",
+        "arctg",
+    ]
 )
 _NAMES = {"pi", "infinity", "inf", "oo", "mod", "infty", "theta", "alpha", "beta", "lambda", "omega", "phi"}
 _KEYWORDS = frozenset(
-    "and or if where for with when such that than to is are all any per in not of the by on at no only also then so from over".split()
+    [
+        "and",
+        "or",
+        "if",
+        "where",
+        "for",
+        "with",
+        "when",
+        "such",
+        "that",
+        "than",
+        "to",
+        "is",
+        "are",
+        "all",
+        "any",
+        "per",
+        "in",
+        "not",
+        "of",
+        "the",
+        "by",
+        "on",
+        "at",
+        "no",
+        "only",
+        "also",
+        "then",
+        "so",
+        "from",
+        "over",
+    ]
 )
-_SHORT_WORDS = frozenset("no am pm up by dne if we it he so be an my us do go as at why try dry sky fly shy".split())
+_SHORT_WORDS = frozenset(
+    [
+        "no",
+        "am",
+        "pm",
+        "up",
+        "by",
+        "dne",
+        "if",
+        "we",
+        "it",
+        "he",
+        "so",
+        "be",
+        "an",
+        "my",
+        "us",
+        "do",
+        "go",
+        "as",
+        "at",
+        "why",
+        "try",
+        "dry",
+        "sky",
+        "fly",
+        "shy",
+    ]
+)
 _RENAMED = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "leqslant": "le", "leq": "le",
     "geqslant": "ge", "geq": "ge", "leqq": "le", "geqq": "ge", "ne": "neq", "to": "rightarrow", "gets": "leftarrow", "lbrace": "{", "rbrace": "}",
@@ -48,12 +159,84 @@ _RENAMED = {
     "backslash": "setminus", "smallsetminus": "setminus",
 }  # fmt: skip
 _DROPPED = frozenset(
-    "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr bigm middle displaystyle textstyle scriptstyle limits nolimits "
-    "tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge rm bf it boldmath hfill noindent nonumber strut allowbreak".split()
+    [
+        "left",
+        "right",
+        "big",
+        "Big",
+        "bigg",
+        "Bigg",
+        "bigl",
+        "bigr",
+        "Bigl",
+        "Bigr",
+        "biggl",
+        "biggr",
+        "Biggl",
+        "Biggr",
+        "bigm",
+        "middle",
+        "displaystyle",
+        "textstyle",
+        "scriptstyle",
+        "limits",
+        "nolimits",
+        "tiny",
+        "scriptsize",
+        "footnotesize",
+        "small",
+        "normalsize",
+        "large",
+        "Large",
+        "LARGE",
+        "huge",
+        "Huge",
+        "rm",
+        "bf",
+        "it",
+        "boldmath",
+        "hfill",
+        "noindent",
+        "nonumber",
+        "strut",
+        "allowbreak",
+    ]
 )
-_TEXTS = frozenset("text textrm textbf textit textnormal texttt textsf mbox mathrm mathit mathsf operatorname mathop emph".split())
+_TEXTS = frozenset(
+    [
+        "text",
+        "textrm",
+        "textbf",
+        "textit",
+        "textnormal",
+        "texttt",
+        "textsf",
+        "mbox",
+        "mathrm",
+        "mathit",
+        "mathsf",
+        "operatorname",
+        "mathop",
+        "emph",
+    ]
+)
 _SEE_THROUGH = frozenset(
-    "boxed fbox underline mathbf boldsymbol bm pmb uline cancel ensuremath mathstrut mathnormal mathtt textcircled".split()
+    [
+        "boxed",
+        "fbox",
+        "underline",
+        "mathbf",
+        "boldsymbol",
+        "bm",
+        "pmb",
+        "uline",
+        "cancel",
+        "ensuremath",
+        "mathstrut",
+        "mathnormal",
+        "mathtt",
+        "textcircled",
+    ]
 )
 _COLOURED = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
 _SPACES = {",", ";", ":", "!", ">", " ", "/", "thinspace", "quad", "qquad", "hspace", "enspace", "medspace", "thickspace", "negthinspace", "nobreakspace"}  # fmt: skip
@@ -122,8 +305,14 @@ class _Lexer:
     def _stand_apart(self, piece: str) -> bool:
         """Return True if two formulas with nothing between them are two answers, not one that was broken in two."""
         ended = self.out[-1] if self.out else None
-        goes_on = ended is not None and ended.kind in ("sign", "command") and ended.text in ("+", "-", "=", ",", ";", "cdot", "times", "<", ">", "(")
-        return not goes_on and not re.match(r"\s*(?:[-+=<>*/,;.^!)]|\\(?:cdot|times|pm|le|ge|ne|approx|cup|text|mathrm|quad|in)\b)", piece)
+        goes_on = (
+            ended is not None
+            and ended.kind in ("sign", "command")
+            and ended.text in ("+", "-", "=", ",", ";", "cdot", "times", "<", ">", "(")
+        )
+        return not goes_on and not re.match(
+            r"\s*(?:[-+=<>*/,;.^!)]|\\(?:cdot|times|pm|le|ge|ne|approx|cup|text|mathrm|quad|in)\b)", piece
+        )
 
     def _add(self, kind: Kind, text: str, spaced: bool, upright: bool = False, places: int | None = None) -> None:
         self.out.append(Token(kind, text, spaced, places, upright))
@@ -176,7 +365,11 @@ class _Lexer:
         if not whole.isdigit() and match["whole"]:
             separators = {re.sub(r"[\\!{}]", "", part).strip() for part in re.split(r"\d+", whole)[1:-1]}
             in_list = bool(self.depth) and separators == {","} and "!" not in whole and "{" not in whole
-            if len(separators) > 1 or (in_list and ", " not in self.text) or (whole.startswith("0") and separators == {","}):
+            if (
+                len(separators) > 1
+                or (in_list and ", " not in self.text)
+                or (whole.startswith("0") and separators == {","})
+            ):
                 match = _PLAIN.match(text, at)
                 assert match is not None
                 whole = match["whole"] or ""
@@ -185,7 +378,10 @@ class _Lexer:
         digits = re.sub(r"\D", "", whole) or "0"
         point = match["bare"] or match["point"] or ""
         if point == "." and not re.match(r"\s*\\(?:overline|dot|bar)", text[match.end() : match.end() + 12]):
-            if not re.match(r"\s*(?:\\?[)\]},;$]|\\text|\\q|\Z)", text[match.end() : match.end() + 6]) and not text[match.end() : match.end() + 1].isspace():
+            if (
+                not re.match(r"\s*(?:\\?[)\]},;$]|\\text|\\q|\Z)", text[match.end() : match.end() + 6])
+                and not text[match.end() : match.end() + 1].isspace()
+            ):
                 raise Refused("a number with a point behind it")
             point = ""
             end = match.end()
@@ -213,11 +409,15 @@ class _Lexer:
             kind: Kind = "unit" if is_unit_word(run) and self._behind_value(spaced) else "word"
             self._add(kind, unit_name(run) if kind == "unit" else run.casefold(), spaced, upright)
             return at + len(run)
-        if "'" in run or "’" in run:
-            if not (len(run) > 4 and mode == "plain"):
-                run = re.split("['’]", run)[0]
+        if ("'" in run or "’" in run) and not (len(run) > 4 and mode == "plain"):
+            run = re.split("['’]", run)[0]
         if len(run) == 1:
-            if run == "U" and self.out and self.out[-1].text in (")", "]") and text[at + 1 :].lstrip(" ")[:1] in ("(", "["):
+            if (
+                run == "U"
+                and self.out
+                and self.out[-1].text in (")", "]")
+                and text[at + 1 :].lstrip(" ")[:1] in ("(", "[")
+            ):
                 self._add("command", "cup", spaced)
             else:
                 self._add("letter", run, spaced)
@@ -226,20 +426,26 @@ class _Lexer:
         if run in _NAMES:
             self._add("command", {"infinity": "infty", "inf": "infty", "oo": "infty"}.get(run, run), spaced)
             return at + len(run)
-        if run in FUNCTIONS and not (run == "min" and self._behind_value(spaced) and text[at + 3 : at + 4] not in ("(", "{")):
+        if run in FUNCTIONS and not (
+            run == "min" and self._behind_value(spaced) and text[at + 3 : at + 4] not in ("(", "{")
+        ):
             self._add("command", run, spaced)
             return at + len(run)
-        if run.lower() in _KEYWORDS and (mode == "plain" or spaced):
-            if not (run.lower() == "in" and self._behind_value(spaced) and self._unit_place(text, at + 2)):
-                self._add("word", run.casefold(), spaced)
-                return at + len(run)
+        is_inch = run.lower() == "in" and self._behind_value(spaced) and self._unit_place(text, at + 2)
+        if run.lower() in _KEYWORDS and (mode == "plain" or spaced) and not is_inch:
+            self._add("word", run.casefold(), spaced)
+            return at + len(run)
         if is_unit_word(run) and self._behind_value(spaced) and (len(run) > 1):
             self._add("unit", unit_name(run), spaced)
             return at + len(run)
         if after != "_" and self._reads_like_a_word(run, mode):
             self._add("word", run.casefold(), spaced)
             return at + len(run)
-        name = next((name for name in sorted(FUNCTIONS | _NAMES, key=len, reverse=True) if run.startswith(name)), None) if len(run) > 2 else None
+        name = (
+            next((name for name in sorted(FUNCTIONS | _NAMES, key=len, reverse=True) if run.startswith(name)), None)
+            if len(run) > 2
+            else None
+        )
         if name is not None and len(name) > 1 and mode != "prose" and len(run) - len(name) <= 2:
             self._add("command", {"infinity": "infty", "inf": "infty", "oo": "infty"}.get(name, name), spaced)
             for letter in run[len(name) :]:
@@ -259,7 +465,10 @@ class _Lexer:
             or (last.kind == "command" and last.text in ("pi", "cdot", "%", "}"))
             or last.kind == "unit"
             or (last.kind == "letter" and spaced)
-            or (last.kind == "word" and last.text in ("per", "square", "cubic", "sq", "cu", "hundred", "thousand", "million", "billion"))
+            or (
+                last.kind == "word"
+                and last.text in ("per", "square", "cubic", "sq", "cu", "hundred", "thousand", "million", "billion")
+            )
         )
 
     def _unit_place(self, text: str, at: int) -> bool:
@@ -270,7 +479,7 @@ class _Lexer:
         if len(run) < 3 or not _VOWEL.search(run):
             return run.lower() in _SHORT_WORDS and mode == "plain"
         lower = run.lower()
-        ascending = all(a < b for a, b in zip(lower, lower[1:], strict=False))
+        ascending = all(a < b for a, b in itertools.pairwise(lower))
         return not (ascending and len(run) <= 4 and run.islower()) and not (run.isupper() and len(run) <= 4)
 
     def _command(self, text: str, at: int, mode: str, spaced: bool) -> tuple[int, bool]:
@@ -322,9 +531,7 @@ class _Lexer:
             self._add("command", name, spaced)
         elif name in ("|", "Vert", "lVert", "rVert"):
             self._add("sign", "‖", spaced)
-        elif name in "<>:":
-            self._add("sign", name, spaced)
-        elif name in ("£", "€"):
+        elif name in "<>:" or name in ("£", "€"):
             self._add("sign", name, spaced)
         else:
             self._add("command", name, spaced)
@@ -347,15 +554,21 @@ class _Lexer:
             self._add("letter", bare, spaced, upright=True)
         elif bare in FUNCTIONS and not (is_unit_word(bare) and (self._behind_value(True) or self._unit_in_front())):
             self._add("command", bare, spaced)
-        elif (is_unit_word(bare) and bare.lower() not in ("a",)) and not re.match(r"\s*[_(]", text[end:]) and (self._behind_value(True) or self._unit_in_front()):
+        elif (
+            (is_unit_word(bare) and bare.lower() not in ("a",))
+            and not re.match(r"\s*[_(]", text[end:])
+            and (self._behind_value(True) or self._unit_in_front())
+        ):
             self._add("unit", unit_name(bare), spaced, upright=True)
         elif len(bare) == 1 and bare.isalpha():
             self._add("letter", bare, spaced, upright=True)
         elif name in ("mathrm", "operatorname", "mathit") and re.fullmatch(r"[A-Za-z]{2}", bare) and bare.isupper():
             for index, letter in enumerate(bare):
                 self._add("letter", letter, spaced and not index)
+        elif "$" in inside:
+            self._mixed(inside)
         else:
-            self._piece(inside, "prose" if "$" not in inside else "prose", spaced, upright=True) if "$" not in inside else self._mixed(inside)
+            self._piece(inside, "prose", spaced, upright=True)
         return end, True
 
     def _mixed(self, inside: str) -> None:

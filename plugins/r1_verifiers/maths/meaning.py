@@ -90,7 +90,11 @@ def _with_sign(node: Node, is_plus: bool) -> Node:
             return args[0] if is_plus == (node.name == "pm") else Apply("neg", args)
         return Apply(node.name, args)
     if isinstance(node, Group):
-        return Group(node.opening, node.closing, tuple(_with_sign(item, is_plus) if isinstance(item, Node) else item for item in node.items))
+        return Group(
+            node.opening,
+            node.closing,
+            tuple(_with_sign(item, is_plus) if isinstance(item, Node) else item for item in node.items),
+        )
     return node
 
 
@@ -106,7 +110,11 @@ def _applied(value: Apply) -> Value:
         return Quantity(value.args[0], "degree" + value.name[7:])
     if value.name == "percent":
         return Quantity(value.args[0], "%")
-    if value.name == "neg" and isinstance(value.args[0], Apply) and value.args[0].name in ("degrees", "degreesC", "degreesF"):
+    if (
+        value.name == "neg"
+        and isinstance(value.args[0], Apply)
+        and value.args[0].name in ("degrees", "degreesC", "degreesF")
+    ):
         return Quantity(Apply("neg", (value.args[0].args[0],)), "degree" + value.args[0].name[7:])
     if value.name in ("cup", "setminus", "cap"):
         return _sets(value) or value
@@ -114,9 +122,20 @@ def _applied(value: Apply) -> Value:
         last = value.args[1]
         if isinstance(last, Apply) and last.name == "neg" and isinstance(last.args[0], Group):
             return _sets(Apply("setminus", (value.args[0], last.args[0]))) or value
-    if value.name == "call" and isinstance(value.args[1], Group) and isinstance(value.args[0], Symbol) and value.args[0].name.isupper() and len(value.args[1].items) > 1:
+    if (
+        value.name == "call"
+        and isinstance(value.args[1], Group)
+        and isinstance(value.args[0], Symbol)
+        and value.args[0].name.isupper()
+        and len(value.args[1].items) > 1
+    ):
         return Named(value.args[0].name, meaning(value.args[1]), value.args[0])  # the point A(1, 2)
-    if value.name == "mul" and isinstance(value.args[0], Symbol) and value.args[0].name in ("Q",) and isinstance(value.args[1], Group):
+    if (
+        value.name == "mul"
+        and isinstance(value.args[0], Symbol)
+        and value.args[0].name in ("Q",)
+        and isinstance(value.args[1], Group)
+    ):
         return Named(value.args[0].name, meaning(value.args[1]), value.args[0])
     return value
 
@@ -163,7 +182,11 @@ def _group(group: Group) -> Value:
         return Group("(", ")", tuple(meaning(item) for item in group.items))
     if len(group.items) == 1 and group.opening in "([":
         return meaning(group.items[0])
-    if group.opening == "[" and len(group.items) > 1 and all(isinstance(item, Group) and item.opening == "[" for item in group.items):
+    if (
+        group.opening == "["
+        and len(group.items) > 1
+        and all(isinstance(item, Group) and item.opening == "[" for item in group.items)
+    ):
         rows = [item.items for item in group.items if isinstance(item, Group)]
         if len({len(row) for row in rows}) == 1:
             return Matrix(tuple(tuple(meaning(cell) for cell in row) for row in rows))
@@ -208,7 +231,11 @@ def _sets(value: Value) -> Value | None:
     left = _sets(value.args[0])
     if value.name == "setminus":
         taken = meaning(value.args[1])
-        if isinstance(left, RealSet) and isinstance(taken, Several) and all(isinstance(item, Node) for item in taken.items):
+        if (
+            isinstance(left, RealSet)
+            and isinstance(taken, Several)
+            and all(isinstance(item, Node) for item in taken.items)
+        ):
             return RealSet(left.parts, (*left.without, *taken.items))  # type: ignore[arg-type]
         if isinstance(left, RealSet) and isinstance(value.args[1], Group) and value.args[1].opening == "{":
             return RealSet(left.parts, (*left.without, *value.args[1].items))  # type: ignore[arg-type]
@@ -221,7 +248,11 @@ def _sets(value: Value) -> Value | None:
         if isinstance(first, Several) and isinstance(second, Several):
             return Several((*first.items, *second.items), is_set=True)
         for one, other in ((left, second), (right, first)):
-            if isinstance(one, RealSet) and isinstance(other, Several) and all(isinstance(item, Node) for item in other.items):
+            if (
+                isinstance(one, RealSet)
+                and isinstance(other, Several)
+                and all(isinstance(item, Node) for item in other.items)
+            ):
                 points = tuple(Interval(item, item, True, True) for item in other.items)  # type: ignore[arg-type]
                 return RealSet((*one.parts, *points), one.without)
         return None
@@ -258,9 +289,23 @@ def _meet(one: RealSet, other: RealSet) -> RealSet | None:
             if any(end is None for end in ends):
                 return None
             a_low, b_low, a_high, b_high = ends
-            low, has_low = (a.low, a.has_low) if a_low > b_low else (b.low, b.has_low) if b_low > a_low else (a.low, a.has_low and b.has_low)  # type: ignore[operator]
-            high, has_high = (a.high, a.has_high) if a_high < b_high else (b.high, b.has_high) if b_high < a_high else (a.high, a.has_high and b.has_high)  # type: ignore[operator]
-            if max(a_low, b_low) < min(a_high, b_high) or (max(a_low, b_low) == min(a_high, b_high) and has_low and has_high):  # type: ignore[type-var]
+            low, has_low = (
+                (a.low, a.has_low)
+                if a_low > b_low
+                else (b.low, b.has_low)
+                if b_low > a_low
+                else (a.low, a.has_low and b.has_low)
+            )  # type: ignore[operator]
+            high, has_high = (
+                (a.high, a.has_high)
+                if a_high < b_high
+                else (b.high, b.has_high)
+                if b_high < a_high
+                else (a.high, a.has_high and b.has_high)
+            )  # type: ignore[operator]
+            if max(a_low, b_low) < min(a_high, b_high) or (
+                max(a_low, b_low) == min(a_high, b_high) and has_low and has_high
+            ):  # type: ignore[type-var]
                 parts.append(Interval(low, high, has_low, has_high))
     return RealSet(tuple(parts), (*one.without, *other.without), one.name or other.name)
 
@@ -280,23 +325,35 @@ def is_name(node: Value) -> bool:
         return False
     args = node.args
     if node.name in _CALLS:
-        return bool(letters(node)) and not any(isinstance(part, Number) for part in nodes(args[0])) or node.name == "call"
+        return (
+            bool(letters(node)) and not any(isinstance(part, Number) for part in nodes(args[0])) or node.name == "call"
+        )
     if node.name == "paren":
         return is_name(args[0])
     if node.name == "mul":
-        if _is_inverse(args[0]) or (isinstance(args[0], Symbol) and isinstance(args[1], Group) and len(args[1].items) == 1):
+        if _is_inverse(args[0]) or (
+            isinstance(args[0], Symbol) and isinstance(args[1], Group) and len(args[1].items) == 1
+        ):
             return True
         flat = _factors(node)
         if flat and isinstance(flat[0], Symbol) and flat[0].name in ("triangle", "angle", "Delta", "measuredangle"):
             return True
-        if flat and isinstance(flat[0], Symbol) and flat[0].name in ("E", "D", "P") and len(flat) == 2 and isinstance(flat[1], Symbol):
+        if (
+            flat
+            and isinstance(flat[0], Symbol)
+            and flat[0].name in ("E", "D", "P")
+            and len(flat) == 2
+            and isinstance(flat[1], Symbol)
+        ):
             return True
         return all(isinstance(factor, Symbol) and factor.name[:1].isupper() for factor in flat)
     if node.name == "pow":
         return isinstance(args[0], Symbol) and args[0].name in ("f", "g", "F") and _is_inverse(node)
     if node.name == "div":
         above, below = _factors(args[0]), _factors(args[1])
-        return all(isinstance(part[0], Symbol) and part[0].name in ("d", "partial") for part in (above, below) if part) and bool(above and below)
+        return all(
+            isinstance(part[0], Symbol) and part[0].name in ("d", "partial") for part in (above, below) if part
+        ) and bool(above and below)
     return False
 
 
@@ -318,7 +375,9 @@ def may_be_named(node: Value) -> bool:
     if not isinstance(node, Node) or not letters(node):
         return False
     for part in nodes(node):
-        if (isinstance(part, Number) and part.value != -1) or (isinstance(part, Apply) and part.name in ("neg", "pm", "mp")):
+        if (isinstance(part, Number) and part.value != -1) or (
+            isinstance(part, Apply) and part.name in ("neg", "pm", "mp")
+        ):
             return False
     return True
 
@@ -378,7 +437,9 @@ def _equation(value: Relation) -> Value:
         return Named(spelled(first), inner, first if isinstance(first, Node) else None)
     if len(sides) == 2 and isinstance(last, Symbol) and signs == ("=",):
         return Named(last.name, meaning(first), last)
-    if all(isinstance(side, Node) and not letters(side) for side in sides) or not any(isinstance(side, Node) and letters(side) for side in sides):
+    if all(isinstance(side, Node) and not letters(side) for side in sides) or not any(
+        isinstance(side, Node) and letters(side) for side in sides
+    ):
         return _value_of(sides, signs)
     if signs[-1] == "~" and len(sides) == 2:
         return Approximate(meaning(last), meaning(first))
@@ -471,7 +532,17 @@ def is_condition(value: Value) -> bool:
     """Return True for what only restricts letters: an inequality, `k \\in \\mathbb{Z}`."""
     if isinstance(value, RealSet):
         return bool(value.name)
-    return isinstance(value, Relation) and set(value.signs) <= {"<", ">", "<=", ">=", "in", "notin", "!=", "subset", "subseteq"}
+    return isinstance(value, Relation) and set(value.signs) <= {
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "in",
+        "notin",
+        "!=",
+        "subset",
+        "subseteq",
+    }
 
 
 def combined(parts: list[tuple[Value, str]]) -> Value:
@@ -480,9 +551,16 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     if len(values) == 1:
         return values[0]
     joins = {separator for _, separator in parts[:-1]}
-    if all(isinstance(value, RealSet) for value in values) and joins <= {",", ";"} and not any(value.name for value in values if isinstance(value, RealSet)):
+    if (
+        all(isinstance(value, RealSet) for value in values)
+        and joins <= {",", ";"}
+        and not any(value.name for value in values if isinstance(value, RealSet))
+    ):
         return Several(tuple(values))
-    if all(isinstance(value, RealSet) for value in values) and len({value.name for value in values if isinstance(value, RealSet)}) == 1:
+    if (
+        all(isinstance(value, RealSet) for value in values)
+        and len({value.name for value in values if isinstance(value, RealSet)}) == 1
+    ):
         return _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
     if not is_condition(values[0]) and not isinstance(values[0], RealSet | Words | Choice):
         conditions = [value for value in values[1:] if is_condition(value)]
@@ -491,10 +569,9 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
             return Conditioned(combined([(value, ",") for value in rest]), tuple(conditions))
     first = values[0]
     names = [value.name if isinstance(value, Named) else None for value in values]
-    if isinstance(first, Named) and len(values) > 1:
-        if all(name is None for name in names[1:]) or len(set(names)) == 1:
-            unwrapped = [value.value if isinstance(value, Named) else value for value in values]
-            return Named(first.name, Several(tuple(_flat(unwrapped))), first.left)
+    if isinstance(first, Named) and (all(name is None for name in names[1:]) or len(set(names)) == 1):
+        unwrapped = [value.value if isinstance(value, Named) else value for value in values]
+        return Named(first.name, Several(tuple(_flat(unwrapped))), first.left)
     flat = _flat(values)
     unit = flat[-1].unit if isinstance(flat[-1], Quantity) else ""
     if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
@@ -507,7 +584,11 @@ def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
     for other in sets[1:]:
         met = _meet(found, other)
         is_or = bool(joins & {"or", "vee", "或"}) and not (other.without and other.parts == (REALS,))
-        is_and = bool(joins & {"and", "wedge", "且"}) or bool(other.without and other.parts == (REALS,)) or bool(found.without and found.parts == (REALS,))
+        is_and = (
+            bool(joins & {"and", "wedge", "且"})
+            or bool(other.without and other.parts == (REALS,))
+            or bool(found.without and found.parts == (REALS,))
+        )
         if met is None or (not is_and and (is_or or not met.parts)) or (is_and and not met.parts and not found.without):
             found = RealSet((*found.parts, *other.parts), (*found.without, *other.without), found.name)
         else:
@@ -515,4 +596,15 @@ def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
     return found
 
 
-__all__ = ["Composite", "as_real_set", "both_signs", "close_enough", "combined", "interval_of", "is_condition", "is_name", "may_be_named", "meaning"]
+__all__ = [
+    "Composite",
+    "as_real_set",
+    "both_signs",
+    "close_enough",
+    "combined",
+    "interval_of",
+    "is_condition",
+    "is_name",
+    "may_be_named",
+    "meaning",
+]

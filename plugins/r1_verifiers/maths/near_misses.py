@@ -15,7 +15,9 @@ from .units import is_unit_word
 
 MOST = 12  # variants of one gold answer
 
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:(?:,\\!|\{,\}|,(?=\d{3}))\d{3})*(?:\.\d+)?(?![\w.]*_)|(?<=[A-Za-z}{)(^])\d+(?:\.\d+)?")
+_NUMBER = re.compile(
+    r"(?<![\w.])\d+(?:(?:,\\!|\{,\}|,(?=\d{3}))\d{3})*(?:\.\d+)?(?![\w.]*_)|(?<=[A-Za-z}{)(^])\d+(?:\.\d+)?"
+)
 _FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _SLASHED = re.compile(r"(?<![\w.])(\d+)\s*/\s*(\d+)(?![\w.])")
 _UNIT = re.compile(r"\\(?:text|mathrm)\s*\{\s*~?\s*([A-Za-z]+)\s*\}|(?<=\d)\s+([A-Za-z]{2,})\b|\(([A-Za-z]+)\)")
@@ -30,9 +32,7 @@ def near(gold: Value, text: str) -> Iterator[str]:
     """Texts that are no right answer to a gold answer with that text. At most `MOST`, each another."""
     if isinstance(gold, Words):
         kinds = [_numbers(text) if re.search(r"\d", gold.text) else iter(()), _denied(gold.text)]
-    elif isinstance(gold, Prose):
-        kinds = [_numbers(text)]
-    elif isinstance(gold, Date | Clock):
+    elif isinstance(gold, (Prose, Date | Clock)):
         kinds = [_numbers(text)]
     elif isinstance(gold, Choice):
         kinds = [_letters(gold)]
@@ -66,7 +66,7 @@ def _numbers(text: str) -> Iterator[str]:
         if _INDEX.search(text[: found.start()]):
             continue
         digits = found[0]
-        whole, point, decimals = digits.partition(".")
+        whole, _point, decimals = digits.partition(".")
         position = len(digits) - 1
         if len(decimals) > 4:
             position = len(whole) + 3  # behind that, two decimals may be one rounded value
@@ -80,7 +80,12 @@ def _items(text: str) -> Iterator[str]:
     """One item dropped, and each alone."""
     inner, opening, closing = text.strip(), "", ""
     for left, right in (("$", "$"), (r"\{", r"\}"), ("{", "}")):
-        if inner.startswith(left) and inner.endswith(right) and len(inner) > len(left) + len(right) and left not in inner[len(left) : -len(right)]:
+        if (
+            inner.startswith(left)
+            and inner.endswith(right)
+            and len(inner) > len(left) + len(right)
+            and left not in inner[len(left) : -len(right)]
+        ):
             inner, opening, closing = inner[len(left) : -len(right)], opening + left, right + closing
     items = _split(inner)
     if len(items) < 2:

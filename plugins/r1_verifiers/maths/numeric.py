@@ -90,8 +90,12 @@ def _rounds(literal: Number, difference: Any) -> bool:
     if literal.value.numerator:
         whole = abs(literal.value)
         exponent = len(str(int(whole))) if whole >= 1 else 0
-    last = Fraction(1, 10**literal.places) if exponent <= literal.digits else Fraction(10) ** (exponent - literal.digits)
-    return bool(difference <= (last if isinstance(difference, Fraction) else context().mpf(last.numerator) / last.denominator))
+    last = (
+        Fraction(1, 10**literal.places) if exponent <= literal.digits else Fraction(10) ** (exponent - literal.digits)
+    )
+    return bool(
+        difference <= (last if isinstance(difference, Fraction) else context().mpf(last.numerator) / last.denominator)
+    )
 
 
 def _at_places(gold: Node, answer: Node) -> bool | None:
@@ -123,7 +127,12 @@ def _pair(gold: Node, answer: Node, index: int) -> tuple[Any, Any, Any, bool] | 
     """Both values at one place, the largest value on the way, and whether a part of them is opaque."""
     first, second = Evaluation(index), Evaluation(index)
     try:
-        return first.value(gold), second.value(answer), max(first.scale, second.scale), first.is_opaque or second.is_opaque
+        return (
+            first.value(gold),
+            second.value(answer),
+            max(first.scale, second.scale),
+            first.is_opaque or second.is_opaque,
+        )
     except NoValue:
         return None
 

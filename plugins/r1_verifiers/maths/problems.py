@@ -19,7 +19,9 @@ _MAX_SPANS = 40
 def asked_for(problem: str) -> frozenset[Node]:
     """The expressions in a problem that hold letters and are no equations."""
     found = set()
-    texts = [next(filter(None, match.groups())) for match in _SPAN.finditer(problem[:20_000])] + _ASKED.findall(problem[:20_000])
+    texts = [next(filter(None, match.groups())) for match in _SPAN.finditer(problem[:20_000])] + _ASKED.findall(
+        problem[:20_000]
+    )
     for text in texts[:_MAX_SPANS]:
         try:
             parser = Statements(tokens(tidied(text)))

@@ -19,26 +19,62 @@ from .statements import CONDITIONS, Statements, split
 from .types import Based, Choice, Clock, Conditioned, Date, Named, Prose, Several, Value, Words
 from .units import is_unit_word
 
-_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mbox|operatorname|bf|rm)\s*\{([^{}]*)\}")
+_TEXT = re.compile(
+    r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mbox|operatorname|bf|rm)\s*\{([^{}]*)\}"
+)
 _SPACE = re.compile(r"(?<!\\)\\(?:[,;:!>\s]|quad(?![A-Za-z])|qquad(?![A-Za-z]))|~")
 _LETTERS = "A-J"
-_CHOICE = re.compile(rf"(?:(?:the )?(?:correct |right )?(?:option|choice|answer)(?: is)?\s*:?\s*)?[(\[]?\s*([{_LETTERS}])\s*[)\]]?\s*[.:)]?", re.IGNORECASE)
-_CHOICE_WITH = re.compile(rf"(?:(?:option|choice|answer)\s*:?\s*)?(?:\(\s*([{_LETTERS}])\s*\)|([{_LETTERS}])\s*[).:](?!\d))\s*[.:]?\s*(\S.*)", re.DOTALL)
-_CHOICES = re.compile(r"\(?\s*[A-H]\s*\)?(?:\s*(?:,\s*and\b|[,;&、]|\band\b|\s)\s*\(?\s*[A-H]\s*\)?)+\.?|\(\s*[A-H](?:\s*,\s*[A-H])+\s*\)")
+_CHOICE = re.compile(
+    rf"(?:(?:the )?(?:correct |right )?(?:option|choice|answer)(?: is)?\s*:?\s*)?[(\[]?\s*([{_LETTERS}])\s*[)\]]?\s*[.:)]?",
+    re.IGNORECASE,
+)
+_CHOICE_WITH = re.compile(
+    rf"(?:(?:option|choice|answer)\s*:?\s*)?(?:\(\s*([{_LETTERS}])\s*\)|([{_LETTERS}])\s*[).:](?!\d))\s*[.:]?\s*(\S.*)",
+    re.DOTALL,
+)
+_CHOICES = re.compile(
+    r"\(?\s*[A-H]\s*\)?(?:\s*(?:,\s*and\b|[,;&、]|\band\b|\s)\s*\(?\s*[A-H]\s*\)?)+\.?|\(\s*[A-H](?:\s*,\s*[A-H])+\s*\)"
+)
 _RUN = re.compile(r"[A-H]{2,6}")
 _CIRCLED = re.compile(r"\\textcircled\s*\{\s*(?:\\\w+\s*)?(\d)\s*\}")
 _LABELS = re.compile(r"(?:\(\d\)[\s,、]*(?:and\s*)?){2,}")
-_MONTHS = "january february march april may june july august september october november december".split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _MONTH = "|".join([*_MONTHS, *(f"{month[:3]}\\.?" for month in _MONTHS), r"sept\.?"])
 _DATES = [
-    re.compile(rf"(?:[a-z]+day,?\s+)?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:\s+of)?\s+(?P<month>{_MONTH})(?:,?\s+(?P<year>\d{{4}}))?", re.IGNORECASE),
-    re.compile(rf"(?:[a-z]+day,?\s+)?(?P<month>{_MONTH})\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(?P<year>\d{{4}}))?", re.IGNORECASE),
+    re.compile(
+        rf"(?:[a-z]+day,?\s+)?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:\s+of)?\s+(?P<month>{_MONTH})(?:,?\s+(?P<year>\d{{4}}))?",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"(?:[a-z]+day,?\s+)?(?P<month>{_MONTH})\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,?\s+(?P<year>\d{{4}}))?",
+        re.IGNORECASE,
+    ),
     re.compile(rf"(?P<month>{_MONTH})(?P<day>)\s+(?P<year>\d{{4}})", re.IGNORECASE),
 ]
 _CLOCK = re.compile(r"(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
 _BASED = re.compile(r"(-?(?=[A-Z]*\d)[0-9A-Z]+)\s*_\s*(?:\{\s*(?:\\(?:text|mathrm)\s*\{\s*)?(\w+)\s*\}?\s*\}|(\d+))")
-_BASES = {name: base for base, name in enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=2)}
-_UNIT_IN_BRACKETS = re.compile(r"(?P<value>.*[\d}%\])'])\s*\((?P<unit>[A-Za-z][A-Za-z'’ ./²³-]*(?:\^\{?[23]\}?)?)\)", re.DOTALL)
+_BASES = {
+    name: base
+    for base, name in enumerate(
+        ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=2
+    )
+}
+_UNIT_IN_BRACKETS = re.compile(
+    r"(?P<value>.*[\d}%\])'])\s*\((?P<unit>[A-Za-z][A-Za-z'’ ./²³-]*(?:\^\{?[23]\}?)?)\)", re.DOTALL
+)
 _PLAIN_REWRITES = [
     (re.compile(r"\*\*"), "^"),
     (re.compile(r"\b(?:equals|is\s+equal\s+to)\b"), "="),
@@ -63,7 +99,7 @@ _YES_BECAUSE = re.compile(r"(yes|no)\s*[,.;:]?\s+(?:because|since|as)\b", re.IGN
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _MAX_DEPTH = 120  # operators inside each other: what goes over a value is recursive
 _NEGATED = re.compile(r"\b(?:not|no|never|none|nor|if|or|only)\b")
-_NOISE = frozenset("either both only also exactly just simply".split())
+_NOISE = frozenset(["either", "both", "only", "also", "exactly", "just", "simply"])
 
 
 def read(text: str, tight: bool = False) -> Value:
@@ -141,7 +177,9 @@ def _date(words: str) -> Date | None:
     for pattern in _DATES:
         if found := pattern.fullmatch(words.strip(" .")):
             month = next(index for index, name in enumerate(_MONTHS, 1) if name.startswith(found["month"][:3].lower()))
-            return Date(int(found["day"]) if found["day"] else None, month, int(found["year"]) if found["year"] else None)
+            return Date(
+                int(found["day"]) if found["day"] else None, month, int(found["year"]) if found["year"] else None
+            )
     return None
 
 
@@ -167,7 +205,11 @@ def _based(words: str) -> Based | None:
 def _mathematics(text: str, tight: bool) -> Value:
     for pattern, replacement in _PLAIN_REWRITES:
         text = pattern.sub(replacement, text)
-    if (found := _UNIT_IN_BRACKETS.fullmatch(text)) and (len(found["unit"]) > 1 or is_unit_word(found["unit"])) and "=" not in text:
+    if (
+        (found := _UNIT_IN_BRACKETS.fullmatch(text))
+        and (len(found["unit"]) > 1 or is_unit_word(found["unit"]))
+        and "=" not in text
+    ):
         text = rf"{found['value']} \text{{ {found['unit']}}}"
     text = _LEADS.sub("", text) or text
     if found := _YES_BECAUSE.match(unwrapped(text)):
@@ -177,7 +219,11 @@ def _mathematics(text: str, tight: bool) -> Value:
         read_tokens = _with_tight_units(read_tokens)
     if len(read_tokens) > 1 and read_tokens[-1].text == read_tokens[-2].text == ".":
         raise Refused("ends in two points")
-    while read_tokens and read_tokens[-1].text in (".", ",", ";", ":", "\\", "quad") and read_tokens[-1].kind in ("sign", "command"):
+    while (
+        read_tokens
+        and read_tokens[-1].text in (".", ",", ";", ":", "\\", "quad")
+        and read_tokens[-1].kind in ("sign", "command")
+    ):
         read_tokens.pop()
     if not read_tokens:
         raise Refused("empty answer")
@@ -198,12 +244,22 @@ def _with_tight_units(found: list[Token]) -> list[Token]:
 
     result = list(found)
     behind = len(found)  # where the units begin that end the text
-    while behind and (found[behind - 1].kind == "unit" or found[behind - 1].text in ("^", "/", ".", "cdot", "*", "{", "}", "2", "3") or (found[behind - 1].kind == "letter" and is_unit_word(found[behind - 1].text))):
+    while behind and (
+        found[behind - 1].kind == "unit"
+        or found[behind - 1].text in ("^", "/", ".", "cdot", "*", "{", "}", "2", "3")
+        or (found[behind - 1].kind == "letter" and is_unit_word(found[behind - 1].text))
+    ):
         behind -= 1
     for index, token in enumerate(found):
         before = result[index - 1] if index else None
         is_last = index >= behind
-        if token.kind == "letter" and before is not None and is_unit_word(token.text) and (before.kind in ("number", "unit") or before.text in (")", "}", "/")) and is_last:
+        if (
+            token.kind == "letter"
+            and before is not None
+            and is_unit_word(token.text)
+            and (before.kind in ("number", "unit") or before.text in (")", "}", "/"))
+            and is_last
+        ):
             result[index] = replace(token, kind="unit")
     return result
 
@@ -233,15 +289,14 @@ def listed(found: list[Token]) -> Value:
     whole = Statements(found)
     if (composite := whole.composite()) is not None and whole.ends():
         return composite
-    depth = 0
+    is_value = False
     for index, token in enumerate(found):
-        if token.kind == "word" and token.text in CONDITIONS and index:
-            if any(before.kind != "word" for before in found[:index]):
-                main = [*found[:index]]
-                while main and main[-1].text in (",", ";"):
-                    main.pop()
-                return Conditioned(listed(main), conditions(found[index + 1 :]))
-        depth += 1
+        is_value |= token.kind != "word"
+        if is_value and token.kind == "word" and token.text in CONDITIONS:
+            main = [*found[:index]]
+            while main and main[-1].text in (",", ";"):
+                main.pop()
+            return Conditioned(listed(main), conditions(found[index + 1 :]))
     parts: list[tuple[Value, str]] = []
     for part, separator in split(found, lambda token: token.text in _SEPARATORS and token.kind != "letter"):
         while part and part[0].kind == "word" and part[0].text in _NOISE:
@@ -294,8 +349,10 @@ def _both_forms(part: list[Token]) -> Value | None:
 def conditions(found: list[Token]) -> tuple[Value, ...]:
     """What is said about the letters of an answer; what cannot be read of it is kept as words."""
     values: list[Value] = []
-    for part, _ in split(found, lambda token: token.text in _SEPARATORS or (token.kind == "word" and token.text in ("is", "are", "with"))):
-        mathematics = [token for token in part if token.kind != "word" and not token.text == "."]
+    for part, _ in split(
+        found, lambda token: token.text in _SEPARATORS or (token.kind == "word" and token.text in ("is", "are", "with"))
+    ):
+        mathematics = [token for token in part if token.kind != "word" and token.text != "."]
         if not mathematics:
             continue
         try:
@@ -325,7 +382,9 @@ def _prose(found: list[Token]) -> Value:
         run.clear()
 
     for token in found:
-        if token.kind == "word" or (token.kind == "letter" and token.text == "a" and token.spaced and words and not run):
+        if token.kind == "word" or (
+            token.kind == "letter" and token.text == "a" and token.spaced and words and not run
+        ):
             close_run()
             words.append(token.text)
         elif token.kind == "unit" and not run:
@@ -341,7 +400,13 @@ def _prose(found: list[Token]) -> Value:
     if len(parts) < 2:
         raise Refused("words and signs that cannot be read")
     first = parts[0]
-    if len(parts) == 2 and isinstance(first, Words) and not isinstance(parts[1], Words) and re.fullmatch(r".* (?:is|are|equals)", first.text) and not _NEGATED.search(first.text):
+    if (
+        len(parts) == 2
+        and isinstance(first, Words)
+        and not isinstance(parts[1], Words)
+        and re.fullmatch(r".* (?:is|are|equals)", first.text)
+        and not _NEGATED.search(first.text)
+    ):
         return parts[1]  # a sentence such as "The mode is 1/3."
     return Prose(tuple(parts))
 

@@ -10,13 +10,69 @@ from .signs import Refused
 from .types import Apply, Composite, Conditioned, Group, Node, Number, Quantity, Ratio, Relation, Value
 from .units import CURRENCIES, POWERS, SCALES, is_unit_word, unit_name
 
-CONDITIONS = frozenset("where for when if with such given provided whenever assuming as".split())
-_NOT_UNITS = frozenset(
-    "and or not more less than at least most about times plus minus over by to is the am pm are be equals equal if where for when "
-    "then so because since but however therefore thus hence possibly maybe perhaps either neither nor no none both "
-    "factorial modulo mod choose otherwise else unless wrong incorrect".split()
+CONDITIONS = frozenset(
+    ["where", "for", "when", "if", "with", "such", "given", "provided", "whenever", "assuming", "as"]
 )
-_DOUBTS = frozenset("or maybe possibly perhaps not otherwise else unless alternatively".split())
+_NOT_UNITS = frozenset(
+    [
+        "and",
+        "or",
+        "not",
+        "more",
+        "less",
+        "than",
+        "at",
+        "least",
+        "most",
+        "about",
+        "times",
+        "plus",
+        "minus",
+        "over",
+        "by",
+        "to",
+        "is",
+        "the",
+        "am",
+        "pm",
+        "are",
+        "be",
+        "equals",
+        "equal",
+        "if",
+        "where",
+        "for",
+        "when",
+        "then",
+        "so",
+        "because",
+        "since",
+        "but",
+        "however",
+        "therefore",
+        "thus",
+        "hence",
+        "possibly",
+        "maybe",
+        "perhaps",
+        "either",
+        "neither",
+        "nor",
+        "no",
+        "none",
+        "both",
+        "factorial",
+        "modulo",
+        "mod",
+        "choose",
+        "otherwise",
+        "else",
+        "unless",
+        "wrong",
+        "incorrect",
+    ]
+)
+_DOUBTS = frozenset(["or", "maybe", "possibly", "perhaps", "not", "otherwise", "else", "unless", "alternatively"])
 _JOINS = {"/": "/", "per": "/", "cdot": "*", "*": "*", "times": "*", "-": "*", ".": "*"}
 _MAX_UNIT_WORDS = 6
 _ABOUT = {"about", "approximately", "roughly", "around", "nearly"}
@@ -50,7 +106,11 @@ class Statements(Expressions):
         while self.sees("sign", "(") and self.is_condition():
             end = self.closing(self.at)
             inside = [token for token in self.tokens[self.at + 1 : end] if token.kind != "word" or token.text == "mod"]
-            if len(inside) < end - self.at - 1 and any(token.kind == "number" for token in inside) and any(token.text in _DOUBTS for token in self.tokens[self.at + 1 : end]):
+            if (
+                len(inside) < end - self.at - 1
+                and any(token.kind == "number" for token in inside)
+                and any(token.text in _DOUBTS for token in self.tokens[self.at + 1 : end])
+            ):
                 raise Refused("another value in brackets")
             conditions += self.items(inside)
             self.at = end + 1
@@ -98,7 +158,18 @@ class Statements(Expressions):
         token, after = self.peek(), self.peek(1)
         if token.kind == "sign" and token.text in "<>!=:~" or (token.kind == "command" and token.text == "not"):
             pair = token.text + after.text
-            found = {"<=": "<=", ">=": ">=", "!=": "!=", ":=": "=", "not=": "!=", "==": "=", "=>": "=>", "notin": "notin", "~=": "~", "=<": "<="}.get(pair)
+            found = {
+                "<=": "<=",
+                ">=": ">=",
+                "!=": "!=",
+                ":=": "=",
+                "not=": "!=",
+                "==": "=",
+                "=>": "=>",
+                "notin": "notin",
+                "~=": "~",
+                "=<": "<=",
+            }.get(pair)
             if found and after.kind in ("sign", "command") and not (pair == "==" and after.spaced):
                 self.at += 2
                 return found
@@ -127,16 +198,30 @@ class Statements(Expressions):
         scale = unit.partition(" ")[0]
         if scale in SCALES and isinstance(value, Node):
             power = SCALES[scale]
-            value = Number(value.value * 10**power) if isinstance(value, Number) else Apply("mul", (value, Number(Fraction(10**power))))
+            value = (
+                Number(value.value * 10**power)
+                if isinstance(value, Number)
+                else Apply("mul", (value, Number(Fraction(10**power))))
+            )
             unit = unit[len(scale) :].strip()
         if currency:
-            unit = currency if not unit or unit == "dollar" else f"{currency} {unit}" if not unit.startswith("/") else currency + unit
+            unit = (
+                currency
+                if not unit or unit == "dollar"
+                else f"{currency} {unit}"
+                if not unit.startswith("/")
+                else currency + unit
+            )
         return Quantity(value, unit) if unit and isinstance(value, Node) else value
 
     def currency(self) -> str | None:
         at = 1 if self.sees("sign", "-") else 0
         token = self.peek(at)
-        if token.kind not in ("sign", "command") or token.text not in CURRENCIES or self.peek(at + 1).kind not in ("number", "sign", "command", "letter"):
+        if (
+            token.kind not in ("sign", "command")
+            or token.text not in CURRENCIES
+            or self.peek(at + 1).kind not in ("number", "sign", "command", "letter")
+        ):
             return None
         self.tokens = [*self.tokens[: self.at + at], *self.tokens[self.at + at + 1 :]]
         return CURRENCIES[token.text]
@@ -173,7 +258,11 @@ class Statements(Expressions):
                 break
             value, unit, at = part
             parts.append((value, unit))
-            if at < len(self.tokens) and (self.tokens[at].text in ("and", ",")) and self.measured(at + 1, [unit]) is not None:
+            if (
+                at < len(self.tokens)
+                and (self.tokens[at].text in ("and", ","))
+                and self.measured(at + 1, [unit]) is not None
+            ):
                 at += 1
         if len(parts) < 2 or len({unit for _, unit in parts}) < len(parts):
             return None
@@ -278,7 +367,11 @@ class Statements(Expressions):
 
     def unit_follows(self, ahead: int) -> bool:
         token = self.peek(ahead)
-        return token.kind == "unit" or (token.kind == "letter" and is_unit_word(token.text)) or (token.kind == "word" and token.text not in _NOT_UNITS)
+        return (
+            token.kind == "unit"
+            or (token.kind == "letter" and is_unit_word(token.text))
+            or (token.kind == "word" and token.text not in _NOT_UNITS)
+        )
 
     def unit_power(self) -> str:
         if not self.sees("sign", "^"):
