@@ -219,7 +219,7 @@ def plain(trainer: Any, run: Any, model: Any, tokenizer: Any, folder: Path) -> A
     from trl import GRPOConfig
 
     import r1sdk
-    from r1_verifiers.equation import check
+    from r1_verifiers.countdown import check
     from r1sdk.training.trl.grpo import grpo_arguments
 
     def accuracy(completions: list[Any], nums: list[list[int]], target: list[int], **_: Any) -> list[float]:

@@ -18,10 +18,10 @@ from typing import NamedTuple
 from countdown_check import by_check, ordinary_answers, rate
 
 import r1sdk
-from r1_envs.table.verifiers.maths import Maths
-from r1_verifiers import maths
+from r1_verifiers import MathsVerifier, maths
 from r1_verifiers.maths.extract import answer_text
 from r1sdk.scoring.score_rollouts import judge
+from r1sdk.scoring.verification import VerifierAlone
 
 GROUP = 8  # completions of one problem, as in GRPO
 HANGS = r"\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}"
@@ -156,7 +156,7 @@ def ours(some: Sequence[Pair], mode: maths.Mode, timeout_s: float = 30.0) -> lis
         )
         for pair in some
     ]
-    judged = asyncio.run(judge(rollouts, Maths(mode=mode, timeout_s=timeout_s)))
+    judged = asyncio.run(judge(rollouts, VerifierAlone(MathsVerifier(mode=mode, timeout_s=timeout_s))))
     return [rollout.verdict for rollout in judged if rollout.verdict is not None]
 
 

@@ -22,7 +22,8 @@ PAGE = Path(__file__).with_name("api.md")
 OPENING = """# API
 
 All that a plugin needs is named by `r1sdk`; nothing else of it is promised to stay. Fields are shown as they stand in the source, with
-their units. [Write a reward](write-a-reward.md) and [write an environment](write-an-environment.md) show how the names are used.
+their units. [Write a reward](write-a-reward.md), [write an environment](write-an-environment.md) and
+[write a verifier](write-a-verifier.md) show how the names are used.
 
 This page is written by `python docs/_generate_api.py`; a test compares it with the source, and fails for a public name without a docstring.
 """

@@ -6,6 +6,7 @@ Everything that a plugin needs is named here; other modules may change without n
 from typing import TYPE_CHECKING, Any
 
 from .contracts import (
+    ChecksRows,
     Composite,
     Demonstrator,
     Environment,
@@ -14,24 +15,43 @@ from .contracts import (
     ExecutionStatus,
     GroupReward,
     Guarantee,
+    HasExamples,
+    HasVariants,
     Interactive,
     Part,
+    Posed,
+    PosesRows,
     Reward,
+    RowView,
     Sandbox,
     Session,
+    ShowsGold,
     ToolSession,
+    Verifier,
     environments_option,
     from_recipe,
     group_reward,
     sandbox_option,
+    verifier_option,
 )
-from .errors import Interrupted, PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
+from .errors import (
+    Interrupted,
+    PluginError,
+    R1Error,
+    RecipeError,
+    RewardError,
+    RunError,
+    Unavailable,
+    UnknownName,
+    Unverifiable,
+)
 from .plugins.hookspecs import hookimpl
 from .plugins.trl_functions import from_trl
-from .records import Completion, Message, Rollout, Score, SessionLog, Status, Task, Verdict
-from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
+from .records import Completion, Message, Rollout, Score, SessionLog, Status, Submission, Task, Verdict
+from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
 from .rollout.tools import describe_tools, with_tools
 from .scoring.isolation import isolated
+from .scoring.verification import gold_reply_of, verify_with
 from .servers import Refused, Server, ServerReply, ServerSession
 from .servers.hub import reach_hub
 from .workers import Outcome, call_isolated
@@ -44,7 +64,7 @@ if TYPE_CHECKING:
     from .api.scoring import score
     from .api.training import TrainedRun, TrainOptions, train
     from .evaluation.attempts import Estimate, Evaluation
-    from .plugins.registry import Registry, load_plugins
+    from .plugins.registry import Registry, load_plugins, verifier_of
     from .training.trl.for_trl import for_trl
 
 LAZY = {  # for programs, not for plugins: the verbs and their records; loaded when asked for
@@ -62,11 +82,13 @@ LAZY = {  # for programs, not for plugins: the verbs and their records; loaded w
     "load_recipe": "r1sdk.api.naming",
     "score": "r1sdk.api.scoring",
     "train": "r1sdk.api.training",
+    "verifier_of": "r1sdk.plugins.registry",
 }
 
 __all__ = [
     "SYSTEM_PROMPT",
     "TAGS",
+    "ChecksRows",
     "Completion",
     "Composite",
     "Demonstrator",
@@ -79,12 +101,16 @@ __all__ = [
     "GeneratedData",
     "GroupReward",
     "Guarantee",
+    "HasExamples",
+    "HasVariants",
     "Interactive",
     "Interrupted",
     "Message",
     "Outcome",
     "Part",
     "PluginError",
+    "Posed",
+    "PosesRows",
     "R1Error",
     "RecipeError",
     "Refused",
@@ -93,6 +119,7 @@ __all__ = [
     "Reward",
     "RewardError",
     "Rollout",
+    "RowView",
     "RunError",
     "Sandbox",
     "Score",
@@ -101,14 +128,18 @@ __all__ = [
     "ServerSession",
     "Session",
     "SessionLog",
+    "ShowsGold",
     "Status",
+    "Submission",
     "Task",
     "ToolSession",
     "TrainOptions",
     "TrainedRun",
     "Unavailable",
     "UnknownName",
+    "Unverifiable",
     "Verdict",
+    "Verifier",
     "call_isolated",
     "describe_tools",
     "environment",
@@ -119,6 +150,7 @@ __all__ = [
     "from_recipe",
     "from_trl",
     "generate",
+    "gold_reply_of",
     "group_reward",
     "hookimpl",
     "isolated",
@@ -127,9 +159,13 @@ __all__ = [
     "opened_think",
     "parse_reply",
     "reach_hub",
+    "reply_with",
     "sandbox_option",
     "score",
     "train",
+    "verifier_of",
+    "verifier_option",
+    "verify_with",
     "with_tools",
 ]
 

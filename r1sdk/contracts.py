@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
-from .records import Completion, Rollout, Task, Verdict
+from .records import Completion, Rollout, Submission, Task, Verdict
 
 
 class Reward(Protocol):
@@ -248,3 +248,135 @@ class Composite(Protocol):
     def part_of(self, task: Task) -> Environment:
         """The environment that judges `task`, isolated as that one asks."""
         ...
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """Compares replies with the gold answers of tasks. Register a frozen dataclass whose fields are its options.
+
+    An environment names a verifier by an option (see `verifier_option`) and calls it by `verify_with`, which reads the gold
+    answer of a task once for all replies to it, and turns `Unverifiable` into a verdict with that status.
+
+    Four optional methods have protocols of their own: `ShowsGold`, `HasVariants`, `HasExamples`, and, for verifiers that
+    read more columns of a table than the answer, `PosesRows` with `ChecksRows`.
+    """
+
+    def read_gold(self, task: Task, /) -> Any:
+        """Return the gold answer of `task` in the form that `verify` compares with, from its `answer` and `info`.
+
+        Called once for each task; the result is kept for a while and must not be changed. Raises: Unverifiable, with the
+        reason, where the task has no gold answer or it cannot be read. Any other exception is a bug and stops the run.
+        """
+        ...
+
+    def verify(self, gold: Any, reply: Submission, /) -> Verdict | Awaitable[Verdict]:
+        """Return the verdict on `reply`; `gold` is what `read_gold` returned for its task. May be `async`.
+
+        The reply is hostile: parse it, never evaluate it, and bound the time and memory that it can take. A reply without
+        an answer is wrong, with the value 0.0. Raises: Unavailable where a service does not respond (status `error`),
+        Unverifiable where only the comparison shows that the gold answer cannot be verified.
+        """
+        ...
+
+
+@runtime_checkable
+class ShowsGold(Protocol):
+    """A verifier that knows how its gold answers are written in a reply, where that is not the `answer` of the task."""
+
+    def gold_reply(self, task: Task, /) -> str | None:
+        """Return the reply that must earn 1.0 on `task`; None where there is nothing to check."""
+        ...
+
+
+@runtime_checkable
+class HasVariants(Protocol):
+    """A verifier that can change a gold answer, for the check that a misread gold answer pays nobody."""
+
+    def variants(self, gold: Any, /) -> Iterable[str]:
+        """Return wrong answers close to `gold`, which `read_gold` returned: each, in the reply format, must earn less than 1.0."""
+        ...
+
+
+@runtime_checkable
+class HasExamples(Protocol):
+    """A verifier that `r1 check` can try without an environment, though its tasks are not a question with a short answer."""
+
+    def examples(self) -> Iterable[tuple[Task, str]]:
+        """Return tasks, each with a reply that must earn 1.0."""
+        ...
+
+
+class RowView(Protocol):
+    """A row of a table, as a verifier sees it. Roles are prompt, answer, choices, tests, solution and category."""
+
+    @property
+    def problem(self) -> str:
+        """The problem in words, without what the prompt adds to it."""
+        ...
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """All columns by their names in the data."""
+        ...
+
+    def get(self, role: str, /) -> Any:
+        """Return the value of the column that has this role. Raises: R1Error that names the columns of the row."""
+        ...
+
+    def find(self, role: str, /) -> Any:
+        """Return the value of the column that has this role; None where no column has it and none was named for it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A row as a verifier poses it: the words below its problem, and the gold answer and info of its task."""
+
+    added: str = ""  # stands below the problem in the prompt
+    answer: str | None = None  # the gold answer
+    info: Mapping[str, Any] = field(default_factory=dict)  # JSON-safe
+
+
+@runtime_checkable
+class PosesRows(Protocol):
+    """A verifier that makes more of a row than its answer column: lettered options, tests, a list of right answers."""
+
+    reads: ClassVar[Sequence[str]]  # the roles of the columns that it reads; printed at the start of a run
+
+    def pose(self, row: RowView, /) -> Posed:
+        """Return how `row` is posed. Raises: R1Error, with the reason, where the row makes no task."""
+        ...
+
+
+@runtime_checkable
+class ChecksRows(Protocol):
+    """A verifier that can find out before the first task that it cannot verify some rows, as for want of a compiler."""
+
+    def check_rows(self, rows: Iterable[RowView], /) -> None:
+        """Look through all rows of a split. None at all are given where the environment knows that they need no look.
+
+        Raises: R1Error that names everything that is missing.
+        """
+        ...
+
+
+VERIFIER = "r1sdk.verifier"  # the key of a field's metadata that `verifier_option` sets
+VERIFIER_SHARES = "r1sdk.verifier.shares"
+
+
+def verifier_option(default: str | Mapping[str, Any], shares: Sequence[str] = ()) -> Any:
+    """Declare an option that is a verifier. A recipe names it, with options or without; left out, it is `default`:
+
+        verifier: r1sdk.Verifier | None = r1sdk.verifier_option("maths")
+
+        env: {name: file, options: {source: mine.jsonl, verifier: {name: choice, options: {shuffle: true}}}}
+
+    The name is that of any registered verifier. It is built and checked before the plugin is. `shares` names options of the
+    plugin, such as `timeout_s` or `sandbox`, whose values go to the verifier too, where it has an option of that name and
+    the recipe gives it no other value.
+
+    A plugin that is built without a registry, as in a notebook, may be given the verifier itself
+    (`File("mine.jsonl", verifier=r1_verifiers.ChoiceVerifier())`), the name of an installed one, or None for the default.
+    `r1sdk.verifier_of(self)` returns the verifier in all these cases.
+    """
+    return field(default=None, metadata={VERIFIER: default, VERIFIER_SHARES: tuple(shares)})

@@ -29,6 +29,10 @@ class Unavailable(R1Error):
     """Raised by a reward or a verifier where a service did not answer: status `error` and no value, and the run goes on."""
 
 
+class Unverifiable(R1Error):
+    """Raised by a verifier, with the reason, where a task has no gold answer or one that cannot be read: no reply is judged."""
+
+
 class RunError(R1Error):
     """A run folder that is missing, damaged, in use, or already finished."""
 
@@ -38,7 +42,7 @@ class Interrupted(R1Error):
 
 
 class UnknownName(PluginError):
-    """A reward, environment, model, recipe or sandbox that no loaded plugin provides."""
+    """A reward, environment, verifier, model, recipe or sandbox that no loaded plugin provides."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], failures: Sequence[str] = ()) -> None:
         names = sorted(known)

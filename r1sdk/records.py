@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .reply_format import Reply, extract_answer, parse_reply
+
 Message = dict[str, Any]
 """One chat message in OpenAI form: `{"role": ..., "content": ...}`."""
 
@@ -99,6 +101,28 @@ class Rollout:
     completion: Completion
     verdict: Verdict | None = None  # None until it is judged
     session: SessionLog | None = None  # of an environment with sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A reply handed to a verifier: the rollout, and the views of it that most verifiers need. Each is linear in its length."""
+
+    rollout: Rollout  # not yet judged; its task, all messages and the session's log are here
+
+    @property
+    def text(self) -> str:
+        """The last assistant message as the model wrote it, thinking included."""
+        return self.rollout.completion.text
+
+    @property
+    def answer(self) -> str | None:
+        """The content of the last answer block after the thinking, stripped; None where there is none."""
+        return extract_answer(self.text)
+
+    @property
+    def parsed(self) -> Reply | None:
+        """The think and answer blocks, where the reply keeps the format exactly; otherwise None."""
+        return parse_reply(self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ def extract_answer(text: str) -> str | None:
     return answer.partition("</answer>")[0].strip() if closed and opened else None
 
 
+def reply_with(answer: str) -> str:
+    """Return a reply in the format that gives `answer`, as one that knows it would."""
+    return f"<think>\nThe answer is known.\n</think>\n<answer>{answer}</answer>"
+
+
 def opened_think(prompt: str) -> str:
     """The `<think>` (and what follows it) that a rendered chat prompt ends with, or an empty string.
 

@@ -14,7 +14,7 @@ import pytest
 
 from .conformance import TIMEOUT_S, Subject, check_plugins, choose
 from .conformance.trial_replies import HOSTILE, Finish, attempt, in_format
-from .contracts import Environment, takes_group
+from .contracts import Environment, Verifier, takes_group
 from .errors import PluginError
 from .plugins.registry import load_plugins
 from .recipe.key_groups import SessionLimits
@@ -26,6 +26,7 @@ from .rollout.sessions import session_of
 from .scoring.blocking import run_blocking
 from .scoring.score_rollouts import judge as judge_all
 from .scoring.score_rollouts import price as price_all
+from .scoring.verification import VerifierAlone
 
 __all__ = [
     "HOSTILE",
@@ -62,8 +63,12 @@ def make_rollout(
     return made
 
 
-def judge_reply(environment: Environment, task: Task, reply: str) -> Verdict:
-    """What `environment` makes of `reply`, as in a run: async or isolated, too. Raises: RewardError."""
+def judge_reply(verifies: Environment | Verifier, task: Task, reply: str) -> Verdict:
+    """Return the verdict of an environment, or of a verifier alone, on `reply`, as in a run: async or isolated, too.
+
+    Raises: RewardError.
+    """
+    environment = VerifierAlone(verifies) if isinstance(verifies, Verifier) else verifies
     (judged,) = run_blocking(judge_all([attempt(task, reply)], environment))
     assert judged.verdict is not None
     return judged.verdict
@@ -119,7 +124,7 @@ class MakeRollout(Protocol):
 class VerifyReply(Protocol):
     """The type of the fixture `judge`, which is `judge_reply`."""
 
-    def __call__(self, environment: Environment, task: Task, reply: str) -> Verdict: ...
+    def __call__(self, verifies: Environment | Verifier, task: Task, reply: str) -> Verdict: ...
 
 
 class Play(Protocol):
@@ -150,7 +155,7 @@ def rollout() -> MakeRollout:
 
 @pytest.fixture
 def judge() -> VerifyReply:
-    """The verdict of an environment: `judge(environment, task, reply)`."""
+    """The verdict of an environment or a verifier: `judge(environment, task, reply)`."""
     return judge_reply
 
 

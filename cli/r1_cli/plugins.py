@@ -10,7 +10,7 @@ from .options import Json
 
 def plugins(
     kind: Annotated[
-        str | None, typer.Option(help="Only: reward, environment, model, recipe, sandbox or accelerate.")
+        str | None, typer.Option(help="Only: reward, environment, verifier, sandbox, recipe, model or accelerate.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import r1sdk
-from r1_verifiers.fences import LINE_END, language_name
+from r1_verifiers import LINE_END, language_name
 
 _FENCE = re.compile(r"[ ]{0,3}(?P<fence>`{3,}+)[ \t]*+(?P<language>[^\s`]*+)[^`]*+")
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import r1sdk
-from r1_verifiers.code import Scoring
+from r1_verifiers import CodeVerifier, Scoring
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,14 @@ class Code:
     async def __call__(self, rollout: r1sdk.Rollout) -> float | None:
         if self.sandbox is None:
             raise r1sdk.R1Error("reward 'code' needs a sandbox: Code(sandbox=...)")
-        from r1_verifiers.code.programs import check_program
-
-        verdict = await check_program(
-            rollout.completion.text,
-            rollout.task.info,
-            self.sandbox,
+        verifier = CodeVerifier(
             scoring=self.scoring,
             exact=self.exact,
             timeout_s=self.timeout_s,
             memory_bytes=self.memory_bytes,
+            sandbox=self.sandbox,
         )
+        verdict = await verifier.verify(verifier.read_gold(rollout.task), r1sdk.Submission(rollout))
         return verdict.value
 
 

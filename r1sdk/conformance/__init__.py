@@ -1,7 +1,7 @@
 """Does an installed plugin keep the contract? Its declarations, what loading it costs, and its code on trial."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from ..errors import R1Error, RecipeError, UnknownName
@@ -15,7 +15,7 @@ __all__ = ["TIMEOUT_S", "ContractFinding", "Report", "Subject", "check_plugins",
 
 TIMEOUT_S = 30.0  # for one hostile reply: a program of its may take its full time on every test
 GATES = ("builds", "draws", "check()")  # what needs options, files, a key or a network fails here if it has none
-TRIED = ("reward", "environment", "sandbox")  # the kinds whose code is called
+TRIED = ("reward", "environment", "verifier", "sandbox")  # the kinds whose code is called
 
 
 def choose(
@@ -40,7 +40,24 @@ def choose(
         chosen |= {(entry.kind, entry.name): entry for entry in named}
     if unused := sorted(set(given) - {name for _, name in chosen}):
         raise RecipeError(f"--set {unused[0]}.OPTION is for a plugin that is not checked: {unused[0]!r}")
-    return [Subject(k, name, given.get(name, {})) for k, name in chosen]
+    return [
+        Subject(k, name, _options_of(entry, given.get(name, {}), chosen.values()))
+        for (k, name), entry in chosen.items()
+    ]
+
+
+def _options_of(entry: Entry, given: Mapping[str, Any], chosen: Iterable[Entry]) -> Mapping[str, Any]:
+    """Those options given by a name that are this plugin's: plugins of several kinds may have the name, each with its own.
+
+    An option that none of them has is every one's, so that it is refused.
+    """
+    known = {other.kind: _option_names(other) for other in chosen if other.name == entry.name}
+    others = set().union(*known.values())
+    return {name: value for name, value in given.items() if name in known[entry.kind] or name not in others}
+
+
+def _option_names(entry: Entry) -> set[str]:
+    return {field.name for field in fields(entry.target)} if is_dataclass(entry.target) else set()
 
 
 def distribution(source: str) -> str:
@@ -62,7 +79,7 @@ def check_plugins(
 ) -> list[Report]:
     """A report on each of `subjects`, which are installed plugins.
 
-    `task_source`: the environment that rewards get their tasks from; None: one made-up task. `timeout_s`: what one hostile
+    `task_source`: the environment that rewards and verifiers get their tasks from; None: one made-up task. `timeout_s`: what one hostile
     reply may take. `must_build`: whether a plugin that cannot be built as it is fails. `progress`: called before each step.
     """
     findings: dict[int, list[ContractFinding]] = {}

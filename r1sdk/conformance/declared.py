@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-from ..contracts import ENVIRONMENTS, SANDBOX
+from ..contracts import ENVIRONMENTS, SANDBOX, VERIFIER
 from ..plugins.registry import Entry, Registry, installed
 from ..plugins.trl_functions import TrlReward
 from .findings import ContractFinding, Subject, failed, passed
@@ -14,6 +14,7 @@ from .findings import ContractFinding, Subject, failed, passed
 GENERIC = {  # import names that somebody else will want as well
     *("cli", "common", "core", "environment", "environments", "envs", "helpers", "lib", "main", "model", "models"),
     *("plugin", "plugins", "recipes", "reward", "rewards", "sandbox", "sandboxes", "src", "test", "tests", "utils"),
+    *("verifier", "verifiers"),
 }
 _NUMBER = re.compile(r"(?<![\w.`])[-\u2212]?\d+(?:\.\d+)?(?![\w`])")
 _UNBOUNDED = re.compile(r"\bany number\b", re.IGNORECASE)
@@ -24,7 +25,7 @@ def check_declared(registry: Registry, subject: Subject) -> Iterator[ContractFin
     found = registry.entries[subject.kind, subject.name]
     yield _name(subject, found)
     yield _docstring(found[0])
-    if subject.kind in ("reward", "environment", "sandbox"):
+    if subject.kind in ("reward", "environment", "verifier", "sandbox"):
         yield _options(found[0])
 
 
@@ -56,13 +57,13 @@ def summary(target: Any) -> str:
 
 
 def _docstring(entry: Entry) -> ContractFinding:
-    if entry.kind not in ("reward", "environment", "sandbox"):
+    if entry.kind not in ("reward", "environment", "verifier", "sandbox"):
         said = entry.summary
         return passed("docstring", said) if said else failed("docstring", "nothing says what it is")
     said = summary(entry.target)
     if not said:
         return failed("docstring", "it has none; its first line is what `r1 plugins` shows")
-    if entry.kind == "reward" and stated_range(said) is None:
+    if entry.kind in ("reward", "verifier") and stated_range(said) is None:
         return failed(
             "docstring",
             f'no range in "{_short(said)}"\nsay what it may earn: "1.0 if ..., else 0.0", "Any number: ..."',
@@ -100,6 +101,8 @@ def _options(entry: Entry) -> ContractFinding:
 def _default(field: "dataclasses.Field[Any]") -> str:
     if SANDBOX in field.metadata:
         return str(field.metadata[SANDBOX])
+    if VERIFIER in field.metadata:
+        return str(field.metadata[VERIFIER])
     if field.default is not dataclasses.MISSING:
         return repr(field.default)
     return "..." if field.default_factory is dataclasses.MISSING else repr(field.default_factory())
@@ -110,7 +113,7 @@ def _fault(field: "dataclasses.Field[Any]", kind: Any) -> str | None:
     from pydantic import TypeAdapter, ValidationError
     from pydantic.errors import PydanticSchemaGenerationError
 
-    if SANDBOX in field.metadata or ENVIRONMENTS in field.metadata:
+    if {SANDBOX, ENVIRONMENTS, VERIFIER} & set(field.metadata):
         return None  # a recipe names them, and the registry builds them
     if kind is Any:
         return f"{field.name}: Any: say its type, so that a mistyped value is found before a model is loaded"

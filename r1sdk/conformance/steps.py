@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from ..contracts import Sandbox
+from ..contracts import Sandbox, Verifier
 from ..errors import R1Error, RewardError
 from ..planning.build import build_environment, build_rewards
 from ..plugins.registry import Registry
@@ -42,7 +42,7 @@ class TrialStep:
 
 
 class TrialCandidate:
-    """A plugin on trial, built when it is first asked for. `task_source`: the environment that rewards get tasks from."""
+    """A plugin on trial, built when it is first asked for. `task_source`: the environment that rewards and verifiers get tasks from."""
 
     def __init__(self, registry: Registry, subject: Subject, task_source: Subject | None) -> None:
         self.registry = registry
@@ -60,6 +60,11 @@ class TrialCandidate:
                 return build_rewards(self.registry, recipe)[name][0]
             case "environment":
                 return build_environment(self.registry, name, options)
+            case "verifier":
+                verifier = self.registry.build("verifier", name, options)
+                if not isinstance(verifier, Verifier):
+                    raise R1Error(f"verifier {name!r} must have read_gold(task) and verify(gold, reply)")
+                return verifier
             case _:
                 built = self.registry.build("sandbox", name, options)
                 if not isinstance(built, Sandbox):
@@ -71,7 +76,7 @@ class TrialCandidate:
         return self.fresh()
 
     def tasks(self, most: int) -> list[Task]:
-        """Tasks to try a reward on: of the environment that was named, or one made up here."""
+        """Tasks to try a reward or a verifier on: of the environment that was named, or one made up here."""
         if self.task_source is None:
             return [MADE_UP]
         source = TrialCandidate(self.registry, self.task_source, None).built

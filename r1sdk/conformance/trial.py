@@ -17,13 +17,18 @@ from dataclasses import asdict
 from typing import Any
 
 from ..plugins.registry import load_plugins
-from . import environment_steps, reward_steps, sandbox_steps
+from . import environment_steps, reward_steps, sandbox_steps, verifier_steps
 from .findings import Subject
 from .steps import TrialCandidate, TrialStep, guarded
 
 _PR_SET_PDEATHSIG = 1
 
-STEPS = {"reward": reward_steps.steps, "environment": environment_steps.steps, "sandbox": sandbox_steps.steps}
+STEPS = {
+    "reward": reward_steps.steps,
+    "environment": environment_steps.steps,
+    "verifier": verifier_steps.steps,
+    "sandbox": sandbox_steps.steps,
+}
 
 
 def main() -> None:

@@ -10,15 +10,26 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import pluggy
 
-from ..contracts import ENVIRONMENTS, SANDBOX, SANDBOX_NEEDED, Environment, Part, Sandbox
+from ..contracts import (
+    ENVIRONMENTS,
+    SANDBOX,
+    SANDBOX_NEEDED,
+    VERIFIER,
+    VERIFIER_SHARES,
+    Environment,
+    Part,
+    Sandbox,
+    Verifier,
+)
 from ..errors import PluginError, R1Error, UnknownName, nearest, raise_all
 from . import hookspecs
 from .trl_functions import build_imported, import_target
@@ -28,6 +39,7 @@ DISABLE = "R1_DISABLE_PLUGINS"  # comma-separated distributions whose plugins ar
 KINDS = {  # kind -> the hook that registers it
     "reward": "r1_register_rewards",
     "environment": "r1_register_environments",
+    "verifier": "r1_register_verifiers",
     "sandbox": "r1_register_sandboxes",
     "recipe": "r1_register_recipes",
     "model": "r1_register_models",
@@ -120,49 +132,107 @@ class Registry:
             if options:
                 raise PluginError(f"{kind} {name!r} takes no options, got {', '.join(options)}")
             return entry.target
-        parts, options = self._parts(entry, options)
-        sandboxes, options = self._sandboxes(entry, options)
-        checked = _checked_options(entry, options)
+        built = self._built_options(entry, options)
         try:
-            return entry.target(**checked, **sandboxes, **parts)
+            return entry.target(**built)
         except R1Error as error:
             raise PluginError(f"{kind} {name!r}: {error}") from None
         except (TypeError, ValueError) as error:
             raise PluginError(f"{kind} {name!r} refuses its options: {error}") from error
 
-    def _sandboxes(self, entry: Entry, options: Mapping[str, Any]) -> tuple[dict[str, Sandbox], dict[str, Any]]:
-        """The options of `entry` that are sandboxes, built and checked; the other options. Raises: R1Error."""
-        rest = dict(options)
-        built: dict[str, Sandbox] = {}
-        for option in dataclasses.fields(entry.target) if dataclasses.is_dataclass(entry.target) else ():
-            if SANDBOX not in option.metadata:
+    def used(self, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Iterator[Entry]:
+        """Yield the entry of a plugin, and those of the verifiers and environments that its options name. Raises: R1Error."""
+        entry = self.get(kind, name)
+        yield entry
+        for option in _options_with(entry, (VERIFIER, ENVIRONMENTS)):
+            given = (options or {}).get(option.name)
+            if VERIFIER in option.metadata and not isinstance(given, Verifier):
+                named = option.metadata[VERIFIER] if given is None else given
+                yield from self.used("verifier", *_named("verifier", entry, option.name, named))
+            elif ENVIRONMENTS in option.metadata:
+                for part in given if isinstance(given, list | tuple) else ():
+                    if not isinstance(part, Part):
+                        known: Mapping[str, Any] = {"name": part} if isinstance(part, str) else part
+                        yield from self.used("environment", str(known["name"]), known.get("options"))
+
+    def _built_options(self, entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of `entry`, those that are plugins themselves built. Raises: R1Error with every one at fault."""
+        errors: list[R1Error] = []
+        named = {option.name for option in _options_with(entry, (ENVIRONMENTS, SANDBOX, VERIFIER))}
+        built: dict[str, Any] = {}
+        for step in (self._parts, self._sandboxes):
+            try:
+                built |= step(entry, options)
+            except R1Error as error:
+                errors.append(error)
+        try:
+            built |= _checked_options(entry, {name: value for name, value in options.items() if name not in named})
+        except R1Error as error:
+            errors.append(error)
+        try:
+            built |= self._verifiers(entry, options, built)
+        except R1Error as error:
+            errors.append(error)
+            if len(errors) == 1:  # all the rest is sound, so the plugin itself can say what it refuses
+                errors += _refusals(entry, {**built, **_unbuilt_verifiers(entry)})
+        raise_all(errors, PluginError)
+        return built
+
+    def _verifiers(self, entry: Entry, options: Mapping[str, Any], built: Mapping[str, Any]) -> dict[str, Verifier]:
+        """The options of `entry` that are verifiers, built with the values that they share. Raises: R1Error with all faults."""
+        errors: list[R1Error] = []
+        found: dict[str, Verifier] = {}
+        for option in _options_with(entry, (VERIFIER,)):
+            given = options.get(option.name)
+            if isinstance(given, Verifier):
+                found[option.name] = given
                 continue
-            given = rest.pop(option.name, None)
-            needed = option.metadata[SANDBOX_NEEDED]
-            if given is None and needed is not None and not needed(_with_defaults(entry.target, options)):
-                continue
-            named = option.metadata[SANDBOX] if given is None else given
-            named = {"name": named} if isinstance(named, str) else named
-            if not isinstance(named, Mapping) or "name" not in named or set(named) - {"name", "options"}:
-                raise PluginError(
-                    f"{entry.kind} {entry.name!r}, option {option.name!r}: the name of a sandbox, or "
-                    f"{{name: ..., options: ...}}, got {given!r}"
+            try:
+                name, own = _named(
+                    "verifier", entry, option.name, option.metadata[VERIFIER] if given is None else given
                 )
-            sandbox = self.build("sandbox", str(named["name"]), dict(named.get("options") or {}))
+                known = {field.name for field in _fields(self.get("verifier", name).target)}
+                values = {**_defaults(entry.target), **built}
+                shared = {
+                    share: values[share]
+                    for share in option.metadata[VERIFIER_SHARES]
+                    if share in known and values.get(share) is not None
+                }
+                verifier = self.build("verifier", name, {**shared, **own})
+                if not isinstance(verifier, Verifier):
+                    raise PluginError(f"verifier {name!r} must have read_gold(task) and verify(gold, reply)")
+                found[option.name] = verifier
+            except R1Error as error:
+                errors.append(error)
+        raise_all(errors, PluginError)
+        return found
+
+    def _sandboxes(self, entry: Entry, options: Mapping[str, Any]) -> dict[str, Sandbox]:
+        """The options of `entry` that are sandboxes, built and checked. Raises: R1Error."""
+        built: dict[str, Sandbox] = {}
+        for option in _options_with(entry, (SANDBOX,)):
+            given = options.get(option.name)
+            if isinstance(given, Sandbox):
+                built[option.name] = given
+                continue
+            needed = option.metadata[SANDBOX_NEEDED]
+            if given is None and needed is not None and not needed({**_defaults(entry.target), **options}):
+                continue
+            name, own = _named("sandbox", entry, option.name, option.metadata[SANDBOX] if given is None else given)
+            sandbox = self.build("sandbox", name, own)
             if not isinstance(sandbox, Sandbox):
-                raise PluginError(f"sandbox {named['name']!r} must have run(code, stdins) and check()")
+                raise PluginError(f"sandbox {name!r} must have run(code, stdins) and check()")
             sandbox.check()
             built[option.name] = sandbox
-        return built, rest
+        return built
 
-    def _parts(self, entry: Entry, options: Mapping[str, Any]) -> tuple[dict[str, tuple[Part, ...]], dict[str, Any]]:
-        """The options of `entry` that are environments, built; the other options. Raises: R1Error with every one at fault."""
-        rest = dict(options)
+    def _parts(self, entry: Entry, options: Mapping[str, Any]) -> dict[str, tuple[Part, ...]]:
+        """The options of `entry` that are environments, built. Raises: R1Error with every one at fault."""
         built: dict[str, tuple[Part, ...]] = {}
-        for option in dataclasses.fields(entry.target) if dataclasses.is_dataclass(entry.target) else ():
-            if ENVIRONMENTS not in option.metadata or option.name not in rest:
+        for option in _options_with(entry, (ENVIRONMENTS,)):
+            if option.name not in options:
                 continue
-            given = rest.pop(option.name)
+            given = options[option.name]
             errors: list[R1Error] = []
             found: list[Part] = []
             for part in given if isinstance(given, list | tuple) else [given]:
@@ -172,9 +242,11 @@ class Registry:
                     errors.append(error)
             raise_all(errors, PluginError)
             built[option.name] = tuple(found)
-        return built, rest
+        return built
 
     def _part(self, entry: Entry, option: str, given: Any) -> Part:
+        if isinstance(given, Part):
+            return given
         given = {"name": given} if isinstance(given, str) else given
         keys = {"name", "as", "weight", "options"}
         if not isinstance(given, Mapping) or "name" not in given or set(given) - keys:
@@ -214,6 +286,40 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
         for entry in found:
             entries[entry.kind, entry.name] = (*entries.get((entry.kind, entry.name), ()), entry)
     return Registry(entries, tuple(failures))
+
+
+@lru_cache(maxsize=1)
+def _installed_plugins() -> Registry:
+    return load_plugins()
+
+
+def verifier_of(plugin: Any, option: str = "verifier") -> Verifier:
+    """Return the verifier of a plugin that declares `option` with `verifier_option`.
+
+    Where a registry built the plugin, that is the value of the option. Without a registry, as in a notebook, the option may
+    hold a verifier, the name of an installed one (or `{name: ..., options: ...}`), or None for the default; a sandbox that
+    the plugin does not share is then not built. Raises: R1Error with every fault.
+    """
+    given = getattr(plugin, option)
+    if isinstance(given, Verifier):
+        return given
+    own = Entry("plugin", type(plugin).__name__, type(plugin), "")
+    (declared,) = (field for field in _options_with(own, (VERIFIER,)) if field.name == option)
+    name, options = _named("verifier", own, option, declared.metadata[VERIFIER] if given is None else given)
+    entry = _installed_plugins().get("verifier", name)
+    known = {field.name for field in _fields(entry.target)}
+    shared = {
+        share: value
+        for share in declared.metadata[VERIFIER_SHARES]
+        if share in known and share not in options and (value := getattr(plugin, share)) is not None
+    }
+    try:
+        verifier = entry.target(**_checked_options(entry, options), **shared)
+    except (TypeError, ValueError) as error:
+        raise PluginError(f"verifier {name!r} refuses its options: {error}") from error
+    if not isinstance(verifier, Verifier):
+        raise PluginError(f"verifier {name!r} must have read_gold(task) and verify(gold, reply)")
+    return verifier
 
 
 def installed() -> dict[str, EntryPoint]:
@@ -269,14 +375,66 @@ def _checked_target(kind: str, name: str, target: Any) -> Any:
     raise PluginError(f"{kind} {name!r} must be {needs.get(kind, 'a function or a class')}, got {target!r:.100}")
 
 
-def _with_defaults(target: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(target: Any) -> "tuple[dataclasses.Field[Any], ...]":
+    return dataclasses.fields(target) if dataclasses.is_dataclass(target) else ()
+
+
+def _options_with(entry: Entry, marks: tuple[str, ...]) -> "list[dataclasses.Field[Any]]":
+    """The options of `entry` that have one of these keys in their metadata."""
+    return [option for option in _fields(entry.target) if any(mark in option.metadata for mark in marks)]
+
+
+def _named(kind: str, entry: Entry, option: str, given: Any) -> tuple[str, dict[str, Any]]:
+    """The name and the options in `mine` or `{name: mine, options: ...}`. Raises: PluginError."""
+    named = {"name": given} if isinstance(given, str) else given
+    options = named.get("options") if isinstance(named, Mapping) else None
+    if (
+        not isinstance(named, Mapping)
+        or "name" not in named
+        or set(named) - {"name", "options"}
+        or not isinstance(options, Mapping | None)
+    ):
+        raise PluginError(
+            f"{entry.kind} {entry.name!r}, option {option!r}: the name of a {kind}, or {{name: ..., options: ...}}, "
+            f"got {given!r:.100}"
+        )
+    return str(named["name"]), dict(options or {})
+
+
+class _UnbuiltVerifier:
+    """In place of a verifier that could not be built, so that its plugin can be asked what else is wrong."""
+
+    def read_gold(self, task: Any) -> None:
+        return None
+
+    def verify(self, gold: None, reply: Any) -> Any:
+        raise NotImplementedError
+
+
+def _unbuilt_verifiers(entry: Entry) -> dict[str, _UnbuiltVerifier]:
+    return {option.name: _UnbuiltVerifier() for option in _options_with(entry, (VERIFIER,))}
+
+
+def _refusals(entry: Entry, options: Mapping[str, Any]) -> list[R1Error]:
+    """The error that building `entry` with `options` raises, if it raises one that a user can act on."""
+    try:
+        entry.target(**options)
+    except R1Error as error:
+        return [PluginError(f"{entry.kind} {entry.name!r}: {error}")]
+    except (TypeError, ValueError) as error:
+        return [PluginError(f"{entry.kind} {entry.name!r} refuses its options: {error}")]
+    return []
+
+
+def _defaults(target: Any) -> dict[str, Any]:
+    """The options of `target` that have defaults, with those."""
     defaults = {}
-    for option in dataclasses.fields(target):
+    for option in _fields(target):
         if option.default is not dataclasses.MISSING:
             defaults[option.name] = option.default
         elif option.default_factory is not dataclasses.MISSING and option.init:
             defaults[option.name] = option.default_factory()
-    return {**defaults, **options}
+    return defaults
 
 
 def _checked_options(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from ..contracts import Composite, Environment
 from ..errors import R1Error
 from ..records import Completion, Rollout, Task
+from ..reply_format import reply_with
 from .isolation import unwrapped
 from .score_rollouts import judge
 
@@ -99,9 +100,7 @@ def gold_reply(environment: Environment, task: Task) -> str | None:
     if own is not None:
         reply: str | None = own(task)
         return reply
-    if task.answer is None:
-        return None
-    return f"<think>\nThe answer is known.\n</think>\n<answer>{task.answer}</answer>"
+    return None if task.answer is None else reply_with(task.answer)
 
 
 def _name(task: Task) -> str:

@@ -29,14 +29,14 @@ PACKAGES = (
 def manifest(recipe: Recipe, registry: Registry, command: list[str]) -> dict[str, Any]:
     """The manifest of a run of `recipe` that `command` started."""
     used = [
-        *([("environment", recipe.env.name)] if recipe.env.name else []),
-        *(("reward", reward.name) for reward in recipe.rewards),
+        *(registry.used("environment", recipe.env.name, recipe.env.options) if recipe.env.name else ()),
+        *(registry.get("reward", reward.name) for reward in recipe.rewards),
     ]
     return {
         "command": command,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "seed": recipe.seed,
-        "plugins": {f"{kind} {name}": registry.get(kind, name).source for kind, name in used},
+        "plugins": {f"{entry.kind} {entry.name}": entry.source for entry in used},
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": {
             "system": platform.platform(),

@@ -180,7 +180,7 @@ def test_what_the_trainer_logs_is_of_the_batch_and_the_tokens_are_of_all_that_wa
 def test_without_a_group_to_replace_a_run_has_the_numbers_of_one_without_the_option(train):
     """All that TRL and we log, loss and gradient among them."""
     (off, plain), (on, drawing) = (train(rewards=["spread"], **keys) for keys in ({}, {"dynamic_sampling": True}))
-    assert type(plain).__name__ == "WatchedGRPOTrainer" and plain.train_dataset.column_names == ["prompt", "task"]
+    assert type(plain).__name__ == "CheckedSamplerTrainer" and plain.train_dataset.column_names == ["prompt", "task"]
     assert isinstance(drawing, DynamicSamplingTrainer)
     for before, after in zip(off.metrics(), on.metrics(), strict=True):
         assert after["drawn/replaced"] == 0 and after["drawn/rounds"] == 1

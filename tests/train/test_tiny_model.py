@@ -1,7 +1,9 @@
 """The embedded model: its tokenizer, its fresh weights, and the folder that is shipped."""
 
 import json
+import runpy
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -52,9 +54,8 @@ def test_tags_survive_decoding_without_special_tokens(tokenizer):
 
 @pytest.mark.slow
 def test_the_builder_makes_the_shipped_tokenizer_again(tokenizer, tmp_path):
-    from r1_models.tokenizer import build_tokenizer, chats
-
-    build_tokenizer(chats()).save_pretrained(tmp_path)
+    maker = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "tiny_tokenizer.py"))
+    maker["build_tokenizer"](maker["chats"]()).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "tokenizer.json").read_text()) == json.loads((TINY / "tokenizer.json").read_text())
 
 

@@ -20,8 +20,8 @@ pytest.importorskip("aiohttp")
 
 import r1_rewards
 from r1_rewards import ModelJudge
-from r1_rewards.judge.judge_cache import Cache
-from r1_rewards.judge.judge_prompt import ask, quote
+from r1_verifiers.judge.judge_cache import Cache
+from r1_verifiers.judge.judge_prompt import ask, quote
 from r1sdk import Completion, PluginError, Rollout, Task, Unavailable, Verdict
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.scoring.score_rollouts import score

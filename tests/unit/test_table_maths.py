@@ -11,6 +11,7 @@ import pytest
 import r1sdk
 from r1_envs.table import File
 from r1_verifiers.maths.pooled_check import judged
+from r1sdk.plugins.registry import load_plugins
 
 pytestmark = pytest.mark.heavy
 
@@ -133,14 +134,19 @@ def test_a_row_at_fault_is_named(tmp_path, text, said):
     ],
 )
 def test_settings_that_cannot_be_are_refused(file, options, said):
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((ValueError, r1sdk.PluginError), match=said):
         File(**{"source": file, **options})
 
 
 def test_every_setting_at_fault_is_named_at_once(file):
     with pytest.raises(ValueError) as refused:
         File("nosuch.csv", test_share=2.0, where=("x",), verifier="mahts")
-    assert all(part in str(refused.value) for part in ("nosuch.csv", "test_share", "condition", "did you mean 'maths'"))
+    faults = ("nosuch.csv", "test_share", "condition", "did you mean 'maths'")
+    assert all(part in str(refused.value) for part in faults)
+    options = {"source": "nosuch.csv", "test_share": 2.0, "where": ["x"], "verifier": "mahts"}
+    with pytest.raises(r1sdk.PluginError) as refused:
+        load_plugins().build("environment", "file", options)
+    assert all(part in str(refused.value) for part in faults)
 
 
 def verdicts(replies, gold, mode="r1", timeout_s=20.0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import r1sdk
 
@@ -23,7 +23,7 @@ class CodeProblems(Table):
     """
 
     source: str = OWN
-    verifier: str | dict[str, Any] = "code"
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option("code", shares=("sandbox",))
     test_share: float = 0.25
     category_column: str | None = "level"
     level: Literal[1, 2, 3] | None = None  # 1 is the easiest; None: all

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
 import r1sdk
-from r1_verifiers.equation import check
 
 from .arithmetic import OPERATORS, Game
 from .countdown_files import read_problems
@@ -48,6 +47,8 @@ class Countdown:
     test_size: int = 500
     seed: int = 0  # of the training tasks; those of the test split are the same whatever it is
     file: str | None = None  # JSONL, CSV, parquet, or a data set on the Hub, with columns nums and target
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option("countdown", shares=("use_all",))
+    _verifier: r1sdk.Verifier = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.operators is not None and (not self.operators or not set(self.operators) <= set(OPERATORS)):
@@ -60,6 +61,7 @@ class Countdown:
                 raise ValueError(f"min_number {rules.number[0]} and max_number {rules.number[1]} must rise from 1")
             if rules.max_target < 1:
                 raise ValueError(f"max_target must be at least 1, got {rules.max_target}")
+        object.__setattr__(self, "_verifier", r1sdk.verifier_of(self))
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
         """The tasks of "train" or "test", drawn one by one."""
@@ -69,13 +71,13 @@ class Countdown:
         for index, problem in enumerate(islice(self._problems(split, size), size)):
             yield self._task(problem, f"{split}/{index}")
 
-    def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
+    def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict | Awaitable[r1sdk.Verdict]:
         """1.0 if the answer is an equation over the task's numbers that makes its target, else 0.0."""
-        info = rollout.task.info
-        answer = r1sdk.extract_answer(rollout.completion.text)
-        return check(
-            answer, info["nums"], info["target"], use_all=self.use_all, operators=info.get("operators", OPERATORS)
-        )
+        return r1sdk.verify_with(self._verifier, rollout)
+
+    def gold_reply(self, task: r1sdk.Task) -> str | None:
+        """The verifier's reply to `task`, if it has one: a task has many solutions, and none is kept."""
+        return r1sdk.gold_reply_of(self._verifier, task)
 
     def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
         """The tasks of `split`, each with a search for its solution that may give up early or find nothing."""

@@ -10,8 +10,6 @@ from typing import Literal
 import r1sdk
 
 from ..table.splits import in_test
-from ..table.verifiers.contract import in_format
-from ..table.verifiers.maths import Maths as Check
 from .maths_problems import KINDS
 
 
@@ -30,7 +28,8 @@ class Maths:
     test_share: float = 0.1  # of all problems
     seed: int = 0  # of the training tasks; those of the test split are the same whatever it is
     timeout_s: float = 5.0  # to check one answer
-    _check: Check = field(init=False, repr=False, compare=False)
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option("maths", shares=("timeout_s",))
+    _verifier: r1sdk.Verifier = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.kinds or (unknown := [kind for kind in self.kinds if kind not in KINDS]):
@@ -41,7 +40,7 @@ class Maths:
             raise ValueError(f"test_share is between 0 and 1, got {self.test_share}")
         if self.train_size < 1 or self.test_size < 1:
             raise ValueError("train_size and test_size are at least 1")
-        object.__setattr__(self, "_check", Check(timeout_s=self.timeout_s))
+        object.__setattr__(self, "_verifier", r1sdk.verifier_of(self))
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
         """The tasks of "train" or "test", the kinds in turn."""
@@ -60,11 +59,12 @@ class Maths:
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """1.0 if the reply's answer equals the exact one, in whatever notation."""
-        return await self._check.verify(rollout)
+        found = r1sdk.verify_with(self._verifier, rollout)
+        return found if isinstance(found, r1sdk.Verdict) else await found
 
-    def gold_reply(self, task: r1sdk.Task) -> str:
+    def gold_reply(self, task: r1sdk.Task) -> str | None:
         """The reply that gives the exact answer."""
-        return in_format(task.answer or "")
+        return r1sdk.gold_reply_of(self._verifier, task)
 
     def summary(self) -> str:
         """Which kinds, and how hard."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from r1_verifiers.equation import value_of
+from r1_verifiers import value_of
 
 DIGITS = 12  # after the point, of a decimal that does not end
 LONGEST = 400  # digits of a result

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import r1sdk
@@ -37,8 +36,8 @@ class MBPP(Table):
     source: str = "google-research-datasets/mbpp"
     config: str | None = "full"
     test_split: str | None = "test"
-    verifier: str | dict[str, Any] = field(
-        default_factory=partial(_every_test, shown=3)
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option(
+        _every_test(shown=3), shares=("sandbox",)
     )  # as is usual, the prompt shows all of them
 
     is_python: ClassVar[bool] = True
@@ -57,7 +56,7 @@ class HumanEval(Table):
     source: str = "openai/openai_humaneval"
     train_split: str | None = None
     test_split: str | None = "test"
-    verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0))
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option(_every_test(shown=0), shares=("sandbox",))
     template: str = "Complete this function:\n\n```python\n{prompt}\n```"
 
     is_python: ClassVar[bool] = True
@@ -88,7 +87,7 @@ class LiveCodeBench(Table):
     test_split: str | None = "test"
     prompt_column: str | None = "question_content"
     category_column: str | None = "difficulty"
-    verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0, timeout_s=6.0))
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option(_every_test(shown=0, timeout_s=6.0), shares=("sandbox",))
 
     is_python: ClassVar[bool] = True
     sampling: ClassVar[Mapping[str, Any]] = {**REPORTED, "samples": 16}
@@ -121,7 +120,7 @@ class Codeforces(Table):
     prompt_column: str | None = "description"
     tests_column: str | None = "official_tests"
     category_column: str | None = "rating"
-    verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0))
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option(_every_test(shown=0), shares=("sandbox",))
 
     is_python: ClassVar[bool] = True
     heavy: ClassVar[tuple[str, ...]] = ("editorial",)

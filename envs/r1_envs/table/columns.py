@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,12 +58,36 @@ class Columns:
         """The value that `row` has of `what`; None where it has none and no column is named for it."""
         return self.get(what, row) if getattr(self, what) or self.name(what, row) else None
 
-    def describe(self, row: Row, verifier: str) -> str:
-        """Which columns of `row` are used by that verifier, and which of them were found by their usual names."""
-        needed = {"choice": ("prompt", "choices", "answer"), "code": ("prompt", "tests")}
+    def describe(self, row: Row, reads: Sequence[str]) -> str:
+        """Say which columns of `row` are used by a verifier that reads those roles, and which were found by their usual names."""
         said, found = [], []
-        for what in (*needed.get(verifier, ("prompt", "answer")), "category"):
+        for what in dict.fromkeys(("prompt", *reads, "category")):
+            if what not in USUAL:
+                continue
             if (name := self.name(what, row)) is not None:
                 said.append(f"{what} from {name!r}")
                 found += [] if getattr(self, what) else [f"{what}_column"]
         return ", ".join(said) + (f" (found by name; else set {', '.join(found)})" if found else "")
+
+
+@dataclass(frozen=True, slots=True)
+class TableRow:
+    """An `r1sdk.RowView`: one row, with the columns that hold what, and its problem in words."""
+
+    row: Row
+    columns: Columns
+    problem: str = ""
+
+    def get(self, role: str, /) -> Any:
+        """Return the value of the column that has this role. Raises: R1Error that names the columns there are."""
+        self._check(role)
+        return self.columns.get(role, self.row)
+
+    def find(self, role: str, /) -> Any:
+        """Return the value of the column that has this role; None where no column has it and none was named for it."""
+        self._check(role)
+        return self.columns.find(role, self.row)
+
+    def _check(self, role: str) -> None:
+        if role not in USUAL:
+            raise ValueError(f"a column has no role {role!r}: roles are {', '.join(USUAL)}; other columns are in `row`")

@@ -1,14 +1,15 @@
-"""The reward `model_judge`: what another model says of an answer that no rule can check."""
+"""The verifier `judge`: another model says whether the answer is the gold answer, or how many points a rubric gives it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import r1sdk
 
+from ..cells import cell_text
 from .judge_cache import Cache
 
 if TYPE_CHECKING:  # loaded when the judge is asked: asyncio takes longer than all the other rewards
@@ -17,12 +18,12 @@ if TYPE_CHECKING:  # loaded when the judge is asked: asyncio takes longer than a
 
 
 @dataclass(frozen=True)
-class ModelJudge:
+class JudgeVerifier:
     """0.0 to 1.0: the points that a model behind an OpenAI-compatible server gives the answer, over `points`.
 
-    Without a rubric the judge says whether the answer is the gold answer; a task without one earns None. A reply without
-    an answer earns 0.0, and nobody is asked. Where the server does not answer, or its reply has no verdict twice, the
-    reward raises `r1sdk.Unavailable`: None, with the status `error`.
+    Without a rubric the judge says whether the answer is the gold answer; a task without one is unverifiable. A reply
+    without an answer earns 0.0, and nobody is asked. Where the server does not answer, or its reply has no verdict twice,
+    there is no value, and the status is `error`.
 
     One question takes (retries + 1) * timeout_s and the waits between at most. One question that is asked twice, as for equal
     answers in a group, is sent once. The key is read from the environment and is in no option, file or message.
@@ -64,9 +65,28 @@ class ModelJudge:
             raise ValueError(f"cache_file {self.cache_file!r} must be a file in a folder that is there")
         object.__setattr__(self, "_cache", Cache(file, self.cache_entries))
 
-    async def __call__(self, rollout: r1sdk.Rollout) -> float | None:
-        if not self.rubric and rollout.task.answer is None:
-            return None
+    reads: ClassVar[Sequence[str]] = ("answer",)
+
+    def pose(self, row: r1sdk.RowView) -> r1sdk.Posed:
+        """Return the answer column as the gold answer; with a rubric a row may lack it."""
+        value = row.find("answer") if self.rubric else row.get("answer")
+        return r1sdk.Posed(answer=None if value is None else cell_text(value))
+
+    def read_gold(self, task: r1sdk.Task) -> str | None:
+        """Return the gold answer, or None where the rubric alone counts. Raises: Unverifiable where there is neither."""
+        if not self.rubric and task.answer is None:
+            raise r1sdk.Unverifiable("neither a gold answer nor a rubric")
+        return task.answer
+
+    async def verify(self, gold: str | None, reply: r1sdk.Submission) -> r1sdk.Verdict:
+        """Return the judge's points. Raises: Unavailable where the judge does not answer."""
+        return r1sdk.Verdict(await self.points_of(reply.rollout), extracted=(reply.answer or "")[:2048] or None)
+
+    def gold_reply(self, task: r1sdk.Task) -> None:
+        """Return None: a question to a server for each task would cost more than it tells."""
+
+    async def points_of(self, rollout: r1sdk.Rollout) -> float:
+        """Return the share of points that the judge gives. Raises: Unavailable."""
         text = rollout.completion.text
         answer = (r1sdk.extract_answer(text) or "") if self.judged == "answer" else text.strip()
         if not answer:

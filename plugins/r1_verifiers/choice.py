@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase as LETTERS
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
 import r1sdk
-from r1_verifiers.maths.extract import answer_text
 
-from ...table_io import Row
-from ..columns import Columns
-from .contract import Posed, gold_answer, in_format
+from .cells import cell_text
 
 _LETTER = re.compile(
     r"(?i:(?:the\s+)?(?:correct\s+)?(?:answer|option|choice)\s*(?:is)?\s*:?\s*)?"
@@ -24,9 +21,16 @@ _LETTER = re.compile(
 )
 
 
+class LetteredOptions(NamedTuple):
+    """The options of one task as they were shown, and the letter of the right one."""
+
+    options: tuple[str, ...]
+    letter: str
+
+
 @dataclass(frozen=True)
-class Choice:
-    """The options are listed with letters; 1.0 for the right letter, alone or with its own text, or for that text.
+class ChoiceVerifier:
+    """The options are listed with letters; 1.0 for the right letter, with its own text or alone, or for that text, else 0.0.
 
     The gold answer in the column is a letter, a number from 0, or the text of an option.
     """
@@ -34,36 +38,61 @@ class Choice:
     shuffle: bool = False  # the options, in an order of each problem's own
     seed: int = 0  # of that order
 
-    def pose(self, problem: str, row: Row, columns: Columns) -> Posed:
-        options = _options(columns.get("choices", row))
-        right = _place(columns.get("answer", row), options)
+    reads: ClassVar[Sequence[str]] = ("choices", "answer")
+
+    def pose(self, row: r1sdk.RowView) -> r1sdk.Posed:
+        """Return the options with letters, to stand below the problem. Raises: R1Error where there are none to choose from."""
+        options = _options(row.get("choices"))
+        right = _place(row.get("answer"), options)
         order = list(range(len(options)))
         if self.shuffle:
             # By the words of the problem: another order of the file changes nothing.
-            random.Random(f"choice {self.seed} {problem}").shuffle(order)
+            random.Random(f"choice {self.seed} {row.problem}").shuffle(order)
         shown = [options[at] for at in order]
         listed = "\n".join(f"{letter}) {option}" for letter, option in zip(LETTERS, shown, strict=False))
         letter = LETTERS[order.index(right)]
-        return Posed(
+        return r1sdk.Posed(
             added=f"{listed}\n\nAnswer with the letter of the right option.", answer=letter, info={"choices": shown}
         )
 
-    async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        task = rollout.task
-        options = list(task.info["choices"])
-        written = answer_text(rollout.completion.text)
+    def read_gold(self, task: r1sdk.Task) -> LetteredOptions:
+        """Return the options and the right letter. Raises: Unverifiable where the task has no such options or letter."""
+        options = task.info.get("choices")
+        if not isinstance(options, Sequence) or isinstance(options, str) or not 2 <= len(options) <= len(LETTERS):
+            raise r1sdk.Unverifiable(f"the info of the task has no list of 2 to {len(LETTERS)} choices")
+        if task.answer is None or task.answer not in tuple(LETTERS[: len(options)]):
+            raise r1sdk.Unverifiable(f"the gold answer {task.answer!r:.60} is no letter of {len(options)} options")
+        return LetteredOptions(tuple(map(str, options)), task.answer)
+
+    def verify(self, gold: LetteredOptions, reply: r1sdk.Submission) -> r1sdk.Verdict:
+        """Return 1.0 for the right letter, or for the text of the right option."""
+        from .maths.extract import answer_text
+
+        options = list(gold.options)
+        written = answer_text(reply.text)
         if written is None or not written.strip():
             return r1sdk.Verdict(0.0, reason="no answer")
-        whole = (r1sdk.extract_answer(rollout.completion.text) or "").strip()
+        whole = (reply.answer or "").strip()
         # The text of an option, signs included, before what is read of it as mathematics.
         chosen = LETTERS[options.index(whole)] if whole in options else _chosen(written[:2048], options)
         if chosen is None:
             return r1sdk.Verdict(0.0, extracted=written.strip()[:200], reason="chooses no one option")
-        reason = "" if chosen == task.answer else f"is not {task.answer}"
+        reason = "" if chosen == gold.letter else f"is not {gold.letter}"
         return r1sdk.Verdict(float(not reason), extracted=chosen, reason=reason)
 
-    def gold_reply(self, task: r1sdk.Task) -> str:
-        return in_format(task.answer or "")
+    def variants(self, gold: LetteredOptions) -> Iterator[str]:
+        """Yield every other letter, and the text of every other option."""
+        for letter, option in zip(LETTERS, gold.options, strict=False):
+            if letter != gold.letter:
+                yield letter
+                yield option
+
+    def examples(self) -> Iterator[tuple[r1sdk.Task, str]]:
+        """Yield a question with three options."""
+        prompt = [{"role": "user", "content": "What is the capital of France?\n\nA) Lyon\nB) Paris\nC) Nice"}]
+        task = r1sdk.Task(prompt, "B", {"choices": ["Lyon", "Paris", "Nice"]}, "capital")
+        for answer in ("B", "(b)", "Paris", "B) Paris"):
+            yield task, r1sdk.reply_with(answer)
 
 
 def _options(value: Any) -> list[str]:
@@ -76,7 +105,7 @@ def _options(value: Any) -> list[str]:
         value = value["text"]
     if isinstance(value, str) or not isinstance(value, Sequence) or not 2 <= len(value) <= len(LETTERS):
         raise r1sdk.R1Error(f"the options are a list of 2 to {len(LETTERS)} texts, got {value!r:.60}")
-    options = [gold_answer(option).strip() for option in value]
+    options = [cell_text(option).strip() for option in value]
     if len({" ".join(option.split()) for option in options}) < len(options):
         raise r1sdk.R1Error(f"two options are the same: {options!r:.100}")
     return options

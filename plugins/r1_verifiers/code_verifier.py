@@ -3,68 +3,87 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import r1sdk
-from r1_verifiers.code import Scoring
-from r1_verifiers.code.cases import Case, read_tests
-from r1_verifiers.code.programs import check_program
-from r1_verifiers.code.values import show_value
-from r1_verifiers.fences import language_name
 
-from ...table_io import Row
-from ..columns import Columns
-from .contract import Posed
+from .code import Scoring
+from .code.cases import Case, read_tests
+from .code.programs import check_program
+from .code.values import show_value
+from .fences import language_name
 
 _KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker")  # columns that belong to the tests
 
 
 @dataclass(frozen=True)
-class Code:
-    """How many of its row's tests a program passes. What is expected never enters the sandbox."""
+class CodeVerifier:
+    """0.0 to 1.0: how many of its task's tests a program passes. The expected outputs never enter the sandbox."""
 
-    scoring: Scoring = (
-        "fraction"  # of the tests; all: 1.0 or 0.0; weighted: by weights, none begun after one that fails
-    )
+    scoring: Scoring = "fraction"  # all: 1.0 or 0.0; weighted: by weights, none begun after one that fails
     exact: bool = False  # the same text but for a last newline, instead of the same words
     timeout_s: float = 5.0  # of a case, where the row does not say
     memory_bytes: int = 512 << 20
     shown: int = 1  # tests that the prompt shows as examples
-    sandbox: Any = None  # the environment's
+    sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option()
+
+    reads: ClassVar[Sequence[str]] = ("tests",)
 
     def __post_init__(self) -> None:
         if self.shown < 0:
             raise ValueError(f"shown is at least 0, got {self.shown}")
         r1sdk.ExecutionLimits(timeout_s=self.timeout_s, memory_bytes=self.memory_bytes)
 
-    def pose(self, problem: str, row: Row, columns: Columns) -> Posed:
-        given = _parsed(columns.get("tests", row))
-        info: dict[str, Any] = {name: row[name] for name in _KEPT if row.get(name) is not None}
+    def pose(self, row: r1sdk.RowView) -> r1sdk.Posed:
+        """Return the first tests as examples, and the tests as info. Raises: R1Error where they cannot be read."""
+        given = _parsed(row.get("tests"))
+        info: dict[str, Any] = {name: row.row[name] for name in _KEPT if row.row.get(name) is not None}
         info |= given if isinstance(given, Mapping) else {"tests": given}
         try:
             tests = read_tests(info)
         except ValueError as error:
             raise r1sdk.R1Error(str(error)) from None
-        solution = columns.find("solution", row)
+        solution = row.find("solution")
         kind = (
             "Define the function" if tests.cases[0].is_call else "Write a program that reads stdin and prints to stdout"
         )
         asked = f"{kind}, in one fenced block of {tests.language} code in the answer."
-        return Posed(
+        return r1sdk.Posed(
             added="\n\n".join([*map(_example, tests.cases[: self.shown]), asked]),
             answer=solution if isinstance(solution, str) else None,
             info={**info, "language": tests.language},
         )
 
-    async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        """Raises: Unavailable where the sandbox does not answer."""
+    def check_rows(self, rows: Iterable[r1sdk.RowView]) -> None:
+        """Look up the languages of all programs. Raises: R1Error that names each one which the sandbox cannot run."""
         if self.sandbox is None:
-            raise r1sdk.R1Error("the verifier code needs a sandbox: give the environment sandbox=...")
+            return
+        missing = []
+        for language in list(_languages(rows)) or ["python"]:
+            try:
+                self.sandbox.check(language)
+            except r1sdk.R1Error as error:
+                missing.append(str(error))
+        if missing:
+            raise r1sdk.R1Error("\n".join(missing))
+
+    def read_gold(self, task: r1sdk.Task) -> Mapping[str, Any]:
+        """Return the info of a task whose tests can be read. Raises: Unverifiable."""
+        try:
+            read_tests(task.info, self.timeout_s, self.memory_bytes)
+        except (ValueError, r1sdk.R1Error) as error:
+            raise r1sdk.Unverifiable(str(error)) from None
+        return task.info
+
+    async def verify(self, gold: Mapping[str, Any], reply: r1sdk.Submission) -> r1sdk.Verdict:
+        """Return the verdict of the tests. Raises: Unavailable where the sandbox does not respond."""
+        if self.sandbox is None:
+            raise r1sdk.R1Error("the verifier code needs a sandbox: CodeVerifier(sandbox=...)")
         return await check_program(
-            rollout.completion.text,
-            rollout.task.info,
+            reply.text,
+            gold,
             self.sandbox,
             scoring=self.scoring,
             exact=self.exact,
@@ -73,20 +92,27 @@ class Code:
         )
 
     def gold_reply(self, task: r1sdk.Task) -> str | None:
-        """The reference solution; None where there is none."""
+        """Return the reference solution as a reply; None where there is none."""
         if task.answer is None:
             return None
         language = task.info.get("language") or "python"
         block = f"```{language}\n{task.answer.rstrip()}\n```"
         return f"<think>\nThe program is known.\n</think>\n<answer>\n{block}\n</answer>"
 
+    def examples(self) -> Iterator[tuple[r1sdk.Task, str]]:
+        """Yield a task with two tests, and a program that passes them."""
+        tests = [{"input": "2 3\n", "output": "5\n"}, {"input": "10 -4\n", "output": "6\n"}]
+        prompt = [{"role": "user", "content": "Print the sum of the two numbers on stdin."}]
+        task = r1sdk.Task(prompt, "print(sum(map(int, input().split())))", {"tests": tests}, "sum")
+        yield task, self.gold_reply(task) or ""
 
-def languages(rows: Iterable[Row], columns: Columns) -> Iterator[str]:
+
+def _languages(rows: Iterable[r1sdk.RowView]) -> Iterator[str]:
     """The languages of the programs that `rows` ask for, each once."""
     seen = set()
     for row in rows:
-        language = row.get("language")
-        tests = columns.find("tests", row) if language is None else None
+        language = row.row.get("language")
+        tests = row.find("tests") if language is None else None
         if isinstance(tests, str) and "language" in tests:
             try:
                 tests = json.loads(tests)
@@ -98,18 +124,6 @@ def languages(rows: Iterable[Row], columns: Columns) -> Iterator[str]:
         if name not in seen:
             seen.add(name)
             yield name
-
-
-def check_languages(wanted: Iterable[str], sandbox: r1sdk.Sandbox) -> None:
-    """Raises: R1Error for all the languages that `sandbox` cannot run, before the first task."""
-    missing = []
-    for language in wanted:
-        try:
-            sandbox.check(language)
-        except r1sdk.R1Error as error:
-            missing.append(str(error))
-    if missing:
-        raise r1sdk.R1Error("\n".join(missing))
 
 
 def _parsed(tests: Any) -> Any:

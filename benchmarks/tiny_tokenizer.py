@@ -1,6 +1,6 @@
 """The tokenizer of `tiny`: byte-level BPE in which whole phrases, and numbers up to 200, are single tokens.
 
-It was made by `python -m r1_models.tokenizer FOLDER`, which writes the same files again.
+`python benchmarks/tiny_tokenizer.py FOLDER` made it, and writes the same files again.
 """
 
 from __future__ import annotations

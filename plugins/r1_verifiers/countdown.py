@@ -6,9 +6,10 @@ depth and digits are capped, which bounds every intermediate number to about 2,2
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import gcd
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import r1sdk
 
@@ -40,6 +41,48 @@ _SIGNS = str.maketrans(
         "＝": "=",
     }
 )
+
+
+class CountdownGold(NamedTuple):
+    """The numbers of one task, and what they must make."""
+
+    nums: tuple[int, ...]
+    target: int
+    operators: str  # those that the task allows
+
+
+@dataclass(frozen=True)
+class CountdownVerifier:
+    """1.0 if the answer is an equation over the task's numbers that makes its target, else 0.0; see `check`.
+
+    The numbers are `nums`, `target` and, where the task limits them, `operators` of its info.
+    """
+
+    use_all: bool = True  # every number exactly once; False: at most once
+
+    def read_gold(self, task: r1sdk.Task) -> CountdownGold:
+        """Return the numbers of `task`. Raises: Unverifiable where its info has none."""
+        nums, target = task.info.get("nums"), task.info.get("target")
+        if not isinstance(nums, Sequence) or not nums or not all(map(_is_whole, nums)) or not _is_whole(target):
+            raise r1sdk.Unverifiable("the info of the task has no whole numbers as nums and target")
+        return CountdownGold(tuple(nums), target, str(task.info.get("operators", "+-*/")))
+
+    def verify(self, gold: CountdownGold, reply: r1sdk.Submission) -> r1sdk.Verdict:
+        """Return the verdict of `check` on the answer block."""
+        return check(reply.answer, gold.nums, gold.target, use_all=self.use_all, operators=gold.operators)
+
+    def variants(self, gold: CountdownGold) -> Iterator[str]:
+        """Yield the bare target, and each of the numbers, where it is not given as the only one."""
+        for number in dict.fromkeys((gold.target, *gold.nums)):
+            if gold.nums != (number,) and (self.use_all or number != gold.target or number not in gold.nums):
+                yield str(number)
+
+    def examples(self) -> Iterator[tuple[r1sdk.Task, str]]:
+        """Yield two tasks, the second with two operators only."""
+        prompt = [{"role": "user", "content": "Use the numbers 3, 7 and 7, each exactly once, to make 17."}]
+        yield r1sdk.Task(prompt, None, {"nums": [3, 7, 7], "target": 17}, "all"), r1sdk.reply_with("3 + 7 + 7")
+        info = {"nums": [5, 9, 2], "target": 12, "operators": "+-"}
+        yield r1sdk.Task(prompt, None, info, "two operators"), r1sdk.reply_with("(5 + 9) - 2 = 12")
 
 
 class _Refused(Exception):
@@ -227,6 +270,10 @@ def _compare_numbers(used: Counter[int], given: Counter[int], use_all: bool) -> 
             raise _Refused(f"does not use {number}")
         if used[number] < count:
             raise _Refused(f"uses {number} {_times(used[number])}, given {_times(count)}")
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _times(count: int) -> str:

@@ -1,0 +1,108 @@
+"""The call of a verifier: the gold answer of each task is read once, and what cannot be verified is a verdict too."""
+
+import inspect
+import threading
+from collections import OrderedDict
+from collections.abc import Awaitable
+from typing import Any, NamedTuple
+from weakref import ref
+
+from ..contracts import ShowsGold, Verifier
+from ..errors import Unverifiable
+from ..records import Rollout, Submission, Task, Verdict
+from ..reply_format import reply_with
+
+KEPT = 64  # tasks whose gold answers are kept: replies to one task come close together
+
+
+class _Read(NamedTuple):
+    """The gold answer of a task, or the reason that it has none, as one verifier read it."""
+
+    verifier: Any  # a function that returns it; a weak reference where its class has those
+    task: Task
+    gold: Any
+    unverifiable: str | None
+
+
+_read: OrderedDict[tuple[int, str, str | None], _Read] = OrderedDict()
+_lock = threading.Lock()
+
+
+def verify_with(verifier: Verifier, rollout: Rollout) -> Verdict | Awaitable[Verdict]:
+    """Return the verdict of `verifier` on `rollout`, or an awaitable for it where its `verify` is async.
+
+    The `verify` of an environment that has a `verifier_option` is this call:
+
+        def verify(self, rollout):
+            return r1sdk.verify_with(self.verifier, rollout)
+    """
+    read = _gold_of(verifier, rollout.task)
+    if read.unverifiable is not None:
+        return Verdict(None, "unverifiable", reason=read.unverifiable)
+    try:
+        found = verifier.verify(read.gold, Submission(rollout))
+    except Unverifiable as error:
+        return Verdict(None, "unverifiable", reason=str(error))
+    return _awaited(verifier, found) if inspect.isawaitable(found) else _checked(verifier, found)
+
+
+def gold_reply_of(verifier: Verifier, task: Task) -> str | None:
+    """Return the reply that must earn 1.0 on `task`: the verifier's own, or else the gold answer in the reply format, or None."""
+    if isinstance(verifier, ShowsGold):
+        return verifier.gold_reply(task)
+    return None if task.answer is None else reply_with(task.answer)
+
+
+class VerifierAlone:
+    """An environment without tasks, around one verifier: scoring calls it, and checks its verdicts, as in a run."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.verifier = verifier
+
+    def tasks(self, split: str) -> list[Task]:
+        return []
+
+    def verify(self, rollout: Rollout) -> Verdict | Awaitable[Verdict]:
+        return verify_with(self.verifier, rollout)
+
+    def gold_reply(self, task: Task) -> str | None:
+        return gold_reply_of(self.verifier, task)
+
+
+async def _awaited(verifier: Verifier, found: Awaitable[Verdict]) -> Verdict:
+    try:
+        return _checked(verifier, await found)
+    except Unverifiable as error:
+        return Verdict(None, "unverifiable", reason=str(error))
+
+
+def _checked(verifier: Verifier, found: Any) -> Verdict:
+    if not isinstance(found, Verdict):
+        raise TypeError(f"{type(verifier).__name__}.verify must return an r1sdk.Verdict, got {found!r:.100}")
+    return found
+
+
+def _gold_of(verifier: Verifier, task: Task) -> _Read:
+    """Return what `verifier` reads as the gold answer of `task`, from memory where the same task was seen lately."""
+    key = (id(verifier), task.id, task.answer)
+    with _lock:
+        known = _read.get(key)
+    # Equal keys may be of different tasks, and of an older verifier at the same address.
+    if known is not None and known.verifier() is verifier and (known.task is task or known.task == task):
+        return known
+    try:
+        read = _Read(_reference(verifier), task, verifier.read_gold(task), None)
+    except Unverifiable as error:
+        read = _Read(_reference(verifier), task, None, str(error))
+    with _lock:
+        _read[key] = read
+        while len(_read) > KEPT:
+            _read.popitem(last=False)
+    return read
+
+
+def _reference(verifier: Verifier) -> Any:
+    try:
+        return ref(verifier)
+    except TypeError:  # a class with slots
+        return lambda: verifier
