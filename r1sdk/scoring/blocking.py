@@ -20,12 +20,26 @@ def run_blocking(coroutine: Coroutine[Any, Any, Result]) -> Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return _run(coroutine)
+    loops: list[asyncio.AbstractEventLoop] = []
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_run, coroutine).result()
+        running = thread.submit(_run, coroutine, loops)
+        try:
+            return running.result()
+        except KeyboardInterrupt:  # Ctrl-C reaches this thread, and the other one works
+            for loop in loops:
+                loop.call_soon_threadsafe(_cancel_all, loop)
+            raise
 
 
-def _run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+
+
+def _run(coroutine: Coroutine[Any, Any, Result], loops: list[asyncio.AbstractEventLoop] | None = None) -> Result:
     with asyncio.Runner() as runner:
+        if loops is not None:
+            loops.append(runner.get_loop())
         return runner.get_loop().run_until_complete(coroutine)
 
 

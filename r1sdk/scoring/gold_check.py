@@ -1,6 +1,5 @@
 """Gold answers checked against themselves: which tasks could never be judged, found before anything is trained on them."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -10,6 +9,7 @@ from ..contracts import Composite, Environment
 from ..errors import R1Error
 from ..records import Completion, Rollout, Task
 from ..reply_format import reply_with
+from .blocking import run_blocking
 from .isolation import unwrapped
 from .score_rollouts import judge
 
@@ -68,7 +68,7 @@ def check_gold(
         replies = [(index, task, reply) for index, task in some if (reply := gold_reply(environment, task)) is not None]
         checked += len(replies)
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in replies]
-        judged = asyncio.run(judge(rollouts, environment))
+        judged = run_blocking(judge(rollouts, environment))
         for (index, task, _), rollout in zip(replies, judged, strict=True):
             verdict = rollout.verdict
             assert verdict is not None

@@ -9,6 +9,7 @@ from typing import Any
 from ..contracts import Composite, Environment, takes_group
 from ..errors import RewardError
 from ..records import Rollout, Score, Verdict
+from .blocking import run_blocking
 from .call import Called, call, where
 from .isolation import isolation_of, unwrapped
 
@@ -28,7 +29,7 @@ def score(
         judged = await judge(rollouts, environment)
         return judged, await price(judged, rewards, group_size)
 
-    return asyncio.run(both())
+    return run_blocking(both())
 
 
 async def judge(rollouts: Sequence[Rollout], environment: Environment) -> list[Rollout]:
