@@ -21,7 +21,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean with its standard error over tasks; None where nothing was measured."""
+    """`mean` with `stderr`, its standard error over tasks; None where nothing was measured."""
 
     mean: float | None
     stderr: float | None
@@ -39,13 +39,13 @@ class Evaluation:
     """What a model does on held-out tasks."""
 
     accuracy: Estimate
-    rewards: Mapping[str, Estimate]
+    rewards: Mapping[str, Estimate]  # by name
     pass_at: Mapping[int, Estimate]  # k -> pass@k
     statuses: Mapping[str, int]  # verdicts by status
     samples: int  # completions per task
     tokens: float  # mean completion length
     clipped: float  # share of completions cut by the token limit
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # how completions were sampled
     majority: Estimate | None = None  # maj@k over all samples; None where no two answers to one task ever agree
     categories: Mapping[str, Mapping[str, Estimate]] = field(
         default_factory=dict
