@@ -33,7 +33,7 @@ def collect(plan: Plan, source: AnswerSource, show: Callable[[Meter], None] | No
 
     with Work(plan) as work:
         failures: Counter[str] = Counter()
-        run_blocking(_work(work, source, failures, show or (lambda meter: None)))
+        run_blocking(_work(work, source, failures, show or (lambda meter: None)), cancels=True)
         collected = _choose(work, failures)
         write_rows(work, collected)
         write_card(collected)

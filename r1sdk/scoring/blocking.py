@@ -10,19 +10,20 @@ from ..errors import R1Error
 Result = TypeVar("Result")
 
 
-def run_blocking(coroutine: Coroutine[Any, Any, Result]) -> Result:
+def run_blocking(coroutine: Coroutine[Any, Any, Result], cancels: bool = False) -> Result:
     """Return the result of `coroutine`, run in a new event loop.
 
     Unlike `asyncio.run` this leaves SIGINT alone, so Ctrl-C ends a batch that is being sampled at once and not at the next `await`.
+    With `cancels` Ctrl-C cancels the coroutine, which can then close what it opened.
     Where this thread already runs a loop, as in a notebook, the new one runs in a thread of its own.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return _run(coroutine)
+        return _run(coroutine, cancels)
     loops: list[asyncio.AbstractEventLoop] = []
     with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(_run, coroutine, loops)
+        running = thread.submit(_run, coroutine, cancels, loops)
         try:
             return running.result()
         except KeyboardInterrupt:  # Ctrl-C reaches this thread, and the other one works
@@ -36,11 +37,13 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
         task.cancel()
 
 
-def _run(coroutine: Coroutine[Any, Any, Result], loops: list[asyncio.AbstractEventLoop] | None = None) -> Result:
+def _run(
+    coroutine: Coroutine[Any, Any, Result], cancels: bool, loops: list[asyncio.AbstractEventLoop] | None = None
+) -> Result:
     with asyncio.Runner() as runner:
         if loops is not None:
             loops.append(runner.get_loop())
-        return runner.get_loop().run_until_complete(coroutine)
+        return runner.run(coroutine) if cancels else runner.get_loop().run_until_complete(coroutine)
 
 
 async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
