@@ -142,7 +142,7 @@ class Reader:
             case ["pip", _]:
                 changed = self.pip(words, where)
             case ["pytest", *_] if not any((self.folder / word).is_dir() for word in words[1:]):
-                changed = ["pytest", "--collect-only", "-q", *words[1:], str(ROOT / "tests" / "test_text.py")]
+                changed = ["pytest", "--collect-only", "-q", *words[1:], str(ROOT / "tests" / "unit/test_text.py")]
             case ["python", script]:
                 return self.look_up(words, [sys.executable, script, "--help"], where)
             case [".ci/run", *_]:

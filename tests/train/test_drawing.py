@@ -217,7 +217,7 @@ def test_a_checkpoint_that_lost_its_draws_is_not_gone_on_from_as_if_nothing_were
     shutil.copytree(dynamic.path, tmp_path / "again")
     checkpoint = tmp_path / "again" / "checkpoints" / "checkpoint-4"
     (checkpoint / "draws.json").unlink()
-    with pytest.raises(r1sdk.R1Error, match=r"cannot draw on from .*checkpoint-4/draws\.json"):
+    with pytest.raises(r1sdk.R1Error, match=r"cannot resume the task sampler from .*checkpoint-4/draws\.json"):
         train(folder=RunFolder(tmp_path / "again"), checkpoint=str(checkpoint), dynamic_sampling=True)
 
 
