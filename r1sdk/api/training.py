@@ -24,7 +24,8 @@ from ..launch.supervise import header, say, supervise, warn
 from ..planning.named_recipe import resolve_recipe
 from ..planning.resolve import plan_run
 from ..planning.stages import to_yaml
-from ..plugins.registry import Registry, load_plugins
+from ..plugins.loading import load_plugins
+from ..plugins.registry import Registry
 from ..recipe.layers import overlay, under
 from ..recipe.schema import Recipe
 from ..storage.run_folder import RunFolder

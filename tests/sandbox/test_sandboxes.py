@@ -15,7 +15,7 @@ import pytest
 import r1sdk
 from r1_sandboxes import LocalSandbox, UnsafeSandbox
 from r1_sandboxes.pool import close_pools
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from attack_run import SHORT, Outside, all_attacks, can_start, execute, try_attack

@@ -17,7 +17,7 @@ from r1_envs.named.asserts import read_check
 from r1_envs.named.packed import unpacked
 from r1_sandboxes import LocalSandbox
 from r1_sandboxes.pool import close_pools
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from r1sdk.errors import R1Error
 from r1sdk.planning.named_recipe import resolve_recipe, without_none
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 REGISTRY = load_plugins()
 GUESS = {"model": "tiny", "env": {"name": "guess", "options": {"guesses": 3}}}
