@@ -92,7 +92,7 @@ def test_a_backend_that_is_not_there_is_an_error_before_a_model_is_loaded(r1, ma
     said = r1(command, *([] if command == "train" else ["tiny"]), "--env", "countdown", "--backend", "vllm", *more)
     assert said.code == 1
     assert "vllm, which is not installed: pip install 'r1sdk[vllm]'" in said.err
-    assert "docs/scaling.md" in said.err
+    assert "docs/vllm.md" in said.err
 
 
 def test_an_unknown_backend_names_those_there_are(r1):

@@ -17,6 +17,7 @@ def measure(
 
     verdict/mean, verdict/<status>        mean of the verdicts that have a value; share of each status
     verdict/ms_median, verdict/ms_p99     milliseconds spent judging one completion
+    <mark>, <mark>/<kind>                 share of completions that a verifier marked at all, and by kind, e.g. code/hacks/exits_early
     rewards/<name>/none                   share of prices that are None; of those: /timeout, /error, /unverifiable
     rewards/<name>/ms_median, /ms_p99     milliseconds spent pricing one completion
     rewards/<name>/verdict_correlation    with the verdict over the batch, Pearson, -1 to 1
@@ -30,6 +31,7 @@ def measure(
     if known := [value for value in verdicts if value is not None]:
         metrics["verdict/mean"] = statistics.fmean(known)
     metrics |= _milliseconds("verdict", [rollout.verdict.seconds for rollout in rollouts if rollout.verdict])
+    metrics |= mark_metrics(rollouts)
     spreads = {}
     for name, (_, weight) in rewards.items():
         prices = [score.rewards[name] for score in scores]
@@ -47,6 +49,20 @@ def measure(
         metrics |= {f"rewards/{name}/spread_share": spread / whole for name, spread in spreads.items()}
     metrics["groups/distinct"] = _distinct(rollouts, group_size)
     return metrics | _by_part(rollouts, scores) | session_metrics(rollouts)
+
+
+def mark_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """Return for each mark of the verdicts the share of rollouts that have it, of those whose verifier looked for it."""
+    found: dict[str, list[Sequence[str]]] = {}
+    for rollout in rollouts:
+        for name, kinds in (rollout.verdict.marks if rollout.verdict else {}).items():
+            found.setdefault(name, []).append(kinds)
+    metrics = {}
+    for name, looked in found.items():
+        metrics[name] = sum(map(bool, looked)) / len(looked)
+        for kind in sorted({kind for kinds in looked for kind in kinds}):
+            metrics[f"{name}/{kind}"] = sum(kind in kinds for kinds in looked) / len(looked)
+    return metrics
 
 
 def correlation(left: Sequence[float | None], right: Sequence[float | None]) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from ...report.samples import asked, said
+from ...report.samples import last_prompt, reply_text
 from ...storage.run_folder import RunFolder
 from .tracker_runs import TRACKER_RUNS, Figures, Rows, TrackerRun
 
@@ -87,8 +87,8 @@ def row(line: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "step": line.get("step"),
         "task": str((line.get("task") or {}).get("id") or ""),
-        "prompt": _cell(asked(line)),
-        "completion": _cell(said(line)),
+        "prompt": _cell(last_prompt(line)),
+        "completion": _cell(reply_text(line)),
         "verdict": verdict.get("value"),
         "status": verdict.get("status"),
         "reason": _cell(str(verdict.get("reason") or "")),

@@ -14,7 +14,7 @@ def warnings(lines: Sequence[Line], window: int = 10) -> dict[str, str]:
     return {name: text for name, check in _CHECKS.items() if (text := check(lines, recent))}
 
 
-def _no_spread(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+def _zero_variance(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     share = _mean(recent, "frac_reward_zero_std")
     if share is None or share < 0.8:
         return None
@@ -132,7 +132,7 @@ def _unpriced(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
 
 
 _CHECKS: dict[str, Callable[[Sequence[Line], Sequence[Line]], str | None]] = {
-    "no_spread": _no_spread,
+    "zero_variance": _zero_variance,
     "clipped": _clipped,
     "flat": _flat,
     "diverging": _diverging,

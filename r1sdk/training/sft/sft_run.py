@@ -4,7 +4,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
-from ...evaluation.attempts import estimate
+from ...evaluation.statistics import estimate
 from ...planning.run_plan import NoEnvironment, RunPlan
 from ..process_group import ProcessGroup
 

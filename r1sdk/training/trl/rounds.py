@@ -11,7 +11,7 @@ from ..monitor.batch_metrics import measure
 from .reward_columns import RewardTable
 from .task_sampler import GroupOutcome
 
-NO_SPREAD, SURPLUS = "no spread", "surplus"  # reasons why a group is not trained on
+ZERO_VARIANCE, SURPLUS = "zero variance", "surplus"  # reasons why a group is not trained on
 
 
 class Group(NamedTuple):
@@ -47,7 +47,7 @@ class Batch:
         """Return the groups that are not trained on, in the order of generation, with the reason."""
         used = set(self.groups)
         made = [(Group(r, at), has) for r, spread in enumerate(self.rounds) for at, has in enumerate(spread)]
-        return [(group, SURPLUS if has else NO_SPREAD) for group, has in made if group not in used]
+        return [(group, SURPLUS if has else ZERO_VARIANCE) for group, has in made if group not in used]
 
 
 @dataclass
@@ -129,7 +129,7 @@ class RoundTable(RewardTable):
 
         drawn/rounds           rounds of generation, the first included
         drawn/groups           groups that were generated
-        drawn/without_spread   groups with zero reward variance
+        drawn/zero_variance   groups with zero reward variance
         drawn/replaced         zero-variance groups that were replaced by fresh ones
         drawn/remained         zero-variance groups that the batch still has
         drawn/pass_rate        share of the verified completions that were right
@@ -141,7 +141,7 @@ class RoundTable(RewardTable):
         metrics = {
             "drawn/rounds": float(len(batch.rounds)),
             "drawn/groups": float(len(spread)),
-            "drawn/without_spread": float(spread.count(False)),
+            "drawn/zero_variance": float(spread.count(False)),
             "drawn/replaced": float(sum(group.round > 0 for group in batch.groups)),
             "drawn/remained": float(len(batch.lacking)),
             "drawn/reward": statistics.fmean(row.total for one in self.rounds for row in one.scores),
