@@ -91,7 +91,7 @@ SWITCHES = (
 class TrainedRun:
     """A run of `train`: its folder, the held-out evaluations before and after, and the trained model."""
 
-    folder: Path
+    folder: Path  # the run folder
     state: Literal["finished", "submitted", "prepared"]  # submitted: to Slurm; prepared: `command` starts it
     before: Evaluation | None  # None: not evaluated
     after: Evaluation | None  # None: not evaluated, or not trained yet

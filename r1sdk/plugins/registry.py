@@ -82,8 +82,8 @@ class Entry:
 class Registry:
     """Everything that the loaded plugins provide, and the plugins that failed with the reason."""
 
-    entries: Mapping[tuple[str, str], tuple[Entry, ...]] = field(default_factory=dict)
-    failures: tuple[str, ...] = ()
+    entries: Mapping[tuple[str, str], tuple[Entry, ...]] = field(default_factory=dict)  # by kind and name
+    failures: tuple[str, ...] = ()  # one line per plugin that failed to load
 
     def names(self, kind: str) -> list[str]:
         """The names of one kind, sorted."""
