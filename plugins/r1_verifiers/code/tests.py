@@ -278,7 +278,8 @@ def _read(test: Any, shape: DataSetShape, tolerance: float | None) -> Iterator[t
     else:
         if test.get("type") == "function_call" or test.get("testtype") == "functional":
             raise ValueError("a test of a function without its name (fn_name)")
-        given, expected = _text(test["input"], "input"), _text(test["output"], "output")
+        given = "" if test["input"] is None else _text(test["input"], "input")
+        expected = _text(test["output"], "output")
         tolerance = shape.tolerance if tolerance is None else tolerance
         yield Case(given.replace("\r\n", "\n"), expected, False, weight, tolerance, shape.decimal), ()
 
