@@ -135,7 +135,7 @@ def _suspects(tasks: Sequence[tuple[int, Task]], environment: Environment) -> tu
         pairs = [(index, task, reply) for index, task, replies in tried for reply in replies]
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in pairs]
         named: set[int] = set()
-        for (index, task, reply), rollout in zip(pairs, asyncio.run(judge(rollouts, environment)), strict=True):
+        for (index, task, reply), rollout in zip(pairs, asyncio.run(verify(rollouts, environment)), strict=True):
             verdict = rollout.verdict
             if verdict is not None and verdict.value == 1.0 and index not in named:
                 named.add(index)
