@@ -15,7 +15,7 @@ class Registry:
     """Everything that the loaded plugins provide, and the plugins that failed with the reason."""
 
     entries: Mapping[tuple[str, str], tuple[Entry, ...]] = field(default_factory=dict)  # by kind and name
-    failures: tuple[str, ...] = ()  # a plugin and the reason, each
+    failures: tuple[str, ...] = ()  # one line per plugin that failed to load
 
     def names(self, kind: str) -> list[str]:
         """The names of one kind, sorted."""
