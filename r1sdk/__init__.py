@@ -51,7 +51,7 @@ from .records import Completion, Message, Rollout, Score, SessionLog, Status, Su
 from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
 from .rollout.tools import describe_tools, with_tools
 from .scoring.isolation import isolated
-from .scoring.verification import gold_reply_of, verify_with
+from .scoring.verification import gold_reply_of, verify_with, wrong_replies_of
 from .servers import Refused, Server, ServerReply, ServerSession
 from .servers.hub import reach_hub
 from .workers import Outcome, call_isolated
@@ -168,6 +168,7 @@ __all__ = [
     "verifier_option",
     "verify_with",
     "with_tools",
+    "wrong_replies_of",
 ]
 
 

@@ -162,7 +162,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """One thing that a program in a sandbox must not be able to do, and if that holds on this machine."""
+    """One thing that a program in a sandbox must not be able to do, and the result of testing it on this machine."""
 
     name: str  # "network", "files"
     holds: bool  # on this machine, now

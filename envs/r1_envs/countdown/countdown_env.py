@@ -79,6 +79,10 @@ class Countdown:
         """The verifier's reply to `task`, if it has one: a task has many solutions, and none is kept."""
         return r1sdk.gold_reply_of(self._verifier, task)
 
+    def wrong_replies(self, task: r1sdk.Task) -> Iterator[str]:
+        """Replies close to the right one, which must earn less than 1.0."""
+        return r1sdk.wrong_replies_of(self._verifier, task)
+
     def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
         """The tasks of `split`, each with a search for its solution that may give up early or find nothing."""
         for task in self.tasks(split):

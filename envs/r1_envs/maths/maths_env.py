@@ -66,6 +66,10 @@ class Maths:
         """The reply that gives the exact answer."""
         return r1sdk.gold_reply_of(self._verifier, task)
 
+    def wrong_replies(self, task: r1sdk.Task) -> Iterator[str]:
+        """Replies close to the right one, which must earn less than 1.0."""
+        return r1sdk.wrong_replies_of(self._verifier, task)
+
     def summary(self) -> str:
         """Which kinds, and how hard."""
         return f"Mathematics, level {self.level}: {', '.join(self.kinds)}"

@@ -29,6 +29,7 @@ _REPLACED = (
     ("ℝ", r"\mathbb{R}"),
     ("°", r"^\circ "),
     ("√", r"\sqrt "),
+    *((sign, f"({number})") for number, sign in enumerate("①②③④⑤⑥⑦⑧⑨", 1)),
     ("½", r"\frac{1}{2}"),
     ("⅓", r"\frac{1}{3}"),
     ("⅔", r"\frac{2}{3}"),
