@@ -13,7 +13,7 @@ from ..generation.work import discard
 from ..launch.supervise import say
 from ..planning.named_recipe import resolve_recipe
 from ..planning.resolve import plan_run
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from ..progress.bars import metered
 from ..training.generation_source import source_of
 from .naming import Rewards, Sets, as_sets, run_recipe, take_objects
@@ -29,14 +29,14 @@ class GeneratedData:
     card: Path  # a page that says how it was made
     work: Path  # the folder that holds every answer
     rule: str  # by which answers were kept
-    kept: int
+    kept: int  # answers that were kept
     answers: int  # that came, kept or not
-    wanted: int
+    wanted: int  # answers that were asked for
     duplicates: int  # left out
     empty: int  # answers without a text, left out
     accuracy: Estimate  # before choosing
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int  # of all requests
+    completion_tokens: int  # of all answers
     unmetered: int  # answers whose server does not say how many tokens they took
     retried: int  # requests that were sent again
     cost: float | None  # in the currency of `price`
