@@ -13,7 +13,7 @@ from ..generation.work import discard
 from ..launch.supervise import say
 from ..planning.named_recipe import resolve_recipe
 from ..planning.resolve import plan_run
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from ..progress.bars import metered
 from ..training.generation_source import source_of
 from .naming import Rewards, Sets, as_sets, run_recipe, take_objects

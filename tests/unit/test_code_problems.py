@@ -13,7 +13,7 @@ from r1_envs.table import File
 from r1_sandboxes import LocalSandbox
 from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.run_tests import check_program
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
 pytestmark = pytest.mark.heavy

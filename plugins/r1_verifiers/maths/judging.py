@@ -15,7 +15,8 @@ from .evaluate import letters
 from .extract import answer_region, answer_text, last_box
 from .reader import plain_words, read, read_choice, unwrapped
 from .signs import MAX_LENGTH, Refused, tidied
-from .types import Based, Choice, Constant, Prose, Value, Words
+from .types import Based, Choice, Constant, Number, Prose, Quantity, Value, Words
+from .units import differ
 
 Mode = Literal["r1", "trl"]
 _GSM8K = "####"  # stands before the answer at the end of a solution
@@ -166,7 +167,12 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
         plain = re.sub(r"[\s{}$\\]|text|mathrm|boxed", "", tidied(written))
         if plain.upper() == gold.digits:
             return True
-    return same(gold, read(written, tight=not letters(gold)), problem)
+    answer = read(written, tight=not letters(gold))
+    if isinstance(gold, Quantity) and isinstance(answer, Quantity) and differ(gold.unit, answer.unit):
+        raise Refused(f"is in {answer.unit}, not in {gold.unit}")
+    if isinstance(answer, Based) and isinstance(gold, Number) and answer.base != 10:
+        raise Refused(f"is a number to base {answer.base}")
+    return same(gold, answer, problem)
 
 
 def _says_words(gold: Words, written: str) -> bool:
