@@ -194,7 +194,7 @@ def has_decimals(value: Node) -> bool:
 @lru_cache(maxsize=1)
 def context() -> Any:
     """mpmath with its own precision."""
-    import mpmath
+    import mpmath  # type: ignore[import-untyped]
 
     made = mpmath.mp.clone()
     made.dps = _DIGITS
@@ -299,20 +299,20 @@ class Evaluation:
         if name in ("cup", "cap", "setminus", "pm", "mp", "wedge", "vee"):
             return self.opaque(name, tuple(self._value(arg) for arg in node.args))
         args = [self._value(arg) for arg in node.args]
-        function = _FUNCTIONS.get(name)
-        if function is None:
+        compute = _FUNCTIONS.get(name)
+        if compute is None:
             self.is_opaque = True
             return self.opaque(name, tuple(args))
         if name not in _CHEAP:
             for arg in args:
                 if arg and context().mag(arg) > _MAX_MAGNITUDE:
                     raise NoValue
-        return function(context(), *args)
+        return compute(context(), *args)
 
     def limits(self, node: Apply) -> tuple[Any, ...]:
         body, group = node.args
         assert isinstance(group, Group)
-        below = group.items[0]
+        below: Any = group.items[0]
         hidden = {}
         if hasattr(below, "sides") and isinstance(below.sides[0], Symbol):
             hidden = {below.sides[0].name: _place("bound", self.index)}
@@ -325,14 +325,15 @@ class Evaluation:
     def series(self, node: Apply) -> Any:
         body, group = node.args
         assert isinstance(group, Group)
-        below, above = group.items
+        below: Any = group.items[0]
+        above: Any = group.items[1]
         is_range = (
             hasattr(below, "sides")
             and len(below.sides) == 2
             and below.signs == ("=",)
             and isinstance(below.sides[0], Symbol)
         )
-        low = exact(below.sides[1]) if is_range and isinstance(below.sides[1], Node) else None  # type: ignore[union-attr]
+        low = exact(below.sides[1]) if is_range and isinstance(below.sides[1], Node) else None
         high = exact(above) if isinstance(above, Node) else None
         if (
             low is None
@@ -343,7 +344,7 @@ class Evaluation:
         ):
             self.is_opaque = True
             return self.opaque(node.name, self.limits(node))
-        name = below.sides[0].name  # type: ignore[union-attr]
+        name = below.sides[0].name
         mp = context()
         total = mp.mpf(0 if node.name == "sum" else 1)
         before = self.bound
@@ -382,7 +383,7 @@ def _spelled(args: Any) -> str:
         return "(" + ",".join(_spelled(arg) for arg in args) + ")"
     if isinstance(args, str):
         return args
-    return context().nstr(args, 20)
+    return str(context().nstr(args, 20))
 
 
 def _pow(mp: Any, base: Any, exponent: Any) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 from .evaluate import exact, letters, nodes
+from .real_sets import meet
 from .types import (
     Apply,
     Approximate,
@@ -215,7 +215,7 @@ def _built(element: Value, conditions: Sequence[Value]) -> Value:
         if len(sets) == len(read) and sets:
             found = sets[0]
             for other in sets[1:]:
-                found = _meet(found, other) or found
+                found = meet(found, other) or found
             return RealSet(found.parts, found.without)
         for index, one in enumerate(read):
             if isinstance(one, Named) and one.name == name:
@@ -257,57 +257,8 @@ def _sets(value: Value) -> Value | None:
                 return RealSet((*one.parts, *points), one.without)
         return None
     if isinstance(left, RealSet) and isinstance(right, RealSet):
-        return _meet(left, right)
+        return meet(left, right)
     return None
-
-
-def _bound(node: Node) -> Fraction | float | None:
-    if node == INFINITY:
-        return float("inf")
-    if node == MINUS_INFINITY:
-        return float("-inf")
-    value = exact(node)
-    if value is not None:
-        return value
-    from .evaluate import Evaluation, NoValue, context
-
-    if letters(node):
-        return None
-    try:
-        found = Evaluation(0).value(node)
-    except NoValue:
-        return None
-    return float(context().re(found))
-
-
-def _meet(one: RealSet, other: RealSet) -> RealSet | None:
-    """What both hold, where their ends are numbers."""
-    parts = []
-    for a in one.parts:
-        for b in other.parts:
-            ends = [_bound(end) for end in (a.low, b.low, a.high, b.high)]
-            if any(end is None for end in ends):
-                return None
-            a_low, b_low, a_high, b_high = ends
-            low, has_low = (
-                (a.low, a.has_low)
-                if a_low > b_low
-                else (b.low, b.has_low)
-                if b_low > a_low
-                else (a.low, a.has_low and b.has_low)
-            )  # type: ignore[operator]
-            high, has_high = (
-                (a.high, a.has_high)
-                if a_high < b_high
-                else (b.high, b.has_high)
-                if b_high < a_high
-                else (a.high, a.has_high and b.has_high)
-            )  # type: ignore[operator]
-            if max(a_low, b_low) < min(a_high, b_high) or (
-                max(a_low, b_low) == min(a_high, b_high) and has_low and has_high
-            ):  # type: ignore[type-var]
-                parts.append(Interval(low, high, has_low, has_high))
-    return RealSet(tuple(parts), (*one.without, *other.without), one.name or other.name)
 
 
 # relations
@@ -466,10 +417,7 @@ def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
         if agree(exact_sides[-1], side) is False:
             return Relation(tuple(read), signs)
         exact_sides.append(side)
-    last = exact_sides[-1]
-    if isinstance(last, Number) and not last.places or not isinstance(exact_sides[0], Node):
-        return last
-    return last
+    return exact_sides[-1]
 
 
 def close_enough(exact_side: Value, rounded: Value) -> bool:
@@ -479,8 +427,9 @@ def close_enough(exact_side: Value, rounded: Value) -> bool:
     one, other = _number_in(exact_side), _number_in(rounded)
     if one is None or other is None:
         return True
-    if (literal := numeric.literal(other)) is not None or isinstance(other, Number):
-        return numeric.rounds_to(one, literal or other, may_be_cut=True)
+    literal = numeric.literal(other) or (other if isinstance(other, Number) else None)
+    if literal is not None:
+        return numeric.rounds_to(one, literal, may_be_cut=True)
     ours, theirs = numeric.magnitude(one), numeric.magnitude(other)
     return ours is None or theirs is None or abs(ours - theirs) <= 1e-3 * max(abs(ours), abs(theirs))
 
@@ -582,7 +531,7 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
 def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
     found = sets[0]
     for other in sets[1:]:
-        met = _meet(found, other)
+        met = meet(found, other)
         is_or = bool(joins & {"or", "vee", "或"}) and not (other.without and other.parts == (REALS,))
         is_and = (
             bool(joins & {"and", "wedge", "且"})

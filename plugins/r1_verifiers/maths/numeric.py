@@ -22,8 +22,8 @@ def equal_nodes(gold: Node, answer: Node) -> bool | None:
     ours, theirs = exact(gold), exact(answer)
     if ours is not None and theirs is not None:
         return _equal_exact(ours, theirs, gold, answer)
-    if _infinite(gold) or _infinite(answer):
-        return _infinite(gold) == _infinite(answer) if _infinite(gold) and _infinite(answer) else False
+    if infinite(gold) or infinite(answer):
+        return infinite(gold) == infinite(answer) if infinite(gold) and infinite(answer) else False
     only_gold, only_answer = letters(gold) - letters(answer), letters(answer) - letters(gold)
     if len(only_gold) == len(only_answer) == 1 and only_gold | only_answer <= _CONSTANTS_OF_INTEGRATION:
         answer = replaced(answer, next(iter(only_answer)), Symbol(next(iter(only_gold))))
@@ -44,7 +44,8 @@ def _to_base_ten(node: Node) -> Node:
     return node
 
 
-def _infinite(node: Node) -> int:
+def infinite(node: Node) -> int:
+    """1 for infinity, -1 for minus infinity, 0 for anything else."""
     if node == Constant("infinity"):
         return 1
     return -1 if node == Apply("neg", (Constant("infinity"),)) else 0
@@ -64,7 +65,7 @@ def _equal_exact(gold: Fraction, answer: Fraction, gold_node: Node, answer_node:
     if not any(decimals):
         return False
     difference = abs(gold - answer)
-    if difference * 10**6 <= min(1, abs(gold)) * Fraction(10001, 10000):
+    if difference * 10**6 <= min(Fraction(1), abs(gold)) * Fraction(10001, 10000):
         return True
     for node, other, other_decimals in ((gold_node, answer, decimals[1]), (answer_node, gold, decimals[0])):
         written = literal(node)

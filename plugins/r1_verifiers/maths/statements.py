@@ -248,7 +248,8 @@ class Statements(Expressions):
 
     def composite(self) -> Value | None:
         """Numbers that each have their unit: `2 h 30 min`, `45° 30'`. None where there are not two of them."""
-        at, parts = self.at, []
+        parts: list[tuple[Fraction, str]] = []
+        at = self.at
         sign = 1
         if self.sees("sign", "-"):
             at, sign = at + 1, -1
