@@ -65,7 +65,8 @@ if TYPE_CHECKING:
     from .api.training import TrainedRun, TrainOptions, train
     from .evaluation.statistics import Estimate
     from .evaluation.summary import Evaluation
-    from .plugins.registry import Registry, load_plugins, verifier_of
+    from .plugins.loading import load_plugins, verifier_of
+    from .plugins.registry import Registry
     from .training.trl.for_trl import for_trl
 
 LAZY = {  # for programs, not for plugins: the verbs and their records; loaded when asked for
@@ -79,11 +80,11 @@ LAZY = {  # for programs, not for plugins: the verbs and their records; loaded w
     "evaluate": "r1sdk.api.evaluating",
     "for_trl": "r1sdk.training.trl.for_trl",
     "generate": "r1sdk.api.generating",
-    "load_plugins": "r1sdk.plugins.registry",
+    "load_plugins": "r1sdk.plugins.loading",
     "load_recipe": "r1sdk.api.naming",
     "score": "r1sdk.api.scoring",
     "train": "r1sdk.api.training",
-    "verifier_of": "r1sdk.plugins.registry",
+    "verifier_of": "r1sdk.plugins.loading",
 }
 
 __all__ = [

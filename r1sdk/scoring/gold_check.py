@@ -3,7 +3,6 @@
 A gold answer that is misread earns 1.0 against itself. It gives itself away by a variant that is paid: `48` for `48,\\!048`.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -13,6 +12,7 @@ from ..contracts import Composite, Environment
 from ..errors import R1Error
 from ..records import Completion, Rollout, Task
 from ..reply_format import extract_answer, reply_with
+from .blocking import run_blocking
 from .isolation import unwrapped
 from .score_rollouts import verify
 
@@ -105,7 +105,7 @@ def check_gold(
         replies = [(index, task, reply) for index, task in some if (reply := gold_reply(environment, task)) is not None]
         checked += len(replies)
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in replies]
-        judged = asyncio.run(verify(rollouts, environment))
+        judged = run_blocking(verify(rollouts, environment))
         for (index, task, _), rollout in zip(replies, judged, strict=True):
             verdict = rollout.verdict
             assert verdict is not None
@@ -135,7 +135,7 @@ def _suspects(tasks: Sequence[tuple[int, Task]], environment: Environment) -> tu
         pairs = [(index, task, reply) for index, task, replies in tried for reply in replies]
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in pairs]
         named: set[int] = set()
-        for (index, task, reply), rollout in zip(pairs, asyncio.run(verify(rollouts, environment)), strict=True):
+        for (index, task, reply), rollout in zip(pairs, run_blocking(verify(rollouts, environment)), strict=True):
             verdict = rollout.verdict
             if verdict is not None and verdict.value == 1.0 and index not in named:
                 named.add(index)

@@ -54,7 +54,7 @@ def gold_reply_of(verifier: Verifier, task: Task) -> str | None:
 
 
 def wrong_replies_of(verifier: Verifier, task: Task) -> Iterator[str]:
-    """Yield replies close to the right one that must earn less than 1.0 on `task`; none where the verifier has no variants."""
+    """Yield replies close to the right one that must earn less than 1.0 on `task`; none if the verifier has no variants."""
     if not isinstance(verifier, HasVariants):
         return
     read = _cached_gold(verifier, task)

@@ -19,7 +19,8 @@ from ..errors import R1Error
 from ..planning.hardware import Hardware
 from ..planning.resolve import plan_run
 from ..planning.run_plan import RunPlan
-from ..plugins.registry import Registry, load_plugins
+from ..plugins.loading import load_plugins
+from ..plugins.registry import Registry
 from ..report import leave_report
 from ..scoring.gold_check import GoldCheck, check_gold, enforce, enforce_suspects
 from ..storage.run_folder import RunFolder

@@ -203,7 +203,7 @@ def test_everything_at_fault_is_named_before_a_model_is_loaded(r1, tmp_path):
 
 def test_a_benchmark_is_taken_whole_and_sampled_as_its_reports_are_unless_told_otherwise(tmp_path):
     from r1sdk.api.evaluation_setup import set_up
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
 
     file = tmp_path / "aime.jsonl"
     file.write_text("".join(json.dumps({"problem": f"q{i}", "answer": str(i)}) + "\n" for i in range(230)))

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from r1sdk import Completion, Rollout, Task, Verdict
-from r1sdk.plugins.registry import Registry, load_plugins
+from r1sdk.plugins.loading import load_plugins
+from r1sdk.plugins.registry import Registry
 from r1sdk.scoring.score_rollouts import score
 
 DEADLINES = {"maths": 2.0}  # seconds for one answer, of the environments that have such an option

@@ -13,7 +13,7 @@ from r1_verifiers.code.code_block import find_program
 from r1_verifiers.code.run_tests import check_program
 from r1_verifiers.code.tests import read_tests
 from r1_verifiers.code.values import same_value, write_value
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 ADD = {"tests": [{"input": f"{a} {b}\n", "output": f"{a + b}\n"} for a, b in ((1, 2), (3, 4), (-5, 5), (10, 20))]}

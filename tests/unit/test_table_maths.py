@@ -11,7 +11,7 @@ import pytest
 import r1sdk
 from r1_envs.table import File
 from r1_verifiers.maths.pooled_check import judged
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 pytestmark = pytest.mark.heavy
 
