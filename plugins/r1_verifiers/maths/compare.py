@@ -14,15 +14,15 @@ from .types import (
     Apply,
     Approximate,
     Based,
+    Bracketed,
     Choice,
     Clock,
-    Composite,
+    CompositeQuantity,
     Conditioned,
     Constant,
     Date,
-    Group,
     Matrix,
-    Named,
+    NamedValue,
     Node,
     Number,
     Prose,
@@ -168,7 +168,9 @@ def _has_its_equations(gold: Conditioned, answer: Value) -> bool:
     """Return True if every equation among the conditions of `gold` is one of `answer`: it is a part of the answer."""
     theirs = answer.conditions if isinstance(answer, Conditioned) else ()
     wanted = [
-        one for one in gold.conditions if isinstance(one, Named) or (isinstance(one, Relation) and one.signs == ("=",))
+        one
+        for one in gold.conditions
+        if isinstance(one, NamedValue) or (isinstance(one, Relation) and one.signs == ("=",))
     ]
     return all(any(same(one, other) is True for other in theirs) for one in wanted)
 
@@ -206,12 +208,12 @@ def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[s
 
 
 def _bare(value: Value) -> Value:
-    return value.value if isinstance(value, Named) else value
+    return value.value if isinstance(value, NamedValue) else value
 
 
 def _renamed(value: Value, old: str, new: str) -> Value:
-    if isinstance(value, Named):
-        return Named(value.name, _renamed(value.value, old, new), value.left)
+    if isinstance(value, NamedValue):
+        return NamedValue(value.name, _renamed(value.value, old, new), value.left)
     if isinstance(value, Several):
         return Several(tuple(_renamed(item, old, new) for item in value.items), value.is_set)
     if isinstance(value, Quantity):
@@ -258,7 +260,7 @@ def letters_of(value: Value) -> frozenset[str]:
 
 
 def _approximate(gold: Approximate, answer: Value, problem: str) -> Outcome:
-    if isinstance(answer, Named):
+    if isinstance(answer, NamedValue):
         answer = answer.value
     if isinstance(answer, Approximate):
         if gold.exact is not None and answer.exact is not None and same(gold.exact, answer.exact) is False:
@@ -294,8 +296,8 @@ def _places(node: Node) -> int | None:
     return None
 
 
-def _named(gold: Named, answer: Value, problem: str) -> Outcome | Unsaid:
-    if isinstance(answer, Named):
+def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, NamedValue):
         if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
             return _as_equations(gold, answer) or False
         if (
@@ -322,7 +324,7 @@ def _named(gold: Named, answer: Value, problem: str) -> Outcome | Unsaid:
     return same(gold.value, answer, problem)
 
 
-def _solves(gold: Named, answer: Relation) -> bool:
+def _solves(gold: NamedValue, answer: Relation) -> bool:
     """Return True if an equation is `gold` in another form, as `y - 2x = 1` is `y = 2x + 1`. A restated number is not."""
     if not isinstance(gold.value, Node) or not isinstance(gold.left, Node) or not letters(gold.value):
         return False
@@ -337,8 +339,8 @@ def _as_equations(gold: Value, answer: Value) -> Outcome:
         sides = [value.sides if isinstance(value, Relation) else () for value in (gold, answer)]
         return len(sides[0]) == len(sides[1]) and all_of([same(a, b) for a, b in zip(*sides, strict=True)])
     if (
-        isinstance(gold, Named)
-        and isinstance(answer, Named)
+        isinstance(gold, NamedValue)
+        and isinstance(answer, NamedValue)
         and not (isinstance(gold.value, Node) and letters(gold.value))
     ):
         return False
@@ -349,7 +351,7 @@ def _as_equations(gold: Value, answer: Value) -> Outcome:
         return None
     for one, other in ((gold, theirs), (answer, ours)):
         if (
-            isinstance(one, Named)
+            isinstance(one, NamedValue)
             and isinstance(one.left, Symbol)
             and isinstance(one.value, Node)
             and one.left.name not in letters(one.value)
@@ -373,7 +375,7 @@ def _is_zero_and_straight(difference: Node, name: str, value: Node) -> bool:
 
 def _difference(value: Value) -> Node | None:
     """The left side minus the right one."""
-    if isinstance(value, Named) and isinstance(value.left, Node) and isinstance(value.value, Node):
+    if isinstance(value, NamedValue) and isinstance(value.left, Node) and isinstance(value.value, Node):
         return Apply("add", (value.left, Apply("neg", (value.value,))))
     if isinstance(value, Relation) and len(value.sides) == 2 and all(isinstance(side, Node) for side in value.sides):
         left, right = value.sides
@@ -386,7 +388,7 @@ def _difference(value: Value) -> Node | None:
 
 def _relation(gold: Relation, answer: Value, problem: str) -> Outcome | Unsaid:
     if gold.signs == ("=",):
-        if isinstance(answer, Relation | Named) and (isinstance(answer, Named) or answer.signs == ("=",)):
+        if isinstance(answer, Relation | NamedValue) and (isinstance(answer, NamedValue) or answer.signs == ("=",)):
             return _as_equations(gold, answer)
         return UNSAID if isinstance(answer, Prose | Conditioned) else False
     if isinstance(answer, Relation):
@@ -438,7 +440,7 @@ def _answered_by_relation(gold: Value, answer: Relation, problem: str) -> Outcom
         *lefts, right = answer.sides
         if len(lefts) == 1 and (_is_call(lefts[0], gold, problem) or _stands_in(problem, lefts[0])):
             value = meaning(right)
-            return same(gold, value, problem) if not isinstance(value, Named | Relation) else False
+            return same(gold, value, problem) if not isinstance(value, NamedValue | Relation) else False
         if len(lefts) > 1 and _is_call(lefts[0], gold, problem):
             rest = meaning(Relation(answer.sides[1:], answer.signs[1:]))
             return same(gold, rest, problem) if not isinstance(rest, Relation) else False
@@ -468,7 +470,7 @@ def _quantity(gold: Quantity, answer: Value, problem: str) -> Outcome | Unsaid:
         if gold.unit == "%":
             return _percent(gold, Quantity(answer, ""))
         return same(gold.value, answer, problem)
-    if isinstance(answer, Composite):
+    if isinstance(answer, CompositeQuantity):
         return _parts(answer, gold)
     return UNSAID
 
@@ -487,7 +489,7 @@ def _percent(gold: Quantity, answer: Quantity) -> Outcome:
     return same(ours, meaning(Apply("mul", (theirs, hundredth))))
 
 
-def _total(value: Composite) -> tuple[str, Fraction] | None:
+def _total(value: CompositeQuantity) -> tuple[str, Fraction] | None:
     families = {PARTS.get(part.unit, ("", 0))[0] for part in value.parts}
     if len(families) != 1 or "" in families:
         return None
@@ -500,8 +502,8 @@ def _total(value: Composite) -> tuple[str, Fraction] | None:
     return families.pop(), total
 
 
-def _composite(gold: Composite, answer: Value, problem: str) -> Outcome | Unsaid:
-    if isinstance(answer, Composite):
+def _composite(gold: CompositeQuantity, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, CompositeQuantity):
         ours, theirs = _total(gold), _total(answer)
         if ours is not None and theirs is not None:
             return ours == theirs
@@ -510,10 +512,10 @@ def _composite(gold: Composite, answer: Value, problem: str) -> Outcome | Unsaid
         )
     if isinstance(answer, Quantity):
         return _parts(gold, answer)
-    return UNSAID if isinstance(answer, Prose | Conditioned | Named | Approximate) else False
+    return UNSAID if isinstance(answer, Prose | Conditioned | NamedValue | Approximate) else False
 
 
-def _parts(composite: Composite, quantity: Quantity) -> Outcome:
+def _parts(composite: CompositeQuantity, quantity: Quantity) -> Outcome:
     """A quantity of several units against one in a single unit that is one of them."""
     total = _total(composite)
     if total is None or quantity.unit not in {part.unit for part in composite.parts}:
@@ -526,7 +528,7 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
         if answer.unit == "%":
             return _percent(Quantity(gold, ""), answer)
         return same(gold, answer.value, problem)
-    if isinstance(answer, Composite):
+    if isinstance(answer, CompositeQuantity):
         total = _total(answer)
         if total is None:
             return False
@@ -536,10 +538,10 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
         return numeric.equal_nodes(gold, Apply("div", answer.terms))
     if isinstance(answer, Based):
         return answer.base == 10 and numeric.equal_nodes(gold, Number(Fraction(answer.digits))) is True
-    if isinstance(answer, RealSet) and isinstance(gold, Group):
+    if isinstance(answer, RealSet) and isinstance(gold, Bracketed):
         ours = as_real_set(gold)
         return equal_sets(ours, answer) if ours is not None else False
-    if isinstance(answer, Several) and isinstance(gold, Group):
+    if isinstance(answer, Several) and isinstance(gold, Bracketed):
         return _point_by_names(gold, answer)
     if isinstance(answer, Several) and gold == Constant("empty"):
         return answer.is_set and not answer.items
@@ -557,7 +559,7 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
 def _based(gold: Based, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Based):
         return answer == gold
-    if isinstance(answer, Named):
+    if isinstance(answer, NamedValue):
         return same(gold, answer.value)
     if isinstance(answer, Node) and gold.digits.lstrip("-").isdigit():
         return exact(answer) == Fraction(gold.digits)
@@ -581,7 +583,7 @@ def _ratio(gold: Ratio, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Node) and len(gold.terms) == 2 and exact(gold.terms[1]) != 0:
         is_time = gold.is_clock and exact(gold.terms[1]) is not None and not isinstance(answer, Apply)
         return False if is_time else numeric.equal_nodes(Apply("div", gold.terms), answer)
-    return UNSAID if isinstance(answer, Prose | Named | Approximate) else False
+    return UNSAID if isinstance(answer, Prose | NamedValue | Approximate) else False
 
 
 def _clock(gold: Clock, answer: Value, problem: str) -> Outcome | Unsaid:
@@ -596,12 +598,12 @@ def _clock(gold: Clock, answer: Value, problem: str) -> Outcome | Unsaid:
         if hour > 12 or hour == 0:
             return hour % 24 == gold.hour % 12 + (12 if gold.half == "pm" else 0)
         return hour % 12 == gold.hour % 12
-    return UNSAID if isinstance(answer, Prose | Named) else False
+    return UNSAID if isinstance(answer, Prose | NamedValue) else False
 
 
 def _date(gold: Date, answer: Value, problem: str) -> Outcome | Unsaid:
     if not isinstance(answer, Date):
-        return UNSAID if isinstance(answer, Prose | Named) else False
+        return UNSAID if isinstance(answer, Prose | NamedValue) else False
     return (gold.day, gold.month) == (answer.day, answer.month) and (
         gold.year == answer.year or None in (gold.year, answer.year)
     )
@@ -615,9 +617,9 @@ def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome | Unsaid:
         if gold.name and answer.name and gold.name != answer.name:
             return False
         return equal_sets(gold, answer)
-    if isinstance(answer, Named):
+    if isinstance(answer, NamedValue):
         return same(gold, answer.value, problem)
-    if isinstance(answer, Group):
+    if isinstance(answer, Bracketed):
         theirs = as_real_set(answer)
         return equal_sets(gold, theirs) if theirs is not None else False
     if isinstance(answer, Several):
@@ -647,7 +649,7 @@ def _is_all(value: RealSet) -> bool:
 
 
 def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
-    if isinstance(answer, Named):
+    if isinstance(answer, NamedValue):
         if not isinstance(answer.value, Several | SetBuilder) and isinstance(answer.left, Symbol):
             return False
         return same(gold, answer.value, problem)
@@ -658,11 +660,15 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
         if len(ours) != len(theirs):
             return False
         return matching(ours, theirs, lambda a, b: _item(a, b, problem))
-    if isinstance(answer, Group) and answer.opening == "(" and all(isinstance(item, Named) for item in gold.items):
+    if (
+        isinstance(answer, Bracketed)
+        and answer.opening == "("
+        and all(isinstance(item, NamedValue) for item in gold.items)
+    ):
         return _point_by_names(answer, gold)
     if isinstance(answer, Apply) and answer.name == "add":
         return False
-    if isinstance(answer, Group) and answer.opening == "[" and not gold.is_set:
+    if isinstance(answer, Bracketed) and answer.opening == "[" and not gold.is_set:
         return same(gold, Several(answer.items), problem)
     if isinstance(answer, RealSet) and not answer.name and gold.is_set is False and len(gold.items) > 1:
         sets = [as_real_set(item) for item in gold.items]
@@ -678,7 +684,7 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
 
 
 def _item(gold: Value, answer: Value, problem: str) -> Outcome:
-    are_named = isinstance(gold, Named) and isinstance(answer, Named) and gold.name != answer.name
+    are_named = isinstance(gold, NamedValue) and isinstance(answer, NamedValue) and gold.name != answer.name
     if are_named and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):  # type: ignore[union-attr]
         return False
     return same(gold, answer, problem)
@@ -689,8 +695,8 @@ def _items(value: Several) -> list[Value]:
     for item in value.items:
         if isinstance(item, Several) and not item.is_set:
             found += item.items
-        elif isinstance(item, Named) and isinstance(item.value, Several) and not item.value.is_set:
-            found += [Named(item.name, one, item.left) for one in item.value.items]
+        elif isinstance(item, NamedValue) and isinstance(item.value, Several) and not item.value.is_set:
+            found += [NamedValue(item.name, one, item.left) for one in item.value.items]
         else:
             found.append(item)
     return found
@@ -704,17 +710,17 @@ def _distinct(items: list[Value]) -> list[Value]:
     return found
 
 
-def _point_by_names(point: Group, named: Several) -> Outcome:
+def _point_by_names(point: Bracketed, named: Several) -> Outcome:
     """`(3, 5)` against `x = 3, y = 5`: the coordinates in the order of the letters."""
-    items = [item for item in named.items if isinstance(item, Named)]
+    items = [item for item in named.items if isinstance(item, NamedValue)]
     if len(items) != len(named.items) or len(items) != len(point.items) or point.opening != "(":
         return False
     items.sort(key=lambda item: item.name)
     return all_of([same(one, item.value) for one, item in zip(point.items, items, strict=True)])
 
 
-def _group(gold: Group, answer: Value, problem: str) -> Outcome | Unsaid:
-    if isinstance(answer, Group):
+def _group(gold: Bracketed, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Bracketed):
         if (
             len(gold.items) != len(answer.items)
             or (gold.opening, gold.closing) == ("(", ")") != (answer.opening, answer.closing)
@@ -751,17 +757,17 @@ def _matrix(gold: Matrix, answer: Value, problem: str) -> Outcome | Unsaid:
                 for a, b in zip(ours, theirs, strict=True)
             ]
         )
-    if isinstance(answer, Group) and answer.opening in "([" and (cells := _vector(gold)):
+    if isinstance(answer, Bracketed) and answer.opening in "([" and (cells := _vector(gold)):
         return len(cells) == len(answer.items) and all_of(
             [same(meaning(a), b) for a, b in zip(cells, answer.items, strict=True)]
         )
-    return UNSAID if isinstance(answer, Named | Prose | Apply | Conditioned) else False
+    return UNSAID if isinstance(answer, NamedValue | Prose | Apply | Conditioned) else False
 
 
 def _set_builder(gold: SetBuilder, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, SetBuilder):
         return all_of([same(gold.element, answer.element), matching(gold.conditions, answer.conditions, same)])
-    return UNSAID if isinstance(answer, Named | Prose) else False
+    return UNSAID if isinstance(answer, NamedValue | Prose) else False
 
 
 # choices, words, prose
@@ -776,7 +782,7 @@ def _choice(gold: Choice, answer: Value, problem: str) -> Outcome | Unsaid:
         return True
     if gold.content is not None:
         return same(gold.content, answer, problem)
-    return UNSAID if isinstance(answer, Prose | Named | Conditioned) else False
+    return UNSAID if isinstance(answer, Prose | NamedValue | Conditioned) else False
 
 
 def _words(gold: Words, answer: Value, problem: str) -> Outcome:
@@ -812,7 +818,7 @@ def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
     return same(gold, values[0], problem)
 
 
-def _answered_by_name(gold: Value, answer: Named, problem: str) -> Outcome:
+def _answered_by_name(gold: Value, answer: NamedValue, problem: str) -> Outcome:
     return same(gold, answer.value, problem)
 
 
@@ -825,7 +831,7 @@ def _answered_by_approximation(gold: Value, answer: Approximate, problem: str) -
 
 
 def _is_decimal(value: Value) -> bool:
-    value = value.value if isinstance(value, Quantity | Named) else value
+    value = value.value if isinstance(value, Quantity | NamedValue) else value
     return isinstance(value, Node) and numeric.literal(value) is not None
 
 
@@ -846,20 +852,20 @@ def _answered_by_choice(gold: Value, answer: Choice, problem: str) -> Outcome:
 
 
 def _nodes(gold: Node, answer: Node) -> Outcome:
-    if isinstance(gold, Group | Matrix) or isinstance(answer, Group | Matrix):
+    if isinstance(gold, Bracketed | Matrix) or isinstance(answer, Bracketed | Matrix):
         return False
-    if any(isinstance(part, Group) and part.opening != "(" for part in nodes(gold)) and gold != answer:
+    if any(isinstance(part, Bracketed) and part.opening != "(" for part in nodes(gold)) and gold != answer:
         return numeric.equal_nodes(gold, answer)
     return numeric.equal_nodes(gold, answer)
 
 
 _BY_GOLD: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
-    (Prose, _prose), (Conditioned, _conditioned), (Approximate, _approximate), (Choice, _choice), (Named, _named), (Words, _words), (Quantity, _quantity), (Composite, _composite),
+    (Prose, _prose), (Conditioned, _conditioned), (Approximate, _approximate), (Choice, _choice), (NamedValue, _named), (Words, _words), (Quantity, _quantity), (CompositeQuantity, _composite),
     (Based, _based), (Ratio, _ratio), (Clock, _clock), (Date, _date), (RealSet, _real_set), (Several, _several), (SetBuilder, _set_builder),
-    (Relation, _relation), (Matrix, _matrix), (Group, _group), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
+    (Relation, _relation), (Matrix, _matrix), (Bracketed, _group), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
 ]  # fmt: skip
 _BY_ANSWER: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
-    (Prose, _answered_in_prose), (Conditioned, _answered_under_conditions), (Approximate, _answered_by_approximation), (Named, _answered_by_name),
+    (Prose, _answered_in_prose), (Conditioned, _answered_under_conditions), (Approximate, _answered_by_approximation), (NamedValue, _answered_by_name),
     (Relation, _answered_by_relation), (Choice, _answered_by_choice), (Several, _answered_by_several),
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from . import numeric
-from .evaluate import Evaluation, NoValue, context, exact, letters
+from .evaluate import NoValue, PlaceValues, context, exact, letters
 from .types import Apply, Constant, Interval, Node, RealSet
 
 Outcome = bool | None
@@ -55,7 +55,7 @@ def _bound(node: Node) -> Fraction | float | None:
     if letters(node):
         return None
     try:
-        found = Evaluation(0).value(node)
+        found = PlaceValues(0).value(node)
     except NoValue:
         return None
     return float(context().re(found))
