@@ -51,8 +51,7 @@ def verl_graders(folder: Path) -> dict[str, Grader]:
     for name in ("math_reward", "math_dapo"):
         module = types.ModuleType(name)
         exec(compile((scores / f"{name}.py").read_text(), name, "exec"), module.__dict__)  # noqa: S102 - a program that you named
-        compute = module.compute_score
-        made[f"verl {name}"] = lambda case, compute=compute: _number(compute(boxed(case), _bare(case["gold"])))
+        made[f"verl {name}"] = _scoring(module.compute_score)
     helpers = types.ModuleType("verl.utils.py_functional")
     helpers.timeout_limit = lambda **_: lambda function: function  # type: ignore[attr-defined]
     for name in ("verl", "verl.utils", "verl.utils.reward_score"):
@@ -64,7 +63,7 @@ def verl_graders(folder: Path) -> dict[str, Grader]:
     except ImportError as error:
         print(f"PRIME's grader is left out: {error}", file=sys.stderr)
         return made
-    made["PRIME (in verl)"] = lambda case: _number(prime_math.compute_score(boxed(case), _bare(case["gold"])))
+    made["PRIME (in verl)"] = _scoring(prime_math.compute_score)
     return made
 
 
@@ -80,6 +79,10 @@ def qwen_grader(folder: Path) -> Grader:
     from parser import extract_answer, strip_string  # type: ignore[import-not-found]
 
     return lambda case: float(math_equal(extract_answer(boxed(case), "math"), strip_string(_bare(case["gold"]))))
+
+
+def _scoring(compute: Callable[[str, str], Any]) -> Grader:
+    return lambda case: _number(compute(boxed(case), _bare(case["gold"])))
 
 
 def _bare(gold: str) -> str:

@@ -8,7 +8,7 @@ from r1_verifiers import maths
 from r1_verifiers.maths.extract import answer_text
 from r1_verifiers.maths.judging import answer_for
 from r1_verifiers.maths.reader import read
-from r1_verifiers.maths.types import Apply, Composite, Quantity, Several
+from r1_verifiers.maths.types import Apply, CompositeQuantity, Quantity, Several
 
 FORMAT = "<think>\nsome thoughts\n</think>\n<answer>{}</answer>"
 
@@ -191,7 +191,7 @@ def test_letters_are_letters_first(text):
 
 
 def test_several_units_are_one_quantity_and_words_between_values_none():
-    assert isinstance(read("2 hours 30 minutes"), Composite)
+    assert isinstance(read("2 hours 30 minutes"), CompositeQuantity)
     assert isinstance(read(r"5\text{ and }6"), Several)
     assert isinstance(read("5 or more"), Several)
 

@@ -14,7 +14,7 @@ from r1_verifiers import maths
 from r1_verifiers.maths.equivalence import _parsed
 from r1_verifiers.maths.numeric import equal_nodes
 from r1_verifiers.maths.reader import read
-from r1_verifiers.maths.signs import Refused
+from r1_verifiers.maths.signs import Unreadable
 
 
 def drawn(rng: random.Random, depth: int = 2) -> str:
@@ -69,7 +69,7 @@ def test_expressions_are_equal_where_math_verifys_reading_of_them_has_the_same_v
         answer = written_otherwise(gold, rng) if rng.random() < 0.7 else drawn(rng)
         try:
             ours = equal_nodes(read(gold), read(answer))
-        except (Refused, AttributeError):
+        except (Unreadable, AttributeError):
             continue
         if ours is None:
             continue

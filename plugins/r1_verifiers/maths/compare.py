@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from itertools import permutations
+from typing import Any
 
 from . import numeric
 from .evaluate import NoValue, exact, letters, nodes, replaced
-from .meaning import as_real_set, may_be_named, meaning
+from .meaning import REALS, as_real_set, may_be_named, meaning
+from .real_sets import Outcome, all_of, canonical, equal_sets, matching
 from .types import (
     Apply,
     Approximate,
     Based,
+    Bracketed,
     Choice,
     Clock,
-    Composite,
+    CompositeQuantity,
     Conditioned,
     Constant,
     Date,
-    Group,
-    Interval,
     Matrix,
-    Named,
+    NamedValue,
     Node,
     Number,
     Prose,
@@ -38,7 +38,6 @@ from .types import (
 )
 from .units import PARTS, differ
 
-Outcome = bool | None
 _MAX_ITEMS = 40
 _DOUBTS = frozenset(
     [
@@ -102,6 +101,13 @@ _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 _NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty set", "the empty set", "does not exist", "dne", "undefined"}  # fmt: skip
 
 
+class Unsaid:
+    """What the comparison of a type returns where the type of the answer says how it is compared."""
+
+
+UNSAID = Unsaid()
+
+
 def agree(one: Value, other: Value) -> Outcome:
     """Return True if two values of one text say the same."""
     return same(one, other)
@@ -119,33 +125,24 @@ def magnitude(value: Value) -> float | None:
 def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
     """Return True if `answer` says what `gold` says, False if not, None where only algebra can tell."""
     if gold == answer:
-        return None if _is_false(gold) else True
+        return True
     if isinstance(gold, Several) and len(gold.items) == 1 and not gold.is_set:
         return same(gold.items[0], answer, problem)
     if isinstance(answer, Several) and len(answer.items) == 1 and not (answer.is_set and isinstance(gold, RealSet)):
         return same(gold, answer.items[0], problem)
     for kind, compare in _BY_GOLD:
         if isinstance(gold, kind):
-            found = compare(gold, answer, problem)
-            if found is not NotImplemented:
-                return found
+            outcome: Outcome | Unsaid = compare(gold, answer, problem)
+            if not isinstance(outcome, Unsaid):
+                return outcome
             break
     for kind, compare in _BY_ANSWER:
         if isinstance(answer, kind):
-            return compare(gold, answer, problem)
+            found: Outcome = compare(gold, answer, problem)
+            return found
     if isinstance(gold, Node) and isinstance(answer, Node):
         return _nodes(gold, answer)
     return False
-
-
-def _is_false(value: Value) -> bool:
-    return False
-
-
-def _all(outcomes: Sequence[Outcome]) -> Outcome:
-    if any(outcome is False for outcome in outcomes):
-        return False
-    return None if any(outcome is None for outcome in outcomes) else True
 
 
 # conditions, approximations, names
@@ -171,7 +168,9 @@ def _has_its_equations(gold: Conditioned, answer: Value) -> bool:
     """Return True if every equation among the conditions of `gold` is one of `answer`: it is a part of the answer."""
     theirs = answer.conditions if isinstance(answer, Conditioned) else ()
     wanted = [
-        one for one in gold.conditions if isinstance(one, Named) or (isinstance(one, Relation) and one.signs == ("=",))
+        one
+        for one in gold.conditions
+        if isinstance(one, NamedValue) or (isinstance(one, Relation) and one.signs == ("=",))
     ]
     return all(any(same(one, other) is True for other in theirs) for one in wanted)
 
@@ -204,17 +203,17 @@ def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[s
         return found
     ours, other = _bare(gold.value), _bare(renamed)
     if isinstance(ours, Several) and isinstance(other, Several):
-        return _matching(ours.items, other.items, lambda a, b: _shifted(a, b, name))
+        return matching(ours.items, other.items, lambda a, b: _shifted(a, b, name))
     return _shifted(ours, other, name)
 
 
 def _bare(value: Value) -> Value:
-    return value.value if isinstance(value, Named) else value
+    return value.value if isinstance(value, NamedValue) else value
 
 
 def _renamed(value: Value, old: str, new: str) -> Value:
-    if isinstance(value, Named):
-        return Named(value.name, _renamed(value.value, old, new), value.left)
+    if isinstance(value, NamedValue):
+        return NamedValue(value.name, _renamed(value.value, old, new), value.left)
     if isinstance(value, Several):
         return Several(tuple(_renamed(item, old, new) for item in value.items), value.is_set)
     if isinstance(value, Quantity):
@@ -239,7 +238,7 @@ def _shifted(gold: Value, answer: Value, name: str) -> bool:
     if not straight or abs(step) < 1e-12 or abs(abs(step) - abs(other)) > 1e-9:
         return False
     turns = (ours[0] - theirs[0]) / step  # type: ignore[operator]
-    return abs(turns - round(turns)) < 1e-9
+    return bool(abs(turns - round(turns)) < 1e-9)
 
 
 def _conditions_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
@@ -261,7 +260,7 @@ def letters_of(value: Value) -> frozenset[str]:
 
 
 def _approximate(gold: Approximate, answer: Value, problem: str) -> Outcome:
-    if isinstance(answer, Named):
+    if isinstance(answer, NamedValue):
         answer = answer.value
     if isinstance(answer, Approximate):
         if gold.exact is not None and answer.exact is not None and same(gold.exact, answer.exact) is False:
@@ -297,8 +296,8 @@ def _places(node: Node) -> int | None:
     return None
 
 
-def _named(gold: Named, answer: Value, problem: str) -> Outcome:
-    if isinstance(answer, Named):
+def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, NamedValue):
         if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
             return _as_equations(gold, answer) or False
         if (
@@ -319,13 +318,13 @@ def _named(gold: Named, answer: Value, problem: str) -> Outcome:
                 return same(gold.value, _right_side(answer), problem)
         return False
     if isinstance(answer, Prose | Conditioned | Choice):
-        return NotImplemented  # type: ignore[return-value]
+        return UNSAID
     if isinstance(answer, RealSet) and answer.name:
         return False
     return same(gold.value, answer, problem)
 
 
-def _solves(gold: Named, answer: Relation) -> bool:
+def _solves(gold: NamedValue, answer: Relation) -> bool:
     """Return True if an equation is `gold` in another form, as `y - 2x = 1` is `y = 2x + 1`. A restated number is not."""
     if not isinstance(gold.value, Node) or not isinstance(gold.left, Node) or not letters(gold.value):
         return False
@@ -338,10 +337,10 @@ def _as_equations(gold: Value, answer: Value) -> Outcome:
         return False
     if not letters(ours):  # statements about numbers are the same where their sides are
         sides = [value.sides if isinstance(value, Relation) else () for value in (gold, answer)]
-        return len(sides[0]) == len(sides[1]) and _all([same(a, b) for a, b in zip(*sides, strict=True)])
+        return len(sides[0]) == len(sides[1]) and all_of([same(a, b) for a, b in zip(*sides, strict=True)])
     if (
-        isinstance(gold, Named)
-        and isinstance(answer, Named)
+        isinstance(gold, NamedValue)
+        and isinstance(answer, NamedValue)
         and not (isinstance(gold.value, Node) and letters(gold.value))
     ):
         return False
@@ -352,7 +351,7 @@ def _as_equations(gold: Value, answer: Value) -> Outcome:
         return None
     for one, other in ((gold, theirs), (answer, ours)):
         if (
-            isinstance(one, Named)
+            isinstance(one, NamedValue)
             and isinstance(one.left, Symbol)
             and isinstance(one.value, Node)
             and one.left.name not in letters(one.value)
@@ -376,7 +375,7 @@ def _is_zero_and_straight(difference: Node, name: str, value: Node) -> bool:
 
 def _difference(value: Value) -> Node | None:
     """The left side minus the right one."""
-    if isinstance(value, Named) and isinstance(value.left, Node) and isinstance(value.value, Node):
+    if isinstance(value, NamedValue) and isinstance(value.left, Node) and isinstance(value.value, Node):
         return Apply("add", (value.left, Apply("neg", (value.value,))))
     if isinstance(value, Relation) and len(value.sides) == 2 and all(isinstance(side, Node) for side in value.sides):
         left, right = value.sides
@@ -387,16 +386,16 @@ def _difference(value: Value) -> Node | None:
 # relations
 
 
-def _relation(gold: Relation, answer: Value, problem: str) -> Outcome:
+def _relation(gold: Relation, answer: Value, problem: str) -> Outcome | Unsaid:
     if gold.signs == ("=",):
-        if isinstance(answer, Relation | Named) and (isinstance(answer, Named) or answer.signs == ("=",)):
+        if isinstance(answer, Relation | NamedValue) and (isinstance(answer, NamedValue) or answer.signs == ("=",)):
             return _as_equations(gold, answer)
-        return NotImplemented if isinstance(answer, Prose | Conditioned) else False  # type: ignore[return-value]
+        return UNSAID if isinstance(answer, Prose | Conditioned) else False
     if isinstance(answer, Relation):
         if len(gold.sides) == len(answer.sides):
             for signs, sides in ((answer.signs, answer.sides), _reversed(answer)):
                 if signs == gold.signs:
-                    found = _all([same(one, other) for one, other in zip(gold.sides, sides, strict=True)])
+                    found = all_of([same(one, other) for one, other in zip(gold.sides, sides, strict=True)])
                     if found is not False:
                         return found
         if len(gold.sides) == len(answer.sides) == 2 and gold.signs[0] in _ORDER and answer.signs[0] in _ORDER:
@@ -406,7 +405,7 @@ def _relation(gold: Relation, answer: Value, problem: str) -> Outcome:
         return False
     if isinstance(answer, RealSet) and answer.name and len(gold.sides) == 2 and gold.signs[0] in _ORDER:
         return False
-    return NotImplemented if isinstance(answer, Prose | Conditioned) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, Prose | Conditioned) else False
 
 
 def _reversed(relation: Relation) -> tuple[tuple[str, ...], tuple[Value, ...]]:
@@ -441,7 +440,7 @@ def _answered_by_relation(gold: Value, answer: Relation, problem: str) -> Outcom
         *lefts, right = answer.sides
         if len(lefts) == 1 and (_is_call(lefts[0], gold, problem) or _stands_in(problem, lefts[0])):
             value = meaning(right)
-            return same(gold, value, problem) if not isinstance(value, Named | Relation) else False
+            return same(gold, value, problem) if not isinstance(value, NamedValue | Relation) else False
         if len(lefts) > 1 and _is_call(lefts[0], gold, problem):
             rest = meaning(Relation(answer.sides[1:], answer.signs[1:]))
             return same(gold, rest, problem) if not isinstance(rest, Relation) else False
@@ -460,7 +459,7 @@ def _stands_in(problem: str, left: Value) -> bool:
 # numbers with units
 
 
-def _quantity(gold: Quantity, answer: Value, problem: str) -> Outcome:
+def _quantity(gold: Quantity, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Quantity):
         if "%" in (gold.unit, answer.unit):
             return _percent(gold, answer)
@@ -471,9 +470,9 @@ def _quantity(gold: Quantity, answer: Value, problem: str) -> Outcome:
         if gold.unit == "%":
             return _percent(gold, Quantity(answer, ""))
         return same(gold.value, answer, problem)
-    if isinstance(answer, Composite):
+    if isinstance(answer, CompositeQuantity):
         return _parts(answer, gold)
-    return NotImplemented  # type: ignore[return-value]
+    return UNSAID
 
 
 def _percent(gold: Quantity, answer: Quantity) -> Outcome:
@@ -490,7 +489,7 @@ def _percent(gold: Quantity, answer: Quantity) -> Outcome:
     return same(ours, meaning(Apply("mul", (theirs, hundredth))))
 
 
-def _total(value: Composite) -> tuple[str, Fraction] | None:
+def _total(value: CompositeQuantity) -> tuple[str, Fraction] | None:
     families = {PARTS.get(part.unit, ("", 0))[0] for part in value.parts}
     if len(families) != 1 or "" in families:
         return None
@@ -503,20 +502,20 @@ def _total(value: Composite) -> tuple[str, Fraction] | None:
     return families.pop(), total
 
 
-def _composite(gold: Composite, answer: Value, problem: str) -> Outcome:
-    if isinstance(answer, Composite):
+def _composite(gold: CompositeQuantity, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, CompositeQuantity):
         ours, theirs = _total(gold), _total(answer)
         if ours is not None and theirs is not None:
             return ours == theirs
-        return len(gold.parts) == len(answer.parts) and _all(
+        return len(gold.parts) == len(answer.parts) and all_of(
             [same(a, b) for a, b in zip(gold.parts, answer.parts, strict=True)]
         )
     if isinstance(answer, Quantity):
         return _parts(gold, answer)
-    return NotImplemented if isinstance(answer, Prose | Conditioned | Named | Approximate) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, Prose | Conditioned | NamedValue | Approximate) else False
 
 
-def _parts(composite: Composite, quantity: Quantity) -> Outcome:
+def _parts(composite: CompositeQuantity, quantity: Quantity) -> Outcome:
     """A quantity of several units against one in a single unit that is one of them."""
     total = _total(composite)
     if total is None or quantity.unit not in {part.unit for part in composite.parts}:
@@ -524,12 +523,12 @@ def _parts(composite: Composite, quantity: Quantity) -> Outcome:
     return numeric.equal_nodes(Number(total[1] / PARTS[quantity.unit][1]), quantity.value)
 
 
-def _node(gold: Node, answer: Value, problem: str) -> Outcome:
+def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Quantity):
         if answer.unit == "%":
             return _percent(Quantity(gold, ""), answer)
         return same(gold, answer.value, problem)
-    if isinstance(answer, Composite):
+    if isinstance(answer, CompositeQuantity):
         total = _total(answer)
         if total is None:
             return False
@@ -539,10 +538,10 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome:
         return numeric.equal_nodes(gold, Apply("div", answer.terms))
     if isinstance(answer, Based):
         return answer.base == 10 and numeric.equal_nodes(gold, Number(Fraction(answer.digits))) is True
-    if isinstance(answer, RealSet) and isinstance(gold, Group):
+    if isinstance(answer, RealSet) and isinstance(gold, Bracketed):
         ours = as_real_set(gold)
-        return _real_sets(ours, answer) if ours is not None else False
-    if isinstance(answer, Several) and isinstance(gold, Group):
+        return equal_sets(ours, answer) if ours is not None else False
+    if isinstance(answer, Several) and isinstance(gold, Bracketed):
         return _point_by_names(gold, answer)
     if isinstance(answer, Several) and gold == Constant("empty"):
         return answer.is_set and not answer.items
@@ -554,26 +553,26 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome:
         return same(gold, answer.content, problem)
     if isinstance(answer, Choice):
         return isinstance(gold, Symbol) and gold.name == answer.letters
-    return NotImplemented  # type: ignore[return-value]
+    return UNSAID
 
 
-def _based(gold: Based, answer: Value, problem: str) -> Outcome:
+def _based(gold: Based, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Based):
         return answer == gold
-    if isinstance(answer, Named):
+    if isinstance(answer, NamedValue):
         return same(gold, answer.value)
     if isinstance(answer, Node) and gold.digits.lstrip("-").isdigit():
         return exact(answer) == Fraction(gold.digits)
-    return NotImplemented if isinstance(answer, Prose) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, Prose) else False
 
 
-def _ratio(gold: Ratio, answer: Value, problem: str) -> Outcome:
+def _ratio(gold: Ratio, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Ratio):
         if len(gold.terms) != len(answer.terms):
             return False
         if gold.is_clock and answer.is_clock:
             return gold.terms == answer.terms or [exact(a) for a in gold.terms] == [exact(b) for b in answer.terms]
-        found = _all([same(a, b) for a, b in zip(gold.terms, answer.terms, strict=True)])
+        found = all_of([same(a, b) for a, b in zip(gold.terms, answer.terms, strict=True)])
         if found is not False or len(gold.terms) != 2:
             return found
         return numeric.equal_nodes(Apply("div", gold.terms), Apply("div", answer.terms))
@@ -584,10 +583,10 @@ def _ratio(gold: Ratio, answer: Value, problem: str) -> Outcome:
     if isinstance(answer, Node) and len(gold.terms) == 2 and exact(gold.terms[1]) != 0:
         is_time = gold.is_clock and exact(gold.terms[1]) is not None and not isinstance(answer, Apply)
         return False if is_time else numeric.equal_nodes(Apply("div", gold.terms), answer)
-    return NotImplemented if isinstance(answer, Prose | Named | Approximate) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, Prose | NamedValue | Approximate) else False
 
 
-def _clock(gold: Clock, answer: Value, problem: str) -> Outcome:
+def _clock(gold: Clock, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Clock):
         times = (gold.hour % 12, gold.minute, gold.second) == (answer.hour % 12, answer.minute, answer.second)
         return times and (gold.half == answer.half or not (gold.half and answer.half))
@@ -599,12 +598,12 @@ def _clock(gold: Clock, answer: Value, problem: str) -> Outcome:
         if hour > 12 or hour == 0:
             return hour % 24 == gold.hour % 12 + (12 if gold.half == "pm" else 0)
         return hour % 12 == gold.hour % 12
-    return NotImplemented if isinstance(answer, Prose | Named) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, Prose | NamedValue) else False
 
 
-def _date(gold: Date, answer: Value, problem: str) -> Outcome:
+def _date(gold: Date, answer: Value, problem: str) -> Outcome | Unsaid:
     if not isinstance(answer, Date):
-        return NotImplemented if isinstance(answer, Prose | Named) else False  # type: ignore[return-value]
+        return UNSAID if isinstance(answer, Prose | NamedValue) else False
     return (gold.day, gold.month) == (answer.day, answer.month) and (
         gold.year == answer.year or None in (gold.year, answer.year)
     )
@@ -613,20 +612,20 @@ def _date(gold: Date, answer: Value, problem: str) -> Outcome:
 # sets of real numbers
 
 
-def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome:
+def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, RealSet):
         if gold.name and answer.name and gold.name != answer.name:
             return False
-        return _real_sets(gold, answer)
-    if isinstance(answer, Named):
+        return equal_sets(gold, answer)
+    if isinstance(answer, NamedValue):
         return same(gold, answer.value, problem)
-    if isinstance(answer, Group):
+    if isinstance(answer, Bracketed):
         theirs = as_real_set(answer)
-        return _real_sets(gold, theirs) if theirs is not None else False
+        return equal_sets(gold, theirs) if theirs is not None else False
     if isinstance(answer, Several):
         sets = [as_real_set(item) for item in answer.items]
         if sets and all(one is not None for one in sets):
-            return _real_sets(gold, RealSet(tuple(part for one in sets if one for part in one.parts)))
+            return equal_sets(gold, RealSet(tuple(part for one in sets if one for part in one.parts)))
         return False
     if isinstance(answer, Words):
         return answer.text in (
@@ -639,95 +638,18 @@ def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome:
         ) and _is_all(gold)
     if isinstance(answer, Apply) and answer.name in ("cup", "setminus"):
         return False
-    return NotImplemented if isinstance(answer, Prose | Conditioned) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, Prose | Conditioned) else False
 
 
 def _is_all(value: RealSet) -> bool:
-    from .meaning import REALS
-
     return value.parts == (REALS,) and not value.without
-
-
-def _real_sets(gold: RealSet | None, answer: RealSet | None) -> Outcome:
-    if gold is None or answer is None:
-        return False
-    ours, theirs = _canonical(gold), _canonical(answer)
-    if ours is None or theirs is None:
-        if len(gold.parts) != len(answer.parts) or len(gold.without) != len(answer.without):
-            return False
-        parts = _matching(gold.parts, answer.parts, _intervals)
-        return _all([parts, _matching(gold.without, answer.without, lambda a, b: numeric.equal_nodes(a, b))])
-    if len(ours) != len(theirs):
-        return False
-    return _all([_intervals(a, b) for a, b in zip(ours, theirs, strict=True)])
-
-
-def _intervals(gold: Interval, answer: Interval) -> Outcome:
-    if (gold.has_low, gold.has_high) != (answer.has_low, answer.has_high):
-        return False
-    return _all([numeric.equal_nodes(gold.low, answer.low), numeric.equal_nodes(gold.high, answer.high)])
-
-
-def _canonical(value: RealSet) -> list[Interval] | None:
-    """Disjoint intervals in order, the points taken out; None where an end is no number."""
-    ends: list[tuple[float, float, Interval]] = []
-    for part in value.parts:
-        low, high = _end(part.low), _end(part.high)
-        if low is None or high is None:
-            return None
-        if low > high + 1e-12 or (
-            abs(low - high) < 1e-12
-            and not (part.has_low and part.has_high)
-            and low not in (float("inf"), float("-inf"))
-        ):
-            return [part]  # an interval from the larger to the smaller end is nothing; it equals itself only
-        ends.append((low, high, part))
-    ends.sort(key=lambda end: (end[0], not end[2].has_low))
-    merged: list[tuple[float, float, Interval]] = []
-    for low, high, part in ends:
-        if merged:
-            last_low, last_high, last = merged[-1]
-            touches = abs(low - last_high) <= 1e-12 * max(1.0, abs(low))
-            if low < last_high - 1e-12 * max(1.0, abs(low)) or (touches and (part.has_low or last.has_high)):
-                if high > last_high or (high == last_high and part.has_high):
-                    merged[-1] = (last_low, high, Interval(last.low, part.high, last.has_low, part.has_high))
-                continue
-        merged.append((low, high, part))
-    for point in value.without:
-        at = _end(point)
-        if at is None:
-            return None
-        merged = [piece for low, high, part in merged for piece in _without(low, high, part, at, point)]
-    return [part for _, _, part in merged]
-
-
-def _without(low: float, high: float, part: Interval, at: float, point: Node) -> list[tuple[float, float, Interval]]:
-    close = 1e-12 * max(1.0, abs(at))
-    if abs(at - low) <= close:
-        return [] if low == high else [(low, high, Interval(part.low, part.high, False, part.has_high))]
-    if abs(at - high) <= close:
-        return [(low, high, Interval(part.low, part.high, part.has_low, False))]
-    if low < at < high:
-        return [
-            (low, at, Interval(part.low, point, part.has_low, False)),
-            (at, high, Interval(point, part.high, False, part.has_high)),
-        ]
-    return [(low, high, part)]
-
-
-def _end(node: Node) -> float | None:
-    if node == Constant("infinity"):
-        return float("inf")
-    if node == Apply("neg", (Constant("infinity"),)):
-        return float("-inf")
-    return numeric.magnitude(node)
 
 
 # several answers, points, matrices
 
 
-def _several(gold: Several, answer: Value, problem: str) -> Outcome:
-    if isinstance(answer, Named):
+def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, NamedValue):
         if not isinstance(answer.value, Several | SetBuilder) and isinstance(answer.left, Symbol):
             return False
         return same(gold, answer.value, problem)
@@ -737,28 +659,32 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome:
             ours, theirs = _distinct(ours), _distinct(theirs)
         if len(ours) != len(theirs):
             return False
-        return _matching(ours, theirs, lambda a, b: _item(a, b, problem))
-    if isinstance(answer, Group) and answer.opening == "(" and all(isinstance(item, Named) for item in gold.items):
+        return matching(ours, theirs, lambda a, b: _item(a, b, problem))
+    if (
+        isinstance(answer, Bracketed)
+        and answer.opening == "("
+        and all(isinstance(item, NamedValue) for item in gold.items)
+    ):
         return _point_by_names(answer, gold)
     if isinstance(answer, Apply) and answer.name == "add":
         return False
-    if isinstance(answer, Group) and answer.opening == "[" and not gold.is_set:
+    if isinstance(answer, Bracketed) and answer.opening == "[" and not gold.is_set:
         return same(gold, Several(answer.items), problem)
     if isinstance(answer, RealSet) and not answer.name and gold.is_set is False and len(gold.items) > 1:
         sets = [as_real_set(item) for item in gold.items]
         if all(one is not None for one in sets):
             whole = RealSet(tuple(part for one in sets if one for part in one.parts))
-            return _real_sets(whole, answer) if len(_canonical(whole) or whole.parts) == len(gold.items) else False
+            return equal_sets(whole, answer) if len(canonical(whole) or whole.parts) == len(gold.items) else False
         part = answer.parts[0] if len(answer.parts) == 1 and not answer.without else None
         if part is not None and part.has_low and part.has_high:
             return same(gold, Several((part.low, part.high)), problem)
     if gold.is_set and not gold.items:
         return answer == Constant("empty") or (isinstance(answer, Words) and answer.text in _NOTHING_THERE)
-    return NotImplemented if isinstance(answer, Prose | Conditioned | Approximate) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, Prose | Conditioned | Approximate) else False
 
 
 def _item(gold: Value, answer: Value, problem: str) -> Outcome:
-    are_named = isinstance(gold, Named) and isinstance(answer, Named) and gold.name != answer.name
+    are_named = isinstance(gold, NamedValue) and isinstance(answer, NamedValue) and gold.name != answer.name
     if are_named and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):  # type: ignore[union-attr]
         return False
     return same(gold, answer, problem)
@@ -769,8 +695,8 @@ def _items(value: Several) -> list[Value]:
     for item in value.items:
         if isinstance(item, Several) and not item.is_set:
             found += item.items
-        elif isinstance(item, Named) and isinstance(item.value, Several) and not item.value.is_set:
-            found += [Named(item.name, one, item.left) for one in item.value.items]
+        elif isinstance(item, NamedValue) and isinstance(item.value, Several) and not item.value.is_set:
+            found += [NamedValue(item.name, one, item.left) for one in item.value.items]
         else:
             found.append(item)
     return found
@@ -784,39 +710,17 @@ def _distinct(items: list[Value]) -> list[Value]:
     return found
 
 
-def _matching(gold: Sequence, answer: Sequence, compare) -> Outcome:  # type: ignore[no-untyped-def, type-arg]
-    """Each item of one with another item of the other."""
-    if len(gold) != len(answer):
-        return False
-    if len(gold) > _MAX_ITEMS:
-        return _all([compare(a, b) for a, b in zip(gold, answer, strict=True)])
-    left = list(answer)
-    is_open = False
-    for one in gold:
-        found = None
-        for index, other in enumerate(left):
-            outcome = compare(one, other)
-            if outcome:
-                found = index
-                break
-            is_open |= outcome is None
-        if found is None:
-            return None if is_open else False
-        left.pop(found)
-    return True
-
-
-def _point_by_names(point: Group, named: Several) -> Outcome:
+def _point_by_names(point: Bracketed, named: Several) -> Outcome:
     """`(3, 5)` against `x = 3, y = 5`: the coordinates in the order of the letters."""
-    items = [item for item in named.items if isinstance(item, Named)]
+    items = [item for item in named.items if isinstance(item, NamedValue)]
     if len(items) != len(named.items) or len(items) != len(point.items) or point.opening != "(":
         return False
     items.sort(key=lambda item: item.name)
-    return _all([same(one, item.value) for one, item in zip(point.items, items, strict=True)])
+    return all_of([same(one, item.value) for one, item in zip(point.items, items, strict=True)])
 
 
-def _group(gold: Group, answer: Value, problem: str) -> Outcome:
-    if isinstance(answer, Group):
+def _group(gold: Bracketed, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Bracketed):
         if (
             len(gold.items) != len(answer.items)
             or (gold.opening, gold.closing) == ("(", ")") != (answer.opening, answer.closing)
@@ -825,11 +729,11 @@ def _group(gold: Group, answer: Value, problem: str) -> Outcome:
             return False
         if gold.opening == "(" and answer.opening == "[" and len(gold.items) == 2:
             return False
-        return _all([same(a, b) for a, b in zip(gold.items, answer.items, strict=True)])
+        return all_of([same(a, b) for a, b in zip(gold.items, answer.items, strict=True)])
     if isinstance(answer, Matrix):
         cells = _vector(answer)
         return (
-            len(cells) == len(gold.items) and _all([same(a, b) for a, b in zip(gold.items, cells, strict=True)])
+            len(cells) == len(gold.items) and all_of([same(a, b) for a, b in zip(gold.items, cells, strict=True)])
             if cells
             else False
         )
@@ -842,34 +746,34 @@ def _vector(matrix: Matrix) -> list[Value]:
     return [row[0] for row in matrix.rows] if all(len(row) == 1 for row in matrix.rows) else []
 
 
-def _matrix(gold: Matrix, answer: Value, problem: str) -> Outcome:
+def _matrix(gold: Matrix, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Matrix):
         if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
             return False
-        return _all(
+        return all_of(
             [
                 same(meaning(a), meaning(b))
                 for ours, theirs in zip(gold.rows, answer.rows, strict=True)
                 for a, b in zip(ours, theirs, strict=True)
             ]
         )
-    if isinstance(answer, Group) and answer.opening in "([" and (cells := _vector(gold)):
-        return len(cells) == len(answer.items) and _all(
+    if isinstance(answer, Bracketed) and answer.opening in "([" and (cells := _vector(gold)):
+        return len(cells) == len(answer.items) and all_of(
             [same(meaning(a), b) for a, b in zip(cells, answer.items, strict=True)]
         )
-    return NotImplemented if isinstance(answer, Named | Prose | Apply | Conditioned) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, NamedValue | Prose | Apply | Conditioned) else False
 
 
-def _set_builder(gold: SetBuilder, answer: Value, problem: str) -> Outcome:
+def _set_builder(gold: SetBuilder, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, SetBuilder):
-        return _all([same(gold.element, answer.element), _matching(gold.conditions, answer.conditions, same)])
-    return NotImplemented if isinstance(answer, Named | Prose) else False  # type: ignore[return-value]
+        return all_of([same(gold.element, answer.element), matching(gold.conditions, answer.conditions, same)])
+    return UNSAID if isinstance(answer, NamedValue | Prose) else False
 
 
 # choices, words, prose
 
 
-def _choice(gold: Choice, answer: Value, problem: str) -> Outcome:
+def _choice(gold: Choice, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Choice):
         if gold.letters != answer.letters:
             return False
@@ -878,7 +782,7 @@ def _choice(gold: Choice, answer: Value, problem: str) -> Outcome:
         return True
     if gold.content is not None:
         return same(gold.content, answer, problem)
-    return NotImplemented if isinstance(answer, Prose | Named | Conditioned) else False  # type: ignore[return-value]
+    return UNSAID if isinstance(answer, Prose | NamedValue | Conditioned) else False
 
 
 def _words(gold: Words, answer: Value, problem: str) -> Outcome:
@@ -900,7 +804,7 @@ def _words(gold: Words, answer: Value, problem: str) -> Outcome:
 def _prose(gold: Prose, answer: Value, problem: str) -> Outcome:
     if not isinstance(answer, Prose) or len(gold.parts) != len(answer.parts):
         return False
-    return _all([same(one, other) for one, other in zip(gold.parts, answer.parts, strict=True)])
+    return all_of([same(one, other) for one, other in zip(gold.parts, answer.parts, strict=True)])
 
 
 def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
@@ -914,7 +818,7 @@ def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
     return same(gold, values[0], problem)
 
 
-def _answered_by_name(gold: Value, answer: Named, problem: str) -> Outcome:
+def _answered_by_name(gold: Value, answer: NamedValue, problem: str) -> Outcome:
     return same(gold, answer.value, problem)
 
 
@@ -927,7 +831,7 @@ def _answered_by_approximation(gold: Value, answer: Approximate, problem: str) -
 
 
 def _is_decimal(value: Value) -> bool:
-    value = value.value if isinstance(value, Quantity | Named) else value
+    value = value.value if isinstance(value, Quantity | NamedValue) else value
     return isinstance(value, Node) and numeric.literal(value) is not None
 
 
@@ -948,21 +852,21 @@ def _answered_by_choice(gold: Value, answer: Choice, problem: str) -> Outcome:
 
 
 def _nodes(gold: Node, answer: Node) -> Outcome:
-    if isinstance(gold, Group | Matrix) or isinstance(answer, Group | Matrix):
+    if isinstance(gold, Bracketed | Matrix) or isinstance(answer, Bracketed | Matrix):
         return False
-    if any(isinstance(part, Group) and part.opening != "(" for part in nodes(gold)) and gold != answer:
+    if any(isinstance(part, Bracketed) and part.opening != "(" for part in nodes(gold)) and gold != answer:
         return numeric.equal_nodes(gold, answer)
     return numeric.equal_nodes(gold, answer)
 
 
-_BY_GOLD: list[tuple[type, object]] = [
-    (Prose, _prose), (Conditioned, _conditioned), (Approximate, _approximate), (Choice, _choice), (Named, _named), (Words, _words), (Quantity, _quantity), (Composite, _composite),
+_BY_GOLD: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
+    (Prose, _prose), (Conditioned, _conditioned), (Approximate, _approximate), (Choice, _choice), (NamedValue, _named), (Words, _words), (Quantity, _quantity), (CompositeQuantity, _composite),
     (Based, _based), (Ratio, _ratio), (Clock, _clock), (Date, _date), (RealSet, _real_set), (Several, _several), (SetBuilder, _set_builder),
-    (Relation, _relation), (Matrix, _matrix), (Group, _group), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
+    (Relation, _relation), (Matrix, _matrix), (Bracketed, _group), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
 ]  # fmt: skip
-_BY_ANSWER: list[tuple[type, object]] = [
-    (Prose, _answered_in_prose), (Conditioned, _answered_under_conditions), (Approximate, _answered_by_approximation), (Named, _answered_by_name),
+_BY_ANSWER: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
+    (Prose, _answered_in_prose), (Conditioned, _answered_under_conditions), (Approximate, _answered_by_approximation), (NamedValue, _answered_by_name),
     (Relation, _answered_by_relation), (Choice, _answered_by_choice), (Several, _answered_by_several),
 ]  # fmt: skip
 
-__all__ = ["agree", "magnitude", "permutations", "same"]
+__all__ = ["agree", "magnitude", "same"]

@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from .types import Apply, Constant, Group, Matrix, Node, Number, Quantity, Symbol, Value
+from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Quantity, Symbol, Value
 
 _MAX_BITS = 40_000  # of an exact numerator or denominator
 _MAX_MAGNITUDE = 64  # bits of what goes into a function or an exponent
@@ -23,6 +23,10 @@ _MAX_TERMS = 400  # of a sum that is added up
 
 class NoValue(Exception):
     """An expression that has no value here, or none that can be had at small cost."""
+
+
+class Undefined(NoValue):
+    """An expression that divides by zero."""
 
 
 def exact(node: Node) -> Fraction | None:
@@ -161,7 +165,7 @@ def letters(value: Value) -> frozenset[str]:
             found.add(part.name)
         elif isinstance(part, Apply):
             waiting += part.args
-        elif isinstance(part, Group):
+        elif isinstance(part, Bracketed):
             waiting += part.items
         elif isinstance(part, Matrix):
             waiting += [cell for row in part.rows for cell in row]
@@ -180,7 +184,7 @@ def nodes(value: Value) -> Iterator[Node]:
         yield part
         if isinstance(part, Apply):
             waiting += part.args
-        elif isinstance(part, Group):
+        elif isinstance(part, Bracketed):
             waiting += part.items
         elif isinstance(part, Matrix):
             waiting += [cell for row in part.rows for cell in row]
@@ -194,7 +198,7 @@ def has_decimals(value: Node) -> bool:
 @lru_cache(maxsize=1)
 def context() -> Any:
     """mpmath with its own precision."""
-    import mpmath
+    import mpmath  # type: ignore[import-untyped]
 
     made = mpmath.mp.clone()
     made.dps = _DIGITS
@@ -211,7 +215,7 @@ def _place(name: str, index: int) -> Any:
     return value
 
 
-class Evaluation:
+class PlaceValues:
     """Values at one place. `is_opaque`: a part was taken for a function that nothing is known of."""
 
     def __init__(self, index: int) -> None:
@@ -225,7 +229,9 @@ class Evaluation:
         """The value of `node`. Raises: NoValue."""
         try:
             return self._value(node)
-        except (ZeroDivisionError, ValueError, OverflowError, TypeError, ArithmeticError):
+        except ZeroDivisionError:
+            raise Undefined from None
+        except (ValueError, OverflowError, TypeError, ArithmeticError):
             raise NoValue from None
 
     def _value(self, node: Any) -> Any:
@@ -261,7 +267,7 @@ class Evaluation:
         return self.opaque(node.name, ())
 
     def parts(self, value: Any) -> tuple[Any, ...]:
-        if isinstance(value, Group):
+        if isinstance(value, Bracketed):
             return (value.opening, value.closing, *(self._part(item) for item in value.items))
         if isinstance(value, Matrix):
             return tuple(self._part(cell) for row in value.rows for cell in (*row, Symbol("&")))
@@ -299,20 +305,20 @@ class Evaluation:
         if name in ("cup", "cap", "setminus", "pm", "mp", "wedge", "vee"):
             return self.opaque(name, tuple(self._value(arg) for arg in node.args))
         args = [self._value(arg) for arg in node.args]
-        function = _FUNCTIONS.get(name)
-        if function is None:
+        compute = _FUNCTIONS.get(name)
+        if compute is None:
             self.is_opaque = True
             return self.opaque(name, tuple(args))
         if name not in _CHEAP:
             for arg in args:
                 if arg and context().mag(arg) > _MAX_MAGNITUDE:
                     raise NoValue
-        return function(context(), *args)
+        return compute(context(), *args)
 
     def limits(self, node: Apply) -> tuple[Any, ...]:
         body, group = node.args
-        assert isinstance(group, Group)
-        below = group.items[0]
+        assert isinstance(group, Bracketed)
+        below: Any = group.items[0]
         hidden = {}
         if hasattr(below, "sides") and isinstance(below.sides[0], Symbol):
             hidden = {below.sides[0].name: _place("bound", self.index)}
@@ -324,15 +330,16 @@ class Evaluation:
 
     def series(self, node: Apply) -> Any:
         body, group = node.args
-        assert isinstance(group, Group)
-        below, above = group.items
+        assert isinstance(group, Bracketed)
+        below: Any = group.items[0]
+        above: Any = group.items[1]
         is_range = (
             hasattr(below, "sides")
             and len(below.sides) == 2
             and below.signs == ("=",)
             and isinstance(below.sides[0], Symbol)
         )
-        low = exact(below.sides[1]) if is_range and isinstance(below.sides[1], Node) else None  # type: ignore[union-attr]
+        low = exact(below.sides[1]) if is_range and isinstance(below.sides[1], Node) else None
         high = exact(above) if isinstance(above, Node) else None
         if (
             low is None
@@ -343,7 +350,7 @@ class Evaluation:
         ):
             self.is_opaque = True
             return self.opaque(node.name, self.limits(node))
-        name = below.sides[0].name  # type: ignore[union-attr]
+        name = below.sides[0].name
         mp = context()
         total = mp.mpf(0 if node.name == "sum" else 1)
         before = self.bound
@@ -368,8 +375,8 @@ def replaced(node: Any, name: str, new: Node) -> Any:
         return new if node.name == name else node
     if isinstance(node, Apply):
         return Apply(node.name, tuple(replaced(arg, name, new) for arg in node.args))
-    if isinstance(node, Group):
-        return Group(node.opening, node.closing, tuple(replaced(item, name, new) for item in node.items))
+    if isinstance(node, Bracketed):
+        return Bracketed(node.opening, node.closing, tuple(replaced(item, name, new) for item in node.items))
     if isinstance(node, Matrix):
         return Matrix(tuple(tuple(replaced(cell, name, new) for cell in row) for row in node.rows))
     if hasattr(node, "sides"):
@@ -382,7 +389,7 @@ def _spelled(args: Any) -> str:
         return "(" + ",".join(_spelled(arg) for arg in args) + ")"
     if isinstance(args, str):
         return args
-    return context().nstr(args, 20)
+    return str(context().nstr(args, 20))
 
 
 def _pow(mp: Any, base: Any, exponent: Any) -> Any:

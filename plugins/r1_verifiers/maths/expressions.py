@@ -9,8 +9,8 @@ import re
 from fractions import Fraction
 
 from .lexer import END, FUNCTIONS, Token, number_value
-from .signs import Refused
-from .types import Apply, Constant, Group, Matrix, Node, Number, Symbol, Value
+from .signs import Unreadable
+from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Symbol, Value
 
 MAX_DEPTH = 12  # brackets inside each other
 _MAX_NESTED = 80  # operators inside each other
@@ -121,7 +121,7 @@ class Expressions:
         self.nested = 0
         self.bars = 0
         if depth > MAX_DEPTH:
-            raise Refused(f"more than {MAX_DEPTH} brackets deep")
+            raise Unreadable(f"more than {MAX_DEPTH} brackets deep")
 
     def inner(self, tokens: list[Token]) -> Value:
         """The value of all of `tokens`, which stood in brackets."""
@@ -161,7 +161,7 @@ class Expressions:
                     depth -= 1
                     if depth == 0:
                         return index
-        raise Refused("a bracket that is never closed")
+        raise Unreadable("a bracket that is never closed")
 
     # sums and products
 
@@ -176,7 +176,7 @@ class Expressions:
                 token.kind == "command" and token.text in ("pm", "mp")
             ):
                 if signs and token.text != "-" and sign != "+":
-                    raise Refused("signs side by side")
+                    raise Unreadable("signs side by side")
                 if token.text == "-" and sign == "-":
                     sign = "+"
                 elif token.text != "+":
@@ -187,7 +187,7 @@ class Expressions:
             if left is not None and not signs:
                 return left
             if signs > 2:
-                raise Refused("signs side by side")
+                raise Unreadable("signs side by side")
             term = self.term()
             if sign == "-":
                 term = (
@@ -207,14 +207,14 @@ class Expressions:
                 after = self.peek(1)
                 if after.kind in ("unit", "word", "end"):
                     if after.kind == "end":
-                        raise Refused("ends with an operator")
+                        raise Unreadable("ends with an operator")
                     return left
                 self.take()
                 right = self.signed_factor()
                 left = Apply("div" if token.text in ("/", "div") else "mul", (left, right))
             elif self.begins_factor(token) and not self.is_condition() and not self.is_unit_fraction():
                 if token.kind == "number" and isinstance(left, Number):
-                    raise Refused("two numbers side by side")
+                    raise Unreadable("two numbers side by side")
                 left = self.beside(left)
             else:
                 return left
@@ -222,9 +222,9 @@ class Expressions:
     def beside(self, left: Node) -> Node:
         """A product without a sign."""
         right = self.factor()
-        if isinstance(right, Group) and right.opening in "([" and right.closing != PARENS.get(right.opening):
-            raise Refused("a value in front of an interval")
-        if isinstance(left, Symbol) and isinstance(right, Group) and len(right.items) > 1 and "(" in right.opening:
+        if isinstance(right, Bracketed) and right.opening in "([" and right.closing != PARENS.get(right.opening):
+            raise Unreadable("a value in front of an interval")
+        if isinstance(left, Symbol) and isinstance(right, Bracketed) and len(right.items) > 1 and "(" in right.opening:
             return Apply("call", (left, right))
         return Apply("mul", (left, right))
 
@@ -281,7 +281,7 @@ class Expressions:
     def factor(self) -> Node:
         self.nested += 1
         if self.nested > _MAX_NESTED:
-            raise Refused("operators nested too deep")
+            raise Unreadable("operators nested too deep")
         base = self.postfix(self.primary())
         self.nested -= 1
         return base
@@ -351,7 +351,7 @@ class Expressions:
             return self.primary(alone=True)
         if self.peek().kind == "command" and self.is_operand(self.peek().text):
             return self.primary()
-        raise Refused("an exponent that cannot be read")
+        raise Unreadable("an exponent that cannot be read")
 
     def braced(self) -> Node:
         """What stands in the braces of an argument."""
@@ -359,7 +359,7 @@ class Expressions:
         inside = self.tokens[self.at + 1 : end]
         self.at = end + 1
         if not inside:
-            raise Refused("empty braces")
+            raise Unreadable("empty braces")
         value = self.inner(inside)
         return as_node(value)
 
@@ -380,7 +380,7 @@ class Expressions:
             return Apply("neg", (self.argument(),))
         if token.kind == "command" and self.is_operand(token.text):
             return self.primary()
-        raise Refused("a command without its argument")
+        raise Unreadable("a command without its argument")
 
     def number_alone(self) -> Number:
         return _number(self.take())
@@ -403,8 +403,8 @@ class Expressions:
         if token.kind == "command":
             return self.command()
         if token.kind == "end":
-            raise Refused("ends where a value should stand")
-        raise Refused(f"{token.text!r:.20} where a value should stand")
+            raise Unreadable("ends where a value should stand")
+        raise Unreadable(f"{token.text!r:.20} where a value should stand")
 
     def number(self, alone: bool) -> Node:
         token = self.take()
@@ -418,7 +418,7 @@ class Expressions:
             return repeating
         value = _number(token)
         if after.kind == "sign" and after.text == "_" and not alone:
-            raise Refused("a number with an index")
+            raise Unreadable("a number with an index")
         if alone or token.places is not None or "e" in token.text:
             return value
         if after.kind == "command" and after.text == "frac" and not self.is_unit_fraction():
@@ -432,7 +432,7 @@ class Expressions:
             if whole_fraction and not self.sees("sign", "^"):
                 above, below = (arg.value for arg in part.args if isinstance(arg, Number))  # type: ignore[union-attr]
                 if below == 0:
-                    raise Refused("divides by zero")
+                    raise Unreadable("divides by zero")
                 return Number(value.value + above / below)
             self.at = start
         elif (
@@ -502,7 +502,7 @@ class Expressions:
             end = self.closing(self.at)
             arguments = self.items(self.tokens[self.at + 1 : end])
             self.at = end + 1
-            return Apply("call", (symbol, Group("(", ")", arguments)))
+            return Apply("call", (symbol, Bracketed("(", ")", arguments)))
         return symbol
 
     def is_event(self) -> bool:
@@ -534,7 +534,7 @@ class Expressions:
         self.take()
         try:
             above = self.script()
-        except Refused:
+        except Unreadable:
             above = None
         numeric = below.isdigit() and isinstance(above, Number)
         letters = name == "C" and len(below) == 1 and isinstance(above, Symbol) and above.name not in ("T", "prime")
@@ -559,7 +559,7 @@ class Expressions:
         else:
             inside = [self.take()]
         if not inside or inside[0].kind == "end":
-            raise Refused("an index that is empty")
+            raise Unreadable("an index that is empty")
         return "".join(token.text for token in inside if token.text not in "{}")
 
     def bracket(self) -> Node:
@@ -569,7 +569,7 @@ class Expressions:
         inside = self.tokens[self.at + 1 : end]
         self.at = end + 1
         if not inside:
-            return Group(opening, closing, ())
+            return Bracketed(opening, closing, ())
         items = self.items(inside)
         if len(items) == 1 and PARENS.get(opening) == closing and isinstance(items[0], Node):
             return (
@@ -577,7 +577,7 @@ class Expressions:
                 if not (isinstance(items[0], Number) and self.sees("sign", "^"))
                 else Apply("paren", (items[0],))
             )
-        return Group(opening, closing, items)
+        return Bracketed(opening, closing, items)
 
     def brace_group(self) -> Node:
         end = self.closing(self.at)
@@ -593,7 +593,7 @@ class Expressions:
         items = self.items(inside)
         if len(items) == 1:
             return as_node(items[0])
-        return Group("{", "}", items)
+        return Bracketed("{", "}", items)
 
     def bars_group(self) -> Node:
         bar = self.take().text
@@ -601,7 +601,7 @@ class Expressions:
         value = self.expression()
         self.bars -= 1
         if self.take().text != bar:
-            raise Refused("a bar that is never closed")
+            raise Unreadable("a bar that is never closed")
         return Apply("norm" if bar == "‖" else "abs", (value,))
 
     def command(self) -> Node:
@@ -643,7 +643,7 @@ class Expressions:
                 self.take()
                 symbol = Symbol(f"{_name(symbol)}'")
             return symbol
-        raise Refused(f"the command \\{name:.20}")
+        raise Unreadable(f"the command \\{name:.20}")
 
     def one_letter(self) -> Node | None:
         """The letter under an arrow, which is the vector that a bold letter is."""
@@ -677,8 +677,8 @@ class Expressions:
             return Constant("empty")
         if name == "{":
             built = self.set_builder(inside)
-            return built if built is not None else Group("{", "}", self.items(inside))
-        return Group(name, closing, self.items(inside))
+            return built if built is not None else Bracketed("{", "}", self.items(inside))
+        return Bracketed(name, closing, self.items(inside))
 
     def set_builder(self, inside: list[Token]) -> Node | None:
         depth = 0
@@ -686,7 +686,7 @@ class Expressions:
             if token.kind in ("sign", "command"):
                 depth += (token.text in OPENERS) - (token.text in CLOSERS)
                 if depth == 0 and index and token.text in ("|", "mid", ":") and self.may_build(inside, index):
-                    return Group("{|", "}", (self.inner(inside[:index]), *self.items(inside[index + 1 :])))
+                    return Bracketed("{|", "}", (self.inner(inside[:index]), *self.items(inside[index + 1 :])))
         return None
 
     @staticmethod
@@ -715,7 +715,7 @@ class Expressions:
         )
         if inverse and name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"):
             name, exponent = ("ar" if name.endswith("h") else "arc") + name, None
-        if name in ("max", "min", "gcd", "lcm") and len(arguments) == 1 and isinstance(arguments[0], Group):
+        if name in ("max", "min", "gcd", "lcm") and len(arguments) == 1 and isinstance(arguments[0], Bracketed):
             arguments = tuple(as_node(item) for item in arguments[0].items)
         if base is not None:
             arguments = (*arguments, base)
@@ -741,7 +741,7 @@ class Expressions:
             ):
                 return (value,)
             if token.kind == "number" and isinstance(value, Number):
-                raise Refused("two numbers side by side")
+                raise Unreadable("two numbers side by side")
             value = Apply("mul", (value, self.factor()))
 
     def big_operator(self, name: str) -> Node:
@@ -762,7 +762,7 @@ class Expressions:
         body = self.term()
         rest = Apply("neg", (body,)) if is_negative else body
         none = Constant("none")
-        group = Group("", "", (limits.get("_", none), limits.get("^", none)))
+        group = Bracketed("", "", (limits.get("_", none), limits.get("^", none)))
         return Apply(name, (rest, group))
 
     def matrix(self, name: str) -> Node:
@@ -771,7 +771,7 @@ class Expressions:
         cells: list[list[list[Token]]] = [[]]
         while True:
             if self.ends():
-                raise Refused("a matrix that is never closed")
+                raise Unreadable("a matrix that is never closed")
             token = self.take()
             if token.kind == "command" and token.text.startswith("begin:"):
                 depth += 1
@@ -793,13 +793,13 @@ class Expressions:
             cells.pop()
         read = tuple(tuple(self.inner(one) if one else Constant("none") for one in row) for row in cells)
         if not read:
-            raise Refused("an empty matrix")
+            raise Unreadable("an empty matrix")
         matrix = Matrix(read)
         return Apply("det", (matrix,)) if name == "vmatrix" else matrix
 
 
 def as_node(value: Value) -> Node:
-    """A value as a part of an expression. Raises: Refused where it cannot be one."""
+    """A value as a part of an expression. Raises: Unreadable where it cannot be one."""
     if isinstance(value, Node):
         return value
     from .types import Quantity
@@ -808,7 +808,7 @@ def as_node(value: Value) -> Node:
         return Apply("degrees", (value.value,))
     if isinstance(value, Quantity) and value.unit == "%":
         return Apply("percent", (value.value,))
-    return Group("(", ")", (value,))
+    return Bracketed("(", ")", (value,))
 
 
 def _letter(token: Token) -> Node:

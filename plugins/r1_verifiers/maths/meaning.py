@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fractions import Fraction
 
 from .evaluate import exact, letters, nodes
+from .real_sets import meet
 from .types import (
     Apply,
     Approximate,
+    Bracketed,
     Choice,
-    Composite,
+    CompositeQuantity,
     Conditioned,
     Constant,
-    Group,
     Interval,
     Matrix,
-    Named,
+    NamedValue,
     Node,
     Number,
     Quantity,
@@ -42,7 +42,7 @@ def meaning(value: Value) -> Value:
     """The typed value of a parsed one."""
     if isinstance(value, Relation):
         return _relation(value)
-    if isinstance(value, Group):
+    if isinstance(value, Bracketed):
         return _group(value)
     if isinstance(value, Conditioned):
         return Conditioned(meaning(value.value), tuple(meaning(one) for one in value.conditions))
@@ -66,7 +66,7 @@ def _quantity(value: Quantity) -> Value:
     read = meaning(inner)
     if isinstance(read, Several):
         return Several(tuple(Quantity(item, unit) if isinstance(item, Node) else item for item in read.items))
-    return Quantity(inner, unit) if isinstance(read, Node) or isinstance(inner, Group) else read
+    return Quantity(inner, unit) if isinstance(read, Node) or isinstance(inner, Bracketed) else read
 
 
 def _matrix(value: Matrix) -> Value:
@@ -89,8 +89,8 @@ def _with_sign(node: Node, is_plus: bool) -> Node:
         if node.name in ("pm", "mp"):
             return args[0] if is_plus == (node.name == "pm") else Apply("neg", args)
         return Apply(node.name, args)
-    if isinstance(node, Group):
-        return Group(
+    if isinstance(node, Bracketed):
+        return Bracketed(
             node.opening,
             node.closing,
             tuple(_with_sign(item, is_plus) if isinstance(item, Node) else item for item in node.items),
@@ -120,23 +120,23 @@ def _applied(value: Apply) -> Value:
         return _sets(value) or value
     if value.name == "add" and value.args[0] == Constant("RR"):
         last = value.args[1]
-        if isinstance(last, Apply) and last.name == "neg" and isinstance(last.args[0], Group):
+        if isinstance(last, Apply) and last.name == "neg" and isinstance(last.args[0], Bracketed):
             return _sets(Apply("setminus", (value.args[0], last.args[0]))) or value
     if (
         value.name == "call"
-        and isinstance(value.args[1], Group)
+        and isinstance(value.args[1], Bracketed)
         and isinstance(value.args[0], Symbol)
         and value.args[0].name.isupper()
         and len(value.args[1].items) > 1
     ):
-        return Named(value.args[0].name, meaning(value.args[1]), value.args[0])  # the point A(1, 2)
+        return NamedValue(value.args[0].name, meaning(value.args[1]), value.args[0])  # the point A(1, 2)
     if (
         value.name == "mul"
         and isinstance(value.args[0], Symbol)
         and value.args[0].name in ("Q",)
-        and isinstance(value.args[1], Group)
+        and isinstance(value.args[1], Bracketed)
     ):
-        return Named(value.args[0].name, meaning(value.args[1]), value.args[0])
+        return NamedValue(value.args[0].name, meaning(value.args[1]), value.args[0])
     return value
 
 
@@ -147,7 +147,7 @@ def is_infinite(node: Value) -> bool:
     return node == INFINITY or node == MINUS_INFINITY
 
 
-def interval_of(group: Group) -> RealSet | None:
+def interval_of(group: Bracketed) -> RealSet | None:
     """A group of two as the numbers between them, where its brackets allow that."""
     if group.opening not in "([" or group.closing not in ")]" or len(group.items) != 2:
         return None
@@ -162,14 +162,14 @@ def as_real_set(value: Value) -> RealSet | None:
     value = meaning(value) if not isinstance(value, RealSet) else value
     if isinstance(value, RealSet):
         return value
-    if isinstance(value, Group):
+    if isinstance(value, Bracketed):
         return interval_of(value)
     if isinstance(value, Conditioned):
         return None
     return None
 
 
-def _group(group: Group) -> Value:
+def _group(group: Bracketed) -> Value:
     if group.opening == "{|":
         return _built(meaning(group.items[0]), group.items[1:])
     if group.opening in ("{", "\\{") or group.closing in ("}",) and group.opening == "{":
@@ -179,26 +179,26 @@ def _group(group: Group) -> Value:
         flat = _flat(items)
         return Several(tuple(flat), is_set=True)
     if group.opening == "langle":
-        return Group("(", ")", tuple(meaning(item) for item in group.items))
+        return Bracketed("(", ")", tuple(meaning(item) for item in group.items))
     if len(group.items) == 1 and group.opening in "([":
         return meaning(group.items[0])
     if (
         group.opening == "["
         and len(group.items) > 1
-        and all(isinstance(item, Group) and item.opening == "[" for item in group.items)
+        and all(isinstance(item, Bracketed) and item.opening == "[" for item in group.items)
     ):
-        rows = [item.items for item in group.items if isinstance(item, Group)]
+        rows = [item.items for item in group.items if isinstance(item, Bracketed)]
         if len({len(row) for row in rows}) == 1:
             return Matrix(tuple(tuple(meaning(cell) for cell in row) for row in rows))
     interval = interval_of(group)
-    if interval is not None and not any(isinstance(item, Group) for item in group.items):
+    if interval is not None and not any(isinstance(item, Bracketed) for item in group.items):
         ends = interval.parts[0]
         if group.opening != "(" or group.closing != ")" or is_infinite(ends.low) or is_infinite(ends.high):
             return interval
     items = [meaning(item) for item in group.items]
-    if items and all(isinstance(item, Named | Relation) for item in items):
+    if items and all(isinstance(item, NamedValue | Relation) for item in items):
         return combined([(item, ",") for item in items])
-    return Group(group.opening, group.closing, tuple(items))
+    return Bracketed(group.opening, group.closing, tuple(items))
 
 
 def _built(element: Value, conditions: Sequence[Value]) -> Value:
@@ -215,10 +215,10 @@ def _built(element: Value, conditions: Sequence[Value]) -> Value:
         if len(sets) == len(read) and sets:
             found = sets[0]
             for other in sets[1:]:
-                found = _meet(found, other) or found
+                found = meet(found, other) or found
             return RealSet(found.parts, found.without)
         for index, one in enumerate(read):
-            if isinstance(one, Named) and one.name == name:
+            if isinstance(one, NamedValue) and one.name == name:
                 rest = tuple(other for at, other in enumerate(read) if at != index)
                 return Conditioned(one.value, rest) if rest else one
     return SetBuilder(element, tuple(read))
@@ -237,7 +237,7 @@ def _sets(value: Value) -> Value | None:
             and all(isinstance(item, Node) for item in taken.items)
         ):
             return RealSet(left.parts, (*left.without, *taken.items))  # type: ignore[arg-type]
-        if isinstance(left, RealSet) and isinstance(value.args[1], Group) and value.args[1].opening == "{":
+        if isinstance(left, RealSet) and isinstance(value.args[1], Bracketed) and value.args[1].opening == "{":
             return RealSet(left.parts, (*left.without, *value.args[1].items))  # type: ignore[arg-type]
         return None
     right = _sets(value.args[1])
@@ -257,57 +257,8 @@ def _sets(value: Value) -> Value | None:
                 return RealSet((*one.parts, *points), one.without)
         return None
     if isinstance(left, RealSet) and isinstance(right, RealSet):
-        return _meet(left, right)
+        return meet(left, right)
     return None
-
-
-def _bound(node: Node) -> Fraction | float | None:
-    if node == INFINITY:
-        return float("inf")
-    if node == MINUS_INFINITY:
-        return float("-inf")
-    value = exact(node)
-    if value is not None:
-        return value
-    from .evaluate import Evaluation, NoValue, context
-
-    if letters(node):
-        return None
-    try:
-        found = Evaluation(0).value(node)
-    except NoValue:
-        return None
-    return float(context().re(found))
-
-
-def _meet(one: RealSet, other: RealSet) -> RealSet | None:
-    """What both hold, where their ends are numbers."""
-    parts = []
-    for a in one.parts:
-        for b in other.parts:
-            ends = [_bound(end) for end in (a.low, b.low, a.high, b.high)]
-            if any(end is None for end in ends):
-                return None
-            a_low, b_low, a_high, b_high = ends
-            low, has_low = (
-                (a.low, a.has_low)
-                if a_low > b_low
-                else (b.low, b.has_low)
-                if b_low > a_low
-                else (a.low, a.has_low and b.has_low)
-            )  # type: ignore[operator]
-            high, has_high = (
-                (a.high, a.has_high)
-                if a_high < b_high
-                else (b.high, b.has_high)
-                if b_high < a_high
-                else (a.high, a.has_high and b.has_high)
-            )  # type: ignore[operator]
-            if max(a_low, b_low) < min(a_high, b_high) or (
-                max(a_low, b_low) == min(a_high, b_high) and has_low and has_high
-            ):  # type: ignore[type-var]
-                parts.append(Interval(low, high, has_low, has_high))
-    return RealSet(tuple(parts), (*one.without, *other.without), one.name or other.name)
 
 
 # relations
@@ -319,7 +270,7 @@ def is_name(node: Value) -> bool:
         return True
     if isinstance(node, Constant):
         return node.name in ("e", "i")
-    if isinstance(node, Group):
+    if isinstance(node, Bracketed):
         return bool(node.items) and all(isinstance(item, Symbol) for item in node.items)
     if not isinstance(node, Apply):
         return False
@@ -332,7 +283,7 @@ def is_name(node: Value) -> bool:
         return is_name(args[0])
     if node.name == "mul":
         if _is_inverse(args[0]) or (
-            isinstance(args[0], Symbol) and isinstance(args[1], Group) and len(args[1].items) == 1
+            isinstance(args[0], Symbol) and isinstance(args[1], Bracketed) and len(args[1].items) == 1
         ):
             return True
         flat = _factors(node)
@@ -390,7 +341,7 @@ def spelled(node: Value) -> str:
         return str(node.value)
     if isinstance(node, Apply):
         return f"{node.name}({', '.join(spelled(arg) for arg in node.args)})"
-    if isinstance(node, Group):
+    if isinstance(node, Bracketed):
         return f"{node.opening}{', '.join(spelled(item) for item in node.items)}{node.closing}"
     return repr(node)
 
@@ -409,7 +360,7 @@ def _relation(value: Relation) -> Value:
         points = other.items if isinstance(other, Several) else (other,)
         if all(isinstance(point, Node) for point in points):
             return RealSet((REALS,), points, sides[0].name)  # type: ignore[arg-type]
-    if signs[0] == "in" and len(signs) == 1 and isinstance(sides[0], Symbol | Group | Apply):
+    if signs[0] == "in" and len(signs) == 1 and isinstance(sides[0], Symbol | Bracketed | Apply):
         within = meaning(sides[1])
         if isinstance(sides[0], Symbol):
             as_set = as_real_set(within)
@@ -418,7 +369,7 @@ def _relation(value: Relation) -> Value:
             if sides[1] == Constant("RR"):
                 return RealSet((REALS,), (), sides[0].name)
             if isinstance(within, Several) and within.is_set:
-                return Named(sides[0].name, within, sides[0])
+                return NamedValue(sides[0].name, within, sides[0])
     return Relation(tuple(meaning(side) for side in sides), signs)
 
 
@@ -431,12 +382,12 @@ def _equation(value: Relation) -> Value:
             rest = Approximate(rest)
         elif isinstance(rest, Relation):
             return Relation(tuple(meaning(side) for side in sides), signs)
-        inner = rest.value if isinstance(rest, Named) and not isinstance(first, Group) else rest
-        if isinstance(first, Group) and isinstance(inner, Group) and len(inner.items) == len(first.items):
-            inner = Group("(", ")", inner.items)
-        return Named(spelled(first), inner, first if isinstance(first, Node) else None)
+        inner = rest.value if isinstance(rest, NamedValue) and not isinstance(first, Bracketed) else rest
+        if isinstance(first, Bracketed) and isinstance(inner, Bracketed) and len(inner.items) == len(first.items):
+            inner = Bracketed("(", ")", inner.items)
+        return NamedValue(spelled(first), inner, first if isinstance(first, Node) else None)
     if len(sides) == 2 and isinstance(last, Symbol) and signs == ("=",):
-        return Named(last.name, meaning(first), last)
+        return NamedValue(last.name, meaning(first), last)
     if all(isinstance(side, Node) and not letters(side) for side in sides) or not any(
         isinstance(side, Node) and letters(side) for side in sides
     ):
@@ -466,10 +417,7 @@ def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
         if agree(exact_sides[-1], side) is False:
             return Relation(tuple(read), signs)
         exact_sides.append(side)
-    last = exact_sides[-1]
-    if isinstance(last, Number) and not last.places or not isinstance(exact_sides[0], Node):
-        return last
-    return last
+    return exact_sides[-1]
 
 
 def close_enough(exact_side: Value, rounded: Value) -> bool:
@@ -479,8 +427,9 @@ def close_enough(exact_side: Value, rounded: Value) -> bool:
     one, other = _number_in(exact_side), _number_in(rounded)
     if one is None or other is None:
         return True
-    if (literal := numeric.literal(other)) is not None or isinstance(other, Number):
-        return numeric.rounds_to(one, literal or other, may_be_cut=True)
+    literal = numeric.literal(other) or (other if isinstance(other, Number) else None)
+    if literal is not None:
+        return numeric.rounds_to(one, literal, may_be_cut=True)
     ours, theirs = numeric.magnitude(one), numeric.magnitude(other)
     return ours is None or theirs is None or abs(ours - theirs) <= 1e-3 * max(abs(ours), abs(theirs))
 
@@ -568,10 +517,10 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
         if conditions and rest:
             return Conditioned(combined([(value, ",") for value in rest]), tuple(conditions))
     first = values[0]
-    names = [value.name if isinstance(value, Named) else None for value in values]
-    if isinstance(first, Named) and (all(name is None for name in names[1:]) or len(set(names)) == 1):
-        unwrapped = [value.value if isinstance(value, Named) else value for value in values]
-        return Named(first.name, Several(tuple(_flat(unwrapped))), first.left)
+    names = [value.name if isinstance(value, NamedValue) else None for value in values]
+    if isinstance(first, NamedValue) and (all(name is None for name in names[1:]) or len(set(names)) == 1):
+        unwrapped = [value.value if isinstance(value, NamedValue) else value for value in values]
+        return NamedValue(first.name, Several(tuple(_flat(unwrapped))), first.left)
     flat = _flat(values)
     unit = flat[-1].unit if isinstance(flat[-1], Quantity) else ""
     if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
@@ -582,7 +531,7 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
 def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
     found = sets[0]
     for other in sets[1:]:
-        met = _meet(found, other)
+        met = meet(found, other)
         is_or = bool(joins & {"or", "vee", "或"}) and not (other.without and other.parts == (REALS,))
         is_and = (
             bool(joins & {"and", "wedge", "且"})
@@ -597,7 +546,7 @@ def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
 
 
 __all__ = [
-    "Composite",
+    "CompositeQuantity",
     "as_real_set",
     "both_signs",
     "close_enough",

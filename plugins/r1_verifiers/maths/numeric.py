@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from .evaluate import Evaluation, NoValue, context, exact, has_decimals, letters, nodes, replaced
+from .evaluate import NoValue, PlaceValues, Undefined, context, exact, has_decimals, letters, nodes, replaced
 from .types import Apply, Constant, Node, Number, Symbol
 
 _PLACES = 5  # two of them with negative values
@@ -22,8 +22,8 @@ def equal_nodes(gold: Node, answer: Node) -> bool | None:
     ours, theirs = exact(gold), exact(answer)
     if ours is not None and theirs is not None:
         return _equal_exact(ours, theirs, gold, answer)
-    if _infinite(gold) or _infinite(answer):
-        return _infinite(gold) == _infinite(answer) if _infinite(gold) and _infinite(answer) else False
+    if infinite(gold) or infinite(answer):
+        return infinite(gold) == infinite(answer) if infinite(gold) and infinite(answer) else False
     only_gold, only_answer = letters(gold) - letters(answer), letters(answer) - letters(gold)
     if len(only_gold) == len(only_answer) == 1 and only_gold | only_answer <= _CONSTANTS_OF_INTEGRATION:
         answer = replaced(answer, next(iter(only_answer)), Symbol(next(iter(only_gold))))
@@ -44,7 +44,8 @@ def _to_base_ten(node: Node) -> Node:
     return node
 
 
-def _infinite(node: Node) -> int:
+def infinite(node: Node) -> int:
+    """1 for infinity, -1 for minus infinity, 0 for anything else."""
     if node == Constant("infinity"):
         return 1
     return -1 if node == Apply("neg", (Constant("infinity"),)) else 0
@@ -64,7 +65,7 @@ def _equal_exact(gold: Fraction, answer: Fraction, gold_node: Node, answer_node:
     if not any(decimals):
         return False
     difference = abs(gold - answer)
-    if difference * 10**6 <= min(1, abs(gold)) * Fraction(10001, 10000):
+    if difference * 10**6 <= min(Fraction(1), abs(gold)) * Fraction(10001, 10000):
         return True
     for node, other, other_decimals in ((gold_node, answer, decimals[1]), (answer_node, gold, decimals[0])):
         written = literal(node)
@@ -105,7 +106,10 @@ def _at_places(gold: Node, answer: Node) -> bool | None:
     with_decimals = has_decimals(gold) or has_decimals(answer)
     agreed, is_opaque = 0, False
     for index in range(_PLACES if names else 1):
-        pair = _pair(gold, answer, index)
+        try:
+            pair = _pair(gold, answer, index)
+        except Undefined:
+            return False
         if pair is None:
             continue
         ours, theirs, scale, opaque = pair
@@ -124,17 +128,25 @@ def _at_places(gold: Node, answer: Node) -> bool | None:
 
 
 def _pair(gold: Node, answer: Node, index: int) -> tuple[Any, Any, Any, bool] | None:
-    """Both values at one place, the largest value on the way, and whether a part of them is opaque."""
-    first, second = Evaluation(index), Evaluation(index)
-    try:
-        return (
-            first.value(gold),
-            second.value(answer),
-            max(first.scale, second.scale),
-            first.is_opaque or second.is_opaque,
-        )
-    except NoValue:
+    """Both values at one place, the largest value on the way, and whether a part of them is opaque.
+
+    Raises: Undefined where one of them divides by zero and the other has a value.
+    """
+    evaluations = PlaceValues(index), PlaceValues(index)
+    values = []
+    for evaluation, node in zip(evaluations, (gold, answer), strict=True):
+        try:
+            values.append(evaluation.value(node))
+        except Undefined:
+            continue
+        except NoValue:
+            return None
+    if len(values) == 1:
+        raise Undefined
+    if not values:
         return None
+    first, second = evaluations
+    return values[0], values[1], max(first.scale, second.scale), first.is_opaque or second.is_opaque
 
 
 def _exactly(gold: Node, answer: Node, index: int, ours: Any, theirs: Any, scale: Any) -> bool | None:
@@ -146,8 +158,11 @@ def _exactly(gold: Node, answer: Node, index: int, ours: Any, theirs: Any, scale
             return bool(difference <= size * mp.mpf(10) ** -30)
         if size == 0:
             return True
-        with mp.workdps(digits):
-            pair = _pair(gold, answer, index)
+        try:
+            with mp.workdps(digits):
+                pair = _pair(gold, answer, index)
+        except Undefined:
+            return None
         if pair is None:
             return None
         before, (ours, theirs, scale, _) = size, pair
@@ -205,7 +220,7 @@ def magnitude(node: Node) -> float | None:
     if letters(node):
         return None
     try:
-        found = Evaluation(0).value(node)
+        found = PlaceValues(0).value(node)
     except NoValue:
         return None
     return float(context().re(found)) if abs(found) < 1e300 else None

@@ -84,7 +84,7 @@ async def _answered(question: Question) -> r1sdk.Verdict:
 
 
 async def _checked(question: Question) -> r1sdk.Outcome:
-    from .worker import check
+    from .algebra_worker import check
 
     return await r1sdk.call_isolated(
         check, question.text, question.gold, question.mode, question.problem, timeout_s=question.timeout_s

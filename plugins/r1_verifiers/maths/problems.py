@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from .lexer import tokens
-from .signs import Refused, tidied
+from .signs import Unreadable, tidied
 from .statements import Statements
 from .types import Node
 
@@ -27,7 +27,7 @@ def asked_for(problem: str) -> frozenset[Node]:
             parser = Statements(tokens(tidied(text)))
             value = parser.statement()
             parser.refuse_rest()
-        except (Refused, RecursionError):
+        except (Unreadable, RecursionError):
             continue
         if isinstance(value, Node):
             found.add(value)

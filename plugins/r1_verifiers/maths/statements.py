@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from .expressions import CLOSERS, OPENERS, RELATIONS, Expressions, as_node
 from .lexer import Token
-from .signs import Refused
-from .types import Apply, Composite, Conditioned, Group, Node, Number, Quantity, Ratio, Relation, Value
+from .signs import Unreadable
+from .types import Apply, Bracketed, CompositeQuantity, Conditioned, Node, Number, Quantity, Ratio, Relation, Value
 from .units import CURRENCIES, POWERS, SCALES, is_unit_word, unit_name
 
 CONDITIONS = frozenset(
@@ -97,7 +97,7 @@ class Statements(Expressions):
 
     def refuse_rest(self) -> None:
         if not self.ends():
-            raise Refused(f"{self.peek().text!r:.20} where nothing can follow")
+            raise Unreadable(f"{self.peek().text!r:.20} where nothing can follow")
 
     def statement(self) -> Value:
         """One value, relation or ratio, with the conditions that stand behind it."""
@@ -111,7 +111,7 @@ class Statements(Expressions):
                 and any(token.kind == "number" for token in inside)
                 and any(token.text in _DOUBTS for token in self.tokens[self.at + 1 : end])
             ):
-                raise Refused("another value in brackets")
+                raise Unreadable("another value in brackets")
             conditions += self.items(inside)
             self.at = end + 1
         if self.sees("command", "quad"):
@@ -120,7 +120,7 @@ class Statements(Expressions):
         return Conditioned(value, tuple(conditions)) if conditions else value
 
     def conditioned(self, value: Value, conditions: list[Value]) -> Value:
-        raise Refused("two statements side by side")
+        raise Unreadable("two statements side by side")
 
     def relation(self) -> Value:
         sides: list[Value] = []
@@ -128,7 +128,7 @@ class Statements(Expressions):
         sign = self.relation_sign()
         if sign is not None:
             if sign not in ("=", "~"):
-                raise Refused("a relation without its left side")
+                raise Unreadable("a relation without its left side")
             sides.append(_NOTHING)
             signs.append(sign)
         elif self.peek().kind == "word" and self.peek().text in _ABOUT:
@@ -248,7 +248,8 @@ class Statements(Expressions):
 
     def composite(self) -> Value | None:
         """Numbers that each have their unit: `2 h 30 min`, `45° 30'`. None where there are not two of them."""
-        at, parts = self.at, []
+        parts: list[tuple[Fraction, str]] = []
+        at = self.at
         sign = 1
         if self.sees("sign", "-"):
             at, sign = at + 1, -1
@@ -267,7 +268,7 @@ class Statements(Expressions):
         if len(parts) < 2 or len({unit for _, unit in parts}) < len(parts):
             return None
         self.at = at
-        return Composite(tuple(Quantity(Number(sign * value), unit) for value, unit in parts))
+        return CompositeQuantity(tuple(Quantity(Number(sign * value), unit) for value, unit in parts))
 
     def measured(self, at: int, units: list[str]) -> tuple[Fraction, str, int] | None:
         tokens = self.tokens[at : at + 7]
@@ -341,10 +342,10 @@ class Statements(Expressions):
                 continue
             self.take()
             if token.text in POWERS and not words and self.peek().kind not in ("unit", "word", "letter"):
-                raise Refused("a power in words")
+                raise Unreadable("a power in words")
             words.append(token.text)
             if len(words) > _MAX_UNIT_WORDS:
-                raise Refused("a sentence behind a value")
+                raise Unreadable("a sentence behind a value")
             power = self.unit_power()
             name = unit_name(token.text) + power
             joined += name if not joined or joined[-1] in "/*" else f" {name}"
@@ -424,4 +425,4 @@ def split(tokens: list[Token], separates) -> list[tuple[list[Token], str]]:  # t
     return parts
 
 
-__all__ = ["CONDITIONS", "Group", "Statements", "split"]
+__all__ = ["CONDITIONS", "Bracketed", "Statements", "split"]

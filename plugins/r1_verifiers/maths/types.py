@@ -38,7 +38,7 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class Bracketed:
     """Items between brackets, which may be a point, an interval, a set or a list. `opening` and `closing` as written."""
 
     opening: str
@@ -53,7 +53,7 @@ class Matrix:
     rows: tuple[tuple[Value, ...], ...]
 
 
-Node = Number | Symbol | Constant | Apply | Group | Matrix
+Node = Number | Symbol | Constant | Apply | Bracketed | Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Quantity:
 
 
 @dataclass(frozen=True, slots=True)
-class Composite:
+class CompositeQuantity:
     """A quantity in several units, as `2 h 30 min`."""
 
     parts: tuple[Quantity, ...]
@@ -142,7 +142,7 @@ class SetBuilder:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedValue:
     """A value and the name that is given to it: `x = 5`, `f(x) = x^2`."""
 
     name: str
@@ -197,6 +197,6 @@ class Prose:
 
 
 Value = (
-    Node | Quantity | Composite | Based | Ratio | Clock | Date | Relation | RealSet | SetBuilder | Named | Several | Conditioned | Approximate
+    Node | Quantity | CompositeQuantity | Based | Ratio | Clock | Date | Relation | RealSet | SetBuilder | NamedValue | Several | Conditioned | Approximate
     | Choice | Words | Prose
 )  # fmt: skip
