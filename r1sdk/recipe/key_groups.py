@@ -85,10 +85,17 @@ class EvaluationSettings(Strict):
 class Data(Strict):
     """What SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
 
-    name: str  # rows.jsonl, rows.parquet; countdown; owner/name
+    name: str  # a file (rows.jsonl, rows.csv.gz, ...) or a folder; countdown; owner/name
     options: dict[str, Any] = Field(default_factory=dict)  # of the environment
     config: str | None = None  # of the data set on the hub
     split: str = "train"  # of the data set on the hub
+    prompt_column: str | None = None  # None: found by itself, and printed
+    completion_column: str | None = None
+    system_column: str | None = None
+    reasoning_column: str | None = None  # what is thought before the reply
+    turns: Literal["last", "all"] = "last"  # of a conversation: its last turn, or each of the assistant's, is learnt
+    thought_marks: Literal["think", "keep"] = "think"  # <|begin_of_thought|> is written as <think>, or kept
+    skip_bad: Annotated[int, Field(ge=0)] = 0  # rows that make no demonstration and are left out; one more is an error
     held_out: Annotated[int, Field(ge=0)] = 0  # rows that are not trained on; their loss is measured before and after
 
 

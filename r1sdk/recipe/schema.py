@@ -1,6 +1,7 @@
 """`Recipe`: everything that one run needs, in one strict record. Defaults < recipe file < `--set` < flags."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -29,6 +30,15 @@ from .layers import overlay, read_layer, write_yaml
 NO_ENV = ""  # the name of the environment of a run that has none
 
 
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """How a model's conversations are written, and whether its own code may run; the recipe's keys on that."""
+
+    template: str | None = None  # None: the model's own
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    trust_remote_code: bool = False
+
+
 class Recipe(Strict):
     method: Literal["grpo", "sft", "generate"] = "grpo"
     model: str
@@ -40,6 +50,9 @@ class Recipe(Strict):
     )
     lora: Lora | None = None
     quantize: Literal["4bit", "8bit"] | None = None  # the weights under the adapters (QLoRA, arXiv 2305.14314)
+    chat_template: str | None = None  # instead of the model's own: r1_zero, plain, or a file
+    template_args: dict[str, Any] = Field(default_factory=dict)  # of the chat template: {enable_thinking: false}
+    trust_remote_code: bool = False  # run the Python files that come with the model
     data: Data | None = None  # method sft; None: the demonstrations of `env`
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
@@ -103,6 +116,11 @@ class Recipe(Strict):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"a reward is listed once, got {', '.join(twice)} twice")
         return value
+
+    @property
+    def chat(self) -> Chat:
+        """How conversations are written."""
+        return Chat(self.chat_template, self.template_args, self.trust_remote_code)
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as a file that reads back as itself."""

@@ -1,5 +1,7 @@
 """LoRA: adapters in place of the whole model (Hu et al. 2021, arXiv 2106.09685), by peft."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +35,21 @@ def merge_adapter(adapter: Path, base: str, folder: Path, dtype: Any, place: str
 
     model = PeftModel.from_pretrained(load_model(base, place, dtype=dtype), str(adapter))
     model.merge_and_unload().save_pretrained(str(folder))
+
+
+def merge_adapter_folder(adapter: Path, base: str, folder: Path) -> None:
+    """Write the model that the adapter in a folder stands for, with its tokenizer, to `folder`. Raises: R1Error."""
+    from transformers import AutoTokenizer
+
+    try:
+        import peft  # noqa: F401 - said before the base is loaded
+    except ImportError as error:
+        raise R1Error(f"the model {adapter} is an adapter, which needs peft ({error}): pip install 'r1sdk[lora]'") from error
+    print(f"merging the adapter {adapter} into its base {base}", file=sys.stderr, flush=True)
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    merge_adapter(adapter, base, new, "auto")
+    brings_tokenizer = (adapter / "tokenizer_config.json").is_file()
+    AutoTokenizer.from_pretrained(str(adapter) if brings_tokenizer else base).save_pretrained(str(new))
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)

@@ -29,7 +29,7 @@ class HubRows:
         rows = (
             (f"{self.source.name}, row {at}", row) for at, row in enumerate(self.dataset) if (at in kept) is held_out
         )
-        return pairs(rows)
+        return pairs(rows, self.source.columns, self.source.skip_bad)
 
 
 def hub_rows(source: FromHub) -> HubRows:

@@ -23,7 +23,7 @@ from ...planning.run_plan import RunPlan
 from ...recipe.asynchronous import does_anyway
 from ...records import Rollout, Score
 from ...reply_format import opened_think
-from ...rollout.hf_model import render
+from ...rollout.chat_template import render
 from ...storage.run_folder import RunFolder
 from .grpo import machine_arguments, owned_arguments, tracked_as
 from .reward_columns import Column, RewardTable, task_row

@@ -9,7 +9,8 @@ from ...planning.run_plan import RunPlan
 from ...recipe.schema import Recipe
 from ...reply_format import opened_think
 from ...rollout.compacting import generate
-from ...rollout.hf_model import end_tokens, render
+from ...rollout.chat_template import render
+from ...rollout.hf_model import end_tokens
 from ...rollout.sessions import has_sessions
 from ...storage.run_folder import RunFolder
 from ..lora import lora_config
