@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,7 +47,7 @@ class FromFile:
     path: Path
     held_out_rows: int = 0
     seed: int = 0
-    columns: RowColumns = RowColumns()
+    columns: RowColumns = field(default_factory=RowColumns)
     skip_bad: int = 0  # rows that make no demonstration and are left out; one more is an error
 
     def train(self) -> Iterator[Pair]:
@@ -107,7 +107,7 @@ class FromHub:
     split: str
     held_out_rows: int
     seed: int
-    columns: RowColumns = RowColumns()
+    columns: RowColumns = field(default_factory=RowColumns)
     skip_bad: int = 0
 
 
@@ -133,6 +133,43 @@ def demonstrations_of_row(row: Row | R1Error, columns: RowColumns | None = None)
         return demonstrations_in(row[1], columns)
     except R1Error as error:
         raise R1Error(f"{row[0]}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """Every row of a file that SFT would learn from: how many there are, from where they are read, and which are bad."""
+
+    path: Path
+    rows: int
+    demonstrations: int
+    columns: str
+    bad: tuple[str, ...]  # what is wrong with each bad row, and where it stands
+    differs: tuple[str, ...] = ()  # replies that the model's chat template writes otherwise
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "demonstrations": self.demonstrations,
+            "columns": self.columns,
+            "bad": list(self.bad),
+            "differs": list(self.differs),
+        }
+
+
+def check_file(source: FromFile) -> FileReport:
+    """Read every row of the file. Raises: R1Error where none can be read."""
+    bad: list[str] = []
+    rows = found = 0
+    for row in read_table(source.path):
+        rows += 1
+        try:
+            found += len(demonstrations_of_row(row, source.columns))
+        except R1Error as error:
+            bad.append(str(error))
+    if not rows:
+        raise R1Error(f"data {source.path} has no rows")
+    columns = replace(source, skip_bad=len(bad)).describe()
+    return FileReport(source.path, rows, found, columns, tuple(bad))
 
 
 def too_many_bad(bad: Sequence[str], skip_bad: int) -> str:

@@ -23,7 +23,14 @@ ROLES = {
     **dict.fromkeys(("observation", "tool", "function", "ipython"), "tool"),
 }
 QUESTIONS = ("prompt", "question", "problem", "query", "instruction", "input")
-REPLIES = ("completion", "response", "output", "generated_solution", "solution", "answer")  # a worked solution goes before a bare answer
+REPLIES = (
+    "completion",
+    "response",
+    "output",
+    "generated_solution",
+    "solution",
+    "answer",
+)  # a worked solution goes before a bare answer
 REASONINGS = ("reasoning_content", "reasoning", "thinking", "thought", "deepseek_thinking_trajectory")
 _VERDICTS = ("correctness_math_verify", "correctness_llama")  # of OpenR1-Math's generations
 _MARKS = (  # OpenThoughts, Bespoke-Stratos -> the tags that models and rewards know
@@ -95,7 +102,9 @@ def describe(row: Mapping[str, Any], columns: RowColumns | None = None) -> str:
     columns = columns or RowColumns()
     found = _find(row, columns)
     said = f"read from {found.columns}"
-    if columns.thought_marks == "think" and any("<|begin_of_thought|>" in str(m.get("content")) for m in found.messages):
+    if columns.thought_marks == "think" and any(
+        "<|begin_of_thought|>" in str(m.get("content")) for m in found.messages
+    ):
         said += "; <|begin_of_thought|> is written as <think> (data.thought_marks)"
     roles = [ROLES.get(str(m.get("role")), "") for m in found.messages]
     if found.learnt == 1 and columns.turns == "last" and roles.count("assistant") > 1:
@@ -112,7 +121,9 @@ def _find(row: Mapping[str, Any], columns: RowColumns) -> _Found:
         said = completion.get("messages", [])
         return _Found([*task.get("prompt", []), *said], _turns(said), "`task`, `completion`")
     keys = {str(key).lower(): key for key in row}  # Question and Answer are columns, too
-    chat = next((keys[key] for key in ("messages", "conversations", "conversation") if row.get(keys.get(key)) is not None), None)
+    chat = next(
+        (keys[key] for key in ("messages", "conversations", "conversation") if row.get(keys.get(key)) is not None), None
+    )
     if chat is not None:
         return _conversation(row, chat, keys, columns)
     question = next((keys[key] for key in QUESTIONS if row.get(keys.get(key)) is not None), None)
@@ -120,10 +131,14 @@ def _find(row: Mapping[str, Any], columns: RowColumns) -> _Found:
         return _generations(row, question, keys["generations"])
     if question is not None and (tried := _s1k(row, question, keys)) is not None:
         return tried
-    reply = next((keys[key] for key in REPLIES if keys.get(key) not in (None, question) and row[keys[key]] is not None), None)
+    reply = next(
+        (keys[key] for key in REPLIES if keys.get(key) not in (None, question) and row[keys[key]] is not None), None
+    )
     if question is not None and reply is not None:
         more = keys.get("input") if question.lower() == "instruction" else None  # Alpaca
-        reasoning = columns.reasoning or next((keys[key] for key in REASONINGS if isinstance(row.get(keys.get(key)), str)), None)
+        reasoning = columns.reasoning or next(
+            (keys[key] for key in REASONINGS if isinstance(row.get(keys.get(key)), str)), None
+        )
         return _asked_and_told(row, question, reply, reasoning, columns.system or keys.get("system"), more)
     if isinstance(text := row.get(keys.get("text")), str):
         return _Found([{"role": "assistant", "content": text}], 1, "`text`")
@@ -141,7 +156,9 @@ def _named(row: Mapping[str, Any], columns: RowColumns) -> _Found:
         raise R1Error(f"name the column of the prompt with data.prompt_column; found {', '.join(row)}")
     if columns.completion is None and isinstance(_chat_of(row[prompt]), list):
         return _Found(_as_messages(row[prompt], "user"), 1, f"`{prompt}`")
-    completion = columns.completion or next((lower[key] for key in REPLIES if key in lower and lower[key] != prompt), None)
+    completion = columns.completion or next(
+        (lower[key] for key in REPLIES if key in lower and lower[key] != prompt), None
+    )
     if completion is None:
         raise R1Error(f"name the column of the reply with data.completion_column; found {', '.join(row)}")
     return _asked_and_told(row, prompt, completion, columns.reasoning, columns.system, None)
@@ -167,13 +184,22 @@ def _conversation(row: Mapping[str, Any], key: str, keys: Mapping[str, Any], col
     """`messages` or `conversations`; the reply may stand in columns of its own (dolphin-r1). Raises: R1Error."""
     messages, said = _as_messages(row[key], "user", key), f"`{key}`"
     system = row.get(columns.system or keys.get("system"))
-    if isinstance(system, str) and system.strip() and not (messages and ROLES.get(str(messages[0].get("role"))) == "system"):
+    if (
+        isinstance(system, str)
+        and system.strip()
+        and not (messages and ROLES.get(str(messages[0].get("role"))) == "system")
+    ):
         messages, said = [{"role": "system", "content": system}, *messages], f"`system`, {said}"
     if messages and ROLES.get(str(messages[-1].get("role"))) == "user":
-        reply = next((keys[k] for k in ("completion", "response", "output", "answer") if isinstance(row.get(keys.get(k)), str)), None)
+        reply = next(
+            (keys[k] for k in ("completion", "response", "output", "answer") if isinstance(row.get(keys.get(k)), str)),
+            None,
+        )
         if reply is not None:
             told: Message = {"role": "assistant", "content": row[reply]}
-            reasoning = columns.reasoning or next((keys[k] for k in REASONINGS if isinstance(row.get(keys.get(k)), str)), None)
+            reasoning = columns.reasoning or next(
+                (keys[k] for k in REASONINGS if isinstance(row.get(keys.get(k)), str)), None
+            )
             if reasoning is not None:
                 told["reasoning_content"] = row[reasoning]
             thinking = f", thinking from `{reasoning}`" if reasoning else ""
@@ -190,7 +216,9 @@ def _generations(row: Mapping[str, Any], question: str, key: str) -> _Found:
             right = [text for text, verdict in zip(texts, verdicts, strict=False) if verdict]
             if not right:
                 raise R1Error(f"none of the {len(texts)} `{key}` is right, as `{name}` says")
-            return _Found(_two(row[question], right[0]), 1, f"`{question}` -> the first of `{key}` that `{name}` finds right")
+            return _Found(
+                _two(row[question], right[0]), 1, f"`{question}` -> the first of `{key}` that `{name}` finds right"
+            )
     if not texts:
         raise R1Error(f"`{key}` is empty")
     return _Found(_two(row[question], texts[0]), 1, f"`{question}` -> the first of `{key}`, which nobody has verified")
@@ -230,14 +258,18 @@ def _plain(message: Mapping[str, Any], at: int, columns: RowColumns) -> Message:
     content = message.get("content")
     if role == "call":
         role, calls, content = "assistant", [_json(content)], ""
-    reasoning = next((message[key] for key in REASONINGS if isinstance(message.get(key), str) and message[key].strip()), None)
+    reasoning = next(
+        (message[key] for key in REASONINGS if isinstance(message.get(key), str) and message[key].strip()), None
+    )
     if isinstance(content, list):
         content, thought = _joined(content, at, role)
         reasoning = reasoning or thought
     if content is None and (calls or reasoning):
         content = ""
     if not isinstance(content, str):
-        raise R1Error(f"turn {at} ({role}) has {'no content' if content is None else f'the content {content!r:.60}'}: a text is needed")
+        raise R1Error(
+            f"turn {at} ({role}) has {'no content' if content is None else f'the content {content!r:.60}'}: a text is needed"
+        )
     if columns.thought_marks == "think":
         content = _without_marks(content)
     plain: Message = {"role": role, "content": content}
@@ -279,7 +311,9 @@ def _call(call: Any, at: int) -> dict[str, Any]:
         raise R1Error(f"turn {at} (assistant): a tool call is {{name, arguments}}, got {call!r:.80}")
     arguments = _json(function.get("arguments") or {})
     if not isinstance(arguments, Mapping):
-        raise R1Error(f"turn {at} (assistant): the arguments of the call {function['name']!r} must be an object, got {arguments!r:.60}")
+        raise R1Error(
+            f"turn {at} (assistant): the arguments of the call {function['name']!r} must be an object, got {arguments!r:.60}"
+        )
     more = {"id": call["id"]} if call.get("id") else {}
     # Tables fill the arguments that other calls have with nulls.
     kept = {key: value for key, value in arguments.items() if value is not None}
@@ -308,9 +342,8 @@ def _as_messages(value: Any, role: str, key: str = "") -> list[Message]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         turns = [_turn(turn, key) for turn in value]
         return [turn for turn in turns if turn is not None]
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and not key:
-        if role == "assistant":
-            return [{"role": role, "content": str(value)}]
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and role == "assistant" and not key:
+        return [{"role": role, "content": str(value)}]
     raise R1Error(f"{f'`{key}`: ' if key else ''}a text or a list of {{role, content}} is needed, got {value!r:.80}")
 
 
@@ -321,7 +354,9 @@ def _turn(turn: Any, key: str) -> Message | None:
         if role is not None and (key or "role" in turn) and str(role).lower() in ROLES:
             return dict(turn) if "role" in turn else {**turn, "role": role, "content": turn.get("value")}
     form = "{from: human or gpt, value: ...}" if isinstance(turn, Mapping) and "from" in turn else "{role, content}"
-    raise R1Error(f"a turn{f' of `{key}`' if key else ''} is {form}, its role one of {', '.join(ROLES)}; got {turn!r:.80}")
+    raise R1Error(
+        f"a turn{f' of `{key}`' if key else ''} is {form}, its role one of {', '.join(ROLES)}; got {turn!r:.80}"
+    )
 
 
 def _json(value: Any) -> Any:
@@ -344,9 +379,7 @@ def _chat_of(value: Any) -> Any:
 
 def _no_shape(row: Mapping[str, Any]) -> str:
     usual = ["messages", "prompt", "completion", "conversations"]
-    close = next(
-        (hint for key in row if key not in usual and (hint := nearest(key, usual))), ""
-    )
+    close = next((hint for key in row if key not in usual and (hint := nearest(key, usual))), "")
     shapes = SHAPES.replace("\n", "\n  ")
     return (
         f"found no prompt and reply in the columns {', '.join(row) or 'none'}{close}\n  name them: "

@@ -31,7 +31,9 @@ def is_table(path: Path) -> bool:
 def table_files(path: Path) -> list[Path]:
     """Return the files of a table: `path` itself, or those in the folder. Raises: R1Error where there is none."""
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and is_table(file) and file.name not in _NOT_ROWS)
+        files = sorted(
+            file for file in path.rglob("*") if file.is_file() and is_table(file) and file.name not in _NOT_ROWS
+        )
         if not files:
             raise R1Error(f"data {path}: the folder holds none of {CAN_BE_READ}")
         return files
@@ -92,7 +94,12 @@ def _lines(path: Path) -> Iterator[tuple[int, str | R1Error]]:
             try:
                 text = raw.decode("utf-8")
             except UnicodeDecodeError as error:
-                yield number, R1Error(f"{path}, line {number}: byte {error.start + 1} ({raw[error.start]:#04x}) is not UTF-8; {_CONVERT}")
+                yield (
+                    number,
+                    R1Error(
+                        f"{path}, line {number}: byte {error.start + 1} ({raw[error.start]:#04x}) is not UTF-8; {_CONVERT}"
+                    ),
+                )
                 continue
             if text.strip():
                 yield number, text
@@ -139,10 +146,12 @@ def _json(path: Path) -> Iterator[Row | R1Error]:
         return
     if isinstance(rows, dict):
         lists = [value for value in rows.values() if isinstance(value, list)]
-        rows = lists[0] if len(lists) == 1 and set(rows) <= {"data", "rows", "train", "instances", "version"} else [rows]
+        rows = (
+            lists[0] if len(lists) == 1 and set(rows) <= {"data", "rows", "train", "instances", "version"} else [rows]
+        )
     for number, row in enumerate(rows if isinstance(rows, list) else [rows], 1):
         where = f"{path}, row {number}"
-        yield (where, row) if isinstance(row, dict) else R1Error(f"{where} must be an object, got {str(row):.60}")
+        yield (where, row) if isinstance(row, dict) else R1Error(f"{where} must be an object, got {row!s:.60}")
 
 
 def _separated(by: str) -> Callable[[Path], Iterator[Row | R1Error]]:
@@ -160,11 +169,15 @@ def _separated(by: str) -> Callable[[Path], Iterator[Row | R1Error]]:
                     if not cells:
                         continue
                     if len(cells) != len(names):
-                        yield R1Error(f"{where} has {len(cells)} cells, and there are {len(names)} columns ({', '.join(names)})")
+                        yield R1Error(
+                            f"{where} has {len(cells)} cells, and there are {len(names)} columns ({', '.join(names)})"
+                        )
                     else:
                         yield where, dict(zip(names, cells, strict=True))
             except UnicodeDecodeError as error:
-                raise R1Error(f"{path}, near row {number}: {error.object[error.start]:#04x} is not UTF-8; {_CONVERT}") from None
+                raise R1Error(
+                    f"{path}, near row {number}: {error.object[error.start]:#04x} is not UTF-8; {_CONVERT}"
+                ) from None
             except csv.Error as error:
                 raise R1Error(f"{path}, near row {number}: {error}") from None
 

@@ -40,7 +40,9 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
                 return ModelSource(name, folder=folder.resolve())
         if (path / "adapter_config.json").is_file():
             return _adapter(registry, name, path)
-        raise R1Error(f"model {name!r}: the folder has no config.json, no adapter_config.json, nor a model/ of a finished run")
+        raise R1Error(
+            f"model {name!r}: the folder has no config.json, no adapter_config.json, nor a model/ of a finished run"
+        )
     if HUB_ID.fullmatch(name) and not path.exists():
         return ModelSource(name, hub_id=name)
     known = registry.names("model")

@@ -15,6 +15,7 @@ from .key_groups import (
     Data,
     DynamicSampling,
     EvaluationSettings,
+    ExpandedPath,
     Generation,
     Launch,
     Limits,
@@ -68,13 +69,22 @@ class Recipe(Strict):
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()
     seed: Annotated[int, Field(ge=0)] = 0
-    output_dir: Path | None = None  # the run folder
+    output_dir: ExpandedPath | None = None  # the run folder
 
     @model_validator(mode="before")
     @classmethod
     def _without_env(cls, value: Any) -> Any:
         learns_from_data = isinstance(value, dict) and value.get("method") == "sft" and value.get("data")
         return {"env": NO_ENV, **value} if learns_from_data else value
+
+    @field_validator("trainer", mode="before")
+    @classmethod
+    def _no_is_a_word(cls, value: Any) -> Any:
+        """YAML reads a bare `no` as false; for a strategy it is the name of one."""
+        if not isinstance(value, dict):
+            return value
+        strategies = ("save_strategy", "logging_strategy")
+        return {key: "no" if key in strategies and one is False else one for key, one in value.items()}
 
     @field_validator("data", mode="before")
     @classmethod

@@ -124,7 +124,7 @@ def render_text(
                 unk_token=tokens.unk,
             )
         )
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a template may raise anything
         raise R1Error(template_failure(messages, error)) from None
 
 

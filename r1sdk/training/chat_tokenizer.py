@@ -34,7 +34,9 @@ def fit_template(tokenizer: Any, chat: Chat, where: str, fallback: str | None = 
         )
     text, folds = adjusted(template, chat.arguments, tokens_of(tokenizer))
     if folds:
-        said.append("the chat template has no system role: a system message is written at the head of the first user turn")
+        said.append(
+            "the chat template has no system role: a system message is written at the head of the first user turn"
+        )
     if text != template or tokenizer.chat_template != template:
         tokenizer.chat_template = text
     return said
@@ -42,9 +44,7 @@ def fit_template(tokenizer: Any, chat: Chat, where: str, fallback: str | None = 
 
 def tokens_of(tokenizer: Any) -> Tokens:
     """Return the special tokens that the tokenizer's template writes."""
-    return Tokens(
-        *(str(getattr(tokenizer, f"{name}_token", None) or "") for name in ("bos", "eos", "pad", "unk"))
-    )
+    return Tokens(*(str(getattr(tokenizer, f"{name}_token", None) or "") for name in ("bos", "eos", "pad", "unk")))
 
 
 def settle_ending(tokenizer: Any, model: Any | None = None) -> str:

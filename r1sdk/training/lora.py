@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +29,26 @@ def lora_config(lora: Lora | None) -> Any:
     )
 
 
-def merge_adapter(adapter: Path, base: str, folder: Path, dtype: Any, place: str | None = None) -> None:
-    """Write the model with the adapter merged into its weights to `folder`: it loads as any other, without peft."""
+def merge_adapter(adapter: Path, base: Any, folder: Path) -> None:
+    """Write the loaded model `base` with the adapter merged into its weights to `folder`: it loads without peft."""
     from peft import PeftModel
 
-    from .models import load_model
-
-    model = PeftModel.from_pretrained(load_model(base, place, dtype=dtype), str(adapter))
-    model.merge_and_unload().save_pretrained(str(folder))
+    PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().save_pretrained(str(folder))
 
 
-def merge_adapter_folder(adapter: Path, base: str, folder: Path) -> None:
-    """Write the model that the adapter in a folder stands for, with its tokenizer, to `folder`. Raises: R1Error."""
+def write_merged(adapter: Path, base: str, load: Callable[[], Any], folder: Path) -> None:
+    """Write the model that the adapter in a folder stands for, with its tokenizer, to `folder`; `load` loads its base.
+
+    Raises: R1Error where peft is missing.
+    """
     from transformers import AutoTokenizer
 
-    try:
-        import peft  # noqa: F401 - said before the base is loaded
-    except ImportError as error:
-        raise R1Error(f"the model {adapter} is an adapter, which needs peft ({error}): pip install 'r1sdk[lora]'") from error
+    if find_spec("peft") is None:
+        raise R1Error(f"the model {adapter} is an adapter, which needs peft: pip install 'r1sdk[lora]'")
     print(f"merging the adapter {adapter} into its base {base}", file=sys.stderr, flush=True)
     new = folder.with_name(f".{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
-    merge_adapter(adapter, base, new, "auto")
+    merge_adapter(adapter, load(), new)
     brings_tokenizer = (adapter / "tokenizer_config.json").is_file()
     AutoTokenizer.from_pretrained(str(adapter) if brings_tokenizer else base).save_pretrained(str(new))
     shutil.rmtree(folder, ignore_errors=True)

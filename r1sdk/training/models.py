@@ -14,11 +14,12 @@ from ..planning.model_source import HUB_ID, ModelSource, model_folder
 from ..planning.run_plan import RunPlan
 from ..recipe.schema import Chat
 from ..records import Task
-from ..rollout.compacting import suggested_sampling
 from ..rollout.chat_template import render
+from ..rollout.compacting import suggested_sampling
 from ..rollout.sessions import has_sessions
 from ..servers.hub import reach_hub
 from .chat_tokenizer import fit_template, settle_ending
+from .lora import write_merged
 
 
 def locate(source: ModelSource, folder: Path, seed: int) -> str:
@@ -28,11 +29,9 @@ def locate(source: ModelSource, folder: Path, seed: int) -> str:
     """
     if source.adapter is not None:
         if not (folder / "config.json").is_file():
-            from .lora import merge_adapter_folder
-
             assert source.base is not None
             base = locate(source.base, folder.parent / f"{folder.name}.base", seed)
-            merge_adapter_folder(source.adapter, base, folder)
+            write_merged(source.adapter, base, lambda: load_model(base, dtype="auto"), folder)
         return str(folder)
     if source.make is not None:
         if not (folder / "config.json").is_file():

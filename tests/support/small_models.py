@@ -94,7 +94,16 @@ GPT_OSS = (
 IM = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 L3 = ("<|begin_of_text|>", "<|end_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>")
 GEMMA = ("<pad>", "<eos>", "<bos>", "<start_of_turn>", "<end_of_turn>")
-HARMONY = ("<|startoftext|>", "<|endoftext|>", "<|return|>", "<|channel|>", "<|start|>", "<|end|>", "<|message|>", "<|call|>")
+HARMONY = (
+    "<|startoftext|>",
+    "<|endoftext|>",
+    "<|return|>",
+    "<|channel|>",
+    "<|start|>",
+    "<|end|>",
+    "<|message|>",
+    "<|call|>",
+)
 DEEPSEEK = ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>")
 
 
@@ -150,14 +159,40 @@ def _words() -> str:
     """A byte-level vocabulary, trained once, as JSON."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    told = "use each number once to make the target think inside give only final answer left plus minus that is not it".split()
+    told = [
+        "use",
+        "each",
+        "number",
+        "once",
+        "to",
+        "make",
+        "the",
+        "target",
+        "think",
+        "inside",
+        "give",
+        "only",
+        "final",
+        "answer",
+        "left",
+        "plus",
+        "minus",
+        "that",
+        "is",
+        "not",
+        "it",
+    ]
     draw = random.Random(0)
-    texts = [" ".join(draw.choices(told, k=10)) + f" {n % 100}+{n % 7}\n<think>\n</think>\n<answer>" for n in range(600)]
+    texts = [
+        " ".join(draw.choices(told, k=10)) + f" {n % 100}+{n % 7}\n<think>\n</think>\n<answer>" for n in range(600)
+    ]
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False))
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
+    )
     return tokenizer.to_str()
 
 
@@ -194,7 +229,11 @@ def build(name: str, folder: Path) -> Path:
     if (folder / "config.json").is_file():
         return folder
     kind, tokenizer = KINDS[name], tokenizer_of(name)
-    ids = {"eos_token_id": tokenizer.eos_token_id, "bos_token_id": tokenizer.bos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    ids = {
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": tokenizer.bos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
     config = getattr(transformers, kind.config)(**{**SMALL, "vocab_size": len(tokenizer), **ids, **kind.more})
     torch.manual_seed(0)
     model = transformers.AutoModelForCausalLM.from_config(config)

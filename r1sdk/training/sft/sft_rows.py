@@ -3,7 +3,7 @@
 The model reads the rendered prompt and goes on from there, so a reply is learnt as the text that the template puts behind
 that prompt: with its think block, its channels, its tool calls and the token that ends it. Some templates cannot do that
 (they drop the thinking of a reply, or open a think block in the prompt and write the reply without one). Then the reply is
-written by hand, and a `Tally` counts how many rows differ from the template, and why.
+written by hand, and a `Differences` counts how many rows differ from the template, and why.
 """
 
 import re
@@ -33,7 +33,7 @@ class Written(NamedTuple):
 
 
 @dataclass
-class Tally:
+class Differences:
     """How many replies are learnt otherwise than the template writes them, by reason, with the first of each."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,10 @@ class ReplyWriter:
         added = getattr(tokenizer, "added_tokens_decoder", {}).values()
         first = list(tokenizer("x")["input_ids"])[:1]
         self._begin = str(tokenizer.bos_token or "") if first == [tokenizer.bos_token_id] else ""
-        self._special = {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)} - {None, ""}
+        self._special = {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)} - {
+            None,
+            "",
+        }
 
     def write(self, prompt: Sequence[Message], reply: Message, tools: Sequence[Any] = ()) -> Written:
         """Raises: R1Error where the template cannot write the conversation, or leaves out a tool call."""
@@ -95,13 +98,15 @@ class ReplyWriter:
         by_hand, reason = self._by_hand(before, _in_a_block(reply)["content"])
         return Written(before, by_hand, reason, whole)
 
-    def _as_template(
-        self, asked: list[Message], before: str, reply: Message, tools: Sequence[Any]
-    ) -> str | None:
+    def _as_template(self, asked: list[Message], before: str, reply: Message, tools: Sequence[Any]) -> str | None:
         """What the template writes of a reply behind the prompt; None where words of it are missing, or it cannot."""
         whole = self._whole([*asked, _with_reasoning(reply)], tools)
         text = self._behind(before, whole) or self._behind_a_question(before, reply, tools)
-        kept = text is not None and _holds(text, str(reply.get("reasoning_content") or "")) and _holds(text, reply["content"])
+        kept = (
+            text is not None
+            and _holds(text, str(reply.get("reasoning_content") or ""))
+            and _holds(text, reply["content"])
+        )
         return text if kept else None
 
     def _by_hand(self, before: str, content: str) -> tuple[str, str]:
@@ -109,11 +114,18 @@ class ReplyWriter:
         opened = opened_think(before)
         thinks = content.lstrip().startswith("<think>")
         if not opened:
-            reason = "it drops the thinking, which is learnt" if "</think>" in content else "it changes the text, which is learnt as it stands"
+            reason = (
+                "it drops the thinking, which is learnt"
+                if "</think>" in content
+                else "it changes the text, which is learnt as it stands"
+            )
             return content + self.end, reason
         if "</think>" in opened:
             if not thinks:
-                return content + self.end, "it writes no closed think block before a reply, and the prompt ends with one"
+                return (
+                    content + self.end,
+                    "it writes no closed think block before a reply, and the prompt ends with one",
+                )
             return content + self.end, "thinking is switched off in the prompt, and the reply thinks"
         if thinks:
             rest = content.lstrip().removeprefix("<think>")
@@ -169,7 +181,9 @@ class ReplyWriter:
         """Raises: R1Error where the template leaves out tools, their calls, or what they returned."""
         missing = [name for tool in tools if (name := str(tool["function"].get("name"))) not in before]
         if missing:
-            raise R1Error(f"the chat template does not write tools ({', '.join(missing)}): use a model whose template does")
+            raise R1Error(
+                f"the chat template does not write tools ({', '.join(missing)}): use a model whose template does"
+            )
         for message in prompt:
             self._check_calls(message, before)
             if message["role"] == "tool" and not _holds(before, message["content"]):
@@ -179,7 +193,9 @@ class ReplyWriter:
     def _check_calls(message: Message, text: str) -> None:
         names = [call["function"]["name"] for call in message.get("tool_calls") or ()]
         if missing := [name for name in names if name not in text]:
-            raise R1Error(f"the chat template does not write the tool call {missing[0]!r}: use a model whose template does")
+            raise R1Error(
+                f"the chat template does not write the tool call {missing[0]!r}: use a model whose template does"
+            )
 
 
 def _forms(reply: Message) -> Iterator[tuple[Message, str]]:
@@ -227,7 +243,7 @@ def demonstration_rows(
     demonstrations: Iterable[tuple[Task, Completion]],
     tokenizer: Any,
     max_length: int | None,
-    tally: Tally | None = None,
+    tally: Differences | None = None,
 ) -> Iterator[dict[str, Any] | None]:
     """Each demonstration as `input_ids` and `labels`, [T] each, and its `length`; None for one over `max_length`.
 

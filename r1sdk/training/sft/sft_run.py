@@ -1,14 +1,21 @@
 """What SFT adds to a run: how replies end, which prompts must fit, the loss on what is held out."""
 
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, replace
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ...data.demonstrations import FromFile
 from ...evaluation.attempts import estimate
+from ...planning.model_source import ModelSource
 from ...planning.run_plan import NoEnvironment, RunPlan
+from ...recipe.schema import Recipe
 from ...rollout.template_text import PLAIN_TEMPLATE
 from ..process_group import ProcessGroup
 
+if TYPE_CHECKING:
+    from .sft_rows import Differences
 
 LOOK_AT = 256  # demonstrations that are written before a model is loaded
 
@@ -36,7 +43,6 @@ def check_run_lengths(run: RunPlan, tokenizer: Any, where: str) -> None:
 
 def check_demonstrations(run: RunPlan, tokenizer: Any) -> None:
     """Read every row and write the first ones, so that a bad one is found before a model is loaded. Raises: R1Error."""
-    from ...data.demonstrations import FromFile
     from .sft_rows import demonstration_rows
     from .sft_trainer import demonstrations_of
 
@@ -48,6 +54,21 @@ def check_demonstrations(run: RunPlan, tokenizer: Any) -> None:
     if run.recipe.data is not None:  # an environment makes its own, and they are right
         for _ in rows:
             pass
+
+
+def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Differences":
+    """Return how the good rows of a file differ from what the model's chat template would write. Raises: R1Error."""
+    from tempfile import TemporaryDirectory
+
+    from ..models import load_tokenizer, locate
+    from .sft_rows import Differences, demonstration_rows
+
+    tally = Differences()
+    with TemporaryDirectory(prefix="r1-") as folder:
+        tokenizer = load_tokenizer(locate(source, Path(folder) / "model", 0), recipe.chat, PLAIN_TEMPLATE)
+    for _ in demonstration_rows(replace(rows, skip_bad=sys.maxsize).train(), tokenizer, None, tally):
+        pass
+    return tally
 
 
 def measures_loss(run: RunPlan) -> bool:

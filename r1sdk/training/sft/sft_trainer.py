@@ -13,7 +13,7 @@ from ..chat_tokenizer import settle_ending
 from ..lora import lora_config
 from ..process_group import SINGLE_PROCESS, ProcessGroup
 from ..trl.grpo import machine_arguments, tracked_as
-from .sft_rows import Tally, demonstration_rows
+from .sft_rows import Differences, demonstration_rows
 
 
 def sft_trainer(
@@ -35,7 +35,7 @@ def sft_trainer(
 
     settle_ending(tokenizer, model)
     arguments = SFTConfig(**sft_arguments(run, folder.checkpoints))
-    tally = Tally()
+    tally = Differences()
     rows = demonstration_rows(demonstrations_of(run).train(), tokenizer, arguments.max_length, tally)
     file = folder.path / "rows.arrow"
     left_out = processes.run_on_main(lambda: _write(rows, file))
@@ -76,7 +76,7 @@ def warn(folder: RunFolder, name: str, text: str) -> None:
 def sft_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
     """The arguments of SFTConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
     arguments = {
-        **machine_arguments(),
+        **machine_arguments(run.recipe),
         **tracked_as(checkpoints),
         **run.recipe.trainer,
         "output_dir": str(checkpoints),

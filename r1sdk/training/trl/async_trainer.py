@@ -202,7 +202,7 @@ def async_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
     recipe, settings = run.recipe, run.recipe.experimental_async
     assert settings is not None
     return {
-        **machine_arguments(),
+        **machine_arguments(recipe),
         **tracked_as(checkpoints),
         **{key: value for key, value in recipe.trainer.items() if not does_anyway(key, value)},
         **owned_arguments(recipe, checkpoints),
