@@ -20,7 +20,7 @@ from countdown_check import by_check, ordinary_answers, rate
 import r1sdk
 from r1_verifiers import MathsVerifier, maths
 from r1_verifiers.maths.extract import answer_text
-from r1sdk.scoring.score_rollouts import judge
+from r1sdk.scoring.score_rollouts import verify
 from r1sdk.scoring.verification import VerifierAlone
 
 GROUP = 8  # completions of one problem, as in GRPO
@@ -156,7 +156,7 @@ def ours(some: Sequence[Pair], mode: maths.Mode, timeout_s: float = 30.0) -> lis
         )
         for pair in some
     ]
-    judged = asyncio.run(judge(rollouts, VerifierAlone(MathsVerifier(mode=mode, timeout_s=timeout_s))))
+    judged = asyncio.run(verify(rollouts, VerifierAlone(MathsVerifier(mode=mode, timeout_s=timeout_s))))
     return [rollout.verdict for rollout in judged if rollout.verdict is not None]
 
 

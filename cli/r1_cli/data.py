@@ -10,7 +10,7 @@ import typer
 from .options import Env, Json, Sets
 
 if TYPE_CHECKING:
-    from r1sdk.data import DataReport, Rated, SplitReport
+    from r1sdk.data import DataReport, RatedRow, SplitReport
 
 SHOWN = 5  # of each kind
 
@@ -198,7 +198,7 @@ def _benchmarks(names: Sequence[str], options: Sequence[str]) -> dict[str, Any]:
     return built
 
 
-def _histogram(rated: "Sequence[Rated]") -> dict[str, int]:
+def _histogram(rated: "Sequence[RatedRow]") -> dict[str, int]:
     """Tasks by pass rate; none and all by themselves, since they teach GRPO nothing."""
     inner = {"(0, 0.2]": 0.2, "(0.2, 0.4]": 0.4, "(0.4, 0.6]": 0.6, "(0.6, 0.8]": 0.8, "(0.8, 1)": 1.0}
     counts = dict.fromkeys(["0", *inner, "1", "not judged"], 0)

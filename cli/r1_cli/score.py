@@ -157,7 +157,7 @@ def _print(tally: "Tally", shown: Sequence[dict[str, Any]], as_json: bool) -> No
         typer.echo("")
     rows = [["reward", "mean", "least", "most", "none"]]
     for name in tally.values:
-        spread = tally.spread(name)
+        spread = tally.distribution(name)
         rows.append([name, str(tally.mean(name)), *map(_figure, (spread["min"], spread["max"])), str(spread["none"])])
     _table(rows)
     typer.echo(f"\n{tally.completions} completions of {tally.prompts} prompts; n counts prompts")

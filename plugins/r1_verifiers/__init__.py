@@ -10,7 +10,8 @@ import r1sdk
 
 from .cells import cell_text
 from .choice import ChoiceVerifier
-from .code import Scoring
+from .code import Imports, Scoring
+from .code.code_block import find_blocks
 from .code_verifier import CodeVerifier
 from .countdown import CountdownVerifier, value_of
 from .exact import ExactVerifier
@@ -24,10 +25,12 @@ __all__ = [
     "CodeVerifier",
     "CountdownVerifier",
     "ExactVerifier",
+    "Imports",
     "JudgeVerifier",
     "MathsVerifier",
     "Scoring",
     "cell_text",
+    "find_blocks",
     "language_name",
     "value_of",
 ]

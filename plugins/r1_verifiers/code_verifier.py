@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import r1sdk
 
-from .code import Scoring
-from .code.cases import Case, read_tests
-from .code.programs import check_program
-from .code.values import show_value
+from .code import Imports, Scoring
 from .fences import language_name
 
-_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker")  # columns that belong to the tests
+if TYPE_CHECKING:
+    from .code.tests import Tests
+
+# Columns that belong to the tests.
+_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker", "imports", "shape")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class CodeVerifier:
     timeout_s: float = 5.0  # of a case, where the row does not say
     memory_bytes: int = 512 << 20
     shown: int = 1  # tests that the prompt shows as examples
+    imports: Imports = (
+        "auto"  # the usual ones before a program: where the benchmark's own grader has them; always; never
+    )
+    budget_s: float | None = None  # that failed tests of one reply may take together; None: 12 times timeout_s
     sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option()
 
     reads: ClassVar[Sequence[str]] = ("tests",)
@@ -38,21 +43,24 @@ class CodeVerifier:
 
     def pose(self, row: r1sdk.RowView) -> r1sdk.Posed:
         """Return the first tests as examples, and the tests as info. Raises: R1Error where they cannot be read."""
-        given = _parsed(row.get("tests"))
-        info: dict[str, Any] = {name: row.row[name] for name in _KEPT if row.row.get(name) is not None}
-        info |= given if isinstance(given, Mapping) else {"tests": given}
+        from .code.shapes import NoTests, normal_info, read_solution
+        from .code.tests import read_tests
+
         try:
-            tests = read_tests(info)
-        except ValueError as error:
-            raise r1sdk.R1Error(str(error)) from None
-        solution = row.find("solution")
+            found = normal_info(row.row, _column_of(row))
+        except NoTests:
+            row.get("tests")
+            raise
+        info: dict[str, Any] = {name: row.row[name] for name in _KEPT if row.row.get(name) is not None} | found
+        tests = read_tests(info, imports=self.imports)
+        solution = read_solution(row.row, row.find("solution"), tests.language)
         kind = (
             "Define the function" if tests.cases[0].is_call else "Write a program that reads stdin and prints to stdout"
         )
         asked = f"{kind}, in one fenced block of {tests.language} code in the answer."
         return r1sdk.Posed(
-            added="\n\n".join([*map(_example, tests.cases[: self.shown]), asked]),
-            answer=solution if isinstance(solution, str) else None,
+            added="\n\n".join([*tests.examples(self.shown), asked]),
+            answer=solution,
             info={**info, "language": tests.language},
         )
 
@@ -69,27 +77,31 @@ class CodeVerifier:
         if missing:
             raise r1sdk.R1Error("\n".join(missing))
 
-    def read_gold(self, task: r1sdk.Task) -> Mapping[str, Any]:
-        """Return the info of a task whose tests can be read. Raises: Unverifiable."""
+    def read_gold(self, task: r1sdk.Task) -> Tests:
+        """Return the tests of a task. Raises: Unverifiable where they cannot be read."""
+        from .code.tests import read_tests
+
         try:
-            read_tests(task.info, self.timeout_s, self.memory_bytes)
+            tests = read_tests(task.info, self.timeout_s, self.memory_bytes, self.imports)
         except (ValueError, r1sdk.R1Error) as error:
             raise r1sdk.Unverifiable(str(error)) from None
-        return task.info
+        return replace(tests, solution=task.answer)
 
-    async def verify(self, gold: Mapping[str, Any], reply: r1sdk.Submission) -> r1sdk.Verdict:
+    async def verify(self, gold: Tests, reply: r1sdk.Submission) -> r1sdk.Verdict:
         """Return the verdict of the tests. Raises: Unavailable where the sandbox does not respond."""
         if self.sandbox is None:
             raise r1sdk.R1Error("the verifier code needs a sandbox: CodeVerifier(sandbox=...)")
-        return await check_program(
-            reply.text,
-            gold,
-            self.sandbox,
-            scoring=self.scoring,
-            exact=self.exact,
-            timeout_s=self.timeout_s,
-            memory_bytes=self.memory_bytes,
+        from .code.run_tests import run_tests
+
+        return await run_tests(
+            reply.text, gold, self.sandbox, scoring=self.scoring, exact=self.exact, budget_s=self.budget_s
         )
+
+    def variants(self, gold: Tests) -> Iterator[str]:
+        """Yield programs that are nearly right, as fenced blocks: empty, the first expected output, the first test alone, off by one."""
+        from .code.near_programs import near_misses
+
+        yield from near_misses(gold, gold.solution)
 
     def gold_reply(self, task: r1sdk.Task) -> str | None:
         """Return the reference solution as a reply; None where there is none."""
@@ -126,19 +138,7 @@ def _languages(rows: Iterable[r1sdk.RowView]) -> Iterator[str]:
             yield name
 
 
-def _parsed(tests: Any) -> Any:
-    """CSV and some data sets hold JSON in a string."""
-    if not isinstance(tests, str):
-        return list(tests) if isinstance(tests, tuple) else tests
-    try:
-        return json.loads(tests)
-    except ValueError as error:
-        raise r1sdk.R1Error(f"its tests are not JSON: {error}") from None
-
-
-def _example(case: Case) -> str:
-    if not case.is_call:
-        return f"Input:\n{case.stdin.rstrip()}\nOutput:\n{case.expected.rstrip()}"
-    asked = json.loads(case.stdin)
-    call = asked.get("call") or f"{asked['function']}({', '.join(map(repr, asked['arguments']))})"
-    return f"Example: {call} is {show_value(case.expected)}"
+def _column_of(row: r1sdk.RowView) -> str | None:
+    """The column that has the tests: the one that was named, or None where the shapes are to find it."""
+    held = row.find("tests")
+    return None if held is None else next((name for name, value in row.row.items() if value is held), None)

@@ -1,4 +1,4 @@
-"""An environment by its name for another framework's loop: its tasks, and its verdict on a reply."""
+"""Use an environment by its name from another framework's loop: its tasks, and its verdict on a reply."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,17 @@ from ..errors import RewardError
 from ..planning.build import build_environment
 from ..plugins.registry import load_plugins
 from ..records import Completion, Message, Rollout, Task, Verdict
-from ..scoring.score_rollouts import judge
+from ..scoring.score_rollouts import verify
 
 
 @dataclass(frozen=True)
 class EnvironmentJudge:
-    """What a loop that is not ours needs of an environment. Judging is the same code as in a run, isolation included."""
+    """An environment for a training loop other than ours. Verdicts come from the same code as in a run, isolation included."""
 
     environment: Environment
 
     def tasks(self, split: str = "train") -> Iterator[Task]:
-        """The tasks of `split`, the same ones in the same order on every call."""
+        """Return the tasks of `split`, in the same order on every call."""
         yield from self.environment.tasks(split)
 
     async def verdict(
@@ -29,17 +29,17 @@ class EnvironmentJudge:
         token_ids: Sequence[int] = (),
         finish: Literal["stop", "length"] = "stop",
     ) -> Verdict:
-        """The environment's verdict on `reply`, a text or the messages after the prompt. Raises: RewardError.
+        """Return the environment's verdict on `reply`, a text or the messages after the prompt. Raises: RewardError.
 
-        Its value is None where the status says that nobody could judge: that is no 0.0.
+        Its value is None if the status says that the reply could not be verified. Do not treat this as 0.0.
         """
         messages = [{"role": "assistant", "content": reply}] if isinstance(reply, str) else list(map(dict, reply))
-        (judged,) = await judge([Rollout(task, Completion(messages, list(token_ids), finish))], self.environment)
-        if judged.verdict is None:
+        (verified,) = await verify([Rollout(task, Completion(messages, list(token_ids), finish))], self.environment)
+        if verified.verdict is None:
             raise RewardError(f"no verdict on task {task.id or task.prompt!r:.200}")
-        return judged.verdict
+        return verified.verdict
 
 
 def environment(name: str, options: Mapping[str, Any] | None = None) -> EnvironmentJudge:
-    """The environment that a plugin registered as `name`, with `options`. Raises: R1Error."""
+    """Build the environment that a plugin registered as `name`, with `options`. Raises: R1Error."""
     return EnvironmentJudge(build_environment(load_plugins(), name, options or {}))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError
-from ..evaluation.attempts import Evaluation
 from ..evaluation.evaluation_folder import EvaluationFolder
 from ..evaluation.statistics import Difference
+from ..evaluation.summary import Evaluation
 from ..launch.supervise import say
 from ..plugins.registry import load_plugins
 from ..progress.bars import progress as bar

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Interrupted, R1Error
-from ..evaluation.attempts import Estimate
+from ..evaluation.statistics import Estimate
 from ..generation import Collected, Plan, collect, plan_of
 from ..generation.push import push as upload
 from ..generation.work import discard

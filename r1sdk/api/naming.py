@@ -8,7 +8,7 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error, RecipeError, nearest
-from ..evaluation.evaluation_folder import part_of, read_lines, read_plan
+from ..evaluation.evaluation_folder import part_folder, read_lines, read_plan
 from ..planning.build import build_environment
 from ..planning.named_recipe import resolve_recipe
 from ..plugins.registry import Registry, load_plugins
@@ -145,7 +145,7 @@ def evaluated_environment(folder: Path, model: str | None = None, env: str | Non
     model, env = _only(model, plan["models"], "--model"), _only(env, plan["envs"], "--env")
     named = plan["envs"][env]
     environment = build_environment(load_plugins(), named["name"], named["options"], named.get("timeout_s"))
-    lines = read_lines(part_of(folder, model, env) / "rollouts.jsonl")
+    lines = read_lines(part_folder(folder, model, env) / "rollouts.jsonl")
     return EvaluatedEnvironment(model, env, environment, named["split"], lines)
 
 

@@ -120,13 +120,14 @@ def _find(row: Mapping[str, Any], columns: RowColumns) -> _Found:
     if isinstance(task, Mapping) and isinstance(completion, Mapping):
         said = completion.get("messages", [])
         return _Found([*task.get("prompt", []), *said], _turns(said), "`task`, `completion`")
-    keys = {str(key).lower(): key for key in row}  # Question and Answer are columns, too
+    keys = {str(key).lower(): str(key) for key in row}  # Question and Answer are columns, too
     chat = next(
-        (keys[key] for key in ("messages", "conversations", "conversation") if row.get(keys.get(key)) is not None), None
+        (keys[key] for key in ("messages", "conversations", "conversation") if row.get(keys.get(key, "")) is not None),
+        None,
     )
     if chat is not None:
         return _conversation(row, chat, keys, columns)
-    question = next((keys[key] for key in QUESTIONS if row.get(keys.get(key)) is not None), None)
+    question = next((keys[key] for key in QUESTIONS if row.get(keys.get(key, "")) is not None), None)
     if question is not None and "generations" in keys and isinstance(row[keys["generations"]], list):
         return _generations(row, question, keys["generations"])
     if question is not None and (tried := _s1k(row, question, keys)) is not None:
@@ -137,10 +138,10 @@ def _find(row: Mapping[str, Any], columns: RowColumns) -> _Found:
     if question is not None and reply is not None:
         more = keys.get("input") if question.lower() == "instruction" else None  # Alpaca
         reasoning = columns.reasoning or next(
-            (keys[key] for key in REASONINGS if isinstance(row.get(keys.get(key)), str)), None
+            (keys[key] for key in REASONINGS if isinstance(row.get(keys.get(key, "")), str)), None
         )
         return _asked_and_told(row, question, reply, reasoning, columns.system or keys.get("system"), more)
-    if isinstance(text := row.get(keys.get("text")), str):
+    if isinstance(text := row.get(keys.get("text", "")), str):
         return _Found([{"role": "assistant", "content": text}], 1, "`text`")
     raise R1Error(_no_shape(row))
 
@@ -180,10 +181,10 @@ def _asked_and_told(
     return _Found([*asked, *told], _turns(told), said)
 
 
-def _conversation(row: Mapping[str, Any], key: str, keys: Mapping[str, Any], columns: RowColumns) -> _Found:
+def _conversation(row: Mapping[str, Any], key: str, keys: Mapping[str, str], columns: RowColumns) -> _Found:
     """`messages` or `conversations`; the reply may stand in columns of its own (dolphin-r1). Raises: R1Error."""
     messages, said = _as_messages(row[key], "user", key), f"`{key}`"
-    system = row.get(columns.system or keys.get("system"))
+    system = row.get(columns.system or keys.get("system", ""))
     if (
         isinstance(system, str)
         and system.strip()
@@ -192,13 +193,17 @@ def _conversation(row: Mapping[str, Any], key: str, keys: Mapping[str, Any], col
         messages, said = [{"role": "system", "content": system}, *messages], f"`system`, {said}"
     if messages and ROLES.get(str(messages[-1].get("role"))) == "user":
         reply = next(
-            (keys[k] for k in ("completion", "response", "output", "answer") if isinstance(row.get(keys.get(k)), str)),
+            (
+                keys[k]
+                for k in ("completion", "response", "output", "answer")
+                if isinstance(row.get(keys.get(k, "")), str)
+            ),
             None,
         )
         if reply is not None:
             told: Message = {"role": "assistant", "content": row[reply]}
             reasoning = columns.reasoning or next(
-                (keys[k] for k in REASONINGS if isinstance(row.get(keys.get(k)), str)), None
+                (keys[k] for k in REASONINGS if isinstance(row.get(keys.get(k, "")), str)), None
             )
             if reasoning is not None:
                 told["reasoning_content"] = row[reasoning]
@@ -224,7 +229,7 @@ def _generations(row: Mapping[str, Any], question: str, key: str) -> _Found:
     return _Found(_two(row[question], texts[0]), 1, f"`{question}` -> the first of `{key}`, which nobody has verified")
 
 
-def _s1k(row: Mapping[str, Any], question: str, keys: Mapping[str, Any]) -> _Found | None:
+def _s1k(row: Mapping[str, Any], question: str, keys: Mapping[str, str]) -> _Found | None:
     """s1K and s1K-1.1: a thinking trajectory and an attempt."""
     for thinking, attempt in (
         ("deepseek_thinking_trajectory", "deepseek_attempt"),

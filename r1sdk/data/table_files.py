@@ -66,8 +66,8 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     kind = path.suffix.lower()
     try:
         if kind == ".gz":
-            with gzip.open(path) as file:
-                yield file
+            with gzip.open(path) as unpacked:
+                yield io.BufferedReader(unpacked)
         elif kind == ".zst":
             with path.open("rb") as packed, _zstandard(packed) as file:
                 yield file

@@ -1,8 +1,8 @@
-"""Evaluations on disk: several models on several environments in one folder, so that a kill loses no more than a chunk.
+"""An evaluation folder: several models on several environments, saved chunk by chunk so that a kill loses one chunk at most.
 
-plan.json                       what is evaluated, and with what settings: the same command goes on, another one is refused
-MODEL/ENV/rollouts.jsonl        every attempt with its verdict and rewards, in the order of the tasks
-MODEL/ENV/result.json           the figures, once they are whole
+plan.json                       models, environments and settings; the same command resumes, a different one is refused
+MODEL/ENV/rollouts.jsonl        every attempt with its verdict and rewards, in task order
+MODEL/ENV/result.json           the figures, once all tasks are attempted
 summary.json                    all figures, and the differences between the models
 """
 
@@ -21,12 +21,13 @@ from ..scoring.score_rollouts import Rewards
 from ..storage.atomic import replace_file
 from ..storage.rollout_rows import saved_rollout
 from ..storage.run_folder import RunFolder, rollout_line
-from .attempts import Evaluation, Progress, attempts, summarize, tasks_per_chunk
+from .attempts import Progress, attempts, tasks_per_chunk
 from .statistics import Difference, difference
+from .summary import Evaluation, summarize
 
 
 class EvaluationFolder:
-    """One folder of evaluations; held by one process at a time."""
+    """A folder of evaluations. One process at a time may hold it."""
 
     def __init__(self, path: Path, plan: Mapping[str, Any]) -> None:
         self.path = path
@@ -35,7 +36,7 @@ class EvaluationFolder:
 
     @classmethod
     def open(cls, path: Path, plan: Mapping[str, Any]) -> "EvaluationFolder":
-        """A new folder, or the one that the same plan has begun. Raises: RunError where there is something else."""
+        """Create a folder, or open one that was started with the same plan. Raises: RunError for anything else."""
         file = path / "plan.json"
         plan = json.loads(json.dumps(plan))
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -43,12 +44,12 @@ class EvaluationFolder:
                 raise RunError(f"{path} exists and holds no evaluation: choose another --out")
             old = read_plan(path)
             if differing := sorted(key for key in {*old, *plan} if old.get(key) != plan.get(key)):
-                said = "; ".join(f"{key}: {_short(old.get(key))}, now {_short(plan.get(key))}" for key in differing)
-                raise RunError(f"{path} holds an evaluation with other settings: choose another --out\n  {said}")
+                changes = "; ".join(f"{key}: {_short(old.get(key))}, now {_short(plan.get(key))}" for key in differing)
+                raise RunError(f"{path} holds an evaluation with other settings: choose another --out\n  {changes}")
         for names in ([*plan["models"]], [*plan["envs"]]):
             slugs = [_slug(name) for name in names]
             if twice := [name for name, slug in zip(names, slugs, strict=True) if slugs.count(slug) > 1]:
-                raise RunError(f"{' and '.join(twice)} would be kept in one folder: evaluate them one by one")
+                raise RunError(f"{' and '.join(twice)} would share one folder: evaluate them in separate commands")
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path, plan)
         folder._lock.lock()
@@ -60,8 +61,8 @@ class EvaluationFolder:
         self._lock.unlock()
 
     def part(self, model: str, env: str) -> Path:
-        """Where one model on one environment is kept."""
-        return part_of(self.path, model, env)
+        """Return the folder of one model on one environment."""
+        return part_folder(self.path, model, env)
 
     def evaluate(
         self,
@@ -77,31 +78,31 @@ class EvaluationFolder:
         chunk: int = 128,
         limits: SessionLimits | None = None,
     ) -> Evaluation:
-        """The figures of one model on one environment; what is on disk is not attempted again. Raises: RunError, RewardError.
+        """Return the figures of one model on one environment. Saved attempts are reused. Raises: RunError, RewardError.
 
-        `generator` is called only if there is something to generate. `chunk`: completions that are made, and kept, together.
+        `generator` is called only if something is left to generate. `chunk`: completions generated and saved together.
         """
         place = self.part(model, env)
         place.mkdir(parents=True, exist_ok=True)
-        rollouts, scores = _kept(place / "rollouts.jsonl", tasks, sampling.samples, chunk)
+        rollouts, scores = _saved_attempts(place / "rollouts.jsonl", tasks, sampling.samples, chunk)
         done = len(rollouts) // sampling.samples
         if progress:
             progress(done, len(tasks))
         if done < len(tasks):
             with (place / "rollouts.jsonl").open("a", encoding="utf-8", errors="backslashreplace") as file:
                 made = attempts(tasks, environment, rewards, generator(), sampling, progress, chunk, done, limits)
-                for some, priced in made:
-                    lines = (rollout_line(r, s) for r, s in zip(some, priced, strict=True))
+                for some, scored in made:
+                    lines = (rollout_line(r, s) for r, s in zip(some, scored, strict=True))
                     file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
                     file.flush()
                     rollouts += some
-                    scores += priced
+                    scores += scored
         found = summarize(rollouts, scores, sampling, by)
         replace_file(place / "result.json", json.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
         return found
 
     def compare(self, first: str, second: str, env: str) -> Difference:
-        """How much more accurate `second` is than `first`, on the tasks of `env` that both were judged on."""
+        """Return the accuracy of `second` minus that of `first`, over the tasks of `env` with a verdict for both."""
         return difference(self._verdicts(first, env), self._verdicts(second, env))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
@@ -115,13 +116,13 @@ class EvaluationFolder:
         return found
 
 
-def part_of(path: Path, model: str, env: str) -> Path:
-    """Where the evaluation at `path` keeps one model on one environment."""
+def part_folder(path: Path, model: str, env: str) -> Path:
+    """Return the folder, in the evaluation at `path`, of one model on one environment."""
     return path / _slug(model) / _slug(env)
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """What the evaluation at `path` is of. Raises: RunError where there is none."""
+    """Return the plan of the evaluation at `path`. Raises: RunError if there is none."""
     try:
         return dict(json.loads((path / "plan.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):
@@ -129,7 +130,7 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
-    """The whole lines of a file of rollouts; what a kill cut short, and what follows it, is left out."""
+    """Return the complete lines of a file of rollouts. A line torn by a kill, and all that follow it, are skipped."""
     lines: list[dict[str, Any]] = []
     if file.is_file():
         for text in file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
@@ -143,21 +144,21 @@ def read_lines(file: Path) -> list[dict[str, Any]]:
     return lines
 
 
-def _kept(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:
-    """The attempts on disk: those of whole chunks, since a chunk has one stream of random numbers. Raises: RunError."""
+def _saved_attempts(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:
+    """Return the saved attempts of complete chunks, since a chunk has one stream of random numbers. Raises: RunError."""
     lines = read_lines(file)
-    whole = len(lines) // samples
-    if whole < len(tasks):
-        whole -= whole % tasks_per_chunk(samples, chunk)
-    kept = lines[: min(whole, len(tasks)) * samples]
+    complete = len(lines) // samples
+    if complete < len(tasks):
+        complete -= complete % tasks_per_chunk(samples, chunk)
+    kept = lines[: min(complete, len(tasks)) * samples]
     for at, line in enumerate(kept):
         task = tasks[at // samples]
         if line["task"]["id"] != task.id or line["task"]["prompt"] != task.prompt:
             raise RunError(
-                f"{file}: line {at + 1} is of task {line['task']['id']!r}, and now {task.id!r} is in its place: the tasks have "
-                "changed, choose another --out"
+                f"{file}: line {at + 1} is of task {line['task']['id']!r}, but now {task.id!r} is in its place: the tasks have "
+                "changed, so choose another --out"
             )
-    if file.is_file() and whole < len(tasks):  # more will be written behind these
+    if file.is_file() and complete < len(tasks):  # new attempts will be appended to these
         replace_file(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept))
     scores = [
         Score(line["rewards"], line["total"], line.get("statuses", {}), reasons=line.get("reasons", {}))
@@ -167,7 +168,7 @@ def _kept(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[
 
 
 def _slug(name: str) -> str:
-    """A name as the name of a folder. Different names have different ones, unless they differ in punctuation alone."""
+    """Return a name as a folder name. Names that differ only in punctuation get the same folder name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
 
 

@@ -1,6 +1,6 @@
-"""Tasks in, kept rows out: many answers to each prompt, judged by the environment, as a data set to train on.
+"""Generate a data set: request many answers to each prompt, verify and score them, and keep the ones a rule selects.
 
-Whatever happens in between, a second call goes on from the last answer that reached the disk.
+After an interruption the same command resumes from the last answer on disk.
 """
 
 from .collect import collect

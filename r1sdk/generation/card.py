@@ -1,16 +1,16 @@
-"""The card of a data set: what it holds, what it was made with, how to train on it; in the form that hubs read."""
+"""The card of a data set, as Markdown that hubs read: its contents, its origin, and the command to train on it."""
 
 from .collected import Collected
 
-COLUMNS = """| column | what |
+COLUMNS = """| column | content |
 |---|---|
-| `prompt`, `completion` | chat messages; the completion is what to learn |
-| `answer`, `id`, `info` | the gold answer of the task, its name, and what its judge needs |
-| `sample` | which of the answers to this prompt it was |
+| `prompt`, `completion` | chat messages; train on the completion |
+| `answer`, `id`, `info` | the gold answer of the task, its name, and the data its verifier needs |
+| `sample` | number of the answer among those to its prompt |
 | `correct` | the verdict of the environment, 0 to 1 |
 | `rewards`, `total` | each reward, and their weighted sum |
-| `tokens`, `finish` | its length, and whether it ended (`stop`) or was cut (`length`) |
-| `model` | what wrote it |"""
+| `tokens`, `finish` | its length; `stop` if it ended by itself, `length` if it was truncated |
+| `model` | the model that wrote it |"""
 
 
 def write_card(collected: Collected) -> None:
@@ -21,7 +21,7 @@ def write_card(collected: Collected) -> None:
 
 
 def card(collected: Collected) -> str:
-    """The card as Markdown."""
+    """Return the card as Markdown."""
     plan, meter, kept = collected.plan, collected.meter, collected.chosen.kept
     settings = plan.settings
     prompts = len({candidate.place for candidate in kept})
@@ -29,11 +29,11 @@ def card(collected: Collected) -> str:
         ("rows", f"{len(kept)}, for {prompts} of {len(plan.tasks)} prompts"),
         ("kept by", f"`{plan.rule}`" + ("" if plan.keep.duplicates else f", {collected.chosen.duplicates} duplicates left out")),
         ("answers", f"{meter.done} of {meter.total}, {plan.sampling.samples} for each prompt"),
-        ("right before choosing", str(collected.accuracy)),
+        ("correct before selection", str(collected.accuracy)),
         ("model", f"`{plan.model}`"),
         ("environment", f"`{settings['env']}`, split {settings['split']}" + _options(settings["env.options"])),
         ("sampling", f"temperature {plan.sampling.temperature:g}, top_p {plan.sampling.top_p:g}, at most {plan.sampling.max_tokens} tokens"),
-        ("tokens", f"{meter.prompt_tokens:,} asked, {meter.completion_tokens:,} answered"),
+        ("tokens", f"{meter.prompt_tokens:,} in prompts, {meter.completion_tokens:,} in completions"),
     ]  # fmt: skip
     if collected.cost is not None:
         facts.append(("cost", f"{collected.cost:.2f}"))
@@ -50,7 +50,7 @@ def card(collected: Collected) -> str:
             "",
             f"# {plan.out.stem}",
             "",
-            f"Answers of `{plan.model}`, judged by the environment `{settings['env']}` and chosen by a rule; made with r1sdk.",
+            f"Answers of `{plan.model}`, verified by the environment `{settings['env']}` and selected by a rule; made with r1sdk.",
             "",
             "| | |",
             "|---|---|",
@@ -66,7 +66,7 @@ def card(collected: Collected) -> str:
             f"r1 train --method sft --model MODEL --data {name}",
             "```",
             "",
-            "The licence is that of the model's output and of the tasks: add it before you share this.",
+            "The licence depends on the model's output and on the tasks: add it before you share this.",
             "",
         ]
     )

@@ -1,9 +1,9 @@
-"""The result of a generation: a `Collected` with the chosen answers, their scores, counts and cost."""
+"""`Collected`: the result of a generation."""
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ..evaluation.attempts import Estimate
+from ..evaluation.statistics import Estimate
 from ..records import Score
 from .journal import Key
 from .keep import Chosen
@@ -13,20 +13,20 @@ from .plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The outcome of one generation."""
+    """The result of one generation: the selected answers, their scores, counts and cost."""
 
     plan: Plan
     chosen: Chosen
     scores: dict[Key, Score]
     meter: Meter
     accuracy: Estimate
-    unjudged: int  # answers whose judge failed: the next call tries again
-    empty: int = 0  # answers without a text, which are never kept
-    failures: Counter[str] = field(default_factory=Counter)  # reason -> answers that did not come
+    unjudged: int  # answers whose verifier failed; the next call retries them
+    empty: int = 0  # answers without text, which are never kept
+    failures: Counter[str] = field(default_factory=Counter)  # reason -> number of requests that failed
 
     @property
     def cost(self) -> float | None:
-        """In the currency of `plan.price`; None where no price was named."""
+        """The cost in the currency of `plan.price`; None if no price is set."""
         if self.plan.price is None:
             return None
         prompt, completion = self.plan.price

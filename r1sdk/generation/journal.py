@@ -1,4 +1,4 @@
-"""Two files that only grow: the answers as they came, and their verdicts. A kill leaves at most a cut last line."""
+"""Append-only files of answers and verdicts. A kill leaves at most a torn last line."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from typing import IO, Any
 
 from ..errors import RunError
 
-Key = tuple[int, int]  # the place of the task in its split, and the sample
+Key = tuple[int, int]  # the task's index in its split, and the number of the sample
 
 
 class Journal:
@@ -21,23 +21,23 @@ class Journal:
         self._reader: IO[bytes] | None = None
 
     def open(self) -> Iterator[dict[str, Any]]:
-        """Every line that is whole, in order; what a kill cut is cut off. Exhaust it before `add`. Raises: RunError."""
-        whole = 0
+        """Return every complete line in order, and truncate a torn last line. Exhaust it before `add`. Raises: RunError."""
+        complete_bytes = 0
         if self.path.is_file():
             with self.path.open("rb") as file:
                 for text in file:
                     line = _line(text)
                     if line is None:
-                        if file.read(1):  # not the last: this is no cut, it is damage
-                            raise RunError(f"{self.path}, byte {whole}: a line that is no JSON object")
+                        if file.read(1):  # not the last line: this is damage, not a torn write
+                            raise RunError(f"{self.path}, byte {complete_bytes}: a line that is not a JSON object")
                         break
-                    self._offsets[line["place"], line["sample"]] = whole
-                    whole += len(text)
+                    self._offsets[line["place"], line["sample"]] = complete_bytes
+                    complete_bytes += len(text)
                     yield line
-            if whole < self.path.stat().st_size:
-                os.truncate(self.path, whole)
+            if complete_bytes < self.path.stat().st_size:
+                os.truncate(self.path, complete_bytes)
         self._file = self.path.open("ab")
-        self._at = whole
+        self._at = complete_bytes
 
     def __contains__(self, key: Key) -> bool:
         return key in self._offsets
@@ -46,11 +46,11 @@ class Journal:
         return len(self._offsets)
 
     def sorted_keys(self) -> list[Key]:
-        """In the order of tasks and samples, whenever they came."""
+        """Return the keys in the order of tasks and samples."""
         return sorted(self._offsets)
 
     def add(self, key: Key, line: Mapping[str, Any]) -> None:
-        """Append one line; it is with the kernel when this returns. Raises: RunError where the key is there already."""
+        """Append one line and hand it to the kernel. Raises: RunError if the key already exists."""
         assert self._file is not None
         if key in self._offsets:
             raise RunError(f"{self.path}: {key} twice")
@@ -62,7 +62,7 @@ class Journal:
         self._file.flush()
 
     def read(self, key: Key) -> dict[str, Any]:
-        """The line under `key`."""
+        """Return the line under `key`."""
         if self._reader is None:
             self._reader = self.path.open("rb")
         self._reader.seek(self._offsets[key])

@@ -1,4 +1,4 @@
-"""Which answers are kept: a rule such as `correct,shortest=1,pass_rate=0.2:0.8`, and what it picks."""
+"""`Keep`: the rule that selects answers, such as `correct,shortest=1,pass_rate=0.2:0.8`."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,29 +14,29 @@ TERMS = ("all", "correct", "wrong", "best", "shortest", "first", "pass_rate")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One judged answer, without its text."""
+    """One verified answer, without its text."""
 
-    place: int  # of its task in the split
+    place: int  # the task's index in its split
     sample: int
-    value: float | None  # the verdict's; None: could not be judged
-    total: float | None  # the weighted sum of its rewards
+    value: float | None  # of the verdict; None: could not be verified
+    total: float | None  # weighted sum of its rewards
     tokens: int
-    digest: bytes = b""  # of its prompt and its text, whitespace aside; equal ones are duplicates
+    digest: bytes = b""  # of its prompt and its text, ignoring whitespace; equal digests are duplicates
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """A rule. Its parts apply in this order: pass rate of the prompt, verdict, duplicates, so many per prompt."""
+    """A rule. Its parts apply in this order: pass rate of the prompt, verdict, duplicates, number per prompt."""
 
     verdicts: Verdicts = "all"
-    pass_rate: tuple[float, float] | None = None  # prompts whose share of correct answers lies within, bounds included
-    pick: Pick | None = None  # `best`: highest total reward; `shortest`: fewest tokens; `first`: as they were sampled
-    count: int = 1  # of what `pick` picks, per prompt
-    duplicates: bool = False  # keep answers that are the same
+    pass_rate: tuple[float, float] | None = None  # bounds, inclusive, on a prompt's share of correct answers
+    pick: Pick | None = None  # `best`: highest total reward; `shortest`: fewest tokens; `first`: in sampling order
+    count: int = 1  # answers that `pick` keeps per prompt
+    duplicates: bool = False  # keep duplicate answers
 
     @classmethod
     def parse(cls, rule: str, duplicates: bool = False) -> "Keep":
-        """`correct`, `wrong` or `all`; `best=N`, `shortest=N` or `first=N`; `pass_rate=A:B`. Raises: RecipeError."""
+        """Read `correct`, `wrong` or `all`; `best=N`, `shortest=N` or `first=N`; `pass_rate=A:B`. Raises: RecipeError."""
         verdicts: list[Verdicts] = []
         picks: list[tuple[Pick, int]] = []
         rates: list[tuple[float, float]] = []
@@ -53,31 +53,31 @@ class Keep:
                     raise RecipeError(_help(rule, term, name))
         for found, kinds in ((verdicts, "correct, wrong and all"), (picks, "best, shortest and first")):
             if len(found) > 1:
-                raise RecipeError(f"keep {rule!r}: one of {kinds} at most")
+                raise RecipeError(f"keep {rule!r}: use at most one of {kinds}")
         if len(rates) > 1:
-            raise RecipeError(f"keep {rule!r}: pass_rate once at most")
+            raise RecipeError(f"keep {rule!r}: use pass_rate at most once")
         pick, count = picks[0] if picks else (None, 1)
         return cls(verdicts[0] if verdicts else "all", rates[0] if rates else None, pick, count, duplicates)
 
     def choose(self, candidates: Iterable[Candidate]) -> "Chosen":
-        """The candidates to keep, by place and sample. They come in any order."""
+        """Return the candidates to keep, by place and sample. `candidates` may come in any order."""
         ordered = sorted(candidates, key=lambda c: (c.place, c.sample))
         kept: list[Candidate] = []
         seen: set[bytes] = set()
         same = 0
         for _, group in groupby(ordered, key=lambda c: c.place):
-            fitting = self._fitting(list(group))
-            different = fitting if self.duplicates else [c for c in fitting if not _seen(c, seen)]
-            same += len(fitting) - len(different)
+            matching = self._matching(list(group))
+            different = matching if self.duplicates else [c for c in matching if not _seen(c, seen)]
+            same += len(matching) - len(different)
             kept += sorted(self._picked(different), key=lambda c: c.sample)
         return Chosen(kept, same)
 
-    def _fitting(self, group: list[Candidate]) -> list[Candidate]:
-        """Those of one prompt with the right verdict; none where its pass rate is out of bounds."""
+    def _matching(self, group: list[Candidate]) -> list[Candidate]:
+        """Return one prompt's candidates with the right verdict; none if its pass rate is out of bounds."""
         if self.pass_rate is not None:
-            judged = [c.value == 1.0 for c in group if c.value is not None]
+            verified = [c.value == 1.0 for c in group if c.value is not None]
             low, high = self.pass_rate
-            if not judged or not low <= sum(judged) / len(judged) <= high:
+            if not verified or not low <= sum(verified) / len(verified) <= high:
                 return []
         if self.verdicts == "all":
             return group
@@ -97,10 +97,10 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a rule kept."""
+    """The candidates that a rule selected."""
 
     kept: list[Candidate]
-    duplicates: int  # left out because the same answer was there
+    duplicates: int  # left out as duplicates
 
 
 def _seen(candidate: Candidate, seen: set[bytes]) -> bool:
@@ -121,6 +121,6 @@ def _rate(value: str) -> tuple[float, float] | None:
 def _help(rule: str, term: str, name: str) -> str:
     return (
         f"keep {rule!r} has no part {term!r}{'' if name in TERMS else nearest(name, TERMS)}\n"
-        "  parts, with commas between: correct, wrong or all; best=N, shortest=N or first=N of each prompt;"
+        "  parts, separated by commas: correct, wrong or all; best=N, shortest=N or first=N per prompt;"
         " pass_rate=A:B, from 0 to 1"
     )

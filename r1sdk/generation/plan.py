@@ -1,4 +1,4 @@
-"""A composed run of method generate in, a `Plan` out: which answers are wanted, and what they are made with."""
+"""`Plan`: the answers that a run of method generate must collect, and the settings to make them with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from .keep import Keep
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`sampling.samples` answers to each of `tasks`, judged by `environment`, kept by `keep`, written to `out`."""
+    """`sampling.samples` answers to each of `tasks`, verified by `environment`, selected by `keep`, written to `out`."""
 
     tasks: Sequence[Task]
     environment: Environment
@@ -29,14 +29,14 @@ class Plan:
     keep: Keep
     out: Path  # .jsonl or .parquet
     model: str
-    settings: Mapping[str, Any]  # what must be the same for an earlier call's answers to be of use
+    settings: Mapping[str, Any]  # must be unchanged for an earlier call's answers to be reused
     limits: SessionLimits = field(default_factory=SessionLimits)  # of attempts of several turns
-    rule: str = "all"  # `keep` as it was written
-    price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
+    rule: str = "all"  # `keep` as the user wrote it
+    price: tuple[float, float] | None = None  # per million tokens: prompt, completion
 
     @property
     def work(self) -> Path:
-        """The folder beside `out` that holds every answer."""
+        """The folder next to `out` that holds every answer."""
         return self.out.with_name(self.out.name + ".work")
 
     @property
@@ -45,7 +45,7 @@ class Plan:
 
 
 def plan_of(run: RunPlan, out: Path) -> Plan:
-    """Raises: R1Error with every problem that can be known before a model is loaded or a server asked."""
+    """Return the plan of `run`. Raises: R1Error with every problem that can be found without a model or a server."""
     recipe, collect = run.recipe, run.recipe.collect
     if out.suffix not in (".jsonl", ".parquet"):
         raise RecipeError(f"--out must end in .jsonl or .parquet, got {out}")
@@ -75,7 +75,7 @@ def plan_of(run: RunPlan, out: Path) -> Plan:
 
 
 def server_of(recipe: Recipe) -> Server:
-    """Where `recipe` has its answers from. Raises: R1Error."""
+    """Return the server that `recipe` requests its answers from. Raises: R1Error."""
     given = recipe.collect.server
     assert given is not None
     sampling: dict[str, Any] = {
@@ -101,7 +101,7 @@ def server_of(recipe: Recipe) -> Server:
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:
-    """Not the numbers of tasks and samples: more may be asked for later. Nor the server: it may move."""
+    """Return the settings that answers depend on. Not the numbers of tasks and samples, nor the server: these may change."""
     generation = recipe.generation
     server = recipe.collect.server
     return {

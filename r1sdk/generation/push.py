@@ -1,4 +1,4 @@
-"""A finished data set onto a hub, when the user asks for it."""
+"""Upload a finished data set to a hub when the user asks for it."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from ..errors import R1Error
 
 
 def push(rows: Path, card: Path, repository: str, public: bool = False) -> str:
-    """Upload `rows` and their `card` to the data set `OWNER/NAME`, which is made private unless `public`. Returns its address.
+    """Upload `rows` and their `card` to the data set `OWNER/NAME`, private unless `public`. Returns its URL.
 
-    The token is the one that `hf auth login` saved, or HF_TOKEN. Raises: R1Error.
+    Uses the token that `hf auth login` saved, or HF_TOKEN. Raises: R1Error.
     """
     try:
         from httpx import HTTPError
@@ -19,8 +19,8 @@ def push(rows: Path, card: Path, repository: str, public: bool = False) -> str:
     api = HfApi()
     try:
         where = api.create_repo(repository, repo_type="dataset", private=not public, exist_ok=True)
-        if not public and not api.dataset_info(where.repo_id).private:  # it was there before
-            raise R1Error(f"{repository} is there and public: --public says that you mean it, or name another")
+        if not public and not api.dataset_info(where.repo_id).private:  # it existed before
+            raise R1Error(f"{repository} exists and is public: confirm with --public, or choose another name")
         for file, name in ((rows, rows.name), (card, "README.md")):
             api.upload_file(
                 path_or_fileobj=file, path_in_repo=name, repo_id=where.repo_id, repo_type="dataset",

@@ -1,4 +1,4 @@
-"""Where answers come from: a model in this process, or a server."""
+"""Sources of answers: a model in this process, or a server."""
 
 import asyncio
 import time
@@ -17,12 +17,12 @@ from ..scoring.blocking import first_error
 from ..servers import Refused, Server, ServerSession
 from .journal import Key
 
-FATAL = frozenset({401, 403, 404})  # refusals that every other request would meet too
+FATAL = frozenset({401, 403, 404})  # refusals that every other request would get too
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One answer to get."""
+class AnswerRequest:
+    """One answer to request."""
 
     key: Key
     task: Task
@@ -30,22 +30,22 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer that came."""
+    """One answer that arrived."""
 
-    wanted: Wanted
+    wanted: AnswerRequest
     completion: Completion
-    prompt_tokens: int | None = None  # None: not said
+    prompt_tokens: int | None = None  # None: not reported
     completion_tokens: int | None = None
     seconds: float = 0.0
     attempts: int = 1
-    session: SessionLog | None = None  # where it took several turns
+    session: SessionLog | None = None  # of an answer of several turns
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One answer that did not come."""
+    """One request that failed."""
 
-    wanted: Wanted
+    wanted: AnswerRequest
     reason: str
 
 
@@ -53,22 +53,22 @@ Emit = Callable[[Answer | Failure], Awaitable[None]]
 
 
 class AnswerSource(Protocol):
-    async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
-        """Await `emit` once for each of `wanted`, as soon as it is there. Raises: R1Error where nothing can come."""
+    async def run(self, wanted: Sequence[AnswerRequest], emit: Emit) -> None:
+        """Await `emit` once for each of `wanted`, as soon as its result is there. Raises: R1Error if none can succeed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class LocalSource:
-    """A model in this process, `batch` answers at a time."""
+    """Source that runs a model in this process, `batch` answers at a time."""
 
     generator: Generator
     sampling: Sampling
     batch: int = 128
-    environment: Environment | None = None  # None: no answer has several turns
+    environment: Environment | None = None  # None: every answer is a single turn
     limits: SessionLimits = field(default_factory=SessionLimits)
 
-    async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
+    async def run(self, wanted: Sequence[AnswerRequest], emit: Emit) -> None:
         """See `AnswerSource`."""
         for start in range(0, len(wanted), self.batch):
             some = wanted[start : start + self.batch]
@@ -89,17 +89,17 @@ class LocalSource:
 
 @dataclass(frozen=True, slots=True)
 class ServerSource:
-    """An OpenAI-compatible server, with `server.max_concurrent` requests under way; one request for each turn of an answer.
+    """Source that sends requests to an OpenAI-compatible server, `server.max_concurrent` at a time, one per turn.
 
-    Without an environment no answer has several turns.
+    Without an environment every answer is a single turn.
     """
 
     server: Server
     environment: Environment | None = None
     limits: SessionLimits = field(default_factory=SessionLimits)
-    max_tokens: int | None = None  # of all the turns of an answer; None: as the server's body says, of each
+    max_tokens: int | None = None  # of all turns of an answer together; None: `server.body` limits each turn
 
-    async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
+    async def run(self, wanted: Sequence[AnswerRequest], emit: Emit) -> None:
         """See `AnswerSource`."""
         allow_open_files(self.server.max_concurrent)
         session = ServerSession(self.server)
@@ -118,7 +118,7 @@ class ServerSource:
         finally:
             await session.close()
 
-    async def _answer(self, session: ServerSession, one: Wanted) -> Answer | Failure:
+    async def _answer(self, session: ServerSession, one: AnswerRequest) -> Answer | Failure:
         started = time.perf_counter()
         try:
             found = await attempt(session, one.task, self.environment, self.limits, self.max_tokens)

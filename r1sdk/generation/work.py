@@ -1,4 +1,4 @@
-"""The folder of one generation: its settings, every answer, every verdict. It outlives a kill at any moment."""
+"""The work folder of one generation: its settings, every answer and every verdict. A kill at any moment loses none."""
 
 import hashlib
 import json
@@ -15,11 +15,11 @@ from ..storage.rollout_rows import UnsavedTokens
 from .journal import Journal, Key
 from .meter import Meter
 from .plan import Plan
-from .source import Answer, Wanted
+from .source import Answer, AnswerRequest
 
 
-class Work:
-    """Opened with `with`: what is on disk, and where more is added."""
+class WorkFolder:
+    """A work folder, opened with `with`. It holds the saved answers and verdicts, and new ones are added to it."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -31,7 +31,7 @@ class Work:
         self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
-        """Raises: RunError where another process works here, or where other settings began."""
+        """Lock and read the folder. Raises: RunError if another process holds it, or the settings differ."""
         import fcntl
 
         self.path.mkdir(parents=True, exist_ok=True)
@@ -42,11 +42,11 @@ class Work:
             self._lock.close()
             raise RunError(f"{self.path} is in use by another process") from None
         try:
-            self._settle()
+            self._check_settings()
             for line in self.answers.open():
                 self._check(line)
                 if self._wanted((line["place"], line["sample"])):
-                    self.meter.answered(line.get("prompt_tokens"), line.get("completion_tokens"), before=True)
+                    self.meter.count_answer(line.get("prompt_tokens"), line.get("completion_tokens"), before=True)
             for line in self.verdicts.open():
                 key = (line["place"], line["sample"])
                 self._judged[key] = Verdict(**line["verdict"])
@@ -64,18 +64,18 @@ class Work:
         if self._lock is not None:
             self._lock.close()
 
-    def missing(self) -> list[Wanted]:
-        """The answers that are not there, by task and sample."""
+    def missing(self) -> list[AnswerRequest]:
+        """Return the answers that are not on disk, by task and sample."""
         samples = range(self.plan.sampling.samples)
         keys = ((place, sample) for place in range(len(self.plan.tasks)) for sample in samples)
-        return [Wanted(key, self.plan.tasks[key[0]]) for key in keys if key not in self.answers]
+        return [AnswerRequest(key, self.plan.tasks[key[0]]) for key in keys if key not in self.answers]
 
     def present(self) -> list[Key]:
-        """The answers that this plan asks for and that are there, by task and sample."""
+        """Return the keys of this plan's answers on disk, by task and sample."""
         return [key for key in self.answers.sorted_keys() if self._wanted(key)]
 
-    def unjudged(self) -> list[Key]:
-        """Those of them that have no verdict, or one that failed."""
+    def unverified(self) -> list[Key]:
+        """Return the present answers without a verdict, or whose verifier failed."""
         return [key for key in self.present() if key not in self._judged or self._judged[key].status == "error"]
 
     def add_answer(self, answer: Answer) -> None:
@@ -94,18 +94,18 @@ class Work:
                 **({} if answer.session is None else {"session": asdict(answer.session)}),
             },
         )
-        self.meter.answered(answer.prompt_tokens, answer.completion_tokens)
+        self.meter.count_answer(answer.prompt_tokens, answer.completion_tokens)
         self.meter.retried += answer.attempts - 1
 
     def add_verdict(self, key: Key, verdict: Verdict) -> None:
-        """A verdict that failed is not kept: the next call judges again."""
+        """Save a verdict. One with status error is not saved, so that the next call verifies the answer again."""
         if verdict.status != "error":
             self.verdicts.add(key, {"verdict": asdict(verdict)})
             self.meter.judged += 1
         self._judged[key] = verdict
 
     def rollout(self, key: Key) -> Rollout:
-        """The answer under `key` with its verdict, if it has one. Of its tokens there is the number."""
+        """Return the answer under `key` with its verdict, if it has one. Its tokens are counted but not saved."""
         line = self.answers.read(key)
         completion = Completion(line["messages"], UnsavedTokens([0] * line["tokens"]), line["finish"])
         session = line.get("session")
@@ -115,8 +115,8 @@ class Work:
     def _wanted(self, key: Key) -> bool:
         return key[0] < len(self.plan.tasks) and key[1] < self.plan.sampling.samples
 
-    def _settle(self) -> None:
-        """Raises: RunError where the answers here were made with other settings."""
+    def _check_settings(self) -> None:
+        """Raises: RunError if the answers on disk were made with other settings."""
         file = self.path / "settings.json"
         settings = json.loads(json.dumps(self.plan.settings))
         try:
@@ -130,21 +130,21 @@ class Work:
             raise RunError(f"{file} is damaged: {error}") from None
         if other := _differences(before, settings):
             raise RunError(
-                f"{self.path} holds answers that were made with {other}: choose another --out, or begin anew with --overwrite"
+                f"{self.path} holds answers that were made with {other}: choose another --out, or start over with --overwrite"
             )
 
     def _check(self, line: Mapping[str, Any]) -> None:
-        """Raises: RunError where the environment gives another task in this place than when this was answered."""
+        """Raises: RunError if the environment now has another task at the place of this answer."""
         place = line["place"]
         if place < len(self.plan.tasks) and line["asked"] != prompt_digest(self.plan.tasks[place]).hex():
             raise RunError(
-                f"{self.path}: task {place} was {line['task'] or 'another'}, and the environment now gives another prompt there: "
-                "choose another --out, or begin anew with --overwrite"
+                f"{self.path}: task {place} was {line['task'] or 'another'}, but the environment now has another prompt there: "
+                "choose another --out, or start over with --overwrite"
             )
 
 
 def discard(plan: Plan) -> None:
-    """Remove what earlier calls left."""
+    """Delete the results of earlier calls."""
     shutil.rmtree(plan.work, ignore_errors=True)
     for file in (plan.out, plan.card):
         file.unlink(missing_ok=True)

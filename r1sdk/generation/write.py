@@ -1,4 +1,4 @@
-"""The kept answers as a file to train on: JSON lines or parquet, put in place only when it is whole."""
+"""Write the kept answers to a file to train on: JSON lines or parquet. The file appears only when it is complete."""
 
 import json
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from typing import Any
 
 from ..errors import R1Error
 from .collected import Collected
-from .work import Work
+from .work import WorkFolder
 
 ROWS_TOGETHER = 1000
 
 
-def write_rows(work: Work, collected: Collected) -> None:
+def write_rows(work: WorkFolder, collected: Collected) -> None:
     """Write `collected.plan.out`. Raises: R1Error."""
     out = collected.plan.out
     new = out.with_name(f".{out.name}.new")
@@ -25,8 +25,8 @@ def write_rows(work: Work, collected: Collected) -> None:
     new.replace(out)
 
 
-def _rows(work: Work, collected: Collected) -> Iterator[dict[str, Any]]:
-    """`prompt` and `completion` as TRL and `r1 train --data` take them, then what is known of the answer."""
+def _rows(work: WorkFolder, collected: Collected) -> Iterator[dict[str, Any]]:
+    """Yield rows with `prompt` and `completion`, as TRL and `r1 train --data` read them, then facts about the answer."""
     for candidate in collected.chosen.kept:
         key = (candidate.place, candidate.sample)
         rollout, score = work.rollout(key), collected.scores[key]
@@ -53,17 +53,17 @@ def _write_parquet(file: Path, rows: Iterator[dict[str, Any]], rewards: list[str
     except ImportError:
         raise R1Error("writing parquet needs pyarrow: pip install 'r1sdk[train]', or write .jsonl") from None
     messages = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-    prices = pa.struct([(name, pa.float64()) for name in rewards]) if rewards else pa.string()
+    reward_type = pa.struct([(name, pa.float64()) for name in rewards]) if rewards else pa.string()
     schema = pa.schema(
         [
             ("prompt", messages),
             ("completion", messages),
             ("answer", pa.string()),
             ("id", pa.string()),
-            ("info", pa.string()),  # as JSON: environments put different things there
+            ("info", pa.string()),  # as JSON, since each environment has its own keys
             ("sample", pa.int32()),
             ("correct", pa.float64()),
-            ("rewards", prices),
+            ("rewards", reward_type),
             ("total", pa.float64()),
             ("tokens", pa.int64()),
             ("finish", pa.string()),

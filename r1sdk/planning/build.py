@@ -14,7 +14,7 @@ from ..plugins.registry import Registry
 from ..recipe.key_groups import Data, WeightedReward
 from ..recipe.schema import Recipe
 from ..records import Task
-from ..scoring.isolation import bounded, isolation_of, unwrapped
+from ..scoring.isolation import isolation_of, unwrapped, with_timeout
 from ..scoring.score_rollouts import Rewards
 from .model_source import HUB_ID
 
@@ -64,7 +64,7 @@ def build_environment(
         raise PluginError(
             f"environment {name!r} must have tasks(split) and verify(rollout), see docs/write-an-environment.md"
         )
-    isolated: Environment = bounded(environment, timeout_s)
+    isolated: Environment = with_timeout(environment, timeout_s)
     _check_isolation(f"environment {name!r}", isolated, environment.verify)
     return isolated
 
@@ -95,7 +95,7 @@ def build_rewards(registry: Registry, recipe: Recipe, keys: Mapping[str, Any] | 
     for reward in recipe.rewards:
         try:
             options = {**reward.options, **_recipe_options(registry, reward, keys)}
-            target = bounded(registry.build("reward", reward.name, options), reward.timeout_s)
+            target = with_timeout(registry.build("reward", reward.name, options), reward.timeout_s)
             _check_isolation(f"reward {reward.name!r}", target, unwrapped(target))
             built[reward.name] = (target, reward.weight)
         except R1Error as error:

@@ -8,7 +8,7 @@ from .hardware import Hardware
 from .parallel import world
 from .run_plan import RunPlan
 
-INSTALL = "pip install 'r1sdk[vllm]' on a machine with a GPU; on a CPU see docs/scaling.md"
+INSTALL = "pip install 'r1sdk[vllm]' on a machine with a GPU; on a CPU see docs/vllm.md"
 CORRECTION = "vllm_importance_sampling_correction"
 
 

@@ -150,7 +150,7 @@ def step_line(line: dict[str, Any], total: int | None) -> str:
             parts.append(f"{name} {_number(line[f'rewards/{name}/mean'])}" + (f" ({', '.join(lost)})" if lost else ""))
         parts.append(f"length {line['completions/mean_length']:.0f}")
         parts.append(f"clipped {line['completions/clipped_ratio']:.1%}")
-        parts.append(f"no spread {line['frac_reward_zero_std']:.0%}")
+        parts.append(f"zero variance {line['frac_reward_zero_std']:.0%}")
         if "drawn/groups" in line:
             parts.append(f"drawn {line['drawn/groups']:.0f}, replaced {line['drawn/replaced']:.0f}")
     else:
@@ -234,7 +234,7 @@ def _table(steps: list[dict[str, Any]]) -> "RenderableType":
             row(f"  {name}", f"rewards/{name}/mean", "{:.3f}".format, health(steps[-5:], name))
         row("completion length", "completions/mean_length", "{:.0f}".format)
         row("clipped", "completions/clipped_ratio", "{:.1%}".format)
-        row("groups without spread", "frac_reward_zero_std", "{:.0%}".format)
+        row("zero-variance groups", "frac_reward_zero_std", "{:.0%}".format)
         row("groups replaced", "drawn/replaced", "{:.1f}".format)
         row("pass rate of the drawn", "drawn/pass_rate", "{:.3f}".format)
     else:

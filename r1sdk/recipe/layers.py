@@ -112,8 +112,8 @@ def overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[s
             if both and below.get("name") not in (None, value.get("name", below.get("name"))):
                 below = None  # another environment: the options of the old one are not its own
         clears = value == {} and key not in SWITCHES
-        both = isinstance(below, Mapping) and isinstance(value, Mapping) and not clears
-        merged[key] = overlay(below, value, ()) if both else value
+        merges = isinstance(value, Mapping) and not clears
+        merged[key] = overlay(below, value, ()) if merges and isinstance(below, Mapping) else value
     return merged
 
 

@@ -1,9 +1,9 @@
-"""What a run says to those who look at it: a page (`write_report`), and rollouts that can be searched (`index`, `query`)."""
+"""Reports of a run: the HTML page (`write_report`), and the searchable list of rollouts behind `r1 view` (`index`, `query`)."""
 
 from .index import RolloutIndex, RolloutRow
 from .page import PAGE, leave_report, write_report
 from .query import FILTERS, Query, parse
-from .samples import asked, between_turns, said, said_parts
+from .samples import last_prompt, reply_parts, reply_text, session_summary
 
 __all__ = [
     "FILTERS",
@@ -11,11 +11,11 @@ __all__ = [
     "Query",
     "RolloutIndex",
     "RolloutRow",
-    "asked",
-    "between_turns",
+    "last_prompt",
     "leave_report",
     "parse",
-    "said",
-    "said_parts",
+    "reply_parts",
+    "reply_text",
+    "session_summary",
     "write_report",
 ]

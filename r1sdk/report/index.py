@@ -1,4 +1,4 @@
-"""Files of rollouts in, one small row per rollout out; a rollout itself is read again when it is looked at."""
+"""Index files of rollouts: one small row per rollout in memory; the rollout itself is read again on demand."""
 
 import gc
 import json
@@ -20,11 +20,11 @@ _SHOWN = 80  # characters of an answer that a row keeps
 
 @dataclass(frozen=True, slots=True)
 class RolloutRow:
-    """What a list of rollouts shows and a filter reads."""
+    """One line of a list of rollouts, with the values that filters test."""
 
-    order: tuple[float, int, int]  # of the training: its moment, its source, its place there
+    order: tuple[float, int, int]  # order of training: step, number of the source, offset in it
     moment: str  # before, training, during, after
-    step: int | None  # None where the file does not say
+    step: int | None  # None if the file does not record it
     task: str
     value: float | None
     status: str
@@ -32,11 +32,11 @@ class RolloutRow:
     total: float | None
     rewards: Mapping[str, float | None]
     tokens: int
-    cut: bool
+    truncated: bool  # by the token limit
     source: int
     offset: int  # bytes
     length: int  # bytes
-    dropped: bool = False  # of a group that was not trained on
+    dropped: bool = False  # in a group that dynamic sampling replaced
 
     @property
     def when(self) -> str:
@@ -48,13 +48,13 @@ class RolloutRow:
 
     @property
     def group(self) -> tuple[str, int | None, str]:
-        """What the completions of one prompt at one moment have in common."""
+        """The key that the completions of one prompt at one step share."""
         return self.moment, self.step, self.task
 
 
 @dataclass
 class RolloutFile:
-    """One file, read as far as it goes."""
+    """One file, and how far it has been read."""
 
     file: Path
     moment: str
@@ -63,11 +63,11 @@ class RolloutFile:
 
 @dataclass
 class RolloutIndex:
-    """The rows of some files, in the order in which they were read. `refresh` reads what is new."""
+    """The rows of some files, in the order in which they were read. `refresh` reads new lines."""
 
     sources: Sequence[RolloutFile]
     rows: list[RolloutRow] = field(default_factory=list)
-    unreadable: int = 0  # lines that are no rollout
+    unreadable: int = 0  # lines that are not rollouts
 
     @classmethod
     def open(cls, path: Path) -> "RolloutIndex":
@@ -86,9 +86,9 @@ class RolloutIndex:
         )
 
     def refresh(self, limit: int | None = None) -> bool:
-        """Read on, at most `limit` rows. Returns whether there is anything new; a file that became shorter begins anew."""
+        """Read new lines, up to `limit` rows. Returns True if there are new rows. If a file has shrunk, all is read again."""
         if any(source.read > _size(source.file) for source in self.sources):
-            self.rows.clear()  # rewound by a resume
+            self.rows.clear()  # a resume has rewound the file
             for source in self.sources:
                 source.read = 0
             self.refresh(limit)
@@ -101,15 +101,15 @@ class RolloutIndex:
 
     @property
     def behind(self) -> int:
-        """Bytes that are there and have not been read."""
+        """The number of bytes that have not been read yet."""
         return sum(max(0, _size(source.file) - source.read) for source in self.sources)
 
     def _read(self, at: int, source: RolloutFile, limit: int | None) -> None:
-        with source.file.open("rb") as file, _uncollected():
+        with source.file.open("rb") as file, _without_garbage_collection():
             file.seek(source.read)
             for text in file:
                 if not text.endswith(b"\n") or (limit is not None and len(self.rows) >= limit):
-                    return  # a line that is still being written
+                    return  # a line that is still being written, or the limit
                 row = _row(text, at, source)
                 source.read += len(text)
                 if row is None:
@@ -118,7 +118,7 @@ class RolloutIndex:
                     self.rows.append(row)
 
     def read(self, row: RolloutRow) -> dict[str, Any]:
-        """The rollout of a row. Raises: R1Error where the file has changed under it."""
+        """Read the rollout of a row. Raises: R1Error if the file has changed since it was indexed."""
         try:
             with self.sources[row.source].file.open("rb") as file:
                 file.seek(row.offset)
@@ -133,11 +133,14 @@ _SPACE = re.compile(r"\s+")
 
 @cache
 def _decoder() -> Callable[[bytes], Any]:
-    """Return a function that decodes what a row needs of a line; None for a line that is no rollout. Raises: R1Error."""
+    """Return a decoder for the parts of a line that a row needs. It returns None for a line that is not a rollout.
+
+    Raises: R1Error without msgspec.
+    """
     try:
         import msgspec
     except ImportError:
-        raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
+        raise R1Error("the list of rollouts needs msgspec: pip install 'r1sdk[view]'") from None
 
     task = msgspec.defstruct("Task", [("id", str | None, None)], gc=False)
     completion = msgspec.defstruct("Completion", [("tokens", int | None, None), ("finish", str | None, None)], gc=False)
@@ -146,7 +149,7 @@ def _decoder() -> Callable[[bytes], Any]:
         [("value", float | None, None), ("status", str | None, None), ("extracted", str | None, None)],
         gc=False,
     )
-    line = msgspec.defstruct(  # the texts of a rollout are skipped, not made
+    line = msgspec.defstruct(  # the decoder skips the texts of a rollout
         "Line",
         [
             ("task", task),
@@ -165,7 +168,7 @@ def _decoder() -> Callable[[bytes], Any]:
         try:
             return decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            try:  # half a character, which Python's reader takes and others do not
+            try:  # a lone surrogate, which Python's reader accepts and others do not
                 return msgspec.convert(json.loads(text), line)
             except (msgspec.ValidationError, ValueError):
                 return None
@@ -174,8 +177,8 @@ def _decoder() -> Callable[[bytes], Any]:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """Hold the garbage collector back: it would walk through all rows again and again."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Disable the garbage collector, which would walk through all rows again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -201,7 +204,7 @@ def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
         total=line.total,
         rewards=line.rewards,
         tokens=line.completion.tokens or 0,
-        cut=line.completion.finish == "length",
+        truncated=line.completion.finish == "length",
         source=at,
         offset=source.read,
         length=len(text),

@@ -1,4 +1,4 @@
-"""Run a coroutine from code that is not async: in scripts, in the trainer, in a notebook's cell."""
+"""Run a coroutine from code that is not async: a script, the trainer or a notebook cell."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -13,8 +13,8 @@ Result = TypeVar("Result")
 def run_blocking(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Return the result of `coroutine`, run in a new event loop.
 
-    Unlike `asyncio.run` this leaves SIGINT alone, so Ctrl-C ends a batch that is being sampled at once and not at the next `await`.
-    Where this thread already runs a loop, as in a notebook, the new one runs in a thread of its own.
+    Unlike `asyncio.run` this leaves SIGINT alone, so Ctrl-C ends a batch that is being sampled at once, not at the next `await`.
+    If this thread already runs a loop, as in a notebook, the new loop runs in another thread.
     """
     try:
         asyncio.get_running_loop()
@@ -40,7 +40,7 @@ async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) ->
 
 
 def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error to report of several tasks that failed together: one that the user can act on, if there is one."""
+    """Return the error to report for tasks that failed together: one that you can act on, if there is one."""
     leaves: list[BaseException] = []
     left: list[BaseException] = [errors]
     while left:

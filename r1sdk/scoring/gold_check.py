@@ -11,7 +11,7 @@ from ..errors import R1Error
 from ..records import Completion, Rollout, Task
 from ..reply_format import reply_with
 from .isolation import unwrapped
-from .score_rollouts import judge
+from .score_rollouts import verify
 
 SHOWN = 5  # tasks that a message names
 _CHUNK = 256
@@ -68,7 +68,7 @@ def check_gold(
         replies = [(index, task, reply) for index, task in some if (reply := gold_reply(environment, task)) is not None]
         checked += len(replies)
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in replies]
-        judged = asyncio.run(judge(rollouts, environment))
+        judged = asyncio.run(verify(rollouts, environment))
         for (index, task, _), rollout in zip(replies, judged, strict=True):
             verdict = rollout.verdict
             assert verdict is not None

@@ -1,4 +1,4 @@
-"""The call of a verifier: the gold answer of each task is read once, and what cannot be verified is a verdict too."""
+"""Call a verifier. Each task's gold answer is read once, and an attempt that cannot be verified gets a verdict too."""
 
 import inspect
 import threading
@@ -12,49 +12,49 @@ from ..errors import Unverifiable
 from ..records import Rollout, Submission, Task, Verdict
 from ..reply_format import reply_with
 
-KEPT = 64  # tasks whose gold answers are kept: replies to one task come close together
+KEPT = 64  # tasks whose gold answers are cached; the replies to one task arrive close together
 
 
-class _Read(NamedTuple):
-    """The gold answer of a task, or the reason that it has none, as one verifier read it."""
+class _CachedGold(NamedTuple):
+    """One verifier's reading of a task's gold answer, or the reason why it cannot be read."""
 
-    verifier: Any  # a function that returns it; a weak reference where its class has those
+    verifier: Any  # a function that returns it: a weak reference if the class supports these
     task: Task
     gold: Any
     unverifiable: str | None
 
 
-_read: OrderedDict[tuple[int, str, str | None], _Read] = OrderedDict()
+_read: OrderedDict[tuple[int, str, str | None], _CachedGold] = OrderedDict()
 _lock = threading.Lock()
 
 
 def verify_with(verifier: Verifier, rollout: Rollout) -> Verdict | Awaitable[Verdict]:
-    """Return the verdict of `verifier` on `rollout`, or an awaitable for it where its `verify` is async.
+    """Return the verdict of `verifier` on `rollout`, or an awaitable for it if its `verify` is async.
 
-    The `verify` of an environment that has a `verifier_option` is this call:
+    In an environment that has a `verifier_option`, `verify` is this call:
 
         def verify(self, rollout):
             return r1sdk.verify_with(self.verifier, rollout)
     """
-    read = _gold_of(verifier, rollout.task)
+    read = _cached_gold(verifier, rollout.task)
     if read.unverifiable is not None:
         return Verdict(None, "unverifiable", reason=read.unverifiable)
     try:
         found = verifier.verify(read.gold, Submission(rollout))
     except Unverifiable as error:
         return Verdict(None, "unverifiable", reason=str(error))
-    return _awaited(verifier, found) if inspect.isawaitable(found) else _checked(verifier, found)
+    return _await_verdict(verifier, found) if inspect.isawaitable(found) else _check_verdict(verifier, found)
 
 
 def gold_reply_of(verifier: Verifier, task: Task) -> str | None:
-    """Return the reply that must earn 1.0 on `task`: the verifier's own, or else the gold answer in the reply format, or None."""
+    """Return the reply that must earn 1.0 on `task`: the verifier's own, else the gold answer in the reply format, else None."""
     if isinstance(verifier, ShowsGold):
         return verifier.gold_reply(task)
     return None if task.answer is None else reply_with(task.answer)
 
 
 class VerifierAlone:
-    """An environment without tasks, around one verifier: scoring calls it, and checks its verdicts, as in a run."""
+    """An environment of one verifier, without tasks, so that scoring calls the verifier and checks its verdicts as in a run."""
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
@@ -69,31 +69,31 @@ class VerifierAlone:
         return gold_reply_of(self.verifier, task)
 
 
-async def _awaited(verifier: Verifier, found: Awaitable[Verdict]) -> Verdict:
+async def _await_verdict(verifier: Verifier, found: Awaitable[Verdict]) -> Verdict:
     try:
-        return _checked(verifier, await found)
+        return _check_verdict(verifier, await found)
     except Unverifiable as error:
         return Verdict(None, "unverifiable", reason=str(error))
 
 
-def _checked(verifier: Verifier, found: Any) -> Verdict:
+def _check_verdict(verifier: Verifier, found: Any) -> Verdict:
     if not isinstance(found, Verdict):
         raise TypeError(f"{type(verifier).__name__}.verify must return an r1sdk.Verdict, got {found!r:.100}")
     return found
 
 
-def _gold_of(verifier: Verifier, task: Task) -> _Read:
-    """Return what `verifier` reads as the gold answer of `task`, from memory where the same task was seen lately."""
+def _cached_gold(verifier: Verifier, task: Task) -> _CachedGold:
+    """Return the gold answer that `verifier` reads from `task`, cached if the same task was seen recently."""
     key = (id(verifier), task.id, task.answer)
     with _lock:
         known = _read.get(key)
-    # Equal keys may be of different tasks, and of an older verifier at the same address.
+    # Equal keys may belong to different tasks, or to an earlier verifier at the same address.
     if known is not None and known.verifier() is verifier and (known.task is task or known.task == task):
         return known
     try:
-        read = _Read(_reference(verifier), task, verifier.read_gold(task), None)
+        read = _CachedGold(_reference(verifier), task, verifier.read_gold(task), None)
     except Unverifiable as error:
-        read = _Read(_reference(verifier), task, None, str(error))
+        read = _CachedGold(_reference(verifier), task, None, str(error))
     with _lock:
         _read[key] = read
         while len(_read) > KEPT:

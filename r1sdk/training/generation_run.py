@@ -1,4 +1,4 @@
-"""A run of method generate: answers collected into its run folder."""
+"""Runs of method `generate`: collect answers into the run folder."""
 
 import time
 from dataclasses import asdict
@@ -12,7 +12,7 @@ from .generation_source import source_of
 
 
 def collect_into(run: RunPlan, folder: RunFolder) -> None:
-    """`data.jsonl` (or .parquet) with its card in `folder`; what an earlier call left is gone on with.
+    """Write `data.jsonl` (or .parquet) and its card into `folder`, resuming the work of an earlier call.
 
     Raises: R1Error where the share of answers that did not come, or could not be judged, is above `limits.error`.
     """

@@ -1,4 +1,4 @@
-"""A composed run in, where its answers come from out: its model in this process, or its server."""
+"""The source of a run's answers: its model, loaded into this process, or its server."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +14,11 @@ from ..recipe.schema import Chat
 from ..records import Task
 from ..rollout.sampling import Generator
 
-TOGETHER = {"transformers": 128, "vllm": 1024}  # completions: vLLM takes up the next where one ends
+TOGETHER = {"transformers": 128, "vllm": 1024}  # completions per batch; vLLM starts the next one as soon as one ends
 
 
 def source_of(run: RunPlan, plan: Plan, folder: Path | None = None) -> AnswerSource:
-    """Loads the model, if it is one of this process. Raises: R1Error."""
+    """Return the answer source of `plan`; a local model is loaded. Raises: R1Error."""
     if run.recipe.collect.server is not None:
         return ServerSource(server_of(run.recipe), plan.environment, plan.limits, plan.sampling.max_tokens)
     batch = TOGETHER[run.backend.name]
@@ -27,7 +27,7 @@ def source_of(run: RunPlan, plan: Plan, folder: Path | None = None) -> AnswerSou
 
 
 def local_generator(run: RunPlan, tasks: Sequence[Task], folder: Path | None = None) -> Generator:
-    """The model, after a look whether `tasks` and the token limit fit it. One that is made is written to `folder`. Raises: R1Error."""
+    """Load the model after checking that `tasks` and the token limit fit it. A generated model is written to `folder`. Raises: R1Error."""
     generation = run.recipe.generation
     wanted = [(tasks, generation.max_tokens)]
     return load_local(run.model, run.recipe.seed, wanted, folder, run.backend, generation, run.recipe.chat)
@@ -42,7 +42,7 @@ def load_local(
     generation: Generation | None = None,
     chat: Chat | None = None,
 ) -> Generator:
-    """Load the model, after a check that the tasks fit it, each with the tokens that a reply may have. Raises: R1Error.
+    """Load the model after checking that each task fits it together with the longest possible reply. Raises: R1Error.
 
     `backend`: the engine; None is transformers. `generation`: the settings of vLLM. `chat`: how conversations are written.
     """

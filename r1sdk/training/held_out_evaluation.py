@@ -1,11 +1,12 @@
-"""The held-out evaluation of a run, before and after training: each process does its share of the tasks."""
+"""Evaluate a run on held-out tasks before and after training. Each process takes its share of the tasks."""
 
 import time
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from ..evaluation.attempts import attempts, summarize
+from ..evaluation.attempts import attempts
+from ..evaluation.summary import summarize
 from ..planning.run_plan import NoEnvironment, RunPlan
 from ..records import Rollout, Score
 from ..storage.run_folder import RunFolder
@@ -13,13 +14,13 @@ from .held_out_sampling import held_out_sampling
 from .process_group import ProcessGroup
 from .sft.sft_run import held_out_part, measures_loss
 
-_APART = 7919  # between the seeds of two processes
+_SEED_STEP = 7919  # between the seeds of two processes
 
 
 def evaluate_model(
     run: RunPlan, folder: RunFolder, model: Any, tokenizer: Any, name: str, processes: ProcessGroup
 ) -> None:
-    """The evaluation, written to the folder, unless it is there or the recipe leaves it out. Raises: R1Error."""
+    """Evaluate and write the result to the folder, unless it is already there or the recipe skips it. Raises: R1Error."""
     from ..rollout.hf_model import HFModel
 
     settings = run.recipe.evaluation
@@ -36,7 +37,7 @@ def evaluate_model(
             folder.set_status("running", phase=phase, done=min(done * processes.world, len(tasks)), total=len(tasks))
 
     def share() -> list[tuple[list[Rollout], list[Score]]]:
-        own = replace(sampling, seed=sampling.seed + _APART * processes.rank)
+        own = replace(sampling, seed=sampling.seed + _SEED_STEP * processes.rank)
         generator = HFModel(model, tokenizer)
         return list(
             attempts(
@@ -53,7 +54,7 @@ def evaluate_model(
         scores = [score for share in shares for _, some in share for score in some]
         result = summarize(rollouts, scores, sampling)
         if count:
-            folder.evaluation_file(name).unlink(missing_ok=True)  # of an attempt that was cut short
+            folder.evaluation_file(name).unlink(missing_ok=True)  # from an interrupted attempt
             folder.append_evaluation(name, rollouts, scores)
         folder.write_evaluation(name, {**result.to_json(), **loss, "seconds": time.perf_counter() - started})
         if count:

@@ -1,11 +1,11 @@
-"""How the held-out tasks of a run are sampled: the same before, during and after its training."""
+"""Sampling of the held-out tasks of a run: the same before, during and after training."""
 
 from ..recipe.schema import Recipe
 from ..rollout.sampling import Sampling
 
 
 def held_out_sampling(recipe: Recipe) -> Sampling:
-    """The settings of the recipe's evaluation."""
+    """Return the sampling that the recipe's evaluation asks for."""
     return Sampling(
         samples=recipe.evaluation.samples,
         max_tokens=recipe.generation.max_tokens,

@@ -1,4 +1,4 @@
-"""Muon for the matrices inside a model, AdamW for the rest of it, as one optimizer."""
+"""Muon for the hidden matrices of a model and AdamW for the rest, as one optimizer."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ EPSILON = 1e-8
 
 
 def muon(model: nn.Module, lr: float, weight_decay: float = 0.0) -> "MuonAdamW":
-    """An optimizer for `model`: Muon at 0.02 for its hidden matrices, AdamW at `lr` for embeddings, head and vectors."""
+    """Return an optimizer for `model`: Muon at 0.02 for its hidden matrices, AdamW at `lr` for embeddings, head and vectors."""
     embeddings = {id(p) for m in model.modules() if isinstance(m, nn.Embedding) for p in m.parameters()}
     head = getattr(model, "get_output_embeddings", lambda: None)()
     embeddings |= {id(p) for p in head.parameters()} if head is not None else set()
@@ -45,7 +45,7 @@ class MuonAdamW(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """One update from the gradients in place. Takes no closure."""
+        """Update the parameters in place from their gradients. Takes no closure."""
         for group in self.param_groups:
             trained = [p for p in group["params"] if p.grad is not None]
             if group["muon"]:
@@ -86,7 +86,7 @@ class MuonAdamW(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
-    """The nearest matrices with all singular values near 1, by Newton-Schulz iteration. Shapes: [N, R, C] -> [N, R, C]."""
+    """Return the nearest matrices with all singular values near 1, by Newton-Schulz iteration. Shapes: [N, R, C] -> [N, R, C]."""
     a, b, c = NEWTON_SCHULZ
     tall = matrices.size(1) > matrices.size(2)
     x: Tensor = matrices.mT if tall else matrices

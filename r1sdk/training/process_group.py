@@ -1,7 +1,7 @@
-"""The processes that train a model together: which of them this one is, and how they agree beside the trainer's own traffic.
+"""The processes that train a model together: their ranks, and how they agree outside the trainer's own collectives.
 
-They speak over gloo, in a group of their own. Whoever waits there holds up no collective of the GPUs, so a verifier may take
-long in one process without NCCL's watchdog ending the run; and where a process dies, the others hear of it at once.
+They communicate over a separate gloo group. Waiting there blocks no collective of the GPUs, so a verifier may take long in one
+process without NCCL's watchdog ending the run. When a process dies, the others get an error at once.
 """
 
 import os
@@ -14,13 +14,13 @@ from ..errors import R1Error
 
 T = TypeVar("T")
 
-WAIT = timedelta(hours=6)  # for a process that is alive and does not come; a dead one is noticed at once
+WAIT = timedelta(hours=6)  # for a process that is alive but does not arrive; a dead one is noticed at once
 _LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "DistBackendError", "socketProgress")
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process among the others; alone, each method does the work and nothing else."""
+    """This process and its peers. With a single process each method just does the work."""
 
     rank: int = 0
     world: int = 1
@@ -28,7 +28,7 @@ class ProcessGroup:
 
     @property
     def main(self) -> bool:
-        """Whether this is the one that writes the run folder."""
+        """True for the main process, which writes the run folder."""
         return self.rank == 0
 
     @property
@@ -36,7 +36,7 @@ class ProcessGroup:
         return f"process {self.rank} of {self.world}"
 
     def run_on_main(self, work: Callable[[], T]) -> T:
-        """What `work` returned on the main process, on all. Raises: R1Error on all where it raised one."""
+        """Run `work` on the main process and return its result on all. Raises: R1Error on all if it raised one."""
         if self.group is None:
             return work()
         import torch.distributed as dist
@@ -47,9 +47,9 @@ class ProcessGroup:
         return _open(box[0])  # type: ignore[no-any-return]
 
     def gather_on_main(self, work: Callable[[], T]) -> list[T]:
-        """What `work` returned in each process, in their order, on the main one; nothing on the others.
+        """Run `work` in each process. Return the results by rank on the main process, an empty list on the others.
 
-        Raises: R1Error on all of them where it raised one in any.
+        Raises: R1Error on all if it raised one in any.
         """
         if self.group is None:
             return [work()]
@@ -57,14 +57,14 @@ class ProcessGroup:
 
         outcomes: list[Any] | None = [None] * self.world if self.main else None
         dist.gather_object(_try(work), outcomes, dst=0, group=self.group)
-        return self.run_on_main(lambda: list(map(_open, outcomes or []))) if self.main else self._told()
+        return self.run_on_main(lambda: list(map(_open, outcomes or []))) if self.main else self._receive_outcome()
 
-    def _told(self) -> list[Any]:
+    def _receive_outcome(self) -> list[Any]:
         self.run_on_main(lambda: None)
         return []
 
     def all_gather(self, value: T) -> list[T]:
-        """What each process brings, in their order, on all of them."""
+        """Return the values of all processes, by rank, on all of them."""
         if self.group is None:
             return [value]
         import torch.distributed as dist
@@ -74,7 +74,7 @@ class ProcessGroup:
         return values
 
     def any(self, claim: bool) -> bool:
-        """Whether it is true in one of the processes."""
+        """True on all processes if `claim` is true on at least one."""
         if self.group is None:
             return claim
         import torch
@@ -85,7 +85,7 @@ class ProcessGroup:
         return bool(count)
 
     def barrier(self) -> None:
-        """Until all have come here."""
+        """Wait until all processes have arrived here."""
         if self.group is not None:
             import torch.distributed as dist
 
@@ -102,12 +102,12 @@ SINGLE_PROCESS = ProcessGroup()
 
 
 def rank_from_env() -> int:
-    """The rank of this process, before any of them has been spoken to."""
+    """Return the rank of this process before `join`, from the environment."""
     return int(os.environ.get("RANK", "0"))
 
 
 def join() -> ProcessGroup:
-    """This process among those that accelerate or torchrun started with it, once all have come."""
+    """Join the processes that accelerate or torchrun started, and wait for all of them."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1 and "ACCELERATE_USE_DEEPSPEED" not in os.environ:
         return ProcessGroup()
     import torch
@@ -115,19 +115,19 @@ def join() -> ProcessGroup:
     from accelerate import PartialState
 
     cpu = not torch.cuda.is_available()
-    if cpu:  # accelerate would say "cpu:0", a place to which torch cannot load the optimizer of a checkpoint
+    if cpu:  # accelerate would use "cpu:0", to which torch cannot load the optimizer of a checkpoint
         os.environ["ACCELERATE_TORCH_DEVICE"] = "cpu"
     state = PartialState(cpu=cpu)
     if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
         import deepspeed
 
-        if not deepspeed.comm.is_initialized():  # accelerate does it for GPUs only
+        if not deepspeed.comm.is_initialized():  # accelerate only does this for GPUs
             deepspeed.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
     return ProcessGroup(state.process_index, state.num_processes, dist.new_group(backend="gloo", timeout=WAIT))
 
 
 def is_peer_failure(error: BaseException) -> bool:
-    """Whether `error` only says that another process has gone, which will have said why."""
+    """True if `error` only says that another process has ended; that process reports the reason."""
     return isinstance(error, RuntimeError) and any(sign in f"{type(error).__name__}: {error}" for sign in _LOST)
 
 
@@ -147,6 +147,6 @@ def _open(outcome: tuple[bool, Any]) -> Any:
 
 
 def _again(kind: type[R1Error], message: str) -> R1Error:
-    error = kind.__new__(kind)  # some take more than their message
+    error = kind.__new__(kind)  # some constructors take more than the message
     Exception.__init__(error, message)
     return error

@@ -18,11 +18,11 @@ from .run import INTERRUPTED, end_with
 
 WORKER = "r1sdk.training.run"
 _CODES = {"finished": 0, "interrupted": INTERRUPTED}
-_HANDLED = "PET_SIGNALS_TO_HANDLE"  # which signals torchrun answers by ending its processes
+_HANDLED = "PET_SIGNALS_TO_HANDLE"  # the signals on which torchrun ends its processes
 
 
 def main(path: Path, node_rank: int, address: str | None) -> int:
-    """Start, wait, and say how it ended."""
+    """Start the processes, wait for them, and report how they ended."""
     import torch.distributed.elastic.multiprocessing.errors as elastic
     from accelerate.commands.launch import launch_command, launch_command_parser
 
@@ -42,10 +42,10 @@ def main(path: Path, node_rank: int, address: str | None) -> int:
 
 
 def arguments(folder: RunFolder, node_rank: int = 0, address: str | None = None) -> list[str]:
-    """What `accelerate launch` is given. `address`: host:port of the first machine, where there are several."""
+    """Return the arguments of `accelerate launch`. `address`: host:port of the first machine, if there are several."""
     launch = folder.recipe().launch
     here = launch.processes or 1
-    host, _, port = (address or ":0").rpartition(":")  # 0: a free one
+    host, _, port = (address or ":0").rpartition(":")  # port 0: any free port
     found = ["--config_file", str(folder.accelerate_file), "--num_processes", str(here * launch.nodes)]
     found += ["--num_machines", str(launch.nodes), "--machine_rank", str(node_rank), "--main_process_port", port]
     if launch.nodes > 1:
@@ -66,7 +66,7 @@ def _pass_on(number: int, frame: Any) -> None:
 
 
 def _first(error: Any) -> str:
-    """Which process failed, and how. One that was killed before those that only missed it."""
+    """Return the process to blame: prefer one killed by a signal over one that failed because its peer vanished."""
     rank, failure = min(error.failures.items(), key=lambda item: (item[1].exitcode >= 0, item[1].timestamp))
     how = f"by signal {signal.Signals(-failure.exitcode).name}" if failure.exitcode < 0 else f"with {failure.exitcode}"
     return f"process {rank} ended {how}, and the others with it"

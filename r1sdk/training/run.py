@@ -115,7 +115,7 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     from .held_out_evaluation import evaluate_model
     from .models import holds_whole_model, load_model, locate, training_options
     from .monitor.callback import RunCallback, StopRequest, resume_step
-    from .monitor.probe_evaluation import During
+    from .monitor.probe_evaluation import ProbeEvaluation
     from .monitor.trackers import Trackers
     from .save import save
     from .sft.sft_run import check_run_lengths, tokenizer_for
@@ -151,7 +151,7 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     report("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
-    callbacks = [RunCallback(folder, stop, processes), During(plan, folder, tokenizer), trackers]
+    callbacks = [RunCallback(folder, stop, processes), ProbeEvaluation(plan, folder, tokenizer), trackers]
     resumed = str(checkpoint) if checkpoint else None
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer

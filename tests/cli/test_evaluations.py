@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from r1sdk import Completion, Rollout, RunError, Score, Task, Verdict
-from r1sdk.evaluation.attempts import majority_at_k, summarize
 from r1sdk.evaluation.evaluation_folder import EvaluationFolder
-from r1sdk.evaluation.statistics import difference, student
+from r1sdk.evaluation.statistics import difference, majority_at_k, student
+from r1sdk.evaluation.summary import summarize
 from r1sdk.rollout.sampling import Sampling
 
 PLAN = {"models": ["m", "n"], "envs": {"e": {}}}
@@ -96,7 +96,7 @@ def test_other_settings_other_tasks_and_a_second_process_are_refused(tmp_path):
     (tmp_path / "other" / "x").touch()
     with pytest.raises(RunError, match="holds no evaluation"):
         EvaluationFolder.open(tmp_path / "other", PLAN)
-    with pytest.raises(RunError, match="kept in one folder"):
+    with pytest.raises(RunError, match="share one folder"):
         EvaluationFolder.open(tmp_path / "third", {**PLAN, "models": ["runs/a", "runs-a"]})
 
 

@@ -127,7 +127,7 @@ def test_a_rule_keeps_what_it_says(rule, kept):
         ("best", "best=N"),
         ("best=0", "best=N"),
         ("pass_rate=0.9:0.1", "pass_rate=A:B"),
-        ("pass_rate=0:0.5,pass_rate=0:1", "once at most"),
+        ("pass_rate=0:0.5,pass_rate=0:1", "at most once"),
         ("correct,wrong", "one of correct, wrong and all"),
         ("best=1,shortest=1", "one of best, shortest and first"),
     ],
@@ -167,7 +167,7 @@ def test_what_a_kill_cut_is_cut_off_and_the_rest_is_there(tmp_path):
 def test_a_journal_that_is_damaged_in_the_middle_is_refused(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text('{"place": 0, "sample": 0}\nnonsense\n{"place": 1, "sample": 0}\n')
-    with pytest.raises(R1Error, match="no JSON object"):
+    with pytest.raises(R1Error, match="not a JSON object"):
         list(Journal(file).open())
 
 
@@ -249,7 +249,7 @@ def test_a_server_that_refuses_stops_at_once_and_one_that_is_gone_stops_soon(ech
     with pytest.raises(R1Error, match="HTTP 404"):
         collect(plan_of(run, tmp_path / "a.jsonl"), ServerSource(server_of(run.recipe)))
     run = run_of(tasks=400, server={"url": "http://127.0.0.1:9/v1", "retries": 0, "concurrent": 2})
-    with pytest.raises(R1Error, match="in a row did not come"):
+    with pytest.raises(R1Error, match="in a row failed"):
         collect(plan_of(run, tmp_path / "b.jsonl"), ServerSource(server_of(run.recipe)))
 
 

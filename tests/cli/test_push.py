@@ -112,7 +112,7 @@ def test_rows_and_card_are_pushed_private_unless_public(hub, tmp_path):
         ("public", "dataset"),
     ]
     found.private, found.files = False, {}
-    with pytest.raises(R1Error, match="me/set is there and public: --public"):
+    with pytest.raises(R1Error, match="me/set exists and is public: confirm with --public"):
         push(plan.out, plan.card, "me/set")
     assert found.files == {}
 

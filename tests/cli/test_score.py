@@ -211,7 +211,7 @@ def test_a_tally_counts_prompts_and_keeps_none_apart():
     tally.add([attempt("c")], [Score({"x": None}, 0.0, {"x": "timeout"}, {"x": 1.0}, {"x": "no result within 1 s"})])
     assert (tally.completions, tally.prompts) == (4, 3)
     assert str(tally.mean("x")) == "0.500 (n=1)"
-    assert tally.spread("x") | {"stderr": None} == {
+    assert tally.distribution("x") | {"stderr": None} == {
         "mean": 0.5,
         "stderr": None,
         "n": 1,

@@ -1,7 +1,7 @@
 """The environment `verifiers`, on the library itself and on packages as their authors write them.
 
 The library cannot live beside everything that our own tests need: all but the first tests are the suite `interop`, which is run
-once with verifiers 0.3, that has both generations, and once with 0.4 (docs/interop.md).
+once with verifiers 0.3, that has both generations, and once with 0.4 (docs/other-frameworks.md).
 """
 
 import ast

@@ -18,10 +18,10 @@ import attacks
 import attacks_languages
 
 import r1sdk
-from r1_sandboxes import LocalSandbox, builds, held, pool
-from r1_sandboxes.jails import JailDied
-from r1_sandboxes.pool import close_pools
-from r1_sandboxes.start import start_jail
+from r1_sandboxes import LocalSandbox, builds, jail_pool, proc_usage
+from r1_sandboxes.jail_client import JailDied
+from r1_sandboxes.jail_pool import close_pools
+from r1_sandboxes.start_jail import start_jail
 
 TOKEN = "hf_0123456789abcdefTOKEN"
 SMALL = r1sdk.ExecutionLimits(timeout_s=3.0, memory_bytes=128 << 20, output_bytes=1 << 20, disk_bytes=8 << 20)
@@ -100,10 +100,10 @@ def try_attack(sandbox: LocalSandbox, attack: Attack, outside: Outside) -> str:
     after = execute(sandbox, AFTER[attack.language], "41", language=attack.language)[0]
     left = [
         child
-        for p in pool._pools.values()
+        for p in jail_pool._pools.values()
         if p.kind.language == attack.language
         for jail in p.jails
-        for child in held.descendants(jail.pid)
+        for child in proc_usage.descendants(jail.pid)
     ]
     faults = []
     if "GOT" in done.stdout or "of the host" in done.stdout + done.stderr or TOKEN[3:] in done.stdout + done.stderr:

@@ -92,7 +92,7 @@ def test_a_backend_that_is_not_there_is_an_error_before_a_model_is_loaded(r1, ma
     said = r1(command, *([] if command == "train" else ["tiny"]), "--env", "countdown", "--backend", "vllm", *more)
     assert said.code == 1
     assert "vllm, which is not installed: pip install 'r1sdk[vllm]'" in said.err
-    assert "docs/scaling.md" in said.err
+    assert "docs/vllm.md" in said.err
 
 
 def test_an_unknown_backend_names_those_there_are(r1):
@@ -313,7 +313,7 @@ def test_a_server_that_no_longer_answers_is_noticed_wherever_the_trainer_waits(t
     server.watch(told.put)
     reason = told.get(timeout=60)
     assert "http://127.0.0.1:9 failed: it has not answered for 1 s" in reason
-    assert "--resume goes on from the last checkpoint" in reason
+    assert "--resume continues from the last checkpoint" in reason
     server.stop()
 
 
@@ -352,7 +352,7 @@ RIGHT = {"model_config": {"logprobs_mode": "processed_logprobs"}, "weight_transf
         (None, "start it with VLLM_SERVER_DEV_MODE=1"),
         ({**RIGHT, "model_config": {"logprobs_mode": "raw_logprobs"}}, "--logprobs-mode processed_logprobs"),
         ({**RIGHT, "weight_transfer_config": None}, """--weight-transfer-config '{"backend": "nccl"}'"""),
-        ({}, "does not say how it is set"),
+        ({}, "does not report its settings"),
     ],
 )
 def test_a_server_that_cannot_be_trained_with_is_refused_with_the_option_to_start_it_with(

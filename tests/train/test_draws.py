@@ -7,7 +7,7 @@ from itertools import islice
 import pytest
 
 from r1sdk import R1Error, Task
-from r1sdk.data import Rated, items, read_rates
+from r1sdk.data import RatedRow, items, read_rates
 from r1sdk.planning.resolve import plan_run
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.key_groups import CurriculumSettings
@@ -172,7 +172,7 @@ def test_a_file_that_holds_no_pass_rates_of_these_tasks_is_refused(tmp_path, lin
 def test_a_run_begins_with_the_rates_of_its_own_tasks_whatever_was_left_out_of_them(tmp_path):
     keys = {"model": "tiny", "env": {"name": "countdown", "options": {"train_size": 6}}, "evaluation": {"tasks": 0}}
     run = plan_run(load_recipe(None, keys), load_plugins())
-    rated = [Rated(item.row, 0.25, 8).line for item in items(run.environment, "train") if item.task.id != "train/2"]
+    rated = [RatedRow(item.row, 0.25, 8).line for item in items(run.environment, "train") if item.task.id != "train/2"]
     keys["curriculum"] = {"pass_rates": str(written(tmp_path, *rated))}
     run = plan_run(load_recipe(None, keys), load_plugins())
     known = known_rates(run)

@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from r1sdk.generation import LocalSource, ServerSource
-from r1sdk.generation.source import Wanted
+from r1sdk.generation.source import AnswerRequest
 from r1sdk.planning.resolve import plan_run, resolve
 from r1sdk.planning.rules import rules
 from r1sdk.plugins.registry import load_plugins
@@ -136,7 +136,7 @@ def collected(source, tasks):
     async def emit(answer):
         got[answer.wanted.task.id] = answer
 
-    asyncio.run(source.run([Wanted((at, 0), task) for at, task in enumerate(tasks)], emit))
+    asyncio.run(source.run([AnswerRequest((at, 0), task) for at, task in enumerate(tasks)], emit))
     return got
 
 
@@ -246,12 +246,14 @@ def played(run_r1, tmp_path_factory):
 
 
 def test_turns_are_in_the_rollouts_the_metrics_and_the_report(played):
-    from r1sdk.report.samples import between_turns, said_parts
+    from r1sdk.report.samples import reply_parts, session_summary
 
     lines = [*played.rollouts(), *played.evaluation_rollouts("before"), *played.evaluation_rollouts("during")]
     assert len(lines) == 16 + 2 + 3 and all(line["session"]["turns"] >= 1 for line in lines)
     several = next(line for line in lines if line["session"]["turns"] == 2)
-    assert "told" in [part.kind for part in said_parts(several)] and between_turns(several).startswith("2 turns")
+    assert "environment" in [part.kind for part in reply_parts(several)] and session_summary(several).startswith(
+        "2 turns"
+    )
     steps = played.metrics()
     assert all(1.0 <= step["sessions/turns"] <= 2.0 and step["sessions/ended_error"] == 0.0 for step in steps)
     page = (played.path / "report.html").read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ def test_texts_are_what_a_user_asks_and_the_assistant_replies_and_the_last_turn_
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"question": "?", "respnse": "!"}, "found no prompt and reply in the columns question, respnse"),
+        ({"question": "?", "respnse": "!"}, "no prompt and reply found in the columns question, respnse"),
         ({"mesages": []}, "did you mean 'messages'"),
         ({"messages": ASKED}, "got system, user"),
         ({"messages": []}, "got nothing"),
@@ -94,7 +94,7 @@ def refused(**keys):
 def test_what_is_wrong_with_the_data_is_said_before_a_model_is_loaded(tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text('{"question": "?"}\n')
-    assert "rows.jsonl, line 1: found no prompt and reply" in refused(data=str(file))
+    assert "rows.jsonl, line 1: no prompt and reply found" in refused(data=str(file))
     assert "has no rows" in refused(data=str(_written(tmp_path / "empty.jsonl", [])))
     assert "did you mean 'countdown'" in refused(data="countdwn")
     assert "can be read" in refused(data=str(_written(tmp_path / "rows.txt", [])))

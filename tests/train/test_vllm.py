@@ -1,6 +1,6 @@
 """The real vLLM on this machine's CPU: training, evaluation and generation as a user starts them. `pytest -m vllm`.
 
-It needs an environment of its own, which docs/scaling.md makes.
+It needs an environment of its own, which docs/vllm.md makes.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The sampler has the trainer's weights: `pytest -m vllm`, and with two processes `pytest -m "vllm and distributed"`.
 
 The weights are changed before every step. vLLM then generates, and its log-probability of each token is compared with the
-trainer's, by the metric that every run with vLLM has. In an environment as docs/scaling.md says.
+trainer's, by the metric that every run with vLLM has. In an environment as docs/vllm.md says.
 """
 
 import os

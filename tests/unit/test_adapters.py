@@ -122,8 +122,8 @@ def test_a_function_cannot_change_the_rollout():
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda completions, **_: [], "must return 1 prices for a group"),
-        (lambda completions, **_: ["x"], "which is no number"),
+        (lambda completions, **_: [], "must return 1 rewards for a group"),
+        (lambda completions, **_: ["x"], "which is not a number"),
         (by_solution, "missing 1 required positional argument: 'solution'"),
     ],
 )

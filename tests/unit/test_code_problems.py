@@ -11,8 +11,8 @@ from r1_envs.code import CodeProblems
 from r1_envs.code.code_env import OWN
 from r1_envs.table import File
 from r1_sandboxes import LocalSandbox
-from r1_sandboxes.pool import close_pools
-from r1_verifiers.code.programs import check_program
+from r1_sandboxes.jail_pool import close_pools
+from r1_verifiers.code.run_tests import check_program
 from r1sdk.plugins.registry import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
@@ -111,9 +111,9 @@ def test_files_in_the_shapes_of_mbpp_and_open_r1_are_read(tmp_path, sandbox):
     [
         ({"prompt": "x"}, "row 1: no column 'tests'"),
         ({"tests": [{"input": "", "output": ""}]}, "row 1: no column 'problem' or 'question' or 'prompt'"),
-        ({"prompt": "x", "tests": "no json"}, "row 1: its tests are not JSON"),
+        ({"prompt": "x", "tests": "no json"}, "row 1: its tests cannot be read: its tests are not JSON"),
         ({"prompt": "x", "tests": [{"input": ""}]}, "row 1: test 1 cannot be read: no 'output'"),
-        ({"prompt": "x", "test_list": ["assert f(1) > 2"]}, "row 1: test 1 cannot be read"),
+        ({"prompt": "x", "test_list": ["print(f(1))"]}, "row 1: test 1 cannot be read"),
         ({"prompt": "x", "tests": [{"input": "", "output": ""}], "timeout_s": -1}, "row 1: timeout_s must be above 0"),
         ({"prompt": "x", "tests": [{"input": "", "output": ""}], "language": "cobol"}, "not 'cobol'"),
     ],

@@ -84,7 +84,7 @@ class OpenEnv:
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """The reward of the one step that the reply makes. Raises: Unavailable; R1Error where the episode goes on."""
-        from .episode_client import Episode
+        from .episode_client import OpenEnvEpisode
 
         text = rollout.completion.text
         sent = text if self.send == "reply" else r1sdk.extract_answer(text)
@@ -92,7 +92,7 @@ class OpenEnv:
             return r1sdk.Verdict(0.0, reason="no answer")
         if len(sent) > 100_000:
             return r1sdk.Verdict(0.0, reason="longer than 100000 characters")
-        async with Episode(self.url, self.sessions, self.timeout_s, self.api_key_env) as episode:
+        async with OpenEnvEpisode(self.url, self.sessions, self.timeout_s, self.api_key_env) as episode:
             started = time.perf_counter()
             field_name = self.action or await episode.action_field(tuple(self.fixed))
             shown = await episode.reset(dict(rollout.task.info["reset"]))
@@ -132,10 +132,10 @@ class OpenEnv:
         return dict(self.resets[number]) if self.resets else {"seed": number}
 
     async def _drawn(self, numbers: range) -> list[list[r1sdk.Message]]:
-        from .episode_client import Episode
+        from .episode_client import OpenEnvEpisode
 
         prompts = []
-        async with Episode(self.url, self.sessions, self.timeout_s * len(numbers), self.api_key_env) as episode:
+        async with OpenEnvEpisode(self.url, self.sessions, self.timeout_s * len(numbers), self.api_key_env) as episode:
             for number in numbers:
                 prompts.append(self._prompt((await episode.reset(self._reset(number)))["observation"]))
         return prompts

@@ -30,7 +30,7 @@ class _Full(Exception):
     """The server has as many sessions as it allows."""
 
 
-class Episode:
+class OpenEnvEpisode:
     """A session on a server. What fails within it raises Unavailable, and so does a server that takes too long."""
 
     def __init__(self, url: str, sessions: int, timeout_s: float, api_key_env: str | None = None) -> None:

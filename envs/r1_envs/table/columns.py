@@ -14,8 +14,11 @@ USUAL = {  # what -> names, in the order in which they are looked for
     "prompt": ("problem", "question", "prompt", "description", "text"),
     "answer": ("answer", "final_answer", "solution"),
     "choices": ("choices", "options"),
-    "tests": ("tests", "test_list", "verification_info", "test_cases"),
-    "solution": ("solution", "code"),
+    "tests": (
+        *("tests", "test_list", "verification_info", "test_cases", "input_output", "reward_model", "ground_truth"),
+        *("public_test_cases", "official_tests", "test"),
+    ),
+    "solution": ("solution", "code", "gold_standard_solution", "canonical_solution", "solutions"),
     "category": ("category", "subject", "topic"),
 }
 

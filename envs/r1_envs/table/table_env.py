@@ -45,8 +45,8 @@ class Table:
     prompt_column: str | None = None  # None: the first that is there of problem, question, prompt, description, text
     answer_column: str | None = None  # answer, final_answer, solution
     choices_column: str | None = None  # choices, options
-    tests_column: str | None = None  # tests, test_list, verification_info, test_cases
-    solution_column: str | None = None  # a program that passes: solution, code
+    tests_column: str | None = None  # tests, test_list, verification_info, test_cases and more: docs/code.md
+    solution_column: str | None = None  # a program that passes: solution, code, gold_standard_solution and more
     category_column: str | None = None  # for tables by category: category, subject, topic
     keep: tuple[str, ...] = ()  # columns that go into each task's info
     where: tuple[str, ...] = ()  # conditions on columns, as `level >= 4`; all must hold

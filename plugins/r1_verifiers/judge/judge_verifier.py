@@ -111,7 +111,7 @@ class JudgeVerifier:
                 self._cache.put(key, score)
                 return score
         raise r1sdk.Unavailable(
-            f"the judge {self.base_url} gave no verdict twice, at last {session.said(reply[-200:])!r}"
+            f"the judge {self.base_url} gave no verdict twice, at last {session.redact(reply[-200:])!r}"
         )
 
     def _key(self, question: "JudgeQuestion") -> str:

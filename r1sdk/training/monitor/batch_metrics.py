@@ -1,4 +1,4 @@
-"""A scored batch in, metrics of each reward's health out: what it could not price, what it took, what it goes along with."""
+"""Metrics of a scored batch: for each reward the unscored share, the latency, and the correlation with the verdict."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,12 @@ STATUSES: tuple[Status, ...] = ("ok", "timeout", "unverifiable", "error")
 def measure(
     rollouts: Sequence[Rollout], scores: Sequence[Score], rewards: Rewards, group_size: int
 ) -> dict[str, float]:
-    """Metrics by name, `session_metrics` among them. Shapes: [B], [B], B a multiple of `group_size`. What cannot be known of this batch is left out.
+    """Return metrics by name, `session_metrics` included. Shapes: [B], [B], B a multiple of `group_size`. Undefined ones are left out.
 
     verdict/mean, /std, verdict/<status>  mean and spread of the verdicts that have a value; share of each status
     completions/ran_on                    of the truncated completions, the share that gave an answer and went on
     verdict/ms_median, verdict/ms_p99     milliseconds spent judging one completion
+    <mark>, <mark>/<kind>                 share of completions that a verifier marked at all, and by kind, e.g. code/hacks/exits_early
     rewards/<name>/none                   share of prices that are None; of those: /timeout, /error, /unverifiable
     rewards/<name>/ms_median, /ms_p99     milliseconds spent pricing one completion
     rewards/<name>/verdict_correlation    with the verdict over the batch, Pearson, -1 to 1
@@ -35,6 +36,7 @@ def measure(
     if truncated:
         metrics["completions/ran_on"] = sum(map(_ran_on, truncated)) / len(truncated)
     metrics |= _milliseconds("verdict", [rollout.verdict.seconds for rollout in rollouts if rollout.verdict])
+    metrics |= mark_metrics(rollouts)
     spreads = {}
     for name, (_, weight) in rewards.items():
         prices = [score.rewards[name] for score in scores]
@@ -60,8 +62,22 @@ def _ran_on(rollout: Rollout) -> bool:
     return "</answer>" in text or any(f"\n{turn}" in text for turn in ("User:", "Human:", "user\n"))
 
 
+def mark_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """Return for each mark of the verdicts the share of rollouts that have it, of those whose verifier looked for it."""
+    found: dict[str, list[Sequence[str]]] = {}
+    for rollout in rollouts:
+        for name, kinds in (rollout.verdict.marks if rollout.verdict else {}).items():
+            found.setdefault(name, []).append(kinds)
+    metrics = {}
+    for name, looked in found.items():
+        metrics[name] = sum(map(bool, looked)) / len(looked)
+        for kind in sorted({kind for kinds in looked for kind in kinds}):
+            metrics[f"{name}/{kind}"] = sum(kind in kinds for kinds in looked) / len(looked)
+    return metrics
+
+
 def correlation(left: Sequence[float | None], right: Sequence[float | None]) -> float | None:
-    """Pearson's, over the pairs in which neither is None. None where one side has no spread."""
+    """Return Pearson's correlation over the pairs without None; None if one side is constant."""
     pairs = [(a, b) for a, b in zip(left, right, strict=True) if a is not None and b is not None]
     if len(pairs) < 2:
         return None
@@ -72,7 +88,7 @@ def correlation(left: Sequence[float | None], right: Sequence[float | None]) -> 
 
 
 def _by_part(rollouts: Sequence[Rollout], scores: Sequence[Score]) -> dict[str, float]:
-    """The same for each environment of a mixture, which every task of it names."""
+    """Return the same metrics for each environment of a mixture, whose tasks name it."""
     metrics: dict[str, float] = {}
     parts = [rollout.task.info.get("env") for rollout in rollouts]
     for part in sorted({part for part in parts if isinstance(part, str)}):
@@ -97,7 +113,7 @@ def _milliseconds(key: str, seconds: Sequence[float]) -> Mapping[str, float]:
 
 
 def _spread_inside(prices: Sequence[float | None], group_size: int) -> float:
-    """The standard deviation inside a group, averaged over the groups."""
+    """Return the standard deviation within a group, averaged over the groups."""
     groups = [prices[start : start + group_size] for start in range(0, len(prices), group_size)]
     known = [[price for price in group if price is not None] for group in groups]
     return statistics.fmean(statistics.pstdev(group) if len(group) > 1 else 0.0 for group in known)

@@ -1,4 +1,4 @@
-"""The trainer's events into the run folder: metrics, progress, whole checkpoints, and a stop that saves."""
+"""Write the trainer's events to the run folder: metrics, progress, complete checkpoints, and a stop that saves first."""
 
 import math
 import signal
@@ -16,14 +16,14 @@ from .warnings import warnings
 
 
 class StopRequest:
-    """Set by Ctrl-C, SIGTERM or SIGHUP. The first one ends the run after its step, with a checkpoint; a second one at once."""
+    """A request to stop, by Ctrl-C, SIGTERM or SIGHUP. The first saves a checkpoint after the step and ends; a second ends at once."""
 
     def __init__(self) -> None:
         self.asked = False
         self.training = False
 
     def install(self) -> None:
-        """Listen to the signals; in a thread that is not the main one Python cannot."""
+        """Install the signal handlers. Python only allows that in the main thread; elsewhere this does nothing."""
         if threading.current_thread() is not threading.main_thread():
             return
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -36,7 +36,7 @@ class StopRequest:
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]
-    """Writes what the trainer reports. All processes have one, and the main one writes."""
+    """Write what the trainer reports. Every process has this callback; only the main process writes."""
 
     def __init__(self, folder: RunFolder, stop: StopRequest, processes: ProcessGroup = SINGLE_PROCESS) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._started = 0.0
         self._seconds: list[float] = []  # of each step since the last log
         self._tokens_seen = 0.0  # by the last log
-        self._tokens_before = 0.0  # by the process that was resumed, where the trainer has forgotten them
+        self._tokens_before = 0.0  # by the interrupted run, if the trainer lost the count
         self._lines = folder.metrics("step")
         self._warned = {line["name"] for line in folder.metrics("warning")}
         if self._lines:
@@ -60,7 +60,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._seconds.append(time.perf_counter() - self._started)
-        if self.processes.any(self.stop.asked):  # all end after the same step
+        if self.processes.any(self.stop.asked):  # so that all processes end after the same step
             self.stop.asked = True
             control.should_save = True
             control.should_training_stop = True
@@ -78,19 +78,19 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             line["num_tokens"] = seen + self._tokens_before
             line["tokens_per_second"] = (line["num_tokens"] - self._tokens_seen) / seconds if seconds else 0.0
             self._tokens_seen = line["num_tokens"]
-        elif (rate := logs.get("perf/forwarded_tok_s_wall_clock")) is not None:  # of asynchronous training
+        elif (rate := logs.get("perf/forwarded_tok_s_wall_clock")) is not None:  # asynchronous training reports it so
             line["tokens_per_second"] = rate
         self._lines.append(line)
         self.folder.append_metrics(line)
         for name, text in warnings(self._lines).items():
-            if name not in self._warned:  # once a run: a warning that repeats is not read
+            if name not in self._warned:  # once per run: nobody reads a warning that repeats
                 self._warned.add(name)
                 found = {"kind": "warning", "step": state.global_step, "time": time.time(), "name": name, "text": text}
                 self.folder.append_metrics(found)
         self._progress(state)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.processes.barrier()  # each has written its part
+        self.processes.barrier()  # until each process has written its part
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 

@@ -1,4 +1,4 @@
-"""A disk that fills up during a run: known by whatever a library made of it, with room kept so that the run can still say so."""
+"""Full disks: recognise the errors that libraries raise for one, and reserve space so that the run can still report it."""
 
 import errno
 import os
@@ -17,14 +17,14 @@ _WORDS = (
     "Disk quota exceeded",
     "(os error 28)",  # safetensors
     "PytorchStreamWriter failed writing",
-    "] . unexpected pos ",  # torch.save, which has written less than it believes
+    "] . unexpected pos ",  # torch.save, which wrote less than it expected
 )
-_KEPT = 128 << 10  # bytes: for the status, the last lines of the log and of the metrics
+_KEPT = 128 << 10  # bytes, for the status and the last lines of the log and the metrics
 
 
 def keep_room(folder: RunFolder) -> None:
-    """Take room on the run folder's disk, to be given up by `out_of_room`. Raises: OSError where there is none."""
-    _kept(folder).write_bytes(os.urandom(_KEPT))  # no zeros: some disks store them in no room at all
+    """Reserve space on the run folder's disk, which `explain` releases. Raises: OSError if there is none."""
+    _kept(folder).write_bytes(os.urandom(_KEPT))  # not zeros: some file systems store those without using space
 
 
 def give_back(folder: RunFolder) -> None:
@@ -33,7 +33,7 @@ def give_back(folder: RunFolder) -> None:
 
 
 def fills(error: BaseException) -> bool:
-    """Whether it says that there is no room, in its own words or through what caused it."""
+    """True if the error, or one that caused it, means that the disk is full."""
     return any(
         (isinstance(one, OSError) and one.errno in _NUMBERS) or any(words in str(one) for words in _WORDS)
         for one in _chain(error)
@@ -41,7 +41,7 @@ def fills(error: BaseException) -> bool:
 
 
 def out_of_room(folder: RunFolder, error: BaseException) -> str:
-    """What to tell of it. What the run kept is given up first, so that it can be told."""
+    """Release the reserved space and return the error to report."""
     give_back(folder)
     named = next((one.filename for one in _chain(error) if isinstance(one, OSError) and one.filename), None)
     place = Path(os.fsdecode(named)) if isinstance(named, (str, bytes)) else folder.checkpoints
@@ -57,7 +57,7 @@ def out_of_room(folder: RunFolder, error: BaseException) -> str:
 
 
 def drop_half_written(folder: RunFolder) -> None:
-    """Delete what the run could not finish writing, which nothing will read: the disk has room again."""
+    """Delete unfinished files, which nothing will read, so that the disk has space again."""
     for path in (*folder.checkpoints.glob("checkpoint-*"), *folder.path.glob(".*.new")):
         if path.is_dir() and not (path / MARK).is_file():
             shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A few held-out tasks attempted again at each quarter of the training, so that one prompt can be read all along.
+"""Attempt a few held-out tasks again at each quarter of the training, so that you can compare replies to one prompt over time.
 
 The numbers of the training stay as they are: the generator puts the state of the random numbers back (tests/train/test_during.py).
 """
@@ -18,8 +18,8 @@ from ..held_out_sampling import held_out_sampling
 QUARTERS = (1, 2, 3)
 
 
-class During(TrainerCallback):  # type: ignore[misc]
-    """Keeps one attempt at each of the first `evaluation.during` tasks. On a single process: on several it does nothing."""
+class ProbeEvaluation(TrainerCallback):  # type: ignore[misc]
+    """Keep one attempt at each of the first `evaluation.during` tasks. With several processes it does nothing."""
 
     def __init__(self, run: RunPlan, folder: RunFolder, tokenizer: Any) -> None:
         self.run = run
@@ -36,7 +36,7 @@ class During(TrainerCallback):  # type: ignore[misc]
 
         tasks = list(islice(self.run.environment.tasks(self.run.recipe.evaluation.split), self.count))
         sampling = replace(held_out_sampling(self.run.recipe), samples=1)
-        # An adapter lies inside the layers of the model that it wraps.
+        # The layers of the wrapped model contain the adapter.
         generator = HFModel(model.get_base_model() if self.run.recipe.lora else model, self.tokenizer)
         made = attempts(
             tasks, self.run.environment, self.run.rewards, generator, sampling, limits=self.run.recipe.sessions
@@ -46,6 +46,6 @@ class During(TrainerCallback):  # type: ignore[misc]
 
 
 def _has_whole_model(args: Any) -> bool:
-    """Whether this process is alone and holds the model as it is, not a share of it."""
+    """True if this is the only process and it holds the whole model, not a shard."""
     sharing = [os.environ.get(f"ACCELERATE_USE_{library}") for library in ("DEEPSPEED", "FSDP")]
     return bool(args.world_size == 1) and "true" not in sharing

@@ -1,4 +1,4 @@
-"""Attempts of several turns in, metrics of what happened between their turns out."""
+"""Metrics of attempts with several turns: turns, tool calls, failures, how the attempts ended."""
 
 import statistics
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ _ENDS = ("turns", "tokens", "length", "error")
 
 
 def session_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:
-    """Metrics by name; none where no attempt has a session.
+    """Return metrics by name; empty if no attempt has a session.
 
     sessions/turns, /calls                                 mean over the attempts
     sessions/failed, /timeouts, /malformed, /refused       share of all calls that the model wrote

@@ -1,4 +1,4 @@
-"""The run that each tracker keeps: where figures and tables go in TensorBoard, Weights & Biases, trackio and MLflow."""
+"""Send figures and tables to the run that TensorBoard, Weights & Biases, trackio or MLflow keeps."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -9,23 +9,23 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class TrackerRun(Protocol):
-    """One tracker's run, made of the trainer's arguments once its own callbacks have opened what they open."""
+    """The run of one tracker, opened by the trainer's own callbacks and found by the trainer's arguments."""
 
     def figures(self, step: int, values: Figures) -> None:
-        """Send numbers by name."""
+        """Send metrics by name."""
 
     def table(self, step: int, rows: Rows) -> None:
-        """Send rows of like cells, at least one."""
+        """Send a table with at least one row; all rows have the same columns."""
 
     def reopen(self) -> None:
-        """Be ready for what comes after the training, when the trainer may have closed the run."""
+        """Prepare for figures after the training, when the trainer may have closed the run."""
 
     def close(self) -> None:
-        """Nothing comes any more."""
+        """Finish: nothing more is sent."""
 
 
 class TensorBoard:
-    """A writer of its own in the same folder; the table is text, four spaces deep so that it is shown as it stands."""
+    """Write to the same folder with a second writer. Tables are text, indented by four spaces so that they show unchanged."""
 
     def __init__(self, args: Any) -> None:
         self.reopen()
@@ -51,7 +51,7 @@ class TensorBoard:
 
 
 class WandB:
-    """The run that the trainer opened stays open until the process ends."""
+    """Use the run that the trainer opened; it stays open until the process ends."""
 
     def __init__(self, args: Any) -> None: ...
 
@@ -72,7 +72,7 @@ class WandB:
 
 
 class Trackio:
-    """The trainer finishes its run with the training; what comes after goes into it by its name."""
+    """Reopen the run by name after the training, because the trainer finishes it then."""
 
     def __init__(self, args: Any) -> None:
         self.args = args
@@ -102,7 +102,7 @@ class Trackio:
 
 
 class MLflow:
-    """The trainer ends its run with the training; what comes after goes into it by its id."""
+    """Reopen the run by id after the training, because the trainer ends it then."""
 
     def __init__(self, args: Any) -> None:
         import mlflow

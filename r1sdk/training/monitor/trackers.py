@@ -1,4 +1,4 @@
-"""What a tracker gets besides the trainer's own metrics: the held-out figures, and some rollouts as a table.
+"""Send held-out figures and a table of rollouts to the trackers, in addition to the trainer's own metrics.
 
 The trainer sends the metrics of each step, ours among them, to the trackers that `trainer.report_to` names; without it
 nothing is sent anywhere. Of the other trackers that transformers knows, each gets those metrics and no more.
@@ -10,23 +10,23 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from ...report.samples import asked, said
+from ...report.samples import last_prompt, reply_text
 from ...storage.run_folder import RunFolder
 from .tracker_runs import TRACKER_RUNS, Figures, Rows, TrackerRun
 
-TABLES = 10  # in a run
-ROWS = 32  # of a table
-LONGEST = 2000  # characters of a cell
+TABLES = 10  # per run
+ROWS = 32  # per table
+LONGEST = 2000  # characters per cell
 
 
 class Trackers(TrainerCallback):  # type: ignore[misc]
-    """Sends to TensorBoard, trackio, Weights & Biases and MLflow, through the runs that the trainer's callbacks opened."""
+    """Send to TensorBoard, trackio, Weights & Biases and MLflow through the runs that the trainer's callbacks opened."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
         self.sent_to: list[TrackerRun] = []
-        self._read = 0  # bytes of the rollouts
-        # Not beside the checkpoints: a resumed run takes away what it finds there.
+        self._read = 0  # bytes of rollouts.jsonl that were read
+        # Not in the checkpoints' folder: resuming deletes unknown files there.
         os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(folder.path / "tensorboard"))
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -60,7 +60,7 @@ class Trackers(TrainerCallback):  # type: ignore[misc]
                 tracker.figures(step, figures(evaluation))
 
     def _newest(self) -> Rows:
-        """The first rows of what was generated since the last step."""
+        """Return the first rollouts since the last step as rows."""
         rows = []
         for line in self.folder.rollouts(after=self._read):
             rows.append(row(line))
@@ -74,7 +74,7 @@ class Trackers(TrainerCallback):  # type: ignore[misc]
 
 
 def figures(evaluation: Mapping[str, Any]) -> Figures:
-    """A saved evaluation as metrics."""
+    """Return a saved evaluation as metrics."""
     estimates = {"accuracy": evaluation["accuracy"], **{f"rewards/{n}": e for n, e in evaluation["rewards"].items()}}
     found = {f"eval/{name}": e["mean"] for name, e in estimates.items() if e["mean"] is not None}
     found |= {f"eval/{name}_stderr": e["stderr"] for name, e in estimates.items() if e["stderr"] is not None}
@@ -82,13 +82,13 @@ def figures(evaluation: Mapping[str, Any]) -> Figures:
 
 
 def row(line: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A rollout as one row of plain cells."""
+    """Return a rollout as one row of plain cells."""
     verdict = line.get("verdict") or {}
     return {
         "step": line.get("step"),
         "task": str((line.get("task") or {}).get("id") or ""),
-        "prompt": _cell(asked(line)),
-        "completion": _cell(said(line)),
+        "prompt": _cell(last_prompt(line)),
+        "completion": _cell(reply_text(line)),
         "verdict": verdict.get("value"),
         "status": verdict.get("status"),
         "reason": _cell(str(verdict.get("reason") or "")),
@@ -98,5 +98,5 @@ def row(line: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _cell(text: str) -> str:
-    """A text that any tracker can store: whole characters, not too many."""
+    """Return text that every tracker can store: valid characters, truncated to `LONGEST`."""
     return text[:LONGEST].encode("utf-8", "replace").decode("utf-8")

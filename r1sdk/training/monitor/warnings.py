@@ -1,4 +1,4 @@
-"""A run's metrics in, warnings out: what goes wrong in GRPO, how it shows, what to do."""
+"""Warnings from a run's metrics: the usual failures of GRPO, their symptoms, and what to do."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -54,7 +54,7 @@ def _known(lines: Sequence[Line], key: str) -> list[float]:
     return [line[key] for line in lines if line.get(key) is not None]
 
 
-def _no_spread(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+def _zero_variance(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     share = _mean(recent, "frac_reward_zero_std")
     if share is None or share < 0.8:
         return None
@@ -64,7 +64,9 @@ def _no_spread(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
         if reward <= _mean_first(lines, _reward(recent)) + 0.05
         else ("the tasks have become too easy: take harder ones")
     )
-    return f"{share:.0%} of the groups have no spread of reward and teach nothing; {cause}, or raise generation.samples"
+    return (
+        f"{share:.0%} of the groups have zero reward variance and teach nothing; {cause}, or raise generation.samples"
+    )
 
 
 def _clipped(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
@@ -105,7 +107,7 @@ def _diverging(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
 
 
 def _hacked(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
-    """A reward that climbs while the verdict does not: what it pays for is being had without the work."""
+    """Warn of a reward that rises while the verdict does not: the model earns it without solving the task."""
     right_before, right = _mean(lines[:10], _right(recent)), _mean(recent, _right(recent))
     if len(lines) < 30 or right_before is None or right is None or right > right_before + 0.01:
         return None
@@ -124,7 +126,7 @@ def _hacked(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
 
 
 def _drowned(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
-    """Nearly all that a group is told apart by comes from one reward, and that reward does not follow the verdict."""
+    """Warn if one reward causes nearly all differences within groups and does not correlate with the verdict."""
     names = _rewards(recent)
     for name in names:
         share = _mean(recent, f"rewards/{name}/spread_share")
@@ -179,7 +181,7 @@ _EARLY: dict[str, Callable[[Sequence[Line]], str | None]] = {
     "never_varies": _never_varies,
 }
 _CHECKS: dict[str, Callable[[Sequence[Line], Sequence[Line]], str | None]] = {
-    "no_spread": _no_spread,
+    "zero_variance": _zero_variance,
     "clipped": _clipped,
     "flat": _flat,
     "diverging": _diverging,
@@ -191,7 +193,7 @@ _CHECKS: dict[str, Callable[[Sequence[Line], Sequence[Line]], str | None]] = {
 }
 
 
-# Where groups are replaced, the batch has those with spread only, however good the policy is: what was drawn tells.
+# Dynamic sampling leaves only groups with reward variance in the batch, so pass rates come from everything generated.
 def _reward(lines: Sequence[Line]) -> str:
     return "drawn/reward" if _mean(lines, "drawn/replaced") else "reward"
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...data.demonstrations import FromHub, Pair, pairs
+from ...data.demonstrations import FromHub, pairs
+from ...data.row_formats import Pair
 from ...errors import R1Error
 from ...servers.hub import reach_hub
 

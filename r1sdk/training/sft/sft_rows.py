@@ -317,7 +317,7 @@ def _dialogue_row(task: Task, completion: Completion, tokenizer: Any) -> dict[st
     labels = [IGNORED] * len(ids)
     for spoken, turn in groupby(completion.messages, key=lambda message: message["role"] == "assistant"):
         if not spoken:
-            told, opened = writer.between(list(turn))
+            told, opened = writer.between_turns(list(turn))
             ids, labels = ids + told, labels + [IGNORED] * len(told)
             continue
         for message in turn:

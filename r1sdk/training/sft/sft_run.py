@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...data.demonstrations import FromFile
-from ...evaluation.attempts import estimate
+from ...evaluation.statistics import estimate
 from ...planning.model_source import ModelSource
 from ...planning.run_plan import NoEnvironment, RunPlan
 from ...recipe.schema import Recipe

@@ -1,7 +1,7 @@
-"""A `RunPlan` in, a trainer out that steps while a vLLM server generates: TRL's AsyncGRPOTrainer (experimental), with our judging.
+"""Train while a vLLM server generates: TRL's AsyncGRPOTrainer (experimental) with r1sdk's scoring.
 
-A child process has the completions made, judges and prices them by the same `RewardTable` as any other run, and hands them over; the
-trainer steps on what is not too old and sends its weights to the server. What must go to that process is pickled.
+A child process requests the completions, scores them by the same `RewardTable` as any other run, and passes them on. The trainer
+steps on those that are recent enough and sends its weights to the server. Everything the child process needs is pickled.
 """
 
 import time
@@ -29,12 +29,12 @@ from .grpo import machine_arguments, owned_arguments, tracked_as
 from .reward_columns import Column, RewardTable, task_row
 from .signatures import ASYNC, check_signatures
 
-TRIES = 6  # of a request to the server, where TRL makes 30: about a minute where it refuses
+TRIES = 6  # per request to the server, where TRL makes 30: about a minute if it refuses
 
 
 @dataclass(frozen=True)
 class KeepRollouts:
-    """Appends rollouts to a run folder; unlike the folder itself it can be sent to another process."""
+    """Append rollouts to a run folder. Unlike the folder object it can be pickled."""
 
     path: Path
 
@@ -44,7 +44,7 @@ class KeepRollouts:
 
 @dataclass
 class WeightedColumn(Column):
-    """A reward times its weight: this trainer adds them up, and knows no weights."""
+    """A reward times its weight. TRL's asynchronous trainer adds rewards up without weights."""
 
     weight: float = 1.0
 
@@ -54,16 +54,16 @@ class WeightedColumn(Column):
 
 @dataclass(frozen=True)
 class Version:
-    """In place of the trainer's state: the step that the policy which began a group is in."""
+    """A stand-in for the trainer's state: the step of the policy that began a group."""
 
     global_step: int
 
 
 class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
-    """In the child process: one turn for each prompt, its text as it was generated, judged in whole groups."""
+    """The loop in the child process: one turn per prompt, scored in whole groups, with the text as it was generated."""
 
     def __init__(self, *, table: RewardTable, processing_class: Any, **more: Any) -> None:
-        # TRL would look for the form of tool calls, which it knows for some templates only. Nothing is parsed here.
+        # TRL would look up the format of tool calls, which it only knows for some templates. Nothing is parsed here.
         processing_class.response_template = {}
         columns = [WeightedColumn(table, name, weight) for name, (_, weight) in table.rewards.items()]
         super().__init__(reward_funcs=columns, processing_class=processing_class, **more)
@@ -89,7 +89,7 @@ class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
         import asyncio
 
         metrics: dict[str, float] = {}
-        # Here, once; each column then finds the batch judged.
+        # Score the batch once here; each column then finds it scored.
         scores = await asyncio.to_thread(
             self.table.scores,
             completions=group.completions,
@@ -102,7 +102,7 @@ class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
         spread = {score.total for score in scores}
         metrics["frac_reward_zero_std"] = float(len(spread) == 1)
         metrics["staleness/version"] = float(group.model_version)
-        # An empty completion makes no sample.
+        # An empty completion yields no sample.
         priced_by = [score for score, rows in zip(scores, group.completions_sequences, strict=True) for _ in rows]
         for sample, score in zip(samples, priced_by, strict=True):
             told = {key: value for key, value in sample.metrics.items() if not key.startswith("rewards/")}
@@ -118,7 +118,7 @@ class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
 
 
 class JudgedWorker(AsyncRolloutWorker):  # type: ignore[misc]
-    """Starts that process. What stopped it is raised as what it was."""
+    """Start the child process. An error that ends it is raised here with its own type."""
 
     _loop_cls = JudgedLoop
 
@@ -130,12 +130,12 @@ class JudgedWorker(AsyncRolloutWorker):  # type: ignore[misc]
 
 
 def _reason(error: RuntimeError) -> str:
-    """The first of what the child said of its end, without its traceback."""
+    """Return the child's error message without its traceback."""
     told = str(error.__cause__ or error).partition("\nTraceback")[0]
     kind, colon, message = told.partition(": ")
     if kind in (RewardError.__name__, R1Error.__name__) and colon:
         return message
-    return f"the process that generates and judges has failed: {told}"
+    return f"the process that generates and scores has failed: {told}"
 
 
 def async_trainer(
@@ -147,7 +147,7 @@ def async_trainer(
     callbacks: list[Any],
     transfer: Any = None,
 ) -> Any:
-    """TRL's AsyncGRPOTrainer for `run`, ready to `train()`; it loads the model at `where` itself.
+    """Return TRL's AsyncGRPOTrainer for `run`, ready to `train()`. It loads the model at `where` itself.
 
     `ends`: the tokens that end a completion. `transfer`: how weights go to the server; None: over NCCL.
     """
@@ -198,7 +198,7 @@ def async_trainer(
 
 
 def async_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
-    """The arguments of AsyncGRPOConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
+    """Return the arguments of AsyncGRPOConfig: defaults for the machine < the recipe's `trainer:` < those that r1sdk owns."""
     recipe, settings = run.recipe, run.recipe.experimental_async
     assert settings is not None
     return {

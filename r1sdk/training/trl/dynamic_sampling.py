@@ -1,9 +1,8 @@
-"""TRL's GRPOTrainer with a say in which tasks a batch is made of: dynamic sampling (DAPO, arXiv 2503.14476, section 3.2) and a
-curriculum.
+"""A GRPOTrainer that chooses the tasks of a batch: dynamic sampling (DAPO, arXiv 2503.14476, section 3.2) and a curriculum.
 
-Every round goes through TRL's own generation and scoring, whatever generates, in all processes alike: the same number of rounds
-with the same number of whole groups for each. Then TRL is given the batch that came of it as if it had just been generated, so
-what follows (advantages, log-probabilities, metrics, buffers) is its own too. Held-out evaluations do not come through here.
+Every round goes through TRL's own generation and scoring, with any backend. All processes make the same number of rounds with the
+same number of whole groups. The final batch is then handed to TRL as if it had just been generated, so the rest (advantages,
+log-probabilities, metrics, buffers) is TRL's own too. Held-out evaluations do not pass through here.
 """
 
 import json
@@ -22,11 +21,11 @@ from .rounds import Batch, Group, RoundTable
 from .sampler_check import CheckedSamplerTrainer
 from .task_sampler import TaskSampler
 
-PLACE = "place"  # the column of the training data that holds a task's place in it
+PLACE = "place"  # the column of the training data with a task's index in it
 STATE = "draws.json"  # in a checkpoint
 Sample = dict[str, Any]
-"""What TRL's `rollout_func` returns, of one completion: its tokens and its prompt's, their log-probabilities or None, `env_mask`
-where some tokens are not the model's, and whatever else the rewards are given."""
+"""One completion as TRL's `rollout_func` returns it: prompt and completion tokens, log-probabilities or None, `env_mask` if some
+tokens are not the model's, and further columns for the rewards."""
 
 
 @dataclass(frozen=True)
@@ -34,22 +33,22 @@ class RoundResult:
     """One round of generation."""
 
     tasks: Sequence[int]  # [N]
-    samples: dict[int, list[Sample]]  # by group, [G] each: of this process, or of all
+    samples: dict[int, list[Sample]]  # by group, [G] each; of this process or of all
     rewards: Tensor  # [N x G, K], of all processes
 
 
 @dataclass
 class HandedOver:
-    """The batch while TRL takes it over."""
+    """The final batch while TRL takes it over."""
 
     rewards: Tensor  # [N x G, K], of all processes
-    taken: int = 0  # how often TRL asked for the completions, and for these
+    taken: int = 0  # how often TRL asked for the completions and for these rewards
 
 
 class DynamicSamplingTrainer(CheckedSamplerTrainer):
-    """TaskSampler the tasks of a batch by `draws`, and with `dynamic` draws again for groups without spread."""
+    """Choose the tasks of a batch by `draws`; with `dynamic` also replace zero-variance groups by fresh ones."""
 
-    rollout_func: Any  # of TRL's: what generates in its place
+    rollout_func: Any  # TRL's attribute: generates in place of TRL
 
     def __init__(
         self,
@@ -62,19 +61,19 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
     ) -> None:
         super().__init__(*args, **more)
         self.table, self.draws, self.dynamic, self.processes = table, draws, dynamic, processes
-        self._settled: HandedOver | None = None
+        self._handed_over: HandedOver | None = None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         figures = {name: list(values) for name, values in self._metrics["train"].items()}
-        rounds = [self._make(self._first(inputs))]
-        batch = Batch.of(self._spread(rounds[0]))
+        rounds = [self._generate_round(self._first(inputs))]
+        batch = Batch.of(self._has_variance(rounds[0]))
         while self.dynamic and batch.lacking and len(rounds) <= self.dynamic.max_rounds:
             if not (tasks := self._fresh(len(batch.lacking), rounds)):
                 break
-            rounds.append(self._everywhere(self._make(tasks)))
-            batch.refill(self._spread(rounds[-1]))
-        self._settle(batch)
-        # What TRL logged of each round goes, but for the tokens that were generated: it is about to log the batch.
+            rounds.append(self._with_all_processes(self._generate_round(tasks)))
+            batch.refill(self._has_variance(rounds[-1]))
+        self._record(batch)
+        # Drop what TRL logged for each round, except the token count: TRL logs the final batch next.
         seen = self.state.num_input_tokens_seen
         self._metrics["train"].clear()
         self._metrics["train"].update(figures)
@@ -84,29 +83,29 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
         return found
 
     def _first(self, inputs: Sequence[dict[str, Any]]) -> list[int]:
-        """The tasks of the batch, over all processes."""
+        """Return the first tasks of the batch, over all processes."""
         own = [row[PLACE] for row in inputs[:: self.num_generations]]
         drawn = self.processes.run_on_main(lambda: self.draws.first(len(own) * self.processes.world))
         return drawn or [task for tasks in self.processes.all_gather(own) for task in tasks]
 
     def _fresh(self, wanted: int, rounds: Sequence[RoundResult]) -> list[int]:
-        """Tasks that this batch has not tried, as many for each process; none where no more are left."""
+        """Return tasks that this batch has not tried, equally many per process; empty if none are left."""
         world = self.processes.world
         tried = {task for one in rounds for task in one.tasks}
         tasks = self.processes.run_on_main(lambda: self.draws.fresh(-(-wanted // world) * world, tried))
         return tasks[: len(tasks) // world * world]
 
     def _own(self, count: int) -> range:
-        """The groups that are this process's of `count`: the processes stand one after the other."""
+        """Return the indices of this process's groups among `count`; processes own consecutive ranges."""
         each = count // self.processes.world
         return range(self.processes.rank * each, (self.processes.rank + 1) * each)
 
     def _rows(self, tasks: Sequence[int]) -> list[dict[str, Any]]:
-        """The inputs of a batch as TRL's sampler makes them: each task as often as it is attempted."""
+        """Return the inputs of a batch as TRL's sampler makes them: each task repeated once per attempt."""
         return [dict(row) for task in tasks for row in [self.train_dataset[task]] * self.num_generations]
 
-    def _make(self, tasks: Sequence[int]) -> RoundResult:
-        """Generate a group for each task, this process its share, and score them all."""
+    def _generate_round(self, tasks: Sequence[int]) -> RoundResult:
+        """Generate a group for each task, each process its share, and score them."""
         own = self._own(len(tasks))
         rows = self._rows([tasks[at] for at in own])
         prompts = [row["prompt"] for row in rows]
@@ -120,16 +119,16 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
         size = self.num_generations
         return RoundResult(tasks, {at: samples[i * size : (i + 1) * size] for i, at in enumerate(own)}, rewards)
 
-    def _everywhere(self, made: RoundResult) -> RoundResult:
-        """The same with the completions of all processes: a fresh group may be wanted in another one."""
+    def _with_all_processes(self, made: RoundResult) -> RoundResult:
+        """Return the round with the completions of all processes, since another process may need a fresh group."""
         return RoundResult(
             made.tasks,
             {at: s for some in self.processes.all_gather(made.samples) for at, s in some.items()},
             made.rewards,
         )
 
-    def _spread(self, made: RoundResult) -> list[bool]:
-        """Of each group of a round, whether it has spread. Shapes: -> [N]."""
+    def _has_variance(self, made: RoundResult) -> list[bool]:
+        """Return for each group of a round whether it has reward variance. Shapes: -> [N]."""
 
         def found() -> list[bool]:
             if self.dynamic and self.dynamic.metric == "accuracy":
@@ -140,8 +139,8 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
 
         return self.processes.run_on_main(found)
 
-    def _settle(self, batch: Batch) -> None:
-        """Log and keep what was generated, and learn from it."""
+    def _record(self, batch: Batch) -> None:
+        """Log and keep everything generated, and update the task sampler."""
 
         def settle() -> None:
             outcomes = self.table.settle(self.state.global_step + 1, batch, self._log_metric)
@@ -151,14 +150,14 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
         self.processes.run_on_main(settle)
 
     def _hand_over(self, batch: Batch, rounds: Sequence[RoundResult]) -> dict[str, Any]:
-        """What TRL makes of the batch."""
+        """Hand the final batch to TRL and return what TRL computes from it."""
 
         def rewards(group: Group) -> Tensor:
             return rounds[group.round].rewards[group.at * self.num_generations : (group.at + 1) * self.num_generations]
 
         own = [batch.groups[at] for at in self._own(len(batch.groups))]
         samples = [sample for group in own for sample in rounds[group.round].samples[group.at]]
-        self._settled = settled = HandedOver(torch.cat([rewards(group) for group in batch.groups]))
+        self._handed_over = settled = HandedOver(torch.cat([rewards(group) for group in batch.groups]))
 
         def generated(prompts: Any, trainer: Any) -> Sample:
             settled.taken += 1
@@ -170,16 +169,16 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
             rows = self._rows([rounds[group.round].tasks[group.at] for group in own])
             found: dict[str, Any] = super()._generate_and_score_completions(rows)
         finally:
-            self.rollout_func, self._settled = generates, None
+            self.rollout_func, self._handed_over = generates, None
         if settled.taken != 2:
-            raise R1Error("TRL did not take over the batch that was drawn: this version of it cannot be bound")
+            raise R1Error("TRL did not take over the prepared batch: r1sdk cannot use this version of TRL")
         return found
 
     def _calculate_rewards(self, *args: Any, **more: Any) -> Any:
-        if self._settled is None:
+        if self._handed_over is None:
             return super()._calculate_rewards(*args, **more)
-        self._settled.taken += 1
-        return self._settled.rewards
+        self._handed_over.taken += 1
+        return self._handed_over.rewards
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
@@ -188,14 +187,14 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
             (folder / STATE).write_text(json.dumps(self.draws.state()), encoding="utf-8")
 
     def train(self, resume_from_checkpoint: str | None = None, **more: Any) -> Any:
-        """As TRL's, with the draws taken up where the checkpoint left them. Raises: R1Error."""
+        """Train as TRL does, with the task sampler restored from the checkpoint. Raises: R1Error."""
         if resume_from_checkpoint:
             file = Path(resume_from_checkpoint) / STATE
             try:
                 self.draws.restore(json.loads(file.read_text(encoding="utf-8")))
             except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
                 raise R1Error(
-                    f"cannot draw on from {file}: {error}; remove {file.parent} to resume before it"
+                    f"cannot resume the task sampler from {file}: {error}; remove {file.parent} to resume from the checkpoint before it"
                 ) from None
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **more)
 

@@ -1,4 +1,4 @@
-"""An environment and rewards for TRL's own GRPOTrainer: its dataset, reward functions and their weights."""
+"""Use an environment and rewards with TRL's own GRPOTrainer: its dataset, reward functions and weights."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ from .reward_columns import Column, RewardTable, task_row
 
 
 class ForTRL(NamedTuple):
-    """What GRPOTrainer and GRPOConfig take."""
+    """The arguments for GRPOTrainer and GRPOConfig."""
 
-    train_dataset: Any  # of the library datasets; an eval_dataset with split="test"
+    train_dataset: Any  # a `datasets.Dataset`; an eval_dataset with split="test"
     reward_funcs: list[Column]
     reward_weights: list[float]  # GRPOConfig(reward_weights=...)
 
@@ -38,7 +38,7 @@ def for_trl(
     num_generations: int | None = None,
     limits: Mapping[str, float] | None = None,
 ) -> ForTRL:
-    """`environment` with `options`, and `rewards` as a recipe writes them, for plain TRL:
+    """Return `environment` with `options` and `rewards`, given as in a recipe, for plain TRL:
 
         dataset, reward_funcs, weights = r1sdk.for_trl("countdown", "accuracy,format=0.2")
         config = GRPOConfig(reward_weights=weights)
@@ -99,7 +99,7 @@ def _dataset(tasks: Sequence[Task]) -> Any:
 
 @dataclass
 class PlainTable(RewardTable):
-    """A `RewardTable` of a trainer that we did not configure: the size of its groups is seen in the batch."""
+    """A `RewardTable` for a trainer that r1sdk did not configure: it reads the group size off the batch."""
 
     expected: int | None = None
 

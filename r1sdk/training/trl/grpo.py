@@ -1,4 +1,4 @@
-"""A `RunPlan` in, a trained policy out: GRPO on TRL's trainer (DeepSeekMath, arXiv 2402.03300, Eq. 3)."""
+"""Build the GRPO trainer of a run on TRL's GRPOTrainer (DeepSeekMath, arXiv 2402.03300, Eq. 3)."""
 
 import json
 from functools import partial
@@ -33,7 +33,7 @@ def grpo_trainer(
     processes: ProcessGroup = SINGLE_PROCESS,
     sampler: Sampler = TRANSFORMERS,
 ) -> Any:
-    """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""
+    """Return TRL's GRPOTrainer (without its work on padding) for `run`, rewards bound, ready to `train()`."""
     from datasets import Dataset
     from trl import GRPOConfig
 
@@ -42,7 +42,7 @@ def grpo_trainer(
     check_signatures(GRPO)
     recipe, ends = run.recipe, frozenset(end_tokens(model, tokenizer))
     arguments = {**grpo_arguments(run, folder.checkpoints), **sampler.arguments}
-    if sampler.vllm:  # it knows those of the model's files only
+    if sampler.vllm:  # vLLM only knows the end tokens in the model's files
         given = arguments.get("generation_kwargs") or {}
         given = json.loads(given) if isinstance(given, str) else given
         arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
@@ -87,12 +87,12 @@ def grpo_trainer(
     if sampler.vllm:
         sampler.made(trainer, recipe.seed)
     elif holds_whole_model(trainer.accelerator):
-        model.generate = partial(generate, model)  # what TRL calls
+        model.generate = partial(generate, model)  # the method that TRL calls
     return trainer
 
 
 def grpo_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
-    """The arguments of GRPOConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
+    """Return the arguments of GRPOConfig: defaults for the machine < the recipe's `trainer:` < those that r1sdk owns."""
     return {
         **machine_arguments(run.recipe),
         **tracked_as(checkpoints),
@@ -103,7 +103,7 @@ def grpo_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
 
 
 def owned_arguments(recipe: Recipe, checkpoints: Path) -> dict[str, Any]:
-    """What the recipe says of generation, in the words of both of TRL's GRPO trainers."""
+    """Return the recipe's generation settings by the names of TRL's GRPO trainers."""
     generation = recipe.generation
     return {
         "output_dir": str(checkpoints),
@@ -118,12 +118,12 @@ def owned_arguments(recipe: Recipe, checkpoints: Path) -> dict[str, Any]:
 
 
 def tracked_as(checkpoints: Path) -> dict[str, Any]:
-    """What a tracker calls the run: the name of its folder."""
+    """Return the name of the run for trackers: that of its folder."""
     return {"project": "r1sdk", "run_name": checkpoints.parent.name}
 
 
 def machine_arguments(recipe: Recipe | None = None) -> dict[str, Any]:
-    """Trainer arguments that suit this machine, and quiet defaults: nothing is reported anywhere unless asked for."""
+    """Return defaults for this machine. Nothing is reported to a tracker unless you ask for it."""
     import torch
 
     cuda = torch.cuda.is_available()
@@ -139,5 +139,5 @@ def machine_arguments(recipe: Recipe | None = None) -> dict[str, Any]:
         "disable_tqdm": True,
         "dataloader_pin_memory": cuda,
         "ddp_find_unused_parameters": False,
-        "ddp_broadcast_buffers": False,  # they are constants, and a forward pass that one process makes alone must not wait
+        "ddp_broadcast_buffers": False,  # buffers are constants, and a forward pass of one process alone must not wait
     }

@@ -1,4 +1,4 @@
-"""Batches of examples of like length, in random order: little padding, and no drift from long examples to short ones."""
+"""Batches of examples of similar length in random order: little padding, and no drift from long to short examples."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,11 +7,11 @@ import torch
 from torch.utils.data import Sampler
 from trl import SFTTrainer
 
-POOL = 64  # batches that are sorted by length together
+POOL = 64  # batches that are sorted by length at a time
 
 
 class LengthBatches(Sampler[int]):
-    """Indices of examples in random order, such that each `batch_size` of them are of like length.
+    """Sampler of example indices in random order, where each `batch_size` of them have similar length.
 
     transformers' own `group_by_length` yields the batches of a pool from the longest to the shortest. At a high learning
     rate the model follows: after each pool it has just learnt that replies are short.
@@ -24,7 +24,7 @@ class LengthBatches(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer: each epoch has its own order, and a resumed one the same."""
+        """Set the epoch. Each has its own order; a resumed epoch has the same one."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -40,14 +40,14 @@ class LengthBatches(Sampler[int]):
             whole = [batch for batch in batches if len(batch) == self.batch_size]
             for at in torch.randperm(len(whole), generator=random).tolist():
                 yield from whole[at]
-            if len(batches) > len(whole):  # a part of a batch may stand at the very end only
+            if len(batches) > len(whole):  # only the very last batch may be incomplete
                 yield from batches[-1]
 
 
 class SFTTrainerByLength(SFTTrainer):  # type: ignore[misc]
-    """TRL's SFTTrainer on a data set with a column `length`, in `LengthBatches`."""
+    """TRL's SFTTrainer with `LengthBatches`, on a dataset with a column `length`."""
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
-        # Not `train_dataset`: the trainer has already taken the columns from it that the model does not read.
+        # Not the argument: the trainer has already removed the columns that the model does not read from it.
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthBatches(list(self.train_dataset["length"]), batch_size, self.args.seed)

@@ -1,7 +1,7 @@
-"""TRL's GRPOTrainer without work on padding: completions of like length are scored together, each chunk cut to its own.
+"""TRL's GRPOTrainer without work on padding: it computes log-probabilities in chunks of completions of similar length.
 
-TRL pads a batch to its longest completion and computes every position; where lengths differ widely most of that is
-padding, which the loss then masks out. The scores, the loss and its gradient stay the same (tests/train/test_trimmed.py).
+TRL pads a batch to its longest completion and computes every position. If lengths differ widely, most of that is padding, which
+the loss then masks out. The log-probabilities, the loss and its gradient stay the same (tests/train/test_trimmed.py).
 """
 
 from typing import Any
@@ -13,14 +13,15 @@ from trl import GRPOTrainer
 
 from ..models import holds_whole_model
 
-CHUNKS = 4  # per batch: fewer waste more padding, more make smaller matrices
+CHUNKS = 4  # per batch: fewer chunks keep more padding, more chunks make smaller matrices
 MIN_ROWS = 8
-WORTHWHILE = 0.9  # of the positions that stay: above it the batch is scored whole
+WORTHWHILE = 0.9  # if more than this share of positions remains, the batch is computed whole
 
 
 class LengthChunkedTrainer(GRPOTrainer):  # type: ignore[misc]
-    """Overrides the one method that scores tokens, for text where no process needs another to run the model; anything else is
-    TRL's own. Processes that share out a model (ZeRO-3, FSDP) must make the same passes, and chunks are each one's own.
+    """Override the one method that computes log-probabilities, for text and where each process holds the whole model.
+
+    Everything else is TRL's own. Processes that shard a model (ZeRO-3, FSDP) must make the same passes, but chunks differ by process.
     """
 
     def _get_per_token_logps_and_entropies(

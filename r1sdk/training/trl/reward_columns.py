@@ -1,8 +1,9 @@
-"""Our rewards as TRL's: the whole batch is judged and priced once, and each reward reads its own column. Of several processes
-each judges its own completions; the main one logs and keeps them all.
+"""r1sdk's rewards as TRL's reward functions: the batch is scored once, and each reward reads its own column.
+
+With several processes each scores its own completions; the main process logs and keeps them all.
 
 TRL calls `fn(prompts=, completions=, completion_ids=, **dataset_columns) -> list[float | None]` once per reward with the
-same `completions` list object, so that list's identity marks the batch.
+same `completions` list object, so the identity of that list marks the batch.
 """
 
 import json
@@ -20,33 +21,33 @@ from ..monitor.batch_metrics import measure
 from ..process_group import SINGLE_PROCESS, ProcessGroup
 
 Keep = Callable[..., None]
-"""Given (step, rollouts, scores) of every batch, on the main process; of several rounds also what to mark each one with."""
+"""Called with (step, rollouts, scores) of every batch on the main process; with several rounds also with marks for each rollout."""
 
 
 def task_row(task: Task) -> dict[str, Any]:
-    """A task as a row of TRL's dataset: its prompt, and all of it as one JSON column."""
+    """Return a task as a row of TRL's dataset: its prompt, and the whole task as one JSON column."""
     whole = {"prompt": task.prompt, "answer": task.answer, "info": dict(task.info), "id": task.id}
     return {"prompt": task.prompt, "task": json.dumps(whole, ensure_ascii=False)}
 
 
 @dataclass
 class RewardTable:
-    """Scores of the batch in hand: one row per completion, one column per reward."""
+    """Scores of the current batch: one row per completion, one column per reward."""
 
     environment: Environment
     rewards: Rewards
     group_size: int
     limits: Limits = field(default_factory=Limits)
-    end_tokens: frozenset[int] = frozenset()  # a completion that ends with none of these was cut
-    opened_think: str = ""  # what the chat template has already written of the reply
+    end_tokens: frozenset[int] = frozenset()  # a completion that ends with none of these is truncated
+    opened_think: str = ""  # the start of the reply, where the chat template writes it
     keep: Keep | None = None
     processes: ProcessGroup = SINGLE_PROCESS
     _batch: Any = field(default=None, repr=False)
     _scores: list[Score] = field(default_factory=list, repr=False)
-    unjudged: list[bool] = field(default_factory=list, repr=False)  # [B] of the batch in hand: teaches nothing
+    unjudged: list[bool] = field(default_factory=list, repr=False)  # [B] of the current batch: has no part in training
 
     def columns(self) -> list["Column"]:
-        """One TRL reward function per reward, in order. Their weights: `GRPOConfig.reward_weights`."""
+        """Return one TRL reward function per reward, in order. Their weights go to `GRPOConfig.reward_weights`."""
         return [Column(self, name) for name in self.rewards]
 
     def scores(
@@ -56,10 +57,10 @@ class RewardTable:
         task: Sequence[str],  # [B], the column of `task_row`
         trainer_state: Any = None,
         log_metric: Callable[[str, float], None] | None = None,
-        rollout: Sequence[Rollout] | None = None,  # [B], of environments with sessions: see `train.sessions`
+        rollout: Sequence[Rollout] | None = None,  # [B], of environments with sessions: see `session_rollouts`
         **others: Any,
     ) -> list[Score]:
-        """The scores of the batch, [B], judged at the first call that brings it. Raises: RewardError."""
+        """Return the scores of the batch, [B]; its first call computes them. Raises: RewardError."""
         if completions is not self._batch:
             rows = zip(task, completions, completion_ids, strict=True)
             rollouts = list(rollout or ()) or [
@@ -79,10 +80,10 @@ class RewardTable:
         return self._scores
 
     def _score(self, rollouts: list[Rollout]) -> tuple[list[Rollout], list[Score]]:
-        """Judge and price the completions of this process."""
+        """Score the completions of this process."""
         judged, self._scores = score(rollouts, self.environment, self.rewards, self.group_size)
-        # A service failed: without that price the rollout would seem worse than the others of its prompt. A rollout with
-        # no price at all has no part in TRL's baseline, and no advantage.
+        # A service failed: without that reward the rollout would look worse than the others of its prompt. A rollout without
+        # any reward has no part in TRL's baseline and no advantage.
         self.unjudged = [
             "error" in row.statuses.values() or (one.verdict is not None and one.verdict.status == "error")
             for one, row in zip(judged, self._scores, strict=True)
@@ -96,7 +97,7 @@ class RewardTable:
         scores: Sequence[Score],
         log_metric: Callable[[str, float], None] | None,
     ) -> None:
-        """Log, keep and check the whole batch, of all processes. Raises: RewardError."""
+        """Log, keep and check the batch of all processes. Raises: RewardError."""
         metrics = measure(judged, scores, self.rewards, self.group_size)
         if log_metric:
             for name, value in metrics.items():
@@ -112,7 +113,7 @@ class RewardTable:
         return Completion(messages, list(ids), "stop" if ids and ids[-1] in self.end_tokens else "length")
 
     def check(self, metrics: Mapping[str, float], judged: Sequence[Rollout], scores: Sequence[Score]) -> None:
-        """Raises: RewardError where more of the batch than the recipe allows could not be judged, or priced."""
+        """Raises: RewardError if more of the batch than the recipe allows could not be verified or scored."""
         self._check_verdicts(metrics, judged)
         self._check_rewards(metrics, judged, scores)
 

@@ -1,4 +1,4 @@
-"""The rounds of generation that one batch takes: which groups fill it, what is kept of the others, what is said of them all."""
+"""Rounds of generation for one batch: the groups that fill it, the others that are kept, and metrics of all."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -11,32 +11,32 @@ from ..monitor.batch_metrics import measure
 from .reward_columns import RewardTable
 from .task_sampler import GroupOutcome
 
-NO_SPREAD, SURPLUS = "no spread", "surplus"  # why a group is not trained on
+ZERO_VARIANCE, SURPLUS = "zero variance", "surplus"  # reasons why a group is not trained on
 
 
 class Group(NamedTuple):
-    """One group of completions by where it was made."""
+    """One group of completions, by round and index."""
 
     round: int  # from 0
-    at: int  # in that round, over all processes
+    at: int  # index in that round, over all processes
 
 
 @dataclass
 class Batch:
-    """The groups that a batch is made of, in order. Those that lack spread give way to groups of later rounds that have it."""
+    """The groups of a batch, in order. Groups of later rounds replace those with zero reward variance."""
 
     groups: list[Group]
-    lacking: list[int]  # places in the batch whose group has no spread
-    rounds: list[Sequence[bool]]  # [N] of each round: whether the group has spread
+    lacking: list[int]  # positions in the batch whose group has zero reward variance
+    rounds: list[Sequence[bool]]  # [N] of each round: True for groups with reward variance
 
     @classmethod
     def of(cls, spread: Sequence[bool]) -> "Batch":
-        """The batch of the first round, whatever it is. Shapes: [N]."""
+        """Return the batch of the first round. Shapes: [N]."""
         groups = [Group(0, at) for at in range(len(spread))]
         return cls(groups, [at for at, has in enumerate(spread) if not has], [spread])
 
     def refill(self, spread: Sequence[bool]) -> None:
-        """Take the groups of the next round that have spread, as long as there is a place for them."""
+        """Fill open positions with the groups of the next round that have reward variance."""
         number = len(self.rounds)
         self.rounds.append(spread)
         for at, has in enumerate(spread):
@@ -44,30 +44,30 @@ class Batch:
                 self.groups[self.lacking.pop(0)] = Group(number, at)
 
     def dropped(self) -> list[tuple[Group, str]]:
-        """The groups that are not trained on, in the order in which they were made, and why."""
+        """Return the groups that are not trained on, in the order of generation, with the reason."""
         used = set(self.groups)
         made = [(Group(r, at), has) for r, spread in enumerate(self.rounds) for at, has in enumerate(spread)]
-        return [(group, SURPLUS if has else NO_SPREAD) for group, has in made if group not in used]
+        return [(group, SURPLUS if has else ZERO_VARIANCE) for group, has in made if group not in used]
 
 
 @dataclass
 class ScoredRound:
-    """One round as the main process has it."""
+    """One scored round on the main process."""
 
-    tasks: Sequence[int]  # [N] places in the training data
+    tasks: Sequence[int]  # [N] indices in the training data
     rollouts: Sequence[Rollout]  # [N x G]
     scores: Sequence[Score]  # [N x G]
 
 
 @dataclass
 class RoundTable(RewardTable):
-    """A `RewardTable` that judges and prices each round as it comes, and logs and keeps them when the batch is settled.
+    """A `RewardTable` that scores each round as it comes, and logs and keeps all rounds when the batch is complete.
 
-    What could not be judged counts against the recipe's limits over all rounds so far, after each of them.
+    After each round the recipe's limits on unverified completions are checked over all rounds so far.
     """
 
-    rounds: list[ScoredRound] = field(default_factory=list, repr=False)  # of the batch in hand, on the main process
-    tasks: Sequence[int] = field(default_factory=list, repr=False)  # of the round in hand
+    rounds: list[ScoredRound] = field(default_factory=list, repr=False)  # of the current batch, on the main process
+    tasks: Sequence[int] = field(default_factory=list, repr=False)  # of the current round
 
     def _take(
         self,
@@ -89,12 +89,12 @@ class RoundTable(RewardTable):
             raise
 
     def verdicts(self) -> list[list[float | None]]:
-        """Of the last round, by group. Shapes: [N][G]. On the main process."""
+        """Return the verdicts of the last round by group, on the main process. Shapes: [N][G]."""
         values = [rollout.verdict.value if rollout.verdict else None for rollout in self.rounds[-1].rollouts]
         return [values[start : start + self.group_size] for start in range(0, len(values), self.group_size)]
 
     def settle(self, step: int, batch: Batch, log_metric: Callable[[str, float], None]) -> list[GroupOutcome]:
-        """Log and keep the rounds, the batch first, and begin anew. Returns what came of each group. On the main process."""
+        """Log and keep the rounds, the batch first, and reset. Return the outcome of each group. On the main process."""
         trained = [(rollout, row) for group in batch.groups for rollout, row in self._of(group)]
         rollouts, scores = [rollout for rollout, _ in trained], [row for _, row in trained]
         for name, value in measure(rollouts, scores, self.rewards, self.group_size).items():
@@ -125,14 +125,14 @@ class RoundTable(RewardTable):
         return list(zip(made.rollouts[rows], made.scores[rows], strict=True))
 
     def _drawn(self, batch: Batch) -> dict[str, float]:
-        """Metrics of everything that was generated for the batch, all rounds of it.
+        """Return metrics of everything that was generated for the batch, in all rounds.
 
-        drawn/rounds           rounds of generation, the first one counted
+        drawn/rounds           rounds of generation, the first included
         drawn/groups           groups that were generated
-        drawn/without_spread   of those, how many had no spread
-        drawn/replaced         groups without spread that gave way to fresh ones
-        drawn/remained         groups without spread that the batch still has
-        drawn/pass_rate        share of the completions judged that were right
+        drawn/zero_variance   groups with zero reward variance
+        drawn/replaced         zero-variance groups that were replaced by fresh ones
+        drawn/remained         zero-variance groups that the batch still has
+        drawn/pass_rate        share of the verified completions that were right
         drawn/reward           mean of their weighted totals
         """
         spread = [has for one in batch.rounds for has in one]
@@ -141,7 +141,7 @@ class RoundTable(RewardTable):
         metrics = {
             "drawn/rounds": float(len(batch.rounds)),
             "drawn/groups": float(len(spread)),
-            "drawn/without_spread": float(spread.count(False)),
+            "drawn/zero_variance": float(spread.count(False)),
             "drawn/replaced": float(sum(group.round > 0 for group in batch.groups)),
             "drawn/remained": float(len(batch.lacking)),
             "drawn/reward": statistics.fmean(row.total for one in self.rounds for row in one.scores),

@@ -1,4 +1,4 @@
-"""GRPO with an eye on its sampler: where vLLM generates, its log-probabilities are compared with the trainer's at every step."""
+"""Check the sampler of GRPO: compare vLLM's log-probabilities with the trainer's at every step."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ _TRL_METRIC = "sampling/sampling_logp_difference/mean"
 
 
 class CheckedSamplerTrainer(LengthChunkedTrainer):
-    """Logs the difference as `sampler_difference`, and stops above `sampler_limit`. Without vLLM there is none."""
+    """Log the difference as `sampler_difference` and stop above `sampler_limit`. Without vLLM there is none."""
 
     sampler_limit: float | None = None
 
@@ -26,7 +26,7 @@ class CheckedSamplerTrainer(LengthChunkedTrainer):
 
 
 def disagreement(difference: float, limit: float) -> str:
-    """What to tell of a sampler that is not the policy."""
+    """Return the message for a sampler that differs from the policy."""
     return (
         f"sampler and trainer disagree: of the tokens that vLLM has just sampled, the trainer's log-probabilities differ by "
         f"{difference:.3f} on average, more than limits.sampler_difference = {limit:g}\n"
@@ -35,5 +35,5 @@ def disagreement(difference: float, limit: float) -> str:
         "  Check that the server serves this model and is no other run's, and that vllm has the tested version (r1 doctor). "
         "Healthy runs in bfloat16 are at 0.01 to 0.04; generation.top_p or top_k that cut the distribution, and mixtures of "
         "experts, are higher: raise the limit for those.\n"
-        "  --resume goes on from the last checkpoint; with generation.backend=transformers a new run needs no sync"
+        "  --resume continues from the last checkpoint; with generation.backend=transformers a new run needs no sync"
     )

@@ -1,9 +1,9 @@
 """Attempts of several turns in training: the turn loop of `rollout`, with TRL's generation as the policy.
 
-TRL has a loop of its own for tools (`environment_factory`). It goes on only where the model calls a tool, through a chat
-template that knows tools; it bounds neither the time nor the number of calls, and says nothing to a call that cannot be read. A
-game without tools it cannot play. So the loop is ours, the same as in evaluation, bound by TRL's `rollout_func`, which is marked
-experimental: nothing else of r1sdk touches it.
+TRL has its own tool loop (`environment_factory`). It continues only if the model calls a tool, through a chat template that knows
+tools; it bounds neither the time nor the number of calls, does not answer a malformed call, and cannot play a game without tools.
+So r1sdk uses its own loop, the same as in evaluation, and binds it by TRL's `rollout_func`, which is marked experimental.
+`dynamic_sampling` swaps that function while it hands a batch over; nothing else touches it.
 """
 
 import json
@@ -23,30 +23,30 @@ from ...rollout.sessions import session_of
 from ...scoring.blocking import run_blocking
 from .reward_columns import task_row
 
-_TASK = "task"  # the key of a prompt's last message that holds the task: TRL gives a `rollout_func` the prompts and nothing else
+_TASK = "task"  # the key of a prompt's last message that holds the task, because TRL gives a `rollout_func` only the prompts
 
 
 def session_row(task: Task) -> dict[str, Any]:
-    """A task as a row of TRL's dataset, for attempts of several turns."""
+    """Return a task as a row of TRL's dataset, for attempts of several turns."""
     row = task_row(task)
     *before, last = task.prompt
     return {**row, "prompt": [*before, {**last, _TASK: row["task"]}]}
 
 
 class SessionRollouts:
-    """A `rollout_func`: each prompt of a batch attempted in a session of its own."""
+    """A `rollout_func` that attempts each prompt of a batch in its own session."""
 
     __name__ = "sessions"
 
     def __init__(self, environment: Environment, limits: SessionLimits, tokenizer: Any, ends: frozenset[int]) -> None:
-        """Raises: R1Error where the chat template cannot go on after a reply."""
+        """Raises: R1Error if the chat template cannot continue after a reply."""
         self.environment = environment
         self.limits = limits
         self.ends = ends
         self.writer = TurnWriter(tokenizer)
 
     def __call__(self, prompts: list[list[Message]], trainer: Any) -> dict[str, Any]:
-        """The tokens of each attempt, which of them the model sampled (`env_mask`), and the attempt itself (`rollout`)."""
+        """Return the tokens of each attempt, a mask of those that the model sampled (`env_mask`), and the attempt (`rollout`)."""
         says_logps = False
 
         def sample(rows: list[list[int]], most: int) -> Sampled:
@@ -72,7 +72,7 @@ class SessionRollouts:
         return Episode(task, session_of(self.environment, task) or _SINGLE, self.limits)
 
 
-_SINGLE = ToolSession(())  # of a task without a session, in a mixture with others: its first turn is its last
+_SINGLE = ToolSession(())  # for a task without a session in a mixture: its first turn is its last
 
 
 def _rollout(episode: Episode) -> Rollout:
@@ -82,7 +82,7 @@ def _rollout(episode: Episode) -> Rollout:
 
 @contextmanager
 def _at_most(trainer: Any, tokens: int) -> Iterator[None]:
-    """In which TRL generates no more than so many tokens at a time."""
+    """Limit TRL to `tokens` new tokens per call inside this context."""
     if trainer.use_vllm:
         holder, name = trainer.vllm_generation, "max_completion_length"
     else:

@@ -86,7 +86,7 @@ def signature_faults(wanted: Mapping[str, Sequence[str]]) -> list[str]:
 
 
 def _parameters(path: str) -> tuple[str, ...] | None:
-    """The names of the parameters of `module:Class.method`; None where there is no such thing."""
+    """Return the parameter names of `module:Class.method`; None if it does not exist."""
     module, _, name = path.partition(":")
     try:
         target: Any = import_module(module)

@@ -1,6 +1,6 @@
-"""The tasks that fresh groups are drawn for: a shuffled stream without end, or a curriculum by measured pass rate.
+"""Samplers of training tasks: an endless shuffled stream, or a curriculum by measured pass rate.
 
-One process draws for all. What it has drawn and learned is saved with each checkpoint, so a resumed run draws on.
+The main process samples for all. Its state is saved with each checkpoint, so a resumed run continues the same sequence.
 """
 
 import json
@@ -18,38 +18,38 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class GroupOutcome:
-    """What came of one group: of the completions that could be judged, how many were right."""
+    """The outcome of one group: how many of its verified completions were right."""
 
-    task: int  # its place in the training data
+    task: int  # its index in the training data
     right: int
     judged: int
 
 
 class TaskSampler(Protocol):
-    """Places of training tasks, from 0."""
+    """A sampler of training tasks by their index."""
 
     def first(self, count: int) -> list[int] | None:
-        """The tasks of a batch; None: those that the trainer's own sampler drew."""
+        """Return the tasks of a batch; None: use those that the trainer's own sampler drew."""
 
     def fresh(self, count: int, without: Collection[int]) -> list[int]:
-        """At most `count` other tasks, fewer where there are no more."""
+        """Return up to `count` further tasks that are not in `without`."""
 
     def learn(self, outcomes: Sequence[GroupOutcome]) -> dict[str, float]:
-        """Take note of what came of the groups drawn; metrics by name."""
+        """Update the sampler with the outcomes of its groups; return metrics by name."""
 
     def state(self) -> Json:
-        """Everything that the next draw depends on."""
+        """Return everything that the next draw depends on."""
 
     def restore(self, state: Json) -> None: ...
 
 
 class ShuffledTasks:
-    """All tasks in a shuffled order, over and over, each time in another."""
+    """All tasks in a shuffled order, pass after pass, each in a new order."""
 
     def __init__(self, size: int, seed: int) -> None:
         self.size, self.seed = size, seed
         self.position = 0
-        self._pass = -1  # whose order is in hand
+        self._pass = -1  # the pass that `_order` is of
         self._order: list[int] = []
 
     def first(self, count: int) -> None:
@@ -84,16 +84,16 @@ class ShuffledTasks:
 
 
 class Curriculum:
-    """Thompson sampling of pass rates (MoPPS, arXiv 2507.04632): each task's rate has a Beta distribution, uniform before the
-    first attempt; one value is drawn from each, and the tasks whose values lie nearest to the target are taken.
+    """Thompson sampling of pass rates (MoPPS, arXiv 2507.04632).
 
-    So a task is drawn the oftener the likelier its rate is near the target, and one that was never tried has its chance too.
+    Each task's pass rate has a Beta distribution, uniform before the first attempt. One value is drawn from each, and the tasks
+    whose values are nearest to the target are taken. Tasks that are likely near the target come more often; untried ones have a chance.
     """
 
     def __init__(
         self, size: int, seed: int, settings: CurriculumSettings, known: Mapping[int, tuple[float, float]] | None = None
     ) -> None:
-        """`known`: right and wrong completions of a task, by its place."""
+        """`known`: counts of right and wrong completions of a task, by its index."""
         import numpy as np
 
         self.seed, self.settings = seed, settings
@@ -115,7 +115,7 @@ class Curriculum:
         return [task for task in order if task not in left_out][:count]
 
     def learn(self, outcomes: Sequence[GroupOutcome]) -> dict[str, float]:
-        """Metrics: of the tasks drawn, the mean pass rate that was expected, and the share never tried before."""
+        """Update the counts; return the expected mean pass rate of the sampled tasks and the share never tried before."""
         right, wrong = self.counts[:, [outcome.task for outcome in outcomes]]
         metrics = {
             "curriculum/expected_pass_rate": float(((1 + right) / (2 + right + wrong)).mean()),
@@ -138,7 +138,7 @@ class Curriculum:
 
 
 def task_sampler_of(run: RunPlan, rows: Sequence[Mapping[str, Any]]) -> TaskSampler:
-    """What draws for `run`. `rows`: its training data, as `task_row` made it."""
+    """Return the task sampler of `run`. `rows`: its training data, made by `task_row`."""
     settings, seed = run.recipe.curriculum, run.recipe.seed
     if settings is None:
         return ShuffledTasks(len(rows), seed)
@@ -150,7 +150,7 @@ def task_sampler_of(run: RunPlan, rows: Sequence[Mapping[str, Any]]) -> TaskSamp
 
 
 def known_rates(run: RunPlan) -> dict[str, tuple[float, float]]:
-    """Right and wrong completions of the training tasks that `curriculum.pass_rates` knows, by id. Raises: R1Error."""
+    """Return counts of right and wrong completions by task id, from `curriculum.pass_rates`. Raises: R1Error."""
     settings = run.recipe.curriculum
     if settings is None or settings.pass_rates is None:
         return {}

@@ -1,6 +1,6 @@
-"""TRL's vLLM on a CPU: its weight sync replaced by ones that are right there. Never loaded where there is a GPU.
+"""TRL's vLLM on a CPU, with its weight sync replaced by versions that work there. Never loaded on a machine with a GPU.
 
-TRL syncs weights by a call that vLLM's CPU models do not take (colocate), or over NCCL, which no CPU has (server).
+TRL syncs weights by a call that vLLM's CPU models do not accept (colocate), or over NCCL, which needs GPUs (server).
 """
 
 import os
@@ -27,7 +27,7 @@ _SYNC_S = 600
 def on_a_cpu() -> Iterator[None]:
     """Give the GRPOTrainer that is made inside this context an engine that runs on a CPU."""
     check_signatures(VLLM_ON_CPU)
-    # TRL finds them by name in its modules, and takes no others.
+    # TRL looks these up by name in its modules and accepts no others.
     stand_ins = (
         (grpo_trainer, "VLLMGeneration", CpuGeneration),
         (vllm_generation, "VLLMClient", FileClient),
@@ -44,7 +44,7 @@ def on_a_cpu() -> Iterator[None]:
 
 
 class CpuGeneration(VLLMGeneration):  # type: ignore[misc]
-    """Of mode colocate: the whole model given anew at each sync."""
+    """Mode colocate: each sync reloads the whole model."""
 
     def sync_weights(self) -> None:
         if self.mode != "colocate":
@@ -56,10 +56,10 @@ class CpuGeneration(VLLMGeneration):  # type: ignore[misc]
 
 
 class FileClient(VLLMClient):  # type: ignore[misc]
-    """Of mode server: the weights go through a file in shared memory, and the server's worker takes them from there."""
+    """Mode server: each sync writes the weights to a file in shared memory, and the server's worker reads them there."""
 
     def init_communicator(self, device: Any = 0) -> None:
-        """None is needed. The folder goes with this object."""
+        """Make the folder for the weights file, which is deleted with this object. No communicator is needed."""
         shared = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
         self._folder = tempfile.TemporaryDirectory(prefix="r1-weights-", dir=shared)
 

@@ -1,4 +1,4 @@
-"""A vLLM server beside a run: started, waited for, watched, ended. It takes the trainer's weights at each step."""
+"""The vLLM server of a run: start it, wait for it, watch it, end it. It receives the trainer's weights at each step."""
 
 import json
 import os
@@ -21,15 +21,17 @@ from ...recipe.key_groups import VllmSettings
 from ...storage.run_folder import RunFolder
 
 LOG = "vllm.log"
-SERVER_URL = "R1_VLLM_URL"  # where the job of a cluster has started the server
-_OF_A_RANK = re.compile(r"(^|_)(RANK|WORLD_SIZE)$|^MASTER_|^ACCELERATE_|^TORCHELASTIC_")  # not for another program
+SERVER_URL = "R1_VLLM_URL"  # set by a cluster job that has started the server
+_OF_A_RANK = re.compile(
+    r"(^|_)(RANK|WORLD_SIZE)$|^MASTER_|^ACCELERATE_|^TORCHELASTIC_"
+)  # the server must not inherit these
 _POLL_S = 0.5
-_ASK_S = 10.0  # for an answer to a question that takes no work
-_END_S = 20.0  # to end by itself
+_ASK_S = 10.0  # to answer a request that takes no work
+_END_S = 20.0  # to end by itself after SIGTERM
 
 
 class VllmServer:
-    """A server at `url`, and its process where it is ours."""
+    """A server at `url`, with its process if this run started it."""
 
     def __init__(self, url: str, settings: VllmSettings, log: Path, process: "subprocess.Popen[bytes] | None") -> None:
         self.url = url
@@ -40,7 +42,7 @@ class VllmServer:
 
     @classmethod
     def start(cls, folder: RunFolder, where: str, settings: VllmSettings, visible: str | None) -> "VllmServer":
-        """A server of the model at `where` on this machine. `visible`: the GPUs it sees, None for all."""
+        """Start a server for the model at `where` on this machine. `visible`: the GPUs that it sees; None: all."""
         port, log = free_port(), folder.path / LOG
         arguments = [str(folder.path), "--port", str(port), "--model", where, "--parent", str(os.getpid())]
         own = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
@@ -53,13 +55,13 @@ class VllmServer:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the run, which ends it
+                start_new_session=True,  # Ctrl-C goes to the run, which ends the server
                 env={**outside, **own},
             )
         return cls(f"http://127.0.0.1:{port}", settings, log, process)
 
     def wait(self) -> None:
-        """Until it answers. Raises: R1Error where it ends, or does not answer in time."""
+        """Wait until the server answers. Raises: R1Error if it ends or does not answer in time."""
         deadline = time.monotonic() + self.settings.start_timeout_s
         while not self.healthy():
             if (ended := self._ended()) is not None:
@@ -72,23 +74,23 @@ class VllmServer:
             time.sleep(_POLL_S)
 
     def healthy(self) -> bool:
-        """Whether it answers, and says that it is well."""
+        """True if the server answers its health check."""
         try:
             return _get(f"{self.url}/health", _ASK_S)[0] == 200
         except (OSError, HTTPException):
             return False
 
     def check(self, cuda: bool) -> None:
-        """Raises: R1Error where it cannot take weights, or says other log-probabilities than those it sampled from."""
+        """Raises: R1Error if the server accepts no weights, or reports log-probabilities other than those it sampled from."""
         try:
             status, body = _get(f"{self.url}/server_info?config_format=json", 12 * _ASK_S)
             if status == 404:
-                raise R1Error(f"the vLLM server at {self.url} takes no weights: start it with VLLM_SERVER_DEV_MODE=1")
+                raise R1Error(f"the vLLM server at {self.url} accepts no weights: start it with VLLM_SERVER_DEV_MODE=1")
             config = json.loads(body)["vllm_config"]
             logprobs, transfer = config["model_config"]["logprobs_mode"], config["weight_transfer_config"]
         except (OSError, HTTPException, ValueError, KeyError, TypeError) as error:
             raise R1Error(
-                f"the vLLM server at {self.url} does not say how it is set: {type(error).__name__}: {error}"
+                f"the vLLM server at {self.url} does not report its settings: {type(error).__name__}: {error}"
             ) from error
         if logprobs != "processed_logprobs":
             raise R1Error(f"the vLLM server at {self.url}: start it with --logprobs-mode processed_logprobs")
@@ -98,11 +100,13 @@ class VllmServer:
             )
 
     def guard(self, client: Any) -> None:
-        """Have `client`, TRL's, wait no longer than the settings say, and explain what it meets."""
+        """Bound the waits of TRL's `client` by the settings, and explain its errors."""
         from requests.adapters import HTTPAdapter
 
         for scheme in ("http://", "https://"):
-            client.session.mount(scheme, HTTPAdapter(pool_maxsize=64))  # no silent minutes of attempts at a dead server
+            client.session.mount(
+                scheme, HTTPAdapter(pool_maxsize=64)
+            )  # no silent minutes of retries against a dead server
         timeout = (_ASK_S, self.settings.request_timeout_s)
 
         def guarded(ask: Callable[..., Any]) -> Callable[..., Any]:
@@ -117,16 +121,16 @@ class VllmServer:
         client._post, client._get = guarded(client._post), guarded(client._get)
 
     def lost(self, what: str) -> R1Error:
-        """The error of a run whose server failed."""
-        time.sleep(_POLL_S)  # one that is ending has ended then
+        """Return the error of a run whose server failed."""
+        time.sleep(_POLL_S)  # so that a server that is ending has ended
         ended = self._ended()
         return R1Error(
             f"the vLLM server at {self.url} " + (f"{ended}" if ended else f"failed: {what}") + self._tail() + "\n"
-            "  --resume goes on from the last checkpoint, with a server that is well"
+            "  --resume continues from the last checkpoint, with a working server"
         )
 
     def watch(self, fail: Callable[[str], None]) -> None:
-        """Call `fail` with the reason, in a thread, once it has been dead or silent for `lost_after_s`.
+        """Watch the server from a thread, and call `fail` with the reason if it is dead or silent for `lost_after_s`.
 
         The trainer may then wait where no exception reaches it: in a broadcast of weights to a process that is gone.
         """
@@ -143,7 +147,7 @@ class VllmServer:
         threading.Thread(target=look, name="vllm-watch", daemon=True).start()
 
     def stop(self) -> None:
-        """End the process, if it is ours, and whatever it has started."""
+        """End the server's process and its children, if this run started it."""
         self._over.set()
         if self.process is None:
             return
@@ -153,7 +157,7 @@ class VllmServer:
         except subprocess.TimeoutExpired:
             pass
         try:
-            os.killpg(self.process.pid, signal.SIGKILL)  # it leads a group of its own
+            os.killpg(self.process.pid, signal.SIGKILL)  # it leads its own process group
         except ProcessLookupError:
             pass
         self.process.wait()
@@ -172,7 +176,7 @@ class VllmServer:
 
 
 def _get(url: str, timeout_s: float) -> tuple[int, bytes]:
-    """The status and the body of a reply. Raises: OSError, HTTPException."""
+    """Return the status and the body of a reply. Raises: OSError, HTTPException."""
     try:
         with urlopen(url, timeout=timeout_s) as reply:
             return reply.status, reply.read()

@@ -1,4 +1,4 @@
-"""What generates in GRPO, made ready: nothing for transformers; for vLLM its settings as TRL has them, and its server."""
+"""Prepare the sampler of GRPO: nothing for transformers; for vLLM the settings by TRL's names, and the server."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from .run_server import LOG, SERVER_URL, VllmServer, free_port
 
 @dataclass(frozen=True)
 class Sampler:
-    """An engine that a GRPOTrainer can be made with."""
+    """A sampler that a GRPOTrainer can be built with."""
 
     arguments: dict[str, Any] = field(default_factory=lambda: {"use_vllm": False})  # of GRPOConfig
     cpu: bool = False
@@ -28,7 +28,7 @@ class Sampler:
         return bool(self.arguments["use_vllm"])
 
     def making(self) -> AbstractContextManager[None]:
-        """In which the trainer is made."""
+        """Return the context in which the trainer is built."""
         if not (self.vllm and self.cpu):
             return nullcontext()
         from ..trl.vllm_on_cpu import on_a_cpu
@@ -36,12 +36,12 @@ class Sampler:
         return on_a_cpu()
 
     def made(self, trainer: Any, seed: int) -> None:
-        """What is left to do once `trainer` is there."""
+        """Finish the preparation once `trainer` is built."""
         from transformers import set_seed
 
         if self.server is not None:
             self.server.guard(trainer.vllm_generation.vllm_client)
-        # An engine in this process has seeded it by its number alone. Processes that share a model must draw alike.
+        # An engine in this process has seeded by its rank only. Processes that share a model must draw the same numbers.
         set_seed((seed * 1009 + trainer.accelerator.process_index // trainer.vllm_tensor_parallel_size) % 2**32)
 
 
@@ -49,7 +49,7 @@ TRANSFORMERS = Sampler()
 
 
 def announce(run: RunPlan, folder: RunFolder, processes: ProcessGroup = SINGLE_PROCESS) -> Backend:
-    """The backend of the run, said in its log and its manifest. Raises: R1Error where it cannot be imported."""
+    """Log the backend of the run and record it in the manifest. Raises: R1Error if it cannot be imported."""
     backend = run.backend
     generates_here = run.recipe.method != "generate" or run.recipe.collect.server is None
     if processes.main and generates_here:
@@ -59,10 +59,10 @@ def announce(run: RunPlan, folder: RunFolder, processes: ProcessGroup = SINGLE_P
         _prepare()
         try:
             import vllm  # noqa: F401
-        except Exception as error:  # it loads libraries that may not fit this machine
+        except Exception as error:  # its libraries may not fit this machine
             raise R1Error(
                 f"vllm cannot be imported: {type(error).__name__}: {str(error)[:300]}\n  r1 doctor says more; "
-                "generation.backend=transformers does without"
+                "generation.backend=transformers does not need it"
             ) from error
         if (server := _server_that_is_there(run, folder)) is not None:
             processes.run_on_main(lambda: _ready(server, folder))
@@ -78,7 +78,7 @@ def _server_that_is_there(run: RunPlan, folder: RunFolder) -> VllmServer | None:
 
 
 def _ready(server: VllmServer, folder: RunFolder) -> str:
-    """Its URL, once it answers. Raises: R1Error where it does not, or cannot be trained with."""
+    """Return the server's URL once it answers. Raises: R1Error if it does not, or cannot be used for training."""
     import torch
 
     folder.set_status("running", phase="waiting for the vLLM server")
@@ -101,7 +101,7 @@ def _prepare() -> None:
 
 @contextmanager
 def sampler(run: RunPlan, where: str, folder: RunFolder, processes: ProcessGroup = SINGLE_PROCESS) -> Iterator[Sampler]:
-    """What generates in the training of the model at `where`; a server that was started for it ends here. Raises: R1Error."""
+    """Yield the sampler for the model at `where`. A server that was started for it ends with the context. Raises: R1Error."""
     if run.backend.name == "transformers":
         yield TRANSFORMERS
         return
@@ -139,7 +139,7 @@ def sampler(run: RunPlan, where: str, folder: RunFolder, processes: ProcessGroup
 
 
 def _gpus_for(run: RunPlan) -> str | None:
-    """The GPUs for a server on this machine: those after the ones that the processes here train on. None: it needs none."""
+    """Return the GPUs for a server on this machine: those after the GPUs that train. None: it needs none."""
     gpus = run.machine.gpus
     if not gpus:
         return None
@@ -156,7 +156,7 @@ def _gpus_for(run: RunPlan) -> str | None:
 
 
 def _end(folder: RunFolder, server: VllmServer, reason: str) -> None:
-    """The run ends, from a thread, whatever its main one waits for."""
+    """End the run from a thread, even if the main thread is waiting."""
     folder.set_status("failed", message=reason)
     print(f"error: {reason}", flush=True)
     server.stop()

@@ -18,7 +18,7 @@ from ...storage.run_folder import RunFolder
 
 
 def arguments(recipe: Recipe, model: str, host: str, port: int, cuda: bool) -> list[str]:
-    """What vLLM's server is given."""
+    """Return the options of the vLLM server."""
     settings = recipe.generation.vllm
     memory = settings.gpu_memory_utilization
     options: dict[str, Any] = {
@@ -28,7 +28,7 @@ def arguments(recipe: Recipe, model: str, host: str, port: int, cuda: bool) -> l
         "seed": recipe.seed,
         "tensor-parallel-size": settings.tensor_parallel_size,
         "data-parallel-size": settings.data_parallel_size,
-        "logprobs-mode": "processed_logprobs",  # after temperature and truncation: what it sampled from
+        "logprobs-mode": "processed_logprobs",  # after temperature and truncation: the distribution that was sampled from
         "max-logprobs": -1,
     }
     if settings.max_model_len:
@@ -51,14 +51,14 @@ def _flag(key: str, value: Any) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class ServerNode:
-    """One machine of a server: its copies of the model, of those that all hold together. The first answers for all."""
+    """One node of a multi-node vLLM server and its data-parallel replicas. Node 0 serves the HTTP endpoint."""
 
     rank: int = 0
     machines: int = 1
     head: str = "127.0.0.1"
 
     def arguments(self, settings: VllmSettings, port: int) -> list[str]:
-        """What vLLM is given besides."""
+        """Return the further options of this node."""
         if self.machines == 1:
             return []
         local = settings.data_parallel_size // self.machines
@@ -72,7 +72,7 @@ class ServerNode:
 
 
 def serve(folder: RunFolder, model: str | None, host: str, port: int, part: ServerNode, more: list[str]) -> None:
-    """Become the server, or its part on this machine. Raises: R1Error."""
+    """Replace this process by the server, or by its node on this machine. Raises: R1Error."""
     import torch
 
     recipe, cuda = folder.recipe(), torch.cuda.is_available()
@@ -82,14 +82,14 @@ def serve(folder: RunFolder, model: str | None, host: str, port: int, part: Serv
         from ..models import locate
 
         model = locate(resolve_model(load_plugins(), recipe.model), folder.path / "base_model", recipe.seed)
-    os.environ["VLLM_SERVER_DEV_MODE"] = "1"  # else it takes no weights
+    os.environ["VLLM_SERVER_DEV_MODE"] = "1"  # without it the server accepts no weights
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     if not cuda:
         from ...rollout import vllm_cpu_engine as vllm_cpu
 
         vllm_cpu.prepare()
         os.environ.setdefault(*vllm_cpu.ONE_PROCESS)
-    # The program `vllm` does not start where the package is vllm-cpu; it alone knows how to be a part of several.
+    # The program `vllm` does not start with the package vllm-cpu, but only it can run several nodes.
     program = ["vllm.entrypoints.openai.api_server"] if part.machines == 1 else ["vllm.entrypoints.cli.main", "serve"]
     given = [*arguments(recipe, model, host, port, cuda), *part.arguments(recipe.generation.vllm, port), *more]
     os.execv(sys.executable, [sys.executable, "-m", *program, *given])
