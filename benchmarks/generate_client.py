@@ -96,7 +96,7 @@ def generate(url: str, requests: int, concurrent: int) -> None:
     from r1sdk.generation import ServerSource, collect, plan_of
     from r1sdk.generation.plan import server_of
     from r1sdk.planning.resolve import plan_run
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import Recipe
 
     env = {"name": "countdown", "options": {"train_size": requests}}

@@ -186,7 +186,7 @@ def idle() -> None:
 def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:
     """The composed run, and the folder of its random weights."""
     from r1sdk.planning.resolve import plan_run
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import load_recipe
 
     folder = scratch / "model"

@@ -114,7 +114,7 @@ def tell(options: argparse.Namespace, rounds: list[dict[str, Turn]], world: int)
 def prepare(options: argparse.Namespace, scratch: Path, processes: Any) -> tuple[Any, str]:
     """The composed run, and the folder of its weights."""
     from r1sdk.planning.resolve import plan_run
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import load_recipe
     from r1sdk.training.models import locate
 

@@ -51,7 +51,7 @@ from .records import Completion, Message, Rollout, Score, SessionLog, Status, Su
 from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
 from .rollout.tools import describe_tools, with_tools
 from .scoring.isolation import isolated
-from .scoring.verification import gold_reply_of, verify_with
+from .scoring.verification import gold_reply_of, verify_with, wrong_replies_of
 from .servers import Refused, Server, ServerReply, ServerSession
 from .servers.hub import reach_hub
 from .workers import Outcome, call_isolated
@@ -63,14 +63,15 @@ if TYPE_CHECKING:
     from .api.naming import load_recipe
     from .api.scoring import score
     from .api.training import TrainedRun, TrainOptions, train
+    from .evaluation.evaluation_summary import Evaluation
     from .evaluation.statistics import Estimate
-    from .evaluation.summary import Evaluation
-    from .plugins.registry import Registry, load_plugins, verifier_of
+    from .plugins.loading import load_plugins, verifier_of
+    from .plugins.registry import Registry
     from .training.trl.for_trl import for_trl
 
 LAZY = {  # for programs, not for plugins: the verbs and their records; loaded when asked for
     "Estimate": "r1sdk.evaluation.statistics",
-    "Evaluation": "r1sdk.evaluation.summary",
+    "Evaluation": "r1sdk.evaluation.evaluation_summary",
     "GeneratedData": "r1sdk.api.generating",
     "Registry": "r1sdk.plugins.registry",
     "TrainOptions": "r1sdk.api.training",
@@ -79,11 +80,11 @@ LAZY = {  # for programs, not for plugins: the verbs and their records; loaded w
     "evaluate": "r1sdk.api.evaluating",
     "for_trl": "r1sdk.training.trl.for_trl",
     "generate": "r1sdk.api.generating",
-    "load_plugins": "r1sdk.plugins.registry",
+    "load_plugins": "r1sdk.plugins.loading",
     "load_recipe": "r1sdk.api.naming",
     "score": "r1sdk.api.scoring",
     "train": "r1sdk.api.training",
-    "verifier_of": "r1sdk.plugins.registry",
+    "verifier_of": "r1sdk.plugins.loading",
 }
 
 __all__ = [
@@ -168,6 +169,7 @@ __all__ = [
     "verifier_option",
     "verify_with",
     "with_tools",
+    "wrong_replies_of",
 ]
 
 

@@ -58,10 +58,11 @@ def from_recipe(key: str) -> Any:
 class Environment(Protocol):
     """A source of tasks that also verifies attempts at them. Register the class; its fields are its options.
 
-    Two optional methods serve every run. `summary() -> str` returns one line that describes the tasks; it is printed at the
+    Three optional methods serve every run. `summary() -> str` returns one line that describes the tasks; it is printed at the
     start. `gold_reply(task) -> str | None` returns a reply with the task's gold answer. Before training each gold reply must
     earn 1.0, so that no task is trained on that cannot be verified. Without the method the task's `answer` in the reply
-    format is tried; None means that there is nothing to check.
+    format is tried; None means that there is nothing to check. `wrong_replies(task)` yields replies close to the right one
+    that must earn less than 1.0; the same check tries some of them.
 
     Three more serve work on data. `rows(split)` returns each task with its problem, which is the prompt without added
     instructions, and its source row. `faults(split)` returns the fault of each row that makes no task. `sampling` holds the
@@ -162,7 +163,7 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Guarantee:
-    """One thing that a program in a sandbox must not be able to do, and if that holds on this machine."""
+    """One thing that a program in a sandbox must not be able to do, and the result of testing it on this machine."""
 
     name: str  # "network", "files"
     holds: bool  # on this machine, now

@@ -16,7 +16,7 @@ from .conformance import TIMEOUT_S, Subject, check_plugins, choose
 from .conformance.trial_replies import HOSTILE, Finish, attempt, in_format
 from .contracts import Environment, Verifier, takes_group
 from .errors import PluginError
-from .plugins.registry import load_plugins
+from .plugins.loading import load_plugins
 from .recipe.key_groups import SessionLimits
 from .records import Rollout, Task, Verdict
 from .rollout.episode import Episode

@@ -229,6 +229,7 @@ def _print_split(split: "SplitReport") -> None:
     _listed("  duplicates", split.duplicates)
     _listed("  duplicates that disagree", split.disagreeing)
     _listed("  gold answers that cannot be verified", [str(fault) for fault in split.gold])
+    _listed("  gold answers that pay a wrong answer too", [str(suspect) for suspect in split.suspects])
     _listed("  prompts that leave no room for the reply", split.too_long)
     if split.empty:
         typer.echo("  empty cells: " + ", ".join(f"{name} {count}" for name, count in split.empty.items()))

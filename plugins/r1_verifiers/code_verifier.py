@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .code.tests import Tests
 
 # Columns that belong to the tests.
-_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker", "imports", "shape")
+_KEPT = ("language", "timeout_s", "memory_bytes", "tolerance", "prelude", "checker", "imports")
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import r1sdk
 
 from .cells import cell_text
 
 _GSM8K = "####"  # stands before the answer at the end of a solution
-_LAST_NUMBER = re.compile(r"[0-9]{1,15}(?=[^0-9]*\Z)")
+_OPTION = re.compile(r"\(?[A-J]\)?")
+
+
+class MathsGold(NamedTuple):
+    """A gold answer as it is written, and the problem: a left side that stands in it may name the answer."""
+
+    text: str
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class MathsVerifier:
     mode: Literal["r1", "trl"] = "r1"  # "trl": as TRL's accuracy_reward judges the whole reply
     timeout_s: float = 5.0  # to check one answer
 
-    reads: ClassVar[Sequence[str]] = ("answer",)
+    reads: ClassVar[Sequence[str]] = ("answer",)  # and `choices`, to see whether an answer is the letter of one
 
     def __post_init__(self) -> None:
         if not self.timeout_s > 0:
@@ -34,20 +41,46 @@ class MathsVerifier:
             raise r1sdk.R1Error("the verifier maths needs: pip install 'r1sdk[maths]'")
 
     def pose(self, row: r1sdk.RowView) -> r1sdk.Posed:
-        """Return the answer column as the gold answer; of a whole solution of GSM8K, what stands behind its mark."""
-        return r1sdk.Posed(answer=cell_text(row.get("answer")).rpartition(_GSM8K)[2].strip())
+        """Return the answer column as the gold answer; of a whole solution of GSM8K, what stands behind its mark.
 
-    def read_gold(self, task: r1sdk.Task) -> str:
-        """Return the text of the gold answer; the workers that compare keep it parsed. Raises: Unverifiable."""
+        A list of answers is one answer of several parts. Raises: R1Error for an object, and for the letter of an option that
+        the problem does not show.
+        """
+        value = row.get("answer")
+        if isinstance(value, Mapping):
+            raise r1sdk.R1Error(
+                f"the answer is an object with the keys {', '.join(map(str, value))}: a text was expected"
+            )
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            texts = [cell_text(one).strip() for one in value]
+            return r1sdk.Posed(answer=texts[0] if len(texts) == 1 else cell_text(texts))
+        answer = cell_text(value).rpartition(_GSM8K)[2].strip()
+        if _OPTION.fullmatch(answer) and (options := row.find("choices")) and not _shows(row.problem, options):
+            raise r1sdk.R1Error(
+                f"the answer is {answer}, and the problem does not show the options"
+                "\n  set the option verifier to choice, which lists them below the problem"
+            )
+        return r1sdk.Posed(answer=answer)
+
+    def read_gold(self, task: r1sdk.Task) -> MathsGold:
+        """Return the gold answer and the problem. Raises: Unverifiable where it says nothing that can be verified."""
         if task.answer is None:
             raise r1sdk.Unverifiable("the task has no gold answer")
-        return task.answer
+        if self.mode == "r1":
+            from .maths.judging import gold_value
 
-    async def verify(self, gold: str, reply: r1sdk.Submission) -> r1sdk.Verdict:
+            try:
+                gold_value(task.answer)
+            except ValueError as error:
+                raise r1sdk.Unverifiable(f"the gold answer {task.answer!r:.80}: {error}") from None
+        asked = "\n".join(str(message["content"]) for message in task.prompt if message["role"] == "user")
+        return MathsGold(task.answer, asked)
+
+    async def verify(self, gold: MathsGold, reply: r1sdk.Submission) -> r1sdk.Verdict:
         """Return 1.0 for an answer that equals `gold`, in whatever notation."""
         from .maths.pooled_check import judged  # here, because its many patterns take long to compile
 
-        return await judged(reply.text, gold, self.mode, self.timeout_s)
+        return await judged(reply.text, gold.text, self.mode, self.timeout_s, gold.problem)
 
     def gold_reply(self, task: r1sdk.Task) -> str | None:
         """Return the reply that gives the gold answer; None for a task without one."""
@@ -58,19 +91,15 @@ class MathsVerifier:
             gold = rf"\boxed{{{gold.strip().strip('$')}}}"  # elsewhere TRL does not look
         return r1sdk.reply_with(gold)
 
-    def variants(self, gold: str) -> Iterator[str]:
-        """Yield the gold answer with its last number one larger, and ten times as large; without one, another letter or a denial."""
-        number = _LAST_NUMBER.search(gold)
-        word = gold.strip()
-        if number is not None:
-            digits = [str(int(number[0]) + 1).zfill(len(number[0]))]
-            if int(number[0]) and gold[: number.start()][-1:] not in (
-                ".",
-                ",",
-            ):  # a zero behind a decimal changes nothing
-                digits.append(number[0] + "0")
-            changed = [gold[: number.start()] + other + gold[number.end() :] for other in digits]
-        else:
-            changed = [chr(ord(word) + 1) if re.fullmatch("[A-Da-d]", word) else f"not {word}"]
-        for text in changed:
+    def variants(self, gold: MathsGold) -> Iterator[str]:
+        """Yield wrong answers close to `gold`: a number changed, a sign, a unit, an item dropped, a fraction upside down."""
+        from .maths import variants
+
+        for text in variants(gold.text):
             yield rf"\boxed{{{text.strip().strip('$')}}}" if self.mode == "trl" and r"\boxed" not in text else text
+
+
+def _shows(problem: str, options: Any) -> bool:
+    """Return True if the text of the problem holds its options."""
+    texts = options if isinstance(options, Sequence) and not isinstance(options, str) else [options]
+    return all(cell_text(text).strip() in problem for text in texts)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..doctor import Finding
     from ..errors import nearest, raise_all
+    from ..evaluation.evaluation_summary import Evaluation
     from ..evaluation.rescore import Tally
-    from ..evaluation.summary import Evaluation
     from ..planning.build import first_task
     from ..recipe.layers import dotted
     from ..rollout.sessions import has_sessions
@@ -35,7 +35,7 @@ LAZY = {  # name -> the module that has it
     "Comparison": ".evaluating",
     "EnvironmentJudge": ".environment_judge",
     "EvaluatedEnvironment": ".naming",
-    "Evaluation": "..evaluation.summary",
+    "Evaluation": "..evaluation.evaluation_summary",
     "Finding": "..doctor",
     "GeneratedData": ".generating",
     "IncompleteData": ".generating",

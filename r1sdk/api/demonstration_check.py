@@ -7,7 +7,7 @@ from ..errors import R1Error
 from ..planning.build import build_demonstrations
 from ..planning.model_source import resolve_model
 from ..planning.named_recipe import resolve_recipe
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from .naming import Sets, as_sets
 
 

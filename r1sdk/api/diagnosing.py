@@ -16,7 +16,7 @@ from ..launch.prepare import RUNS
 from ..planning.model_source import resolve_model
 from ..planning.named_recipe import resolve_recipe
 from ..planning.resolve import plan_run
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from .naming import Sets, as_sets, as_start
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from ..contracts import Environment
 from ..errors import RewardError
 from ..planning.build import build_environment
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from ..records import Completion, Message, Rollout, Task, Verdict
 from ..scoring.score_rollouts import verify
 

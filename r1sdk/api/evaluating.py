@@ -9,10 +9,10 @@ from typing import Any
 
 from ..errors import RecipeError
 from ..evaluation.evaluation_folder import EvaluationFolder
+from ..evaluation.evaluation_summary import Evaluation
 from ..evaluation.statistics import Difference
-from ..evaluation.summary import Evaluation
 from ..launch.supervise import say
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from ..progress.bars import progress as bar
 from ..rollout.sampling import Generator
 from .evaluation_setup import Setup, load_generator, set_up

@@ -13,7 +13,7 @@ from ..generation.work import discard
 from ..launch.supervise import say
 from ..planning.named_recipe import resolve_recipe
 from ..planning.resolve import plan_run
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from ..progress.bars import metered
 from ..training.generation_source import source_of
 from .naming import Rewards, Sets, as_sets, run_recipe, take_objects
@@ -28,17 +28,17 @@ class GeneratedData:
     path: Path  # .jsonl or .parquet
     card: Path  # a page that says how it was made
     work: Path  # the folder that holds every answer
-    rule: str  # by which answers were kept
-    kept: int
-    answers: int  # that came, kept or not
-    wanted: int
+    rule: str  # that selected the kept answers
+    kept: int  # answers in the file
+    answers: int  # received, kept or not
+    wanted: int  # answers requested in all
     duplicates: int  # left out
-    empty: int  # answers without a text, left out
-    accuracy: Estimate  # before choosing
-    prompt_tokens: int
-    completion_tokens: int
-    unmetered: int  # answers whose server does not say how many tokens they took
-    retried: int  # requests that were sent again
+    empty: int  # answers without text, left out
+    accuracy: Estimate  # before selection
+    prompt_tokens: int  # as reported by the server
+    completion_tokens: int  # of all answers
+    unmetered: int  # answers whose server did not report its tokens
+    retried: int  # number of retries
     cost: float | None  # in the currency of `price`
     unjudged: int  # answers that could not be judged
     failures: Mapping[str, int]  # by reason: answers that did not come

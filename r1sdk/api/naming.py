@@ -11,7 +11,8 @@ from ..errors import R1Error, RecipeError, nearest
 from ..evaluation.evaluation_folder import part_folder, read_lines, read_plan
 from ..planning.build import build_environment
 from ..planning.named_recipe import resolve_recipe
-from ..plugins.registry import Registry, load_plugins
+from ..plugins.loading import load_plugins
+from ..plugins.registry import Registry
 from ..recipe.schema import Recipe
 from ..storage.run_folder import RunFolder
 

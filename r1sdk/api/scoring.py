@@ -11,7 +11,7 @@ from ..evaluation.rescore import Tally, rescore
 from ..planning.build import build_environment, build_rewards
 from ..planning.model_source import resolve_model
 from ..planning.named_recipe import resolve_recipe
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from ..records import Completion, Rollout, Score, Task
 from ..scoring.score_rollouts import Rewards as BuiltRewards
 from ..storage.rollout_rows import CompletionColumns, Tokenize, count_rows, read_groups

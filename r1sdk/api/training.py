@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from ..doctor.recipe_checks import before_training
 from ..errors import RecipeError, nearest, raise_all
-from ..evaluation.summary import Evaluation
+from ..evaluation.evaluation_summary import Evaluation
 from ..launch.pipelines import (
     pipeline_file,
     read_stages,
@@ -24,7 +24,8 @@ from ..launch.supervise import header, say, supervise, warn
 from ..planning.named_recipe import resolve_recipe
 from ..planning.resolve import plan_run
 from ..planning.stages import to_yaml
-from ..plugins.registry import Registry, load_plugins
+from ..plugins.loading import load_plugins
+from ..plugins.registry import Registry
 from ..recipe.layers import overlay, under
 from ..recipe.schema import Recipe
 from ..storage.run_folder import RunFolder
@@ -91,7 +92,7 @@ SWITCHES = (
 class TrainedRun:
     """A run of `train`: its folder, the held-out evaluations before and after, and the trained model."""
 
-    folder: Path
+    folder: Path  # the run folder, or the pipeline's
     state: Literal["finished", "submitted", "prepared"]  # submitted: to Slurm; prepared: `command` starts it
     before: Evaluation | None  # None: not evaluated
     after: Evaluation | None  # None: not evaluated, or not trained yet

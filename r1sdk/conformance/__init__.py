@@ -5,7 +5,9 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from ..errors import R1Error, RecipeError, UnknownName
-from ..plugins.registry import Entry, Registry, installed
+from ..plugins.entry import Entry
+from ..plugins.loading import installed
+from ..plugins.registry import Registry
 from .declared import check_declared
 from .findings import ContractFinding, Report, Subject, failed, passed
 from .loading_cost import check_loading

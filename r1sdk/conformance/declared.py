@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 from ..contracts import ENVIRONMENTS, SANDBOX, VERIFIER
-from ..plugins.registry import Entry, Registry, installed
+from ..plugins.entry import Entry
+from ..plugins.loading import installed
+from ..plugins.registry import Registry
 from ..plugins.trl_functions import TrlReward
 from .findings import ContractFinding, Subject, failed, passed
 

@@ -19,12 +19,12 @@ TIMEOUT_S = 60.0
 _PROGRAM = """
 import json, sys, time
 from importlib.metadata import EntryPoint
-import r1sdk.plugins.registry, asyncio
+import r1sdk.plugins.loading, asyncio
 point = EntryPoint(*json.loads(sys.argv[1]))
 sys.stdout = sys.stderr
 sys.stderr.write("from here\\n")
 started = time.process_time()
-found = r1sdk.plugins.registry.load_plugins({"it": point.load})
+found = r1sdk.plugins.loading.load_plugins({"it": point.load})
 seconds = time.process_time() - started
 loaded = [name for name in json.loads(sys.argv[2]) if name in sys.modules]
 json.dump({"seconds": seconds, "heavy": loaded, "failures": found.failures}, sys.__stdout__)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ..plugins.registry import load_plugins
+from ..plugins.loading import load_plugins
 from . import environment_steps, reward_steps, sandbox_steps, verifier_steps
 from .findings import Subject
 from .steps import TrialCandidate, TrialStep, run_guarded

@@ -22,7 +22,8 @@ class Overlap:
     """An index of benchmark problems.
 
     Two problems overlap if they have `n` consecutive words in common, ignoring case and punctuation. A problem of fewer than
-    `n` words overlaps only with an identical one, punctuation included, because `2 + 3` and `2 - 3` have the same words.
+    `n` words, on either side, overlaps only with one that is the same except for case and spaces. There punctuation counts,
+    because `2 + 3` and `2 - 3` have the same words.
     """
 
     n: int = 8

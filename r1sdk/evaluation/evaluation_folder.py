@@ -22,8 +22,8 @@ from ..storage.atomic import replace_file
 from ..storage.rollout_rows import saved_rollout
 from ..storage.run_folder import RunFolder, rollout_line
 from .attempts import Progress, attempts, tasks_per_chunk
+from .evaluation_summary import Evaluation, summarize
 from .statistics import Difference, difference
-from .summary import Evaluation, summarize
 
 
 class EvaluationFolder:

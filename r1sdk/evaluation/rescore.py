@@ -1,6 +1,5 @@
 """Verify and score saved rollouts again, to try rewards and verifiers without a model, and tally the scores."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -8,6 +7,7 @@ from typing import Any
 
 from ..contracts import Environment
 from ..records import Rollout, Score
+from ..scoring.blocking import run_blocking
 from ..scoring.score_rollouts import Rewards, score_rewards, verify
 from .statistics import Estimate, estimate
 
@@ -25,10 +25,10 @@ def rescore(
     for group in groups:
         waiting.append(group)
         if sum(map(len, waiting)) >= chunk:
-            yield asyncio.run(_score(waiting, environment, rewards))
+            yield run_blocking(_score(waiting, environment, rewards))
             waiting = []
     if waiting:
-        yield asyncio.run(_score(waiting, environment, rewards))
+        yield run_blocking(_score(waiting, environment, rewards))
 
 
 async def _score(

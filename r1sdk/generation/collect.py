@@ -9,7 +9,7 @@ from itertools import groupby
 from ..errors import R1Error
 from ..evaluation.statistics import estimate
 from ..records import Rollout, Score
-from ..scoring.blocking import first_error
+from ..scoring.blocking import first_error, run_blocking
 from ..scoring.score_rollouts import score_rewards, verify
 from .card import write_card
 from .collected import Collected
@@ -33,7 +33,7 @@ def collect(plan: Plan, source: AnswerSource, show: Callable[[Meter], None] | No
 
     with WorkFolder(plan) as work:
         failures: Counter[str] = Counter()
-        asyncio.run(_work(work, source, failures, show or (lambda meter: None)))
+        run_blocking(_work(work, source, failures, show or (lambda meter: None)), cancels=True)
         collected = _choose(work, failures)
         write_rows(work, collected)
         write_card(collected)
@@ -92,7 +92,7 @@ async def _verify(work: WorkFolder, queue: "asyncio.Queue[Key | None]") -> None:
 
 
 def _verdicts(rollouts: list[Rollout], plan: Plan) -> list[Rollout]:
-    return asyncio.run(verify(rollouts, plan.environment))
+    return run_blocking(verify(rollouts, plan.environment))
 
 
 def _choose(work: WorkFolder, failures: Counter[str]) -> Collected:
@@ -104,7 +104,7 @@ def _choose(work: WorkFolder, failures: Counter[str]) -> Collected:
     empty = 0
     for same in _groups_of_one_size(work):
         rollouts = [work.rollout(key) for keys in same for key in keys]
-        scored = iter(asyncio.run(score_rewards(rollouts, plan.rewards, len(same[0]))))
+        scored = iter(run_blocking(score_rewards(rollouts, plan.rewards, len(same[0]))))
         verified = iter(rollouts)
         for keys in same:
             group = [next(verified) for _ in keys]

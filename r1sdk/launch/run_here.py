@@ -1,39 +1,66 @@
 """Train a prepared run in this process, for rewards and environments that are objects of the program."""
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import TextIOBase
+from pathlib import Path
+from typing import TextIO
 
-from ..errors import R1Error, RecipeError
+from ..errors import RecipeError
 from ..planning.run_plan import RunPlan
 from ..plugins.registry import Registry
 from ..progress.live import view_for, watch
 from ..storage.run_folder import RunFolder
 
+
+class _LogStream(TextIOBase):
+    """Writes to the log of the run that trains now; libraries that keep it as their stderr find it open after the run, too."""
+
+    def __init__(self) -> None:
+        self._file: TextIO | None = None
+
+    def write(self, text: str) -> int:
+        target = self._file or sys.__stderr__
+        return len(text) if target is None else target.write(text)
+
+    def flush(self) -> None:
+        if self._file is not None:
+            self._file.flush()
+
+    @contextmanager
+    def into(self, path: Path) -> Iterator[None]:
+        with path.open("a", encoding="utf-8", errors="replace") as file:
+            self._file = file
+            try:
+                yield
+            finally:
+                self._file = None
+
+
+_LOG = _LogStream()
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def check_objects(plan: RunPlan, names: list[str]) -> None:
     """Raises: RecipeError where more than this process trains, so that the objects `names` would not be there."""
-    recipe, reasons = plan.recipe, list[R1Error]()
-    what = f"{', '.join(names)}: an object of this program is known to this process only, and"
-    do = "\n  register it as a plugin (r1 new), or name it as module:function"
+    recipe, count = plan.recipe, len(plan.machine.gpus)
     if recipe.launch.launcher != "local":
-        reasons.append(RecipeError(f"{what} launcher {recipe.launch.launcher} trains in another one{do}"))
+        reason = f"launcher {recipe.launch.launcher} trains in another one"
     elif plan.accelerate is not None:
-        reasons.append(RecipeError(f"{what} --accelerate {recipe.launch.accelerate} trains in others{do}"))
+        reason = f"--accelerate {recipe.launch.accelerate} trains in others"
     elif recipe.experimental_async is not None:
-        reasons.append(RecipeError(f"{what} experimental_async judges in another one{do}"))
-    elif len(plan.machine.gpus) > 1:
-        count = len(plan.machine.gpus)
-        reasons.append(
-            RecipeError(
-                f"{what} it sees {count} GPUs, of which it can train on one: set CUDA_VISIBLE_DEVICES to that one"
-            )
-        )
-    if reasons:
-        raise reasons[0]
+        reason = "experimental_async judges in another one"
+    elif count > 1:
+        reason = f"it sees {count} GPUs, of which it can train on one: set CUDA_VISIBLE_DEVICES to that one"
+    else:
+        return
+    raise RecipeError(
+        f"{', '.join(names)}: an object of this program is known to this process only, and {reason}\n"
+        "  register it as a plugin (r1 new), or name it as module:function"
+    )
 
 
 def run_here(folder: RunFolder, registry: Registry, show: bool = True) -> int:
@@ -47,12 +74,7 @@ def run_here(folder: RunFolder, registry: Registry, show: bool = True) -> int:
     watcher.start()
     code = 1
     try:
-        with (
-            _own_signals(),
-            folder.log_file.open("a", encoding="utf-8", errors="replace") as log,
-            redirect_stdout(log),
-            redirect_stderr(log),
-        ):
+        with _own_signals(), _LOG.into(folder.log_file), redirect_stdout(_LOG), redirect_stderr(_LOG):
             code = main(folder.path, registry)
     finally:
         ended.append(code)

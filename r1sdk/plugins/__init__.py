@@ -1,5 +1,7 @@
-"""Plugins: what they register, where they come from, and how a name becomes a built object."""
+"""Plugins: the hooks that register them, the registry that holds them, and the building of one with its options."""
 
-from .registry import KINDS, NAME, Entry, Registry, load_plugins
+from .entry import KINDS, NAME, Entry
+from .loading import load_plugins
+from .registry import Registry
 
 __all__ = ["KINDS", "NAME", "Entry", "Registry", "load_plugins"]

@@ -148,6 +148,9 @@ class Limits(Strict):
 
     error: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    suspect: Literal["leave_out", "keep", "stop"] = (
+        "leave_out"  # tasks on which a wrong answer close to the gold answer earns 1.0 as well
+    )
     sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
         0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/vllm.md)
     )

@@ -68,9 +68,7 @@ SPEED = (
     Metric("verdict/ms_p99", "Verification, slowest 1 %", "Milliseconds per completion", "ms", floor=True),
 )
 PER_REWARD = (
-    Metric(
-        "spread_share", "{}: share of reward variance", "Its share of the signal GRPO learns from", "share", floor=True
-    ),
+    Metric("spread_share", "{}: share of reward std", "Within groups, which GRPO learns from", "share", floor=True),
     Metric("verdict_correlation", "{}: correlation with verdict", "Over the batch; 1: equivalent to the verdict"),
     Metric("ms_p99", "{}: slowest 1 %", "Milliseconds per completion", "ms", floor=True),
     Metric("none", "{}: not applicable", "Share of completions without this reward", "share", floor=True, nonzero=True),

@@ -72,7 +72,7 @@ def held_out(folder: RunFolder) -> HeldOut:
 
 
 def training_attempts(folder: RunFolder, last: int) -> Mapping[str, Sequence[Attempt]]:
-    """Return the first completions of the first, a middle and the last step. Used if no evaluation was saved."""
+    """Return the first completions, at different tasks, of the first, a middle and the last step, if no evaluation was saved."""
     wanted = sorted({1, max(1, last // 2), last})
     rows: dict[str, list[Attempt]] = {}
     for step, lines in groupby(folder.rollouts(), key=lambda line: line.get("step")):

@@ -9,6 +9,7 @@ from typing import Any
 from ..contracts import Composite, Environment, takes_group
 from ..errors import RewardError
 from ..records import Rollout, Score, Verdict
+from .blocking import run_blocking
 from .call import CallResult, call, describe_attempt
 from .isolation import isolation_of, unwrapped
 
@@ -28,7 +29,7 @@ def score(
         verified = await verify(rollouts, environment)
         return verified, await score_rewards(verified, rewards, group_size)
 
-    return asyncio.run(verify_and_score())
+    return run_blocking(verify_and_score())
 
 
 async def verify(rollouts: Sequence[Rollout], environment: Environment) -> list[Rollout]:

@@ -3,11 +3,11 @@
 import inspect
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from typing import Any, NamedTuple
 from weakref import ref
 
-from ..contracts import ShowsGold, Verifier
+from ..contracts import HasVariants, ShowsGold, Verifier
 from ..errors import Unverifiable
 from ..records import Rollout, Submission, Task, Verdict
 from ..reply_format import reply_with
@@ -53,6 +53,15 @@ def gold_reply_of(verifier: Verifier, task: Task) -> str | None:
     return None if task.answer is None else reply_with(task.answer)
 
 
+def wrong_replies_of(verifier: Verifier, task: Task) -> Iterator[str]:
+    """Yield replies close to the right one that must earn less than 1.0 on `task`; none if the verifier has no variants."""
+    if not isinstance(verifier, HasVariants):
+        return
+    read = _cached_gold(verifier, task)
+    if read.unverifiable is None:
+        yield from map(reply_with, verifier.variants(read.gold))
+
+
 class VerifierAlone:
     """An environment of one verifier, without tasks, so that scoring calls the verifier and checks its verdicts as in a run."""
 
@@ -67,6 +76,9 @@ class VerifierAlone:
 
     def gold_reply(self, task: Task) -> str | None:
         return gold_reply_of(self.verifier, task)
+
+    def wrong_replies(self, task: Task) -> Iterator[str]:
+        return wrong_replies_of(self.verifier, task)
 
 
 async def _await_verdict(verifier: Verifier, found: Awaitable[Verdict]) -> Verdict:

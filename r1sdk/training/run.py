@@ -19,9 +19,10 @@ from ..errors import R1Error
 from ..planning.hardware import Hardware
 from ..planning.resolve import plan_run
 from ..planning.run_plan import RunPlan
-from ..plugins.registry import Registry, load_plugins
+from ..plugins.loading import load_plugins
+from ..plugins.registry import Registry
 from ..report import leave_report
-from ..scoring.gold_check import GoldCheck, check_gold, enforce
+from ..scoring.gold_check import GoldCheck, check_gold, enforce, enforce_suspects
 from ..storage.run_folder import RunFolder
 from .monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
 from .process_group import ProcessGroup, is_peer_failure, join, rank_from_env
@@ -203,12 +204,18 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
             plan.environment,
             progress=lambda done: folder.set_status("running", phase=phase, done=done),
         )
-        warning = enforce(found, plan.recipe.limits.unverifiable, "train")
+        warnings = [
+            enforce(found, plan.recipe.limits.unverifiable, "train"),
+            enforce_suspects(found, plan.recipe.limits.suspect, "train"),
+        ]
         folder.write_gold(found.to_json())
-        if warning:
+        for warning in filter(None, warnings):
             print(f"warning: {warning}", flush=True)
             folder.append_metrics({"kind": "warning", "step": 0, "name": "gold", "text": warning})
-    return frozenset(fault.index for fault in found.faults)
+    left_out = {fault.index for fault in found.faults}
+    if plan.recipe.limits.suspect == "leave_out":
+        left_out |= {suspect.index for suspect in found.suspects}
+    return frozenset(left_out)
 
 
 def _trainer(

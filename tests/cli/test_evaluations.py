@@ -13,8 +13,8 @@ import pytest
 
 from r1sdk import Completion, Rollout, RunError, Score, Task, Verdict
 from r1sdk.evaluation.evaluation_folder import EvaluationFolder
+from r1sdk.evaluation.evaluation_summary import summarize
 from r1sdk.evaluation.statistics import difference, majority_at_k, student
-from r1sdk.evaluation.summary import summarize
 from r1sdk.rollout.sampling import Sampling
 
 PLAN = {"models": ["m", "n"], "envs": {"e": {}}}
@@ -203,7 +203,7 @@ def test_everything_at_fault_is_named_before_a_model_is_loaded(r1, tmp_path):
 
 def test_a_benchmark_is_taken_whole_and_sampled_as_its_reports_are_unless_told_otherwise(tmp_path):
     from r1sdk.api.evaluation_setup import set_up
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
 
     file = tmp_path / "aime.jsonl"
     file.write_text("".join(json.dumps({"problem": f"q{i}", "answer": str(i)}) + "\n" for i in range(230)))

@@ -20,7 +20,7 @@ from r1sdk.generation.journal import Journal
 from r1sdk.generation.keep import Candidate
 from r1sdk.generation.plan import server_of
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.records import Completion
 from r1sdk.rollout.sampling import Sampling

@@ -12,7 +12,7 @@ import pytest
 import r1sdk
 from r1_envs.openenv import OpenEnv
 from r1sdk.planning.build import build_environment
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 SERVER = Path(__file__).parents[1] / "support" / "openenv_server.py"

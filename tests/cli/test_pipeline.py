@@ -11,7 +11,7 @@ import pytest
 from r1sdk import Completion, R1Error, Rollout, Score, Task
 from r1sdk.launch.stage_table import other_tasks
 from r1sdk.planning.stages import check_stages, load_stages, to_yaml
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.layers import dotted
 from r1sdk.storage.run_folder import RunFolder
 

@@ -16,7 +16,7 @@ from r1sdk import R1Error
 from r1sdk.generation import LocalSource, collect, plan_of
 from r1sdk.generation.push import push
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.records import Completion
 

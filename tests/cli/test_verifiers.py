@@ -23,7 +23,7 @@ import r1sdk
 from r1_envs.verifiers_hub import Verifiers
 from r1_envs.verifiers_hub.env_packages import load
 from r1sdk.planning.build import build_environment
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 INSTALLED = version("verifiers") if find_spec("verifiers") else ""

@@ -140,7 +140,7 @@ def test_the_settings_are_those_of_the_recipe_and_of_trl(page, tmp_path):
     from transformers import get_scheduler
     from trl import GRPOConfig
 
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import load_recipe
 
     recipe, settings = load_recipe(load_plugins().get("recipe", "countdown/tiny").target), page["Settings"]()

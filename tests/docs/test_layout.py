@@ -224,7 +224,7 @@ def test_the_wheel_holds_every_file_of_every_package(wheel):
 
 
 def test_without_the_first_party_plugins_core_has_no_names_at_all():
-    program = "import json, r1sdk.plugins.registry as p; r = p.load_plugins(); print(json.dumps([[*map(list, r.entries)], r.failures]))"
+    program = "import json, r1sdk.plugins.loading as p; r = p.load_plugins(); print(json.dumps([[*map(list, r.entries)], r.failures]))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "R1_DISABLE_PLUGINS": "r1sdk"},

@@ -23,7 +23,7 @@ from r1_sandboxes.e2b import cell, fleet, patience
 from r1_sandboxes.e2b.cell import Garbled, make_cell
 from r1_sandboxes.e2b.e2b_loop import close_fleets
 from r1_verifiers.code.run_tests import check_program
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from e2b_server import KEY, E2BServer

@@ -15,7 +15,7 @@ import pytest
 import r1sdk
 from r1_sandboxes import LocalSandbox, UnsafeSandbox, bubblewrap, jail_pool, local_sandbox, start_jail
 from r1_sandboxes.jail_pool import close_pools
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 import attacks

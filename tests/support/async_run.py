@@ -70,7 +70,7 @@ def main(path: Path) -> None:
     from trl.experimental.async_grpo import async_grpo_trainer, async_rollout_worker
 
     from r1sdk.planning.resolve import plan_run
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.rollout.hf_model import end_tokens
     from r1sdk.storage.run_folder import RunFolder
     from r1sdk.training.held_out_evaluation import evaluate_model

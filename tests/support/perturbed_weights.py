@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 
 from r1sdk.errors import R1Error
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.storage.run_folder import RunFolder
 from r1sdk.training.models import load_model, load_tokenizer, locate
 from r1sdk.training.monitor.callback import RunCallback, StopRequest

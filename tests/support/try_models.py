@@ -12,7 +12,7 @@ import torch
 from small_models import KINDS
 
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Chat, load_recipe
 from r1sdk.reply_format import opened_think
 from r1sdk.rollout.chat_template import render

@@ -14,7 +14,7 @@ from r1_command import QUIET
 
 from r1sdk import Completion, Rollout
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.scoring.score_rollouts import score
 from r1sdk.storage.rollout_rows import saved_rollout

@@ -18,7 +18,7 @@ from r1sdk.planning.backend import choose
 from r1sdk.planning.hardware import Gpu, Hardware
 from r1sdk.planning.resolve import resolve
 from r1sdk.planning.rules import rules
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import Generation, VllmSettings
 from r1sdk.recipe.schema import Recipe, load_recipe
 

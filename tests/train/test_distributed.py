@@ -16,7 +16,7 @@ import pytest
 from r1_command import QUIET
 
 from r1sdk.planning.parallel import accelerate_file
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.storage.run_folder import RunFolder
 from r1sdk.training.processes import arguments

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 import r1sdk
 from r1sdk import RewardError, Task, Verdict
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import installed, load_plugins
+from r1sdk.plugins.loading import installed, load_plugins
 from r1sdk.recipe.key_groups import CurriculumSettings, Limits
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.run_folder import RunFolder

@@ -9,7 +9,7 @@ import pytest
 from r1sdk import R1Error, Task
 from r1sdk.data import RatedRow, items, read_rates
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import CurriculumSettings
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.training.trl.reward_columns import task_row

@@ -108,7 +108,7 @@ def whole(rollout):
 
 @pytest.fixture
 def registered(monkeypatch):
-    from r1sdk.plugins.registry import installed, load_plugins
+    from r1sdk.plugins.loading import installed, load_plugins
 
     points = {source: point.load for source, point in installed().items()}
     registry = load_plugins({**points, "mine": Biggest})

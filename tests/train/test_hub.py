@@ -16,7 +16,7 @@ import pytest
 
 from r1sdk import R1Error
 from r1sdk.data.demonstrations import FromHub
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.servers import hub
 
 pytest.importorskip("transformers")

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from r1sdk.launch.slurm import script
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.layers import dotted
 from r1sdk.recipe.schema import Recipe, load_recipe
 from r1sdk.storage.run_folder import RunFolder

@@ -17,7 +17,7 @@ from try_models import try_kind
 import r1sdk
 from r1sdk import R1Error
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Chat, load_recipe
 from r1sdk.rollout.chat_template import render
 from r1sdk.rollout.hf_model import HFModel, end_tokens

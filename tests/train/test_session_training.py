@@ -12,7 +12,7 @@ from r1sdk.generation import LocalSource, ServerSource
 from r1sdk.generation.source import AnswerRequest
 from r1sdk.planning.resolve import plan_run, resolve
 from r1sdk.planning.rules import rules
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.rollout.loop import attempt_all

@@ -8,7 +8,7 @@ pytest.importorskip("trl")
 import r1sdk
 from r1_models import tiny_blank
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.storage.run_folder import RunFolder
 from r1sdk.training.models import load_model, load_tokenizer

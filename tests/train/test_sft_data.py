@@ -12,7 +12,7 @@ from r1sdk import R1Error
 from r1sdk.data.demonstrations import FromFile
 from r1sdk.data.row_formats import demonstration
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe, load_recipe
 from r1sdk.rollout.hf_model import HFModel
 from r1sdk.rollout.sampling import Sampling

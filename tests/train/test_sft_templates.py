@@ -12,7 +12,7 @@ from small_models import KINDS, build, tokenizer_of
 from r1sdk import R1Error
 from r1sdk.data.row_formats import RowColumns, demonstration, demonstrations_in
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Chat, load_recipe
 from r1sdk.rollout.template_text import PLAIN_TEMPLATE
 from r1sdk.storage.run_folder import RunFolder

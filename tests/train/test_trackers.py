@@ -119,7 +119,7 @@ def _mlflow(path):
 
 def test_the_name_of_a_run_in_a_tracker_is_that_of_its_folder(tmp_path):
     from r1sdk.planning.resolve import plan_run
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.training.trl.grpo import grpo_arguments
 
     recipe = load_recipe(None, {"model": "tiny", "env": "countdown", "trainer": {"project": "mine"}})

@@ -11,7 +11,7 @@ def trainer(tmp_path_factory):
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import GRPOConfig
 
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.training.trl.length_chunks import LengthChunkedTrainer
 
     folder = tmp_path_factory.mktemp("blank")

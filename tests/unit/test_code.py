@@ -13,7 +13,7 @@ from r1_verifiers.code.code_block import find_program
 from r1_verifiers.code.run_tests import check_program
 from r1_verifiers.code.tests import read_tests
 from r1_verifiers.code.values import same_value, write_value
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 ADD = {"tests": [{"input": f"{a} {b}\n", "output": f"{a + b}\n"} for a, b in ((1, 2), (3, 4), (-5, 5), (10, 20))]}
@@ -407,6 +407,12 @@ def test_a_task_with_one_test_pays_a_constant(sandbox):
         (RIGHT, ADD, None),
         ("import sys\nprint(sum(map(int, sys.stdin.read().split())))\nsys.exit(0)", ADD, None),
         ("print(sum(map(int, open(0).read().split())))", ADD, None),
+        (
+            "import sys\ndef fact(n): return 1 if n < 1 else n * fact(n - 1)\nif __name__ == '__main__':\n    sys.exit(0)",
+            FACT,
+            None,
+        ),
+        ("import os\nif 'LOCAL' in os.environ: print('debug')\n" + RIGHT, ADD, None),
         ("def fact(n):\n    # never os._exit(1)\n    return 1 if n < 1 else n * fact(n - 1)", FACT, None),
     ],
 )

@@ -11,7 +11,7 @@ from r1sdk.planning.model_source import resolve_model
 from r1sdk.planning.named_recipe import find_recipe
 from r1sdk.planning.resolve import plan_run
 from r1sdk.planning.trainer_rules import OWNED, _instead
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.scoring.isolation import isolation_of
 

@@ -55,7 +55,7 @@ def test_each_gpu_gets_a_process_unless_told_otherwise(nvidia_smi, r1):
     said = r1("train", "--env", "countdown", "--accelerate", "ddp", "--launcher", "none", "--out", "run", "--dry-run")
     assert said.code == 0, said.err
     from r1sdk.planning.resolve import resolve
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import Recipe
 
     for accelerate, processes in (("ddp", 2), (None, 1)):
@@ -93,7 +93,7 @@ def test_memory_and_cores_are_known_here():
 def test_bf16_on_a_cpu_that_is_slower_by_it_is_a_warning(has, words):
     from r1sdk.doctor import recipe_checks as doctor
     from r1sdk.planning.resolve import plan_run
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import Recipe
 
     asked = Recipe.model_validate({"model": "tiny", "env": "countdown", "trainer": {"bf16": True}})

@@ -6,7 +6,7 @@ import pytest
 from model_shapes import QWEN_1_5B, QWEN_7B, ZERO2, ZERO3, recipe
 
 from r1sdk.planning.memory import GB, Shape, advice, estimate, read_shape
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 
 @pytest.mark.parametrize(("config", "parameters"), [(QWEN_1_5B, 1.5437e9), (QWEN_7B, 7.6156e9)])

@@ -7,7 +7,7 @@ import pytest
 
 import r1sdk
 from r1_envs.mixture import Mixture
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 from r1sdk.scoring.score_rollouts import verify
 

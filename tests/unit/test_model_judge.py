@@ -23,7 +23,7 @@ from r1_rewards import ModelJudge
 from r1_verifiers.judge.judge_cache import Cache
 from r1_verifiers.judge.judge_prompt import ask, quote
 from r1sdk import Completion, PluginError, Rollout, Task, Unavailable, Verdict
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 KEY = "sk-Vq7-secret-0123456789"

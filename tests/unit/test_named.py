@@ -18,7 +18,7 @@ from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.answer_operations import Unsupported
 from r1_verifiers.code.asserts import read_check
 from r1_verifiers.code.packed import unpacked
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from r1sdk.planning.resolve import plan_run
 from r1sdk.planning.stages import check_stages, is_pipeline, load_stages
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import Launch
 from r1sdk.recipe.schema import load_recipe
 

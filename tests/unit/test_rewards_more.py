@@ -22,7 +22,7 @@ from r1_rewards import (
 )
 from r1sdk import Completion, PluginError, R1Error, RewardError, Rollout, Task, Verdict, from_recipe, hookimpl
 from r1sdk.planning.build import build_rewards
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.scoring.score_rollouts import score
 

@@ -10,7 +10,7 @@ from r1sdk.doctor.recipe_checks import check_room
 from r1sdk.planning.disk import RECORDS, room_for
 from r1sdk.planning.memory import Shape
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 
 

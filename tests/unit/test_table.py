@@ -9,7 +9,7 @@ import r1sdk
 from r1_envs.table import File, Hub
 from r1_envs.table.conditions import read_condition
 from r1_envs.table_io import Origin, read_rows
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
 

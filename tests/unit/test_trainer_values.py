@@ -4,7 +4,7 @@ import pytest
 
 from r1sdk import R1Error
 from r1sdk.planning.resolve import plan_run
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.layers import overlay, read_yaml
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.recipe.trl_values import allowed_values, value_errors

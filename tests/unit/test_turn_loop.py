@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 import r1sdk
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
 from r1sdk.rollout import run_tool as performing
 from r1sdk.rollout.episode import Episode

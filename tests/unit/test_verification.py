@@ -13,7 +13,7 @@ import r1sdk
 from r1_envs import Countdown
 from r1_envs.table import File
 from r1_verifiers import ChoiceVerifier, CodeVerifier, CountdownVerifier, ExactVerifier, MathsVerifier
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 from r1sdk.scoring.score_rollouts import score
 from r1sdk.testing import attempt, in_format, judge_reply

@@ -34,7 +34,7 @@ class Read(NamedTuple):
 class Table:
     """Tasks from the rows of a file, a folder or a data set on the Hub. What `file`, `hub` and every named data set are."""
 
-    source: str = ""  # JSON lines, CSV or parquet, a folder in the layout of a data set, or OWNER/NAME on the Hub
+    source: str = ""  # JSON, CSV, parquet or Arrow, a folder in the layout of a data set, or OWNER/NAME on the Hub
     config: str | None = None  # of a data set
     revision: str | None = None  # of a data set on the Hub
     files: str | None = None  # of a data set: only the files of this pattern, as they stand
@@ -42,8 +42,12 @@ class Table:
     test_split: str | None = None  # of a data set; None: `test_share` of the problems of train_split
     test_source: str | None = None  # where the test tasks come from, if not from `source`
     test_share: float = 0.1  # of the problems, by their words: a problem belongs to one split for ever
-    prompt_column: str | None = None  # None: the first that is there of problem, question, prompt, description, text
-    answer_column: str | None = None  # answer, final_answer, solution
+    prompt_column: str | None = (
+        None  # None: the first that is there of problem, question, prompt, description, text, messages
+    )
+    answer_column: str | None = (
+        None  # answer, final_answer, solution, expected_answer, ground_truth, reward_model.ground_truth
+    )
     choices_column: str | None = None  # choices, options
     tests_column: str | None = None  # tests, test_list, verification_info, test_cases and more: docs/code.md
     solution_column: str | None = None  # a program that passes: solution, code, gold_standard_solution and more
@@ -119,6 +123,10 @@ class Table:
     def gold_reply(self, task: r1sdk.Task) -> str | None:
         """The reply that must earn 1.0; None where there is nothing to check."""
         return r1sdk.gold_reply_of(self._verifier, task)
+
+    def wrong_replies(self, task: r1sdk.Task) -> Iterator[str]:
+        """Replies close to the right one, which must earn less than 1.0."""
+        return r1sdk.wrong_replies_of(self._verifier, task)
 
     def summary(self) -> str:
         """Which tasks these are, which columns were taken for what, how they are judged, and what is left out."""

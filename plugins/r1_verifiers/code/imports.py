@@ -44,10 +44,8 @@ USUAL_IMPORTS = "\n".join(
         "from collections import Counter, OrderedDict, defaultdict, deque",
         "from functools import cache, cmp_to_key, lru_cache, reduce",
         "from fractions import Fraction",
-        "try:",
-        "    import numpy as np",
-        "except ImportError:",
-        "    pass",
         "sys.setrecursionlimit(50000)",
     ]
 )
+
+NUMPY = "try:\n    import numpy\n    import numpy as np\nexcept ImportError:\n    pass"

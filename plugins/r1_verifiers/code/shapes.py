@@ -59,7 +59,8 @@ def normal_info(info: Mapping[str, Any], column: str | None = None) -> dict[str,
 
     `column`: where they stand; None: the first of `COLUMNS`, or `inputs` and `outputs`. Raises: NoTests, R1Error.
     """
-    if "shape" in info and isinstance(info.get("tests"), list) and column is None:
+    shape = info.get("shape")  # or a column of the data set that happens to have this name
+    if isinstance(shape, str) and shape in SHAPES and isinstance(info.get("tests"), list) and column is None:
         return dict(info)
     name = column or _column(info)
     if name is None:
@@ -174,6 +175,9 @@ def _any(name: str, value: Any, beside: Mapping[str, Any]) -> dict[str, Any]:
         isinstance(one, Mapping) and one.get("type") in ("stdin_stdout", "function_call") for one in tests
     ):
         return {"tests": tests, "shape": "open_r1"}
+    function = beside.get("fn_name")
+    if function and all(isinstance(one, Mapping) and "input" in one for one in tests):
+        tests = [{**one, "fn_name": one.get("fn_name") or function} for one in tests]
     is_asserts = tests and all(isinstance(one, str) for one in tests) and name != "tests"
     return {"tests": tests, "shape": "asserts" if is_asserts else "own"}
 

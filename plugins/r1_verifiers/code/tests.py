@@ -27,7 +27,7 @@ from .answer_operations import Unsupported
 from .asserts import read_call, read_check, read_functions, read_loop, read_script
 from .checker import check_checker
 from .harness import CALL, harness, with_imports
-from .imports import USUAL_IMPORTS
+from .imports import NUMPY, USUAL_IMPORTS
 from .script_reader import Script
 from .shapes import SHAPES, DataSetShape, decoded_once, lines, normal_info
 from .values import WRITER, Bounds, from_json, read_value, same, show, show_value, write_value
@@ -155,8 +155,12 @@ class Tests:
         if self.language != "python":
             return code
         if self.cases[0].is_call:
-            return WRITER + harness(code, "solution", CALL, self.before)
-        return with_imports(code, self.before)
+            return harness(code, "solution", CALL, self._before(code), WRITER)
+        return with_imports(code, self._before(code))
+
+    def _before(self, code: str) -> tuple[str, ...]:
+        """What is run before `code`: numpy is looked for, which takes time, only where the code may use it."""
+        return ((NUMPY,) if self.has_imports and "np." in code else ()) + self.before
 
 
 def read_tests(
@@ -278,7 +282,8 @@ def _read(test: Any, shape: DataSetShape, tolerance: float | None) -> Iterator[t
     else:
         if test.get("type") == "function_call" or test.get("testtype") == "functional":
             raise ValueError("a test of a function without its name (fn_name)")
-        given, expected = _text(test["input"], "input"), _text(test["output"], "output")
+        given = "" if test["input"] is None else _text(test["input"], "input")
+        expected = _text(test["output"], "output")
         tolerance = shape.tolerance if tolerance is None else tolerance
         yield Case(given.replace("\r\n", "\n"), expected, False, weight, tolerance, shape.decimal), ()
 

@@ -10,7 +10,7 @@ from ...contracts import takes_group
 from ...errors import R1Error, RewardError, raise_all
 from ...planning.build import build_environment, build_rewards, first_task
 from ...planning.rules import column_errors
-from ...plugins.registry import load_plugins
+from ...plugins.loading import load_plugins
 from ...recipe.schema import load_recipe
 from ...records import Completion, Message, Score, Task
 from ...reply_format import opened_think

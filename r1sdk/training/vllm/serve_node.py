@@ -78,7 +78,7 @@ def serve(folder: RunFolder, model: str | None, host: str, port: int, part: Serv
     recipe, cuda = folder.recipe(), torch.cuda.is_available()
     if model is None:
         from ...planning.model_source import resolve_model
-        from ...plugins.registry import load_plugins
+        from ...plugins.loading import load_plugins
         from ..models import locate
 
         model = locate(resolve_model(load_plugins(), recipe.model), folder.path / "base_model", recipe.seed)

@@ -2,13 +2,13 @@
 
 from r1sdk import Verdict
 
-from . import verify
+from . import equivalence
 from .judging import Mode, check_answer
 from .judging import check as check_reply
 
-verify.warm()
+equivalence.warm()
 
 
-def check(text: str | None, gold: str, mode: Mode) -> Verdict:
+def check(text: str | None, gold: str, mode: Mode, problem: str = "") -> Verdict:
     """The verdict on an answer as it was written; in mode "trl" on a whole reply."""
-    return check_answer(text, gold) if mode == "r1" else check_reply(text or "", gold, mode)
+    return check_answer(text, gold, problem) if mode == "r1" else check_reply(text or "", gold, mode)
