@@ -212,7 +212,7 @@ def _ended(trainer, name):
 
 
 def test_what_demonstrations_of_several_turns_teach_is_what_is_played(trainer):
-    from r1sdk.training.sft.sft_trainer import IGNORED, demonstration_rows
+    from r1sdk.training.sft.sft_rows import IGNORED, demonstration_rows
 
     tokenizer = trainer.processing_class
     shown = list(islice(trainer.run.environment.demonstrations("train"), 3))
