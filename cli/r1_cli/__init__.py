@@ -61,7 +61,7 @@ app.command(epilog="Try: r1 check shout --env countdown")(check)
 app.command(epilog="Try: r1 export verifiers countdown --set env.options.level=easy")(export)
 app.add_typer(recipes, name="recipes", epilog="Try: r1 recipes show countdown/tiny")
 app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
-app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
+app.command(epilog="Try: r1 sandbox local --set local.mode=landlock")(sandbox)
 
 
 def main() -> None:

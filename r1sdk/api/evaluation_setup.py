@@ -97,14 +97,16 @@ def set_up(
     errors: list[R1Error] = []
     given = options_by_env(envs, options)
     if len(envs) > 1 and any(text.startswith(("env.", "env=")) for text in sets):
-        raise R1Error("--set env.… is for one environment; with several: --option ENV.KEY=VALUE")
+        raise R1Error(f"--set env.… is for one environment; with several name it: --set {envs[0]}.KEY=VALUE")
     benches: list[Bench] = []
     names = list(dict.fromkeys(models))
     wanted: list[str | None] = [*envs] or [None]
     for env in wanted:
         try:
+            others = tuple(f"{other}." for other in envs if other != env)
+            own = [text for text in sets if not text.startswith(others)]
             benches.append(
-                _bench(registry, names[0] if names else None, env, sets, given.get(env or "", []), flags, asked)
+                _bench(registry, names[0] if names else None, env, own, given.get(env or "", []), flags, asked)
             )
         except R1Error as error:
             errors.append(error)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import RecipeError
+from ..errors import R1Error, RecipeError, raise_all
 from ..plugins.building import fields_of
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted, fold, overlay, read_layer
-from ..recipe.schema import Recipe, load_recipe
+from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, rewards_by_name
 from .stages import is_pipeline
 
 ENDINGS = {".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow"}  # of files of rows
@@ -28,6 +28,7 @@ def resolve_recipe(
     """
     given = fold([*map(dotted, sets), without_none(flags or {})])
     if isinstance(start, Mapping):
+        given = with_plugin_options(given, start, registry)
         named = named_in(overlay(start, given), "env")
         recipe = load_recipe(None, start, defaults or {}, given, options=lambda: option_keys(registry, named))
         return _with_environment(recipe, registry), "given"
@@ -38,9 +39,40 @@ def resolve_recipe(
     )
     if is_pipeline(path):
         raise RecipeError(f"recipe {start!r} has stages, and this takes one run: r1 train {start} --dry-run shows them")
+    given = with_plugin_options(given, read_layer(path), registry)
     named = named_in(given, "env") or named_in(read_layer(path), "env")
     recipe = load_recipe(path, defaults or {}, given, options=lambda: option_keys(registry, named))
     return _with_environment(recipe, registry), f"{path.name if why == 'given' else why}"
+
+
+def with_plugin_options(given: Mapping[str, Any], below: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """Move options that are given by a plugin's name, `countdown.level=easy`, to where a recipe has them.
+
+    `below`: the recipe that `given` will lie on. Raises: RecipeError for a plugin that the recipe does not use.
+    """
+    moved = {key: value for key, value in given.items() if key in Recipe.model_fields}
+    whole = overlay(below, moved)
+    env = named_in(whole, "env")
+    rewards = rewards_by_name(whole.get("rewards", [reward.name for reward in DEFAULT_REWARDS]))
+    errors: list[R1Error] = []
+    for name, options in given.items():
+        if name in Recipe.model_fields:
+            continue
+        used = {reward.get("name"): reward for reward in rewards if isinstance(reward, dict)}
+        if not isinstance(options, Mapping):
+            moved[name] = options
+        elif name == env:
+            moved = overlay(moved, {"env": {"name": env, "options": options}})
+        elif name in used:
+            used[name]["options"] = {**(used[name].get("options") or {}), **options}
+            moved["rewards"] = rewards
+        elif any((kind, name) in registry.entries for kind in ("environment", "reward")):
+            there = ", ".join(filter(None, [env, *map(str, used)]))
+            errors.append(RecipeError(f"--set {name}.…: this recipe does not use {name}; it uses {there}"))
+        else:
+            moved[name] = options
+    raise_all(errors, RecipeError)
+    return moved
 
 
 def option_keys(registry: Registry, env: str | None) -> list[str]:

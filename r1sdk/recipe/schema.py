@@ -41,6 +41,9 @@ class Chat:
     trust_remote_code: bool = False
 
 
+DEFAULT_REWARDS = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
+
+
 class Recipe(Strict):
     method: Literal["grpo", "sft", "generate"] = "grpo"
     model: str
@@ -57,7 +60,7 @@ class Recipe(Strict):
     trust_remote_code: bool = False  # run the Python files that come with the model
     data: Data | None = None  # method sft; None: the demonstrations of `env`
     env: Named  # with `data` it may be left out: then no accuracy is measured
-    rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
+    rewards: tuple[WeightedReward, ...] = DEFAULT_REWARDS
     generation: Generation = Generation()
     dynamic_sampling: DynamicSampling | None = None  # method grpo
     curriculum: CurriculumSettings | None = None  # method grpo
@@ -115,10 +118,7 @@ class Recipe(Strict):
     @field_validator("rewards", mode="before")
     @classmethod
     def _rewards_by_name(cls, value: Any) -> Any:
-        value = value.split(",") if isinstance(value, str) else value
-        return (
-            [_reward(item) if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
-        )
+        return rewards_by_name(value)
 
     @field_validator("rewards")
     @classmethod
@@ -159,6 +159,16 @@ def load_recipe(path: Path | None, *layers: Mapping[str, Any], options: Callable
         found: list[R1Error] = [RecipeError(_explain(e, merged, options)) for e in error.errors()]
         raise_all(found, RecipeError)
         raise
+
+
+def rewards_by_name(value: Any) -> Any:
+    """Return rewards as a list of mappings, from `accuracy,format=0.2` or a list with texts; anything else as it is."""
+    value = value.split(",") if isinstance(value, str) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [
+        _reward(item) if isinstance(item, str) else dict(item) if isinstance(item, Mapping) else item for item in value
+    ]
 
 
 def _reward(text: str) -> dict[str, Any]:

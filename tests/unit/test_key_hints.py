@@ -165,3 +165,24 @@ def test_a_recipe_without_its_ending_is_found_beside_you(tmp_path, monkeypatch):
 )
 def test_the_batch_is_said_in_one_sentence(keys, sentence):
     assert batch_sentence(load_recipe(None, RECIPE, keys)) == sentence
+
+
+def test_an_option_may_be_given_by_the_name_of_its_plugin():
+    sets = ["countdown.level=easy", "length_penalty.limit=10", "seed=3"]
+    recipe, _ = resolve_recipe(load_plugins(), {**RECIPE, "rewards": "accuracy,length_penalty=0.2"}, sets)
+    assert recipe.env.options == {"level": "easy"} and recipe.seed == 3
+    assert [(r.name, r.weight, r.options) for r in recipe.rewards] == [
+        ("accuracy", 1.0, {}),
+        ("length_penalty", 0.2, {"limit": 10}),
+    ]
+
+
+def test_an_option_by_name_keeps_what_the_recipe_says_of_the_plugin():
+    start = {"model": "tiny", "env": {"name": "countdown", "options": {"train_size": 5}}}
+    recipe, _ = resolve_recipe(load_plugins(), start, ["countdown.level=easy"])
+    assert recipe.env.options == {"train_size": 5, "level": "easy"}
+
+
+def test_an_option_of_a_plugin_that_the_recipe_does_not_use_is_refused():
+    with pytest.raises(RecipeError, match="does not use maths; it uses countdown, accuracy, format"):
+        resolve_recipe(load_plugins(), RECIPE, ["maths.file=x"])
