@@ -37,6 +37,16 @@ class Bench:
     tasks: list[Task]
     sampling: Sampling
     split: str
+    asked: int | None = None  # how many tasks the caller asked for
+
+    @property
+    def too_few(self) -> str:
+        """The reason why fewer tasks are evaluated than were asked for, with what brings more; empty if there are enough."""
+        if self.asked is None or self.asked <= len(self.tasks):
+            return ""
+        size = f"{self.split}_size"
+        more = f"; make more with --set {self.name}.{size}={self.asked}" if hasattr(self.environment, size) else ""
+        return f"{self.asked} tasks asked for, and split {self.split} of {self.name} has {len(self.tasks)}{more}"
 
     @property
     def summary(self) -> str:
@@ -201,7 +211,7 @@ def _bench(
         top_p=settings["top_p"],
         seed=recipe.seed,
     )
-    return Bench(recipe.env.name, recipe, environment, rewards, tasks, sampling, settings["split"])
+    return Bench(recipe.env.name, recipe, environment, rewards, tasks, sampling, settings["split"], asked.get("tasks"))
 
 
 def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
