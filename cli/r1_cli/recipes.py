@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .complete import plugin_names
 from .options import Json
 from .outputs import written_file
 
@@ -32,14 +33,16 @@ def recipes(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command(epilog="Try: r1 recipes show countdown/tiny")
-def show(name: Annotated[str, typer.Argument(help="The recipe's name.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="The recipe's name.", autocompletion=plugin_names("recipe"))],
+) -> None:
     """Print a recipe as it was written, comments included."""
     typer.echo(_text(name), nl=False)
 
 
 @app.command(epilog="Try: r1 recipes copy countdown/tiny mine.yaml")
 def copy(
-    name: Annotated[str, typer.Argument(help="The recipe's name.")],
+    name: Annotated[str, typer.Argument(help="The recipe's name.", autocompletion=plugin_names("recipe"))],
     file: Annotated[Path | None, typer.Argument(help="Default: the last part of its name, here.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
