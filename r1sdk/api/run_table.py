@@ -1,6 +1,5 @@
 """The run folders under a root: list them, compare two, remove one."""
 
-import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error, RunError
+from ..evaluation.run_verdicts import run_verdicts
 from ..evaluation.statistics import Difference, Estimate, difference
 from ..launch.prepare import RUNS
 from ..storage.run_folder import RunFolder
@@ -124,19 +124,10 @@ def compare_runs(first: str | Path, second: str | Path) -> RunComparison:
         for key in keys
         if key != "output_dir" and settings[0].get(key) != settings[1].get(key)
     }
-    verdicts = [_verdicts(folder) for folder in folders]
+    verdicts = [run_verdicts(folder, "after") for folder in folders]
     both = verdicts[0].keys() & verdicts[1].keys()
     gap = difference(*({task: found[task] for task in both} for found in verdicts)) if both else None
     return RunComparison(summary(folders[0]), summary(folders[1]), differ, gap)
-
-
-def _verdicts(folder: RunFolder) -> dict[str, list[float | None]]:
-    found: dict[str, list[float | None]] = {}
-    for line in folder.evaluation_rollouts("after"):
-        task, verdict = line["task"], line["verdict"] or {}
-        key = json.dumps([task["id"], task["prompt"], task["answer"]])
-        found.setdefault(key, []).append(verdict.get("value"))
-    return found
 
 
 def remove_run(path: str | Path) -> None:
