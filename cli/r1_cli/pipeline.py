@@ -59,6 +59,7 @@ def start_pipeline(
     from r1sdk.planning.build import find_recipe
     from r1sdk.planning.stages import check_stages, load_stages, to_yaml
     from r1sdk.recipe.layers import dotted
+    from r1sdk.storage.atomic import replace_file
 
     if said:
         raise RecipeError(
@@ -79,9 +80,7 @@ def start_pipeline(
             )
         shutil.rmtree(root)
     root.mkdir(parents=True, exist_ok=True)
-    new = root / f".{FILE}.new"
-    new.write_text(to_yaml(stages), encoding="utf-8")
-    new.replace(root / FILE)
+    replace_file(root / FILE, to_yaml(stages))
     _run_stages(stages, root, registry)
 
 
@@ -98,6 +97,7 @@ def resume_pipeline(root: Path, registry: "Registry", extra: list[str]) -> None:
 
 
 def _run_stages(stages: "list[Stage]", root: Path, registry: "Registry") -> None:
+    from r1sdk.storage.atomic import replace_file
     from r1sdk.storage.run_folder import RunFolder
 
     from .ui.run_and_watch import follow
@@ -124,7 +124,7 @@ def _run_stages(stages: "list[Stage]", root: Path, registry: "Registry") -> None
         outputs[stage.name] = folder.data if stage.recipe.method == "generate" else folder.path
         done.append((stage.name, folder))
     table = stage_table(done)
-    (root / "stages.txt").write_text(table + "\n", encoding="utf-8")
+    replace_file(root / "stages.txt", table + "\n")
     typer.echo(table)
     if others := other_tasks(done):
         typer.echo(

@@ -69,9 +69,10 @@ def _file(path: Path, name: str) -> Iterator[Row]:
     if path.suffix == ".parquet":
         yield from _parquet(path, name)
         return
-    with path.open(encoding="utf-8-sig", newline="") as lines:
+    csv_rows = path.suffix == ".csv"
+    with path.open(encoding="utf-8-sig", newline="" if csv_rows else "\n") as lines:  # JSON lines end at "\n" alone
         try:
-            yield from csv.DictReader(lines) if path.suffix == ".csv" else _json_lines(lines, name)
+            yield from csv.DictReader(lines) if csv_rows else _json_lines(lines, name)
         except (UnicodeDecodeError, csv.Error) as error:
             raise r1sdk.R1Error(f"{name} cannot be read: {error}") from None
 
@@ -82,7 +83,7 @@ def _json_lines(lines: Iterator[str], source: str) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise r1sdk.R1Error(f"{source}, line {number}: not JSON: {error}") from None
         if not isinstance(row, dict):
             raise r1sdk.R1Error(f"{source}, line {number}: a row must be a JSON object, got {line.strip():.40}")

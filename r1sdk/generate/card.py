@@ -1,5 +1,6 @@
 """The card of a data set: what it holds, what it was made with, how to train on it; in the form that hubs read."""
 
+from ..storage.atomic import replace_file
 from .collected import Collected
 
 COLUMNS = """| column | what |
@@ -15,9 +16,7 @@ COLUMNS = """| column | what |
 
 def write_card(collected: Collected) -> None:
     """Write `collected.plan.card`."""
-    new = collected.plan.card.with_name(f".{collected.plan.card.name}.new")
-    new.write_text(card(collected), encoding="utf-8")
-    new.replace(collected.plan.card)
+    replace_file(collected.plan.card, card(collected))
 
 
 def card(collected: Collected) -> str:

@@ -1,6 +1,5 @@
 """Files of rollouts in, one small row per rollout out; a rollout itself is read again when it is looked at."""
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,8 @@ try:
 except ImportError:
     raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
 
+from ..storage import jsonl
+from ..storage.row_checks import rollout_fault
 from ..storage.run_folder import RunFolder
 
 BEFORE, TRAINING, DURING, AFTER = "before", "training", "during", "after"
@@ -68,7 +69,6 @@ class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would 
     cut: bool
     source: int
     offset: int  # bytes
-    length: int  # bytes
     dropped: bool = False  # of a group that was not trained on
 
     @property
@@ -137,43 +137,40 @@ class RolloutIndex:
         return sum(max(0, _size(source.file) - source.read) for source in self.sources)
 
     def _read(self, at: int, source: RolloutFile, limit: int | None) -> None:
-        with source.file.open("rb") as file:
-            file.seek(source.read)
-            for text in file:
-                if not text.endswith(b"\n") or (limit is not None and len(self.rows) >= limit):
-                    return  # a line that is still being written
-                row = _row(text, at, source)
-                source.read += len(text)
-                if row is None:
-                    self.unreadable += 1
-                else:
-                    self.rows.append(row)
+        for line in jsonl.lines(source.file, source.read):
+            if limit is not None and len(self.rows) >= limit:
+                return
+            row = _row(line, at, source)
+            source.read = line.offset + line.size
+            if row is None:
+                self.unreadable += bool(line.data.strip())
+            else:
+                self.rows.append(row)
 
     def read(self, row: RolloutRow) -> dict[str, Any]:
-        """The rollout of a row. Raises: R1Error where the file has changed under it."""
+        """Return the rollout of a row. Raises: R1Error where the file has changed under it."""
+        file = self.sources[row.source].file
         try:
-            with self.sources[row.source].file.open("rb") as file:
-                file.seek(row.offset)
-                line = json.loads(file.read(row.length))
-        except (OSError, ValueError) as error:
-            raise R1Error(f"{self.sources[row.source].file} has changed: {error}") from None
-        return dict(line)
+            line = next(jsonl.lines(file, row.offset))
+            return jsonl.parse(line.data, rollout_fault)
+        except (StopIteration, ValueError) as error:
+            raise R1Error(f"{file} has changed: {error}") from None
 
 
 _SPACE = re.compile(r"\s+")
 
 
-def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
+def _row(read: jsonl.Line, at: int, source: RolloutFile) -> RolloutRow | None:
     try:
-        line = _DECODER.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        line = _DECODER.decode(read.data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:  # half a character, which Python's reader takes and others do not
-            line = msgspec.convert(json.loads(text), _Line)
+            line = msgspec.convert(jsonl.parse(read.data), _Line)
         except (msgspec.ValidationError, ValueError):
             return None
     verdict, moment = line.verdict or _UNJUDGED, source.moment
     return RolloutRow(
-        order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, source.read),
+        order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, read.offset),
         moment=moment,
         step=line.step,
         task=line.task.id or "",
@@ -185,8 +182,7 @@ def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
         tokens=line.completion.tokens or 0,
         cut=line.completion.finish == "length",
         source=at,
-        offset=source.read,
-        length=len(text),
+        offset=read.offset,
         dropped=line.dropped is not None,
     )
 

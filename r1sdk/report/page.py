@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
+from ..storage.atomic import replace_file
 from ..storage.run_folder import RunFolder
 from .collect_run import RunData, age, gather, names
 from .curves import charts
@@ -33,11 +33,9 @@ def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
     short = names([folder.path for folder in folders])
     text = render([gather(folder, name) for folder, name in zip(folders, short, strict=True)])
     target = out or folders[0].path / PAGE
-    new = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(new, target)
+        replace_file(target, text)
     except OSError as error:
         raise R1Error(f"cannot write the report to {target}: {error.strerror or error}") from None
     return target

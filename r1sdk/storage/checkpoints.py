@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .atomic import replace_file
+from .atomic import replace_json
 
 MARK = "complete"
 BLOCK = 1 << 20  # bytes
@@ -30,7 +30,7 @@ def mark_complete(checkpoint: Path) -> None:
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
             written[file.relative_to(checkpoint).as_posix()] = _measured(file)
-    replace_file(checkpoint / MARK, json.dumps({"files": written}, indent=1) + "\n")
+    replace_json(checkpoint / MARK, {"files": written})
 
 
 def damage(checkpoint: Path) -> list[str]:

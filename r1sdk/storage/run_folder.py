@@ -23,13 +23,17 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..errors import RunError
 from ..recipe.schema import Recipe, load_recipe
 from ..records import Rollout, Score
-from .atomic import HALF_CHARACTERS, replace_file
+from . import jsonl
+from .atomic import drop_leftovers, replace_file, replace_json
 from .checkpoints import MARK, checkpoint_step, damage
+from .jsonl import Damage
+from .lock import FolderLock
+from .row_checks import metric_fault, rollout_fault
 
 _ASIDE = "damaged-"  # before the name of a checkpoint that is not to be resumed from
 
@@ -50,7 +54,7 @@ class RunFolder:
         self.adapter = path / "adapter"
         self.log_file = path / "worker.log"
         self.accelerate_file = path / "accelerate.yaml"
-        self._lock: IO[str] | None = None
+        self._lock = FolderLock(path)
 
     @property
     def data(self) -> Path:
@@ -76,7 +80,7 @@ class RunFolder:
         for part in (path, folder.evaluations, folder.checkpoints):
             part.mkdir(parents=True, exist_ok=True)
         replace_file(folder.recipe_file, recipe.to_yaml())
-        replace_file(folder.manifest_file, json.dumps(manifest, indent=2) + "\n")
+        replace_json(folder.manifest_file, manifest)
         folder.set_status("prepared")
         return folder
 
@@ -102,7 +106,7 @@ class RunFolder:
                 *manifest.get("continued", []),
                 {"command": list(command), "from": self.status().get("done")},
             ]
-            replace_file(self.manifest_file, json.dumps(manifest, indent=2) + "\n")
+            replace_json(self.manifest_file, manifest)
             replace_file(self.recipe_file, recipe.to_yaml())
             self.set_status("prepared")
         finally:
@@ -117,33 +121,15 @@ class RunFolder:
 
     def note(self, key: str, value: Any) -> None:
         """Add to the manifest what was only known when the run had begun."""
-        replace_file(self.manifest_file, json.dumps({**self.manifest(), key: value}, indent=2) + "\n")
+        replace_json(self.manifest_file, {**self.manifest(), key: value})
 
-    # A lock that the kernel drops when its holder dies, SIGKILL included.
     def lock(self, wait_s: float = 0.0) -> None:
         """Hold the folder, waiting at most `wait_s`. Raises: RunError where another process holds it."""
-        import fcntl
-
-        handle = (self.path / ".lock").open("w")
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    handle.close()
-                    raise RunError(
-                        f"{self.path} is in use by another process (pid {self.status().get('pid')})"
-                    ) from None
-                time.sleep(0.2)
-            else:
-                self._lock = handle
-                return
+        self._lock.acquire(wait_s)
 
     def unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        """Let go of the folder."""
+        self._lock.release()
 
     def set_status(self, state: str, **more: Any) -> None:
         """Replace the status: `state` is prepared, running, finished, failed or interrupted."""
@@ -157,11 +143,12 @@ class RunFolder:
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Append one line: `{"kind": "step", "step": 3, ...}` or `{"kind": "warning", ...}`."""
-        _append(self.metrics_file, [dict(line)])
+        jsonl.append(self.metrics_file, [line])
 
-    def metrics(self, kind: str | None = "step") -> list[dict[str, Any]]:
-        """The lines of one kind, in order; all of them for None."""
-        return [line for line in _lines(self.metrics_file) if kind is None or line.get("kind") == kind]
+    def metrics(self, kind: str | None = "step", damage: Damage | None = None) -> list[dict[str, Any]]:
+        """Return the lines of one kind, in order; all of them for None. Raises: RunError for a damaged one that is not counted."""
+        lines = jsonl.read(self.metrics_file, damage=damage, check=metric_fault)
+        return [line for line in lines if kind is None or line["kind"] == kind]
 
     def append_rollouts(
         self,
@@ -172,15 +159,18 @@ class RunFolder:
     ) -> None:
         """Append the rollouts of a step; `marks`: what the line of each says besides."""
         rows = zip(rollouts, scores, marks or [{}] * len(rollouts), strict=True)
-        _append(self.rollouts_file, [rollout_line(r, s, step=step, **mark) for r, s, mark in rows])
+        jsonl.append(self.rollouts_file, (rollout_line(r, s, step=step, **mark) for r, s, mark in rows))
 
-    def rollouts(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """The rollouts as `rollout_line` wrote them, in order; those beyond the first `after` bytes of the file."""
-        return _lines(self.rollouts_file, after)
+    def rollouts(self, after: int = 0, damage: Damage | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rollouts as `rollout_line` wrote them, in order; those beyond the first `after` bytes of the file.
+
+        Raises: RunError for a damaged line that `damage` does not count.
+        """
+        return jsonl.read(self.rollouts_file, after, damage, rollout_fault)
 
     def write_evaluation(self, name: str, evaluation: Mapping[str, Any]) -> None:
         self.evaluations.mkdir(exist_ok=True)
-        replace_file(self.evaluations / f"{name}.json", json.dumps(evaluation, indent=2) + "\n")
+        replace_json(self.evaluations / f"{name}.json", evaluation)
 
     def evaluation(self, name: str) -> dict[str, Any] | None:
         file = self.evaluations / f"{name}.json"
@@ -192,15 +182,18 @@ class RunFolder:
 
     def append_evaluation(self, name: str, rollouts: Sequence[Rollout], scores: Sequence[Score], **more: Any) -> None:
         self.evaluations.mkdir(exist_ok=True)
-        lines = [rollout_line(r, s, **more) for r, s in zip(rollouts, scores, strict=True)]
-        _append(self.evaluation_file(name), lines)
+        rows = (rollout_line(r, s, **more) for r, s in zip(rollouts, scores, strict=True))
+        jsonl.append(self.evaluation_file(name), rows)
 
-    def evaluation_rollouts(self, name: str) -> Iterator[dict[str, Any]]:
-        """The rollouts of the evaluation `name`, or of `during`, in order; none where none were kept."""
-        return _lines(self.evaluation_file(name))
+    def evaluation_rollouts(self, name: str, damage: Damage | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rollouts of the evaluation `name`, or of `during`, in order; none where none were kept.
+
+        Raises: RunError for a damaged line that `damage` does not count.
+        """
+        return jsonl.read(self.evaluation_file(name), damage=damage, check=rollout_fault)
 
     def write_gold(self, found: Mapping[str, Any]) -> None:
-        replace_file(self.path / "gold.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        replace_json(self.path / "gold.json", found)
 
     def gold(self) -> dict[str, Any] | None:
         """What the check of the gold answers found; None before it was made."""
@@ -223,15 +216,23 @@ class RunFolder:
             if path.is_dir() and path not in complete and not path.name.startswith(_ASIDE) and path not in damaged:
                 shutil.rmtree(path)
         step = checkpoint_step(complete[-1]) if complete else 0
-        for file in (self.metrics_file, self.rollouts_file, self.evaluation_file("during")):
-            if file.exists():
-                kept = (json.dumps(line, ensure_ascii=False) for line in _lines(file) if line.get("step", 0) <= step)
-                replace_file(file, "".join(line + "\n" for line in kept))
+        drop_leftovers(self.path)
+        warnings = []
+        for file, check in (
+            (self.metrics_file, metric_fault),
+            (self.rollouts_file, rollout_fault),
+            (self.evaluation_file("during"), rollout_fault),
+        ):
+            lost = Damage()
+            jsonl.keep_rows(file, lambda row: (row.get("step") or 0) <= step, lost, check)
+            if lost.count:
+                warnings.append(f"{lost.count} damaged lines were dropped: {lost}")
         for path, faults in damaged.items():
             aside = path.with_name(f"{_ASIDE}{path.name}")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
-            text = f"{path.name} is damaged ({'; '.join(faults)}): kept as {aside}; going on from step {step}"
+            warnings.append(f"{path.name} is damaged ({'; '.join(faults)}): kept as {aside}; going on from step {step}")
+        for text in warnings:
             self.append_metrics({"kind": "warning", "step": step, "time": time.time(), "name": "damaged", "text": text})
         return complete[-1] if complete else None
 
@@ -280,22 +281,3 @@ def latest_run(root: Path) -> RunFolder:
     if not found:
         raise RunError(f"no run folder under {root}")
     return RunFolder.open(max(found, key=lambda path: (path / "status.json").stat().st_mtime))
-
-
-def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    with file.open("a", encoding="utf-8", errors=HALF_CHARACTERS) as handle:
-        handle.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-
-
-def _lines(file: Path, after: int = 0) -> Iterator[dict[str, Any]]:
-    if not file.is_file():
-        return
-    with file.open(encoding="utf-8", errors="replace") as handle:
-        handle.seek(after)
-        for text in handle:
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue  # cut short by a kill: `rewind` drops it
-            if isinstance(line, dict):
-                yield line

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..planning.build import Run
+from ..storage.atomic import replace_folder
 from ..storage.run_folder import RunFolder
 from .process_group import ProcessGroup
 
@@ -39,5 +40,4 @@ def _finish(run: Run, trained: Path, new: Path, tokenizer: Any, base: str, folde
 
 def _put(new: Path, place: Path) -> None:
     (new / "training_args.bin").unlink(missing_ok=True)  # a pickle: nobody should have to load one
-    shutil.rmtree(place, ignore_errors=True)
-    new.rename(place)
+    replace_folder(new, place)

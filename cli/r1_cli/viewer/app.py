@@ -111,7 +111,8 @@ class ViewApp(App[None]):
         if wanted.reads_text:
             kept: list[RolloutRow] = []
             for start in range(0, len(found), CHUNK):
-                kept += [row for row in found[start : start + CHUNK] if wanted.text(self.index.read(row))]
+                some = ((row, self._read(row)) for row in found[start : start + CHUNK])
+                kept += [row for row, line in some if line is not None and wanted.text(line)]
                 if asked != self._asked:
                     return  # something else is wanted by now
             found = kept
