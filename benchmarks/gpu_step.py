@@ -250,11 +250,13 @@ def take_turn(side: Any, run: Any, where: str, folder: Path) -> Turn:
     from transformers import PrinterCallback, set_seed
 
     from r1sdk.train.models import load_model, load_tokenizer, training_options
-    from r1sdk.train.process_group import ALONE
+    from r1sdk.train.process_group import SINGLE_PROCESS
 
     clock = clock_callback()
     set_seed(run.recipe.seed)
-    trainer = side(run, load_model(where, **training_options(run.recipe)), load_tokenizer(where), folder, ALONE)
+    trainer = side(
+        run, load_model(where, **training_options(run.recipe)), load_tokenizer(where), folder, SINGLE_PROCESS
+    )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(clock)
     turn, spent = Turn(), {"generation": [0.0], "judging": [0.0]}

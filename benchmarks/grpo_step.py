@@ -62,27 +62,27 @@ def main() -> None:
 def measure(options: argparse.Namespace) -> None:
     from r1sdk.train.process_group import join
 
-    ranks = join()
-    scratch = Path(ranks.lead(lambda: tempfile.mkdtemp(prefix="r1-")))
+    processes = join()
+    scratch = Path(processes.run_on_main(lambda: tempfile.mkdtemp(prefix="r1-")))
     try:
-        rounds = take_rounds(options, scratch, ranks)
-        ranks.wait()
+        rounds = take_rounds(options, scratch, processes)
+        processes.barrier()
     finally:
-        if ranks.main:
+        if processes.main:
             shutil.rmtree(scratch)
-    if ranks.main:
-        tell(options, rounds, ranks.world)
-    ranks.leave()
+    if processes.main:
+        tell(options, rounds, processes.world)
+    processes.close()
 
 
-def take_rounds(options: argparse.Namespace, scratch: Path, ranks: Any) -> list[dict[str, Turn]]:
+def take_rounds(options: argparse.Namespace, scratch: Path, processes: Any) -> list[dict[str, Turn]]:
     rounds: list[dict[str, Turn]] = []
-    run, where = prepare(options, scratch, ranks)
+    run, where = prepare(options, scratch, processes)
     names = list(SIDES)
     for number in range(options.rounds + 1):
         shift = number % len(names)
         turns = {
-            name: take_turn(SIDES[name], run, where, scratch / f"{number}-{name}", ranks)
+            name: take_turn(SIDES[name], run, where, scratch / f"{number}-{name}", processes)
             for name in names[shift:] + names[:shift]
         }
         ours, same = turns["r1sdk"].made, turns["same trainer"].made
@@ -111,7 +111,7 @@ def tell(options: argparse.Namespace, rounds: list[dict[str, Turn]], world: int)
     print(f"r1sdk and same trainer are equal at every step in {', '.join(SAME)}")
 
 
-def prepare(options: argparse.Namespace, scratch: Path, ranks: Any) -> tuple[Any, str]:
+def prepare(options: argparse.Namespace, scratch: Path, processes: Any) -> tuple[Any, str]:
     """The composed run, and the folder of its weights."""
     from r1sdk.planning.build import compose
     from r1sdk.plugins.registry import load_plugins
@@ -128,17 +128,17 @@ def prepare(options: argparse.Namespace, scratch: Path, ranks: Any) -> tuple[Any
             "evaluation": {"tasks": 0},
             "trainer": {
                 "max_steps": options.steps,
-                "per_device_train_batch_size": options.prompts * SAMPLES // ranks.world,
+                "per_device_train_batch_size": options.prompts * SAMPLES // processes.world,
                 "learning_rate": 1e-5,
                 "save_strategy": "no",
             },
         },
     )
     run = compose(recipe, load_plugins())
-    return run, ranks.lead(lambda: locate(run.model, scratch / "base_model", recipe.seed))
+    return run, processes.run_on_main(lambda: locate(run.model, scratch / "base_model", recipe.seed))
 
 
-def take_turn(side: Any, run: Any, where: str, folder: Path, ranks: Any) -> Turn:
+def take_turn(side: Any, run: Any, where: str, folder: Path, processes: Any) -> Turn:
     """One side's steps from fresh weights."""
     from transformers import PrinterCallback, set_seed
 
@@ -146,7 +146,7 @@ def take_turn(side: Any, run: Any, where: str, folder: Path, ranks: Any) -> Turn
 
     clock = clock_callback()
     set_seed(run.recipe.seed)
-    trainer = side(run, load_model(where), load_tokenizer(where), folder, ranks)
+    trainer = side(run, load_model(where), load_tokenizer(where), folder, processes)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(clock)
     set_seed(run.recipe.seed)
@@ -179,7 +179,7 @@ def clock_callback() -> Any:
     return Clock()
 
 
-def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path, ranks: Any) -> Any:
+def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path, processes: Any) -> Any:
     """The trainer as `r1sdk.train.run` makes it."""
     from r1sdk.storage.run_folder import RunFolder
     from r1sdk.train.monitor.callback import RunCallback, StopRequest
@@ -190,8 +190,8 @@ def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path, ranks: Any) -
     def create() -> None:
         RunFolder.create(folder, run.recipe, {})
 
-    ranks.lead(create)
-    return grpo_trainer(run, model, tokenizer, place, [RunCallback(place, StopRequest(), ranks)], ranks)
+    processes.run_on_main(create)
+    return grpo_trainer(run, model, tokenizer, place, [RunCallback(place, StopRequest(), processes)], processes)
 
 
 def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path, _: Any = None) -> Any:
@@ -199,9 +199,9 @@ def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path, _: Any = No
     from functools import partial
 
     from r1sdk.rollout.compacting import generate
-    from r1sdk.train.trl.length_chunks import TrimmedGRPOTrainer
+    from r1sdk.train.trl.length_chunks import LengthChunkedTrainer
 
-    trainer = plain(TrimmedGRPOTrainer, run, model, tokenizer, folder)
+    trainer = plain(LengthChunkedTrainer, run, model, tokenizer, folder)
     model.generate = partial(generate, model)
     return trainer
 

@@ -7,7 +7,6 @@ brings the fixtures `rollout`, `judge`, `play`, `price`, `check_plugin`, and `ho
 the hostile replies.
 """
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -21,7 +20,10 @@ from .plugins.registry import load_plugins
 from .recipe.key_groups import SessionLimits
 from .records import Rollout, Task, Verdict
 from .rollout.episode import Episode
+from .rollout.loop import play as play_episodes
+from .rollout.policies import ScriptedPolicy
 from .rollout.sessions import session_of
+from .scoring.blocking import run_blocking
 from .scoring.score_rollouts import judge as judge_all
 from .scoring.score_rollouts import price as price_all
 
@@ -62,7 +64,7 @@ def make_rollout(
 
 def judge_reply(environment: Environment, task: Task, reply: str) -> Verdict:
     """What `environment` makes of `reply`, as in a run: async or isolated, too. Raises: RewardError."""
-    (judged,) = asyncio.run(judge_all([attempt(task, reply)], environment))
+    (judged,) = run_blocking(judge_all([attempt(task, reply)], environment))
     assert judged.verdict is not None
     return judged.verdict
 
@@ -75,17 +77,15 @@ def play_replies(environment: Environment, task: Task, *replies: str, **limits: 
     session = session_of(environment, task)
     if session is None:
         raise PluginError(f"{type(environment).__name__} has no session for task {task.id!r}")
-    dialogue = Episode(task, session, SessionLimits(**limits))
-    for reply in replies:
-        if dialogue.ended is None:
-            dialogue.heard(asyncio.run(dialogue.take(reply)))
-    (judged,) = asyncio.run(judge_all([dialogue.rollout()], environment))
+    episode = Episode(task, session, SessionLimits(**limits))
+    run_blocking(play_episodes([episode], ScriptedPolicy(replies)))
+    (judged,) = run_blocking(judge_all([episode.rollout()], environment))
     return judged
 
 
 def price_rollouts(reward: Any, *rollouts: Rollout) -> list[float | None]:
     """What `reward` pays for `rollouts`, as in a run; for a group reward they are one group. Raises: RewardError."""
-    scores = asyncio.run(price_all(rollouts, {"it": (reward, 1.0)}, len(rollouts) if takes_group(reward) else 1))
+    scores = run_blocking(price_all(rollouts, {"it": (reward, 1.0)}, len(rollouts) if takes_group(reward) else 1))
     return [score.rewards["it"] for score in scores]
 
 

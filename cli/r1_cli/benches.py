@@ -128,12 +128,12 @@ def set_up(
 
 def load_generator(source: "ModelSource | Server", setup: Setup) -> "Generator":
     """The model, after a look whether the tasks and the token limits fit it; or its server. Raises: R1Error."""
-    from r1sdk.generate.server_model import ServerGenerator
+    from r1sdk.rollout.server_model import ServerModel
     from r1sdk.servers import Server
     from r1sdk.train.generation_source import load_local
 
     if isinstance(source, Server):
-        return ServerGenerator(source)
+        return ServerModel(source)
     wanted = [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches]
     return load_local(source, setup.seed, wanted, generation=setup.benches[0].recipe.generation)
 

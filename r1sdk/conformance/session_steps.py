@@ -10,10 +10,13 @@ from typing import Any
 from ..recipe.key_groups import SessionLimits
 from ..records import Message, Task
 from ..rollout.episode import Episode
-from ..rollout.run_tool import perform
+from ..rollout.loop import play
+from ..rollout.policies import ScriptedPolicy
+from ..rollout.run_tool import run_tool
 from ..rollout.sessions import check_session, session_of
 from ..rollout.tool_calls import ToolCall
 from ..rollout.tools import CALL, CALL_END, Tool, tools_of
+from ..scoring.blocking import run_blocking
 from ..scoring.gold_check import gold_reply
 from ..scoring.isolation import unwrapped
 from .findings import ContractFinding, failed, passed, skipped
@@ -84,18 +87,11 @@ class _Trial:
         task = self._task()
         before = json.dumps(as_json(task))
         script = [*_QUIET, gold_reply(unwrapped(self.candidate.built), task) or in_format("2")] * 2
-        alone = self._heard(task, script)
-        other, again = self._dialogue(task), self._dialogue(task)
-        heard = []
-        for reply in script:
-            if other.ended is None:
-                asyncio.run(other.take(in_format("3")))
-            if again.ended is None:
-                heard.append(asyncio.run(again.take(reply)))
-        if heard != alone:
-            return failed(
-                "independent", "a session answers otherwise where another one of the same task goes on beside it"
-            )
+        alone, again, other = self._episode(task), self._episode(task), self._episode(task)
+        run_blocking(play([alone], ScriptedPolicy(script)))
+        run_blocking(_side_by_side(again, script, other, [in_format("3")] * len(script)))
+        if again.messages != alone.messages:
+            return failed("independent", "a session answers otherwise while another one of the same task is played")
         if json.dumps(as_json(task)) != before:
             return failed("independent", f"a session changes its task {task.id!r}")
         return passed("independent", "of another session of the same task")
@@ -105,11 +101,9 @@ class _Trial:
         task = self._task()
         ends = set()
         for reply in _QUIET:
-            dialogue = self._dialogue(task)
-            while dialogue.ended is None:
-                if said := asyncio.run(dialogue.take(reply)):
-                    dialogue.heard(said)
-            log = dialogue.rollout().session
+            episode = self._episode(task)
+            run_blocking(play([episode], ScriptedPolicy([reply] * TURNS)))
+            log = episode.rollout().session
             ends.add(f"{log.ended} after {log.turns}" if log else "")
         return passed("ends", "; ".join(sorted(ends)))
 
@@ -119,15 +113,13 @@ class _Trial:
         tools = self._tools(task)
         started = time.perf_counter()
         for reply in (*_BROKEN, *HOSTILE.values()):
-            dialogue = self._dialogue(task)
-            said = asyncio.run(dialogue.take(reply))
-            if fault := _fault(said):
+            if fault := _fault(run_blocking(self._episode(task).step(reply))):
                 return failed("calls", f"after {reply[:60]!r}: {fault}")
         limits = SessionLimits(timeout_s=self.timeout_s, output_chars=2000)
         made = 0
         for tool in tools.values():
             for text in HOSTILE.values():
-                result = asyncio.run(perform(ToolCall(tool.name, _filled(tool, text)), tools, limits))
+                result = run_blocking(run_tool(ToolCall(tool.name, _filled(tool, text)), tools, limits))
                 made += 1
                 if result.status == "timeout":
                     return failed("calls", f"{tool.name}({text[:60]!r}...) gave no result in {self.timeout_s:g} s")
@@ -136,7 +128,7 @@ class _Trial:
         what = f"{made} hostile calls of tools" if tools else f"{len(_BROKEN) + len(HOSTILE)} hostile turns"
         return passed("calls", f"{what} answered in {time.perf_counter() - started:.1f} s")
 
-    def _dialogue(self, task: Task) -> Episode:
+    def _episode(self, task: Task) -> Episode:
         session = session_of(self.candidate.built, task)
         if session is None:
             raise NotTried("the first task has a single turn")
@@ -145,9 +137,10 @@ class _Trial:
     def _tools(self, task: Task) -> dict[str, Tool]:
         return tools_of(getattr(session_of(self.candidate.built, task), "tools", ()))
 
-    def _heard(self, task: Task, script: Sequence[str]) -> list[list[Message]]:
-        dialogue = self._dialogue(task)
-        return [asyncio.run(dialogue.take(reply)) for reply in script if dialogue.ended is None]
+
+async def _side_by_side(one: Episode, script: Sequence[str], other: Episode, others: Sequence[str]) -> None:
+    """Play two episodes in turn, each by its own script."""
+    await asyncio.gather(play([other], ScriptedPolicy(others)), play([one], ScriptedPolicy(script)))
 
 
 def _fault(said: Sequence[Message]) -> str | None:

@@ -9,6 +9,7 @@ from itertools import groupby
 from ..errors import R1Error
 from ..evaluation.attempts import estimate
 from ..records import Rollout, Score
+from ..scoring.blocking import first_error
 from ..scoring.score_rollouts import judge, price
 from .card import write_card
 from .collected import Collected
@@ -16,7 +17,7 @@ from .journal import Key
 from .keep import Candidate
 from .meter import Meter
 from .plan import Plan
-from .source import Answer, AnswerSource, Failure, first_error
+from .source import Answer, AnswerSource, Failure
 from .work import Work, prompt_digest
 from .write import write_rows
 

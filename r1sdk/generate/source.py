@@ -7,16 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ..contracts import Environment
-from ..errors import R1Error, Unavailable
+from ..errors import Unavailable
 from ..recipe.key_groups import SessionLimits
 from ..records import Completion, SessionLog, Task
-from ..rollout.episode import Episode
 from ..rollout.loop import attempt_all
 from ..rollout.sampling import Generator, Sampling
-from ..rollout.sessions import session_of
-from ..rollout.tools import as_chat
-from ..servers import Refused, Server, ServerReply, ServerSession
-from ..storage.rollout_rows import UnsavedTokens
+from ..rollout.server_model import allow_open_files, attempt
+from ..scoring.blocking import first_error
+from ..servers import Refused, Server, ServerSession
 from .journal import Key
 
 FATAL = frozenset({401, 403, 404})  # refusals that every other request would meet too
@@ -28,7 +26,6 @@ class Wanted:
 
     key: Key
     task: Task
-    max_tokens: int | None = None  # None: as the server's body says
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +101,7 @@ class ServerSource:
 
     async def run(self, wanted: Sequence[Wanted], emit: Emit) -> None:
         """See `AnswerSource`."""
-        _allow_open_files(self.server.max_concurrent)
+        allow_open_files(self.server.max_concurrent)
         session = ServerSession(self.server)
         left = iter(wanted)
 
@@ -123,77 +120,18 @@ class ServerSource:
 
     async def _answer(self, session: ServerSession, one: Wanted) -> Answer | Failure:
         started = time.perf_counter()
-        live = None if self.environment is None else session_of(self.environment, one.task)
         try:
-            if live is not None:
-                return await self._converse(session, one, Episode(one.task, live, self.limits), started)
-            reply = await session.ask(one.task.prompt, **({"max_tokens": one.max_tokens} if one.max_tokens else {}))
+            found = await attempt(session, one.task, self.environment, self.limits, self.max_tokens)
         except Refused as error:
             if error.status in FATAL:
                 raise
             return Failure(one, str(error))
         except Unavailable as error:
             return Failure(one, str(error))
-        if not reply.whole:
-            return Failure(one, f"the server {self.server.base_url} answered with what is no chat completion")
-        seconds = time.perf_counter() - started
-        tokens = (reply.prompt_tokens, reply.completion_tokens)
-        return Answer(one, _completion(reply), *tokens, seconds, reply.attempts)
-
-    async def _converse(
-        self, session: ServerSession, one: Wanted, dialogue: Episode, started: float
-    ) -> Answer | Failure:
-        """An answer of several turns. Raises: Unavailable, Refused, RewardError."""
-        prompt_tokens, tokens, requests = 0, 0, 0
-        while dialogue.ended is None:
-            left = {} if self.max_tokens is None else {"max_tokens": self.max_tokens - tokens}
-            reply = await session.ask(as_chat([*one.task.prompt, *dialogue.messages]), **left)
-            if not reply.whole:
-                return Failure(one, f"the server {self.server.base_url} answered with what is no chat completion")
-            prompt_tokens += reply.prompt_tokens or 0
-            tokens += reply.completion_tokens or 0
-            requests += reply.attempts
-            said = await dialogue.take(reply.text, reply.finish)
-            if said and self.max_tokens is not None and tokens >= self.max_tokens:
-                dialogue.end("tokens")
-            elif said:
-                dialogue.heard(said)
-        rollout = dialogue.rollout(UnsavedTokens([0] * tokens))
-        assert rollout.session is not None
-        if rollout.session.ended == "error":
-            return Failure(one, rollout.session.reason)
-        seconds, attempts = time.perf_counter() - started, requests - rollout.session.turns + 1
-        return Answer(one, rollout.completion, prompt_tokens, tokens, seconds, attempts, rollout.session)
-
-
-def _completion(reply: ServerReply) -> Completion:
-    message = {"role": "assistant", "content": reply.text}
-    return Completion([message], UnsavedTokens([0] * (reply.completion_tokens or 0)), reply.finish)
-
-
-def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What to tell of several tasks that failed together: an error that the user can act on, if there is one."""
-    leaves: list[BaseException] = []
-    left: list[BaseException] = [errors]
-    while left:
-        error = left.pop(0)
-        if isinstance(error, BaseExceptionGroup):
-            left += error.exceptions
-        else:
-            leaves.append(error)
-    return next((error for error in leaves if isinstance(error, R1Error)), leaves[0])
-
-
-def _allow_open_files(connections: int) -> None:
-    """Raises: R1Error where the system does not let a process have so many connections."""
-    try:
-        import resource
-    except ImportError:  # not a Unix
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + 256
-    if soft == resource.RLIM_INFINITY or soft >= needed:
-        return
-    if hard != resource.RLIM_INFINITY and hard < needed:
-        raise R1Error(f"{connections} requests at a time need {needed} open files, and ulimit -Hn allows {hard}")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        if found.session is not None and found.session.ended == "error":
+            return Failure(one, found.session.reason)
+        usage, seconds = found.usage, time.perf_counter() - started
+        retries = usage.requests - usage.turns
+        return Answer(
+            one, found.completion, usage.prompt_tokens, usage.completion_tokens, seconds, 1 + retries, found.session
+        )

@@ -1,4 +1,4 @@
-"""One attempt in progress: a task, its session, what was said so far, and the limits that end it."""
+"""An attempt in progress: a task, its session, the messages and tokens so far, and the limits that end it."""
 
 import asyncio
 import inspect
@@ -12,61 +12,59 @@ from ..contracts import Session
 from ..errors import PluginError, RewardError, Unavailable
 from ..recipe.key_groups import SessionLimits
 from ..records import Completion, Ended, Message, Rollout, SessionLog, Task
-from .run_tool import Returned, perform, shortened
+from .run_tool import ToolResult, run_tool, shortened
 from .tool_calls import Malformed, ToolCall, read_calls
 from .tools import Tool, tools_of
 
 
 @dataclass
 class TokenTrace:
-    """The tokens of an attempt: those of the model exactly as it sampled them, and between its turns the environment's."""
+    """The tokens of an attempt: the model's exactly as it sampled them, and between its turns the environment's."""
 
     prompt: list[int] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)  # [T], after the prompt
-    mask: list[int] = field(default_factory=list)  # [T], 1 where the model spoke
-    logps: list[float] = field(
-        default_factory=list
-    )  # [T], of the sampler, where it says; 0.0 where the environment spoke
+    mask: list[int] = field(default_factory=list)  # [T], 1 for the model's tokens, 0 for the environment's
+    logps: list[float] = field(default_factory=list)  # [T], the sampler's; 0.0 for the environment's tokens
 
-    def spoken(self, ids: list[int], logps: Sequence[float] | None = None) -> None:
-        """The model's tokens, as they were sampled."""
+    def append_model(self, ids: list[int], logps: Sequence[float] | None = None) -> None:
+        """Append tokens of the model, as they were sampled."""
         self.ids += ids
         self.mask += [1] * len(ids)
         self.logps += logps or [0.0] * len(ids)
 
-    def told(self, ids: list[int]) -> None:
-        """The environment's tokens."""
+    def append_environment(self, ids: list[int]) -> None:
+        """Append tokens of the environment."""
         self.ids += ids
         self.mask += [0] * len(ids)
         self.logps += [0.0] * len(ids)
 
 
 class Episode:
-    """What the environment makes of each turn of the model. `messages`: all that was said after the prompt."""
+    """One attempt at a task: takes the model's turns, returns the environment's answers. `messages`: everything after the prompt."""
 
     def __init__(self, task: Task, session: Session, limits: SessionLimits) -> None:
         self.task = task
         self.session = session
         self.limits = limits
         self.messages: list[Message] = []
-        self.tape = TokenTrace()
-        self.opened = ""  # what the chat template has already written of the turn to come
+        self.trace = TokenTrace()
+        self.opened = ""  # the start of the next turn, where the chat template writes it (`<think>`)
         self.ended: Ended | None = None
         self._tools: dict[str, Tool] = tools_of(getattr(session, "tools", ()))
         self._turns = self._malformed = self._refused = 0
-        self._results: list[Returned] = []
+        self._results: list[ToolResult] = []
         self._reason = ""
         self._spent = 0.0
 
-    async def take(self, reply: str, finish: Literal["stop", "length"] = "stop") -> list[Message]:
-        """What the environment says to a turn of the model; nothing where the attempt is over. Raises: RewardError."""
+    async def step(self, reply: str, finish: Literal["stop", "length"] = "stop") -> list[Message]:
+        """Take a turn of the model and return the environment's answer; empty: the attempt is over. Raises: RewardError."""
         self.messages.append({"role": "assistant", "content": reply})
         self._turns += 1
         if finish == "length":
             return self._end("length")
         last = self._turns >= self.limits.turns
         calls = list(read_calls(reply)) if self._tools else []
-        if calls and last:  # they are not made: the model would not read what came of them
+        if calls and last:  # not made: the model would have no turn to read the results in
             return self._end("turns")
         started = time.perf_counter()
         try:
@@ -80,17 +78,17 @@ class Episode:
             return self._end("done")
         return self._end("turns") if last else said
 
-    def heard(self, messages: list[Message]) -> None:
-        """These words of the environment have been put to the model."""
+    def observe(self, messages: list[Message]) -> None:
+        """Record messages of the environment that the model was given."""
         self.messages += messages
 
     def end(self, ended: Ended) -> None:
-        """End it where it stands: `tokens`, if what comes next has no room."""
+        """End the attempt now: `tokens` where the next turn does not fit the token limit."""
         self.ended = ended
 
     def rollout(self, token_ids: list[int] | None = None) -> Rollout:
-        """The attempt, once it is over. `token_ids`: the model's own, where there is no tape. Raises: RewardError."""
-        own = [token for token, spoken in zip(self.tape.ids, self.tape.mask, strict=True) if spoken]
+        """Return the attempt once it is over. `token_ids`: the model's, where the trace only counts them. Raises: RewardError."""
+        own = [token for token, is_model in zip(self.trace.ids, self.trace.mask, strict=True) if is_model]
         finish: Literal["stop", "length"] = "length" if self.ended in ("length", "tokens") else "stop"
         completion = Completion(self.messages, own if token_ids is None else token_ids, finish)
         return Rollout(self.task, completion, session=self._log())
@@ -100,19 +98,19 @@ class Episode:
         return []
 
     async def _call(self, calls: list[ToolCall | Malformed]) -> list[Message]:
-        """The calls of one turn, made side by side, and what came of each in their order."""
+        """Make the calls of one turn concurrently and return their results in order."""
         left = max(0, self.limits.calls - len(self._results))
         made: list[ToolCall | Malformed] = []
         for call in calls:
             if isinstance(call, Malformed) or left > 0:
                 left -= isinstance(call, ToolCall)
                 made.append(call)
-        made = made[: self.limits.calls + 1]  # malformed ones cost nothing but words, and those are bounded too
+        made = made[: self.limits.calls + 1]  # malformed calls are answered too, so they are bounded as well
         refused = len(calls) - len(made)
-        performed = await asyncio.gather(
-            *(perform(call, self._tools, self.limits) for call in made if isinstance(call, ToolCall))
+        results_in_order = await asyncio.gather(
+            *(run_tool(call, self._tools, self.limits) for call in made if isinstance(call, ToolCall))
         )
-        results = iter(performed)
+        results = iter(results_in_order)
         said: list[Message] = []
         for call in made:
             if isinstance(call, Malformed):

@@ -1,8 +1,10 @@
-"""Who speaks for the model: by tokens, where a model is at hand, or by messages, where a server has it."""
+"""Policies: the model's side of an episode, by token ids for a model in this process, by messages for a server."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from ..records import Completion, Message
 from .chat_template import TurnWriter
@@ -10,120 +12,143 @@ from .episode import Episode
 from .sampling import Sampling, TokenGenerator
 from .tools import as_chat
 
-_APART = 104_729  # between the seeds of two turns
+_SEED_STEP = 104_729  # between the seeds of two turns
 
 
 class Turn(NamedTuple):
-    """What the model said."""
+    """One turn of the model."""
 
     text: str
     finish: Literal["stop", "length"]
 
 
 class Policy(Protocol):
-    def begin(self, dialogues: Sequence[Episode]) -> None:
-        """Put the prompts to the model."""
+    def begin(self, episodes: Sequence[Episode]) -> None:
+        """Give the model the prompts."""
         ...
 
-    def speak(self, dialogues: Sequence[Episode]) -> list[Turn]:
-        """The next turn of the model in each dialogue. Shapes: [D] -> [D]."""
+    async def generate(self, episodes: Sequence[Episode]) -> Sequence[Turn | None]:
+        """Return the model's next turn in each episode; None leaves that episode where it is. Shapes: [E] -> [E]."""
         ...
 
-    def hear(self, dialogue: Episode, messages: list[Message]) -> bool:
-        """Put what the environment says to the model; False: there is no room for it and another turn."""
+    def observe(self, episode: Episode, messages: list[Message]) -> bool:
+        """Give the model the environment's messages. False: they and another turn do not fit its token limit."""
         ...
 
 
 class Sampled(NamedTuple):
-    """What a model goes on with, each row up to and with a token that ends a turn."""
+    """Sampled continuations, each up to and including a token that ends a turn."""
 
     rows: Sequence[list[int]]  # [R][T]
-    logps: Sequence[Sequence[float]] | None = None  # [R][T], of those tokens, where the sampler says
+    logps: Sequence[Sequence[float]] | None = None  # [R][T], of those tokens; None: the sampler does not return them
 
 
 Sample = Callable[[list[list[int]], int], Sampled]
-"""Given token ids, and how many more there may be."""
+"""A sampler: token ids [R][P] and a limit on new tokens -> continuations."""
 
 
 @dataclass
 class TokenPolicy:
-    """Goes on from the very tokens that were sampled: nothing is tokenized twice."""
+    """Continue from the very tokens that were sampled: nothing is tokenized twice. All live episodes are one batch."""
 
     writer: TurnWriter
     sample: Sample
     ends: frozenset[int]  # tokens that end a turn
-    max_tokens: int  # of an attempt, the environment's tokens included
+    max_tokens: int  # per episode, the environment's tokens included
 
-    def begin(self, dialogues: Sequence[Episode]) -> None:
+    def begin(self, episodes: Sequence[Episode]) -> None:
         """See `Policy`."""
-        for dialogue in dialogues:
-            dialogue.tape.prompt, dialogue.opened = self.writer.prompt(dialogue.task.prompt)
+        for episode in episodes:
+            episode.trace.prompt, episode.opened = self.writer.prompt(episode.task.prompt)
 
-    def speak(self, dialogues: Sequence[Episode]) -> list[Turn]:
+    async def generate(self, episodes: Sequence[Episode]) -> list[Turn]:
         """See `Policy`."""
-        tapes = [dialogue.tape for dialogue in dialogues]
-        room = [self.max_tokens - len(tape.ids) for tape in tapes]
-        sampled = self.sample([tape.prompt + tape.ids for tape in tapes], max(room))
+        traces = [episode.trace for episode in episodes]
+        room = [self.max_tokens - len(trace.ids) for trace in traces]
+        sampled = self.sample([trace.prompt + trace.ids for trace in traces], max(room))
         turns = []
-        for at, (dialogue, most) in enumerate(zip(dialogues, room, strict=True)):
+        for at, (episode, most) in enumerate(zip(episodes, room, strict=True)):
             ids = list(sampled.rows[at][:most])
-            dialogue.tape.spoken(ids, None if sampled.logps is None else sampled.logps[at][:most])
-            text = dialogue.opened + self.writer.read(ids)
+            episode.trace.append_model(ids, None if sampled.logps is None else sampled.logps[at][:most])
+            text = episode.opened + self.writer.read(ids)
             turns.append(Turn(text, "stop" if ids and ids[-1] in self.ends else "length"))
         return turns
 
-    def hear(self, dialogue: Episode, messages: list[Message]) -> bool:
+    def observe(self, episode: Episode, messages: list[Message]) -> bool:
         """See `Policy`."""
         ids, opened = self.writer.between(messages)
-        if len(dialogue.tape.ids) + len(ids) >= self.max_tokens:
+        if len(episode.trace.ids) + len(ids) >= self.max_tokens:
             return False
-        dialogue.tape.told(ids)
-        dialogue.opened = opened
+        episode.trace.append_environment(ids)
+        episode.opened = opened
         return True
 
 
-def token_speaker(generator: TokenGenerator, sampling: Sampling) -> TokenPolicy:
-    """A speaker on a model in this process. Each turn is sampled with a seed of its own."""
+def token_policy(generator: TokenGenerator, sampling: Sampling) -> TokenPolicy:
+    """Return the policy of a model in this process. Each turn is sampled with its own seed."""
     turn = 0
 
     def sample(rows: list[list[int]], most: int) -> Sampled:
         nonlocal turn
-        seeded = replace(sampling, samples=1, max_tokens=most, seed=(sampling.seed + _APART * turn) % 2**63)
+        seeded = replace(sampling, samples=1, max_tokens=most, seed=(sampling.seed + _SEED_STEP * turn) % 2**63)
         turn += 1
         return Sampled(generator.sample(rows, seeded))
 
     return TokenPolicy(TurnWriter(generator.tokenizer), sample, frozenset(generator.ends), sampling.max_tokens)
 
 
-class ChatGenerator(Protocol):
-    """A generator that is asked by messages, each question with a limit of its own, such as a server."""
+Reply = Callable[[list[Message], int | None], Coroutine[Any, Any, Completion]]
+"""A request: the conversation so far and a limit on new tokens (None: the server's own) -> one completion."""
 
-    def ask(self, chats: Sequence[tuple[list[Message], int]], sampling: Sampling) -> list[Completion]:
-        """One reply for each chat and its limit of tokens. Shapes: [D] -> [D]."""
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """A model that is asked by messages, such as one behind a server."""
+
+    def connect(self, sampling: Sampling) -> AbstractAsyncContextManager[Reply]:
+        """Open connections for one event loop; requests sample as `sampling` says."""
         ...
 
 
 @dataclass
 class ChatPolicy:
-    """Asks with the whole conversation each time. Tokens of the environment's turns are not known, and not counted."""
+    """Send the whole conversation with each request. The environment's tokens are unknown here and are not counted."""
 
-    generator: ChatGenerator
-    sampling: Sampling
+    reply: Reply
+    max_tokens: int | None  # of all turns of an episode together; None: the server limits each turn
 
-    def begin(self, dialogues: Sequence[Episode]) -> None:
+    def begin(self, episodes: Sequence[Episode]) -> None:
         """See `Policy`."""
 
-    def speak(self, dialogues: Sequence[Episode]) -> list[Turn]:
+    async def generate(self, episodes: Sequence[Episode]) -> list[Turn]:
         """See `Policy`."""
-        asked = [
-            (as_chat([*d.task.prompt, *d.messages]), self.sampling.max_tokens - len(d.tape.ids)) for d in dialogues
-        ]
-        turns = []
-        for dialogue, completion in zip(dialogues, self.generator.ask(asked, self.sampling), strict=True):
-            dialogue.tape.spoken([0] * len(completion.token_ids))
-            turns.append(Turn(completion.text, completion.finish))
-        return turns
+        return await asyncio.gather(*map(self._turn, episodes))
 
-    def hear(self, dialogue: Episode, messages: list[Message]) -> bool:
+    async def _turn(self, episode: Episode) -> Turn:
+        left = None if self.max_tokens is None else self.max_tokens - len(episode.trace.ids)
+        completion = await self.reply(as_chat([*episode.task.prompt, *episode.messages]), left)
+        episode.trace.append_model([0] * len(completion.token_ids))
+        return Turn(completion.text, completion.finish)
+
+    def observe(self, episode: Episode, messages: list[Message]) -> bool:
         """See `Policy`."""
-        return len(dialogue.tape.ids) < self.sampling.max_tokens
+        return self.max_tokens is None or len(episode.trace.ids) < self.max_tokens
+
+
+@dataclass
+class ScriptedPolicy:
+    """Say fixed replies, one after another, for tests of environments. An episode that outlasts its script stops there."""
+
+    replies: Sequence[str]
+
+    def begin(self, episodes: Sequence[Episode]) -> None:
+        """See `Policy`."""
+        self._left = {id(episode): list(self.replies) for episode in episodes}
+
+    async def generate(self, episodes: Sequence[Episode]) -> list[Turn | None]:
+        """See `Policy`."""
+        return [Turn(left.pop(0), "stop") if (left := self._left[id(episode)]) else None for episode in episodes]
+
+    def observe(self, episode: Episode, messages: list[Message]) -> bool:
+        """See `Policy`."""
+        return True

@@ -1,4 +1,4 @@
-"""One call of a tool, made within its time, and what the model is told of it. Whatever the tool does, words come back."""
+"""Run one tool call within its time limit. Whatever the tool does, the model gets a text back."""
 
 import asyncio
 import inspect
@@ -16,42 +16,42 @@ from ..workers import call_isolated
 from .tool_calls import ToolCall
 from .tools import Tool
 
-MAX_HANGING = 8  # threads whose call was cut and has not come back
+MAX_HANGING = 8  # threads whose call timed out and still runs
 _hanging: list[threading.Thread] = []
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """What a call came to."""
+class ToolResult:
+    """The result of a call, as the model reads it."""
 
     name: str
     text: str
     status: Literal["ok", "failed", "timeout"] = "ok"
 
 
-async def perform(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLimits) -> Returned:
-    """What `call` came to, as text. Raises: Unavailable where the tool says so, R1Error where cut calls pile up."""
+async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLimits) -> ToolResult:
+    """Run `call` and return its result as text. Raises: Unavailable if the tool does, R1Error if calls that timed out pile up."""
     name = call.name[:64]
     tool = tools.get(call.name)
     if tool is None:
-        return Returned(
+        return ToolResult(
             name, f"error: there is no tool {name!r}{nearest(name, tools)}; there are {', '.join(tools)}", "failed"
         )
     if (misfit := tool.misfit(call.arguments)) is not None:
-        return Returned(name, shortened(f"error: {misfit}", limits.output_chars), "failed")
+        return ToolResult(name, shortened(f"error: {misfit}", limits.output_chars), "failed")
     try:
         value = await _within(tool.function, call.arguments, limits.timeout_s)
-    except _Cut:
-        return Returned(name, f"error: {name} gave no result within {limits.timeout_s:g} s", "timeout")
-    except (Unavailable, _Piled):
+    except ToolTimeout:
+        return ToolResult(name, f"error: {name} gave no result within {limits.timeout_s:g} s", "timeout")
+    except (Unavailable, TooManyHangingTools):
         raise
-    except Exception as error:  # noqa: BLE001 - the model may have called it so that it fails, and is told
-        return Returned(name, shortened(f"error: {type(error).__name__}: {error}", limits.output_chars), "failed")
-    return Returned(name, shortened(as_text(value), limits.output_chars))
+    except Exception as error:  # noqa: BLE001 - the model may call it so that it fails, and reads the error
+        return ToolResult(name, shortened(f"error: {type(error).__name__}: {error}", limits.output_chars), "failed")
+    return ToolResult(name, shortened(as_text(value), limits.output_chars))
 
 
 def as_text(value: Any) -> str:
-    """What a tool returned, as the model reads it: a text as it is, other things as JSON where they can be."""
+    """Return a tool's value as the model reads it: text unchanged, other values as JSON where possible."""
     if isinstance(value, str):
         text = value
     else:
@@ -63,20 +63,20 @@ def as_text(value: Any) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """At most about `most` characters, with a word on how many are left out."""
+    """Cut `text` to `most` characters and say how many are left out."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} characters left out)"
 
 
-class _Cut(Exception):
-    """A call did not come back in time."""
+class ToolTimeout(Exception):
+    """A call did not return in time."""
 
 
-class _Piled(R1Error):
-    """Too many calls were cut that are still running."""
+class TooManyHangingTools(R1Error):
+    """Too many calls that timed out are still running."""
 
 
 async def _within(function: Callable[..., Any], arguments: Mapping[str, Any], timeout_s: float) -> Any:
-    """What the function returns. Raises: _Cut, and whatever it raises."""
+    """Return the function's value. Raises: ToolTimeout, and whatever the function raises."""
     limits = isolation_of(function)
     if limits is not None:
         return await _in_worker(function, arguments, limits, timeout_s)
@@ -86,7 +86,7 @@ async def _within(function: Callable[..., Any], arguments: Mapping[str, Any], ti
     done, _ = await asyncio.wait({task}, timeout=timeout_s)
     if not done:
         task.cancel()
-        raise _Cut
+        raise ToolTimeout
     return task.result()
 
 
@@ -102,15 +102,15 @@ async def _in_worker(function: Any, arguments: Mapping[str, Any], limits: Isolat
         raise outcome.value
     if outcome.status == "died":
         raise MemoryError(outcome.reason)
-    raise _Cut
+    raise ToolTimeout
 
 
 async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any], timeout_s: float) -> Any:
-    """In a thread of its own: one that hangs is left behind, and only so many are."""
+    """Call the function in a new thread. A thread that hangs is abandoned, at most `MAX_HANGING` of them."""
     _hanging[:] = [thread for thread in _hanging if thread.is_alive()]
     if len(_hanging) >= MAX_HANGING:
-        raise _Piled(
-            f"{len(_hanging)} calls of tools were cut and still run, the last one of {getattr(function, '__name__', function)!r}"
+        raise TooManyHangingTools(
+            f"{len(_hanging)} tool calls timed out and still run, the last one of {getattr(function, '__name__', function)!r}"
             "\n  mark a tool that may hang with r1sdk.isolated, or make it async"
         )
     future: Future[Any] = Future()
@@ -126,6 +126,6 @@ async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any],
     done, _ = await asyncio.wait({asyncio.wrap_future(future)}, timeout=timeout_s)
     if not done:
         _hanging.append(thread)
-        raise _Cut
+        raise ToolTimeout
     value = future.result()
     return await value if inspect.isawaitable(value) else value

@@ -19,6 +19,7 @@ class Sampling:
     seed: int = 0
 
 
+@runtime_checkable
 class Generator(Protocol):
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
         """`sampling.samples` completions for each prompt. Shapes: [P] -> [P][samples]."""

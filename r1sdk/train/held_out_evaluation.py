@@ -16,25 +16,25 @@ from .sft.sft_run import held_out_part, measures_loss
 _APART = 7919  # between the seeds of two processes
 
 
-def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str, ranks: ProcessGroup) -> None:
+def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name: str, processes: ProcessGroup) -> None:
     """The evaluation, written to the folder, unless it is there or the recipe leaves it out. Raises: R1Error."""
     from ..rollout.hf_model import HFModel
 
     settings = run.recipe.evaluation
     count = 0 if isinstance(run.environment, NoEnvironment) else settings.tasks
-    if not (count or measures_loss(run)) or not ranks.lead(lambda: folder.evaluation(name) is None):
+    if not (count or measures_loss(run)) or not processes.run_on_main(lambda: folder.evaluation(name) is None):
         return
     phase = f"evaluating {name} training"
     sampling = held_out_sampling(run.recipe)
     tasks = list(islice(run.environment.tasks(settings.split), count))
-    start, end = (len(tasks) * at // ranks.world for at in (ranks.rank, ranks.rank + 1))
+    start, end = (len(tasks) * at // processes.world for at in (processes.rank, processes.rank + 1))
 
     def progress(done: int, total: int) -> None:
-        if ranks.main:
-            folder.set_status("running", phase=phase, done=min(done * ranks.world, len(tasks)), total=len(tasks))
+        if processes.main:
+            folder.set_status("running", phase=phase, done=min(done * processes.world, len(tasks)), total=len(tasks))
 
     def share() -> list[tuple[list[Rollout], list[Score]]]:
-        own = replace(sampling, seed=sampling.seed + _APART * ranks.rank)
+        own = replace(sampling, seed=sampling.seed + _APART * processes.rank)
         generator = HFModel(model, tokenizer)
         return list(
             attempts(
@@ -44,9 +44,9 @@ def evaluate_model(run: Run, folder: RunFolder, model: Any, tokenizer: Any, name
 
     progress(0, 0)
     started = time.perf_counter()
-    shares = ranks.gather(share)
-    loss = held_out_part(run, model, tokenizer, ranks)
-    if ranks.main:
+    shares = processes.gather_on_main(share)
+    loss = held_out_part(run, model, tokenizer, processes)
+    if processes.main:
         rollouts = [rollout for share in shares for some, _ in share for rollout in some]
         scores = [score for share in shares for _, some in share for score in some]
         result = summarize(rollouts, scores, sampling)

@@ -35,7 +35,7 @@ class ProcessGroup:
     def name(self) -> str:
         return f"process {self.rank} of {self.world}"
 
-    def lead(self, work: Callable[[], T]) -> T:
+    def run_on_main(self, work: Callable[[], T]) -> T:
         """What `work` returned on the main process, on all. Raises: R1Error on all where it raised one."""
         if self.group is None:
             return work()
@@ -46,7 +46,7 @@ class ProcessGroup:
         dist.broadcast_object_list(box, src=0, group=self.group)
         return _open(box[0])  # type: ignore[no-any-return]
 
-    def gather(self, work: Callable[[], T]) -> list[T]:
+    def gather_on_main(self, work: Callable[[], T]) -> list[T]:
         """What `work` returned in each process, in their order, on the main one; nothing on the others.
 
         Raises: R1Error on all of them where it raised one in any.
@@ -57,13 +57,13 @@ class ProcessGroup:
 
         outcomes: list[Any] | None = [None] * self.world if self.main else None
         dist.gather_object(_try(work), outcomes, dst=0, group=self.group)
-        return self.lead(lambda: list(map(_open, outcomes or []))) if self.main else self._told()
+        return self.run_on_main(lambda: list(map(_open, outcomes or []))) if self.main else self._told()
 
     def _told(self) -> list[Any]:
-        self.lead(lambda: None)
+        self.run_on_main(lambda: None)
         return []
 
-    def share(self, value: T) -> list[T]:
+    def all_gather(self, value: T) -> list[T]:
         """What each process brings, in their order, on all of them."""
         if self.group is None:
             return [value]
@@ -84,24 +84,24 @@ class ProcessGroup:
         dist.all_reduce(count, group=self.group)
         return bool(count)
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until all have come here."""
         if self.group is not None:
             import torch.distributed as dist
 
             dist.barrier(group=self.group)
 
-    def leave(self) -> None:
+    def close(self) -> None:
         if self.group is not None:
             import torch.distributed as dist
 
             dist.destroy_process_group()
 
 
-ALONE = ProcessGroup()
+SINGLE_PROCESS = ProcessGroup()
 
 
-def number() -> int:
+def rank_from_env() -> int:
     """The rank of this process, before any of them has been spoken to."""
     return int(os.environ.get("RANK", "0"))
 
@@ -126,7 +126,7 @@ def join() -> ProcessGroup:
     return ProcessGroup(state.process_index, state.num_processes, dist.new_group(backend="gloo", timeout=WAIT))
 
 
-def lost(error: BaseException) -> bool:
+def is_peer_failure(error: BaseException) -> bool:
     """Whether `error` only says that another process has gone, which will have said why."""
     return isinstance(error, RuntimeError) and any(sign in f"{type(error).__name__}: {error}" for sign in _LOST)
 

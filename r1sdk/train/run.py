@@ -22,7 +22,7 @@ from ..report import leave_report
 from ..scoring.gold_check import GoldCheck, check_gold, enforce
 from ..storage.run_folder import RunFolder
 from .monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
-from .process_group import ProcessGroup, join, lost, number
+from .process_group import ProcessGroup, is_peer_failure, join, rank_from_env
 
 INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1
@@ -32,7 +32,7 @@ def main(path: Path) -> int:
     """Train the run at `path`. Returns the exit status."""
     folder = RunFolder.open(path)
     try:
-        if number() == 0:
+        if rank_from_env() == 0:
             folder.lock(wait_s=15.0)
     except R1Error as error:
         print(f"error: {error}", file=sys.stderr)
@@ -41,37 +41,37 @@ def main(path: Path) -> int:
     try:
         return _main(folder)
     finally:
-        if number() == 0:
+        if rank_from_env() == 0:
             give_back(folder)
             with suppress(OSError):  # it prints, and the disk of the log may be full
                 leave_report(folder)
 
 
 def _main(folder: RunFolder) -> int:
-    ranks = ProcessGroup(number())
+    processes = ProcessGroup(rank_from_env())
     try:
-        if ranks.main:
+        if processes.main:
             keep_room(folder)
-        ranks = join()
-        finished = train(folder, ranks)
-        ranks.wait()
-        ranks.leave()
+        processes = join()
+        finished = train(folder, processes)
+        processes.barrier()
+        processes.close()
     except R1Error as error:
         _failed(folder, str(error))
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        if ranks.main:
+        if processes.main:
             folder.set_status("interrupted", message="stopped before a step could end")
         return INTERRUPTED
     except BaseException as error:
         if fills(error):
             return _disk_full(folder, error)
-        if lost(error):
-            _failed(folder, f"another process of the run has gone: see {folder.log_file}", lost=True)
+        if is_peer_failure(error):
+            _failed(folder, f"another process of the run has gone: see {folder.log_file}", is_peer_failure=True)
             print(f"error: another process has gone: {error}", file=sys.stderr)
             return 1
-        where = f"{ranks.name}: " if ranks.world > 1 else ""
+        where = f"{processes.name}: " if processes.world > 1 else ""
         _failed(folder, f"{where}{type(error).__name__}: {error}", traceback=True)
         raise
     return 0 if finished else INTERRUPTED
@@ -94,7 +94,7 @@ def _disk_full(folder: RunFolder, error: BaseException) -> int:
     return 1
 
 
-def train(folder: RunFolder, ranks: ProcessGroup) -> bool:
+def train(folder: RunFolder, processes: ProcessGroup) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from ..rollout.hf_model import end_tokens
     from .held_out_evaluation import evaluate_model
@@ -109,33 +109,33 @@ def train(folder: RunFolder, ranks: ProcessGroup) -> bool:
 
     stop = StopRequest()
     stop.install()
-    report = folder.set_status if ranks.main else _silent
+    report = folder.set_status if processes.main else _silent
     report("running", phase="loading")
     run = compose(folder.recipe(), load_plugins())
-    announce(run, folder, ranks)
+    announce(run, folder, processes)
     if run.recipe.method == "generate":
         from .generation_run import collect_into
 
         collect_into(run, folder)
         return True
-    checkpoint = ranks.lead(folder.rewind)
-    if checkpoint and ranks.main:
+    checkpoint = processes.run_on_main(folder.rewind)
+    if checkpoint and processes.main:
         print(f"resuming at step {resume_step(checkpoint)}", flush=True)
 
-    left_out = ranks.lead(lambda: _unverifiable(run, folder))
-    run = replace(run, left_out=left_out, pass_rates=ranks.lead(lambda: known_rates(run)))
-    where = ranks.lead(lambda: locate(run.model, folder.path / "base_model", run.recipe.seed))
+    left_out = processes.run_on_main(lambda: _unverifiable(run, folder))
+    run = replace(run, left_out=left_out, pass_rates=processes.run_on_main(lambda: known_rates(run)))
+    where = processes.run_on_main(lambda: locate(run.model, folder.path / "base_model", run.recipe.seed))
     tokenizer = tokenizer_for(run, where)
     check_run_lengths(run, tokenizer, where)
     _seed(run.recipe.seed)
     model = load_model(where, **training_options(run.recipe))
     if checkpoint is None:  # resumed runs keep the evaluation of the model they started from
-        evaluate_model(run, folder, model, tokenizer, "before", ranks)
+        evaluate_model(run, folder, model, tokenizer, "before", processes)
 
     report("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
-    callbacks = [RunCallback(folder, stop, ranks), During(run, folder, tokenizer), trackers]
+    callbacks = [RunCallback(folder, stop, processes), During(run, folder, tokenizer), trackers]
     resumed = str(checkpoint) if checkpoint else None
     if run.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
@@ -147,8 +147,8 @@ def train(folder: RunFolder, ranks: ProcessGroup) -> bool:
         model = trainer.model
         trainer.train(resume_from_checkpoint=resumed)
     else:
-        with sampler(run, where, folder, ranks) as engine:
-            trainer = _trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
+        with sampler(run, where, folder, processes) as engine:
+            trainer = _trainer(run, model, tokenizer, folder, callbacks, processes, engine)
             trainer.train(resume_from_checkpoint=resumed)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
@@ -156,13 +156,13 @@ def train(folder: RunFolder, ranks: ProcessGroup) -> bool:
 
     # The trainer turned it off, and whoever loads the saved model would generate without a cache.
     model.config.use_cache = caches
-    save(run, trainer, tokenizer, where, folder, ranks)
+    save(run, trainer, tokenizer, where, folder, processes)
     itself = run.recipe.lora is None and run.recipe.experimental_async is None
     if itself and holds_whole_model(trainer.accelerator):
         model = trainer.accelerator.unwrap_model(trainer.model)
     else:  # no process has it: what was saved is what is evaluated
         model = load_model(str(folder.model), **(training_options(run.recipe) if run.recipe.quantize else {}))
-    evaluate_model(run, folder, model, tokenizer, "after", ranks)
+    evaluate_model(run, folder, model, tokenizer, "after", processes)
     trackers.after(trainer.state.global_step)
     report("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
     return True
@@ -196,15 +196,15 @@ def _unverifiable(run: Run, folder: RunFolder) -> frozenset[int]:
 
 
 def _trainer(
-    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: ProcessGroup, engine: Any
+    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], processes: ProcessGroup, engine: Any
 ) -> Any:
     if run.recipe.method == "sft":
         from .sft.sft_trainer import sft_trainer
 
-        return sft_trainer(run, model, tokenizer, folder, callbacks, ranks)
+        return sft_trainer(run, model, tokenizer, folder, callbacks, processes)
     from .trl.grpo import grpo_trainer
 
-    return grpo_trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
+    return grpo_trainer(run, model, tokenizer, folder, callbacks, processes, engine)
 
 
 def _seed(seed: int) -> None:

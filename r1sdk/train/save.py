@@ -10,17 +10,17 @@ from ..storage.run_folder import RunFolder
 from .process_group import ProcessGroup
 
 
-def save(run: Run, trainer: Any, tokenizer: Any, base: str, folder: RunFolder, ranks: ProcessGroup) -> None:
+def save(run: Run, trainer: Any, tokenizer: Any, base: str, folder: RunFolder, processes: ProcessGroup) -> None:
     """`model/`; and for LoRA `adapter/`, merged into the weights of `base` to make `model/`. All processes take part."""
     new = folder.path / ".model.new"
     trained = new if run.recipe.lora is None else folder.path / ".adapter.new"
-    if ranks.main:
+    if processes.main:
         for path in (new, trained):
             shutil.rmtree(path, ignore_errors=True)
-    ranks.wait()
+    processes.barrier()
     trainer.save_model(str(trained))
-    ranks.wait()
-    ranks.lead(lambda: _finish(run, trained, new, tokenizer, base, folder, trainer.model))
+    processes.barrier()
+    processes.run_on_main(lambda: _finish(run, trained, new, tokenizer, base, folder, trainer.model))
 
 
 def _finish(run: Run, trained: Path, new: Path, tokenizer: Any, base: str, folder: RunFolder, model: Any) -> None:

@@ -324,7 +324,7 @@ FAULTS = [  # name, check, what is said
     ("untold", "sessions", "the prompt does not name the tool loop"),
     ("undescribed", "sessions", "tool 'unsaid' needs a docstring"),
     ("stuck", "calls", "gave no result in 3 s"),
-    ("shared", "independent", "answers otherwise where another one of the same task goes on beside it"),
+    ("shared", "independent", "answers otherwise while another one of the same task is played"),
     ("picky", "independent", "Numbers.answer failed: TypeError"),
     ("picky", "ends", "Numbers.answer failed: TypeError"),
     ("picky", "calls", "Numbers.answer failed"),

@@ -76,7 +76,7 @@ def main(path: Path) -> None:
     from r1sdk.train.held_out_evaluation import evaluate_model
     from r1sdk.train.models import load_model, load_tokenizer, locate
     from r1sdk.train.monitor.callback import RunCallback, StopRequest
-    from r1sdk.train.process_group import ALONE
+    from r1sdk.train.process_group import SINGLE_PROCESS
     from r1sdk.train.save import save
     from r1sdk.train.trl.async_trainer import async_trainer
 
@@ -98,8 +98,8 @@ def main(path: Path) -> None:
     trainer.train(resume_from_checkpoint=str(resumed) if resumed else None)
     sums = {name: float(weight.double().sum()) for name, weight in trainer.model.named_parameters()}
     (folder.path / "sums.json").write_text(json.dumps(sums))
-    save(run, trainer, tokenizer, where, folder, ALONE)
-    evaluate_model(run, folder, load_model(str(folder.model)), tokenizer, "after", ALONE)
+    save(run, trainer, tokenizer, where, folder, SINGLE_PROCESS)
+    evaluate_model(run, folder, load_model(str(folder.model)), tokenizer, "after", SINGLE_PROCESS)
 
 
 if __name__ == "__main__":

@@ -20,16 +20,16 @@ from r1sdk.train.trl.grpo import grpo_trainer
 
 
 def main(path: Path) -> None:
-    ranks, folder = join(), RunFolder.open(path)
+    processes, folder = join(), RunFolder.open(path)
     run = compose(folder.recipe(), load_plugins())
     where = locate(run.model, path / "base_model", 0)
     tokenizer, model = load_tokenizer(where), load_model(where)
-    trainer = grpo_trainer(run, model, tokenizer, folder, [RunCallback(folder, StopRequest(), ranks)], ranks)
+    trainer = grpo_trainer(run, model, tokenizer, folder, [RunCallback(folder, StopRequest(), processes)], processes)
     model.generate = Given(run.recipe.generation.samples, tokenizer)
     trainer.train()
-    save(run, trainer, tokenizer, where, folder, ranks)
-    ranks.wait()
-    ranks.leave()
+    save(run, trainer, tokenizer, where, folder, processes)
+    processes.barrier()
+    processes.close()
 
 
 class Given:

@@ -53,22 +53,22 @@ def gathered(parameters: list[Any]) -> Any:
 
 
 def main(path: Path, stale: int | None) -> int:
-    ranks, folder = join(), RunFolder.open(path)
+    processes, folder = join(), RunFolder.open(path)
     run = compose(folder.recipe(), load_plugins())
-    announce(run, folder, ranks)
-    where = ranks.lead(lambda: locate(run.model, path / "base_model", 0))
+    announce(run, folder, processes)
+    where = processes.run_on_main(lambda: locate(run.model, path / "base_model", 0))
     tokenizer, model = load_tokenizer(where), load_model(where)
     perturb = Perturb(stale)
     try:
-        with sampler(run, where, folder, ranks) as engine:
-            callbacks = [RunCallback(folder, StopRequest(), ranks), perturb]
-            trainer = perturb.trainer = grpo_trainer(run, model, tokenizer, folder, callbacks, ranks, engine)
+        with sampler(run, where, folder, processes) as engine:
+            callbacks = [RunCallback(folder, StopRequest(), processes), perturb]
+            trainer = perturb.trainer = grpo_trainer(run, model, tokenizer, folder, callbacks, processes, engine)
             trainer.train()
     except R1Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    ranks.wait()
-    ranks.leave()
+    processes.barrier()
+    processes.close()
     return 0
 
 

@@ -13,7 +13,7 @@ from r1sdk.plugins.registry import load_plugins
 from r1sdk.recipe.key_groups import CurriculumSettings
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.train.trl.reward_columns import task_row
-from r1sdk.train.trl.task_sampler import Curriculum, GroupOutcome, Stream, draws_of, known_rates
+from r1sdk.train.trl.task_sampler import Curriculum, GroupOutcome, ShuffledTasks, known_rates, task_sampler_of
 
 
 def drawn(draws, times=6, count=4, learn=lambda tasks: None):
@@ -27,27 +27,27 @@ def drawn(draws, times=6, count=4, learn=lambda tasks: None):
 
 
 def test_a_stream_meets_every_task_once_before_any_again_and_then_in_another_order():
-    passes = drawn(Stream(8, seed=1), times=4, count=4)
+    passes = drawn(ShuffledTasks(8, seed=1), times=4, count=4)
     first, second = passes[0] + passes[1], passes[2] + passes[3]
     assert sorted(first) == sorted(second) == [*range(8)]
     assert first != second
 
 
 def test_a_stream_leaves_out_what_was_tried_and_ends_where_nothing_else_is_left():
-    stream = Stream(6, seed=0)
+    stream = ShuffledTasks(6, seed=0)
     assert {*stream.fresh(6, {0, 1, 2})} == {3, 4, 5}
     assert stream.fresh(2, {*range(6)}) == []
     assert len({*stream.fresh(6, {0})}) == 5  # none of them twice, where it begins anew
 
 
 def test_streams_of_one_seed_are_alike_and_of_two_are_not():
-    assert drawn(Stream(50, 3)) == drawn(Stream(50, 3)) != drawn(Stream(50, 4))
+    assert drawn(ShuffledTasks(50, 3)) == drawn(ShuffledTasks(50, 3)) != drawn(ShuffledTasks(50, 4))
 
 
 def test_a_stream_goes_on_where_its_state_was_saved():
-    whole, cut = Stream(10, 7), Stream(10, 7)
+    whole, cut = ShuffledTasks(10, 7), ShuffledTasks(10, 7)
     drawn(cut, times=4, count=3)
-    again = Stream(10, 7)
+    again = ShuffledTasks(10, 7)
     again.restore(json.loads(json.dumps(cut.state())))
     assert drawn(whole, times=8, count=3)[4:] == drawn(again, times=4, count=3)
 
@@ -178,5 +178,5 @@ def test_a_run_begins_with_the_rates_of_its_own_tasks_whatever_was_left_out_of_t
     known = known_rates(run)
     assert known == {f"train/{at}": (2.0, 6.0) for at in (0, 1, 3, 4, 5)}
     tasks = [task for task in run.environment.tasks("train") if task.id != "train/0"]  # its gold answer was at fault
-    draws = draws_of(replace(run, pass_rates=known), [task_row(task) for task in tasks])
+    draws = task_sampler_of(replace(run, pass_rates=known), [task_row(task) for task in tasks])
     assert draws.counts.T.tolist() == [[2, 6], [0, 0], [2, 6], [2, 6], [2, 6]]

@@ -24,14 +24,14 @@ def reply(guess):
 
 def game(environment, task, guesses):
     """The attempt that guesses so, and what was said to each guess."""
-    dialogue = Episode(task, environment.session(task), SessionLimits())
+    episode = Episode(task, environment.session(task), SessionLimits())
     said = []
     for guess in guesses:
-        if dialogue.ended is None:
-            messages = asyncio.run(dialogue.take(guess if isinstance(guess, str) else reply(guess)))
-            dialogue.heard(messages)
+        if episode.ended is None:
+            messages = asyncio.run(episode.step(guess if isinstance(guess, str) else reply(guess)))
+            episode.observe(messages)
             said += [message["content"] for message in messages]
-    return dialogue.rollout(), said
+    return episode.rollout(), said
 
 
 def judged(environment, rollout):

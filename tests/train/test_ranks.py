@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from r1sdk import R1Error, RewardError, UnknownName
-from r1sdk.train.process_group import ALONE
+from r1sdk.train.process_group import SINGLE_PROCESS
 
 pytest.importorskip("torch")
 
@@ -15,9 +15,9 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from r1sdk import R1Error, RewardError, UnknownName
-from r1sdk.train.ranks import join
+from r1sdk.train.processes import join
 
-ranks = join()
+processes = join()
 
 
 def told(work):
@@ -29,30 +29,30 @@ def told(work):
 
 def only(rank, error):
     def work():
-        if ranks.rank == rank:
+        if processes.rank == rank:
             raise error
         return rank
     return work
 
 
 found = {
-    "lead": ranks.lead(lambda: f"from {ranks.rank}"),
-    "gather": ranks.gather(lambda: ranks.rank * 10),
-    "any": [ranks.any(False), ranks.any(ranks.rank == 1)],
-    "fails in the second": told(lambda: ranks.gather(only(1, RewardError("the second cannot")))),
-    "fails in the first": told(lambda: ranks.lead(only(0, UnknownName("reward", "acuracy", ["accuracy"])))),
-    "goes on": ranks.lead(lambda: "together"),
+    "lead": processes.run_on_main(lambda: f"from {processes.rank}"),
+    "gather": processes.gather_on_main(lambda: processes.rank * 10),
+    "any": [processes.any(False), processes.any(processes.rank == 1)],
+    "fails in the second": told(lambda: processes.gather_on_main(only(1, RewardError("the second cannot")))),
+    "fails in the first": told(lambda: processes.run_on_main(only(0, UnknownName("reward", "acuracy", ["accuracy"])))),
+    "goes on": processes.run_on_main(lambda: "together"),
 }
-ranks.wait()
-Path(sys.argv[1], f"{ranks.rank}.json").write_text(json.dumps(found))
-ranks.leave()
+processes.barrier()
+Path(sys.argv[1], f"{processes.rank}.json").write_text(json.dumps(found))
+processes.close()
 """
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     """What each of two processes found."""
-    folder = tmp_path_factory.mktemp("ranks")
+    folder = tmp_path_factory.mktemp("processes")
     (folder / "program.py").write_text(PROGRAM)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
     done = subprocess.run(
@@ -83,10 +83,14 @@ def test_an_error_of_one_is_raised_in_all_and_they_can_go_on(two):
 
 
 def test_a_process_alone_does_the_work_and_nothing_else():
-    assert ALONE.main and ALONE.lead(lambda: 1) == 1 and ALONE.gather(lambda: 2) == [2]
-    assert (ALONE.any(True), ALONE.any(False)) == (True, False)
+    assert (
+        SINGLE_PROCESS.main
+        and SINGLE_PROCESS.run_on_main(lambda: 1) == 1
+        and SINGLE_PROCESS.gather_on_main(lambda: 2) == [2]
+    )
+    assert (SINGLE_PROCESS.any(True), SINGLE_PROCESS.any(False)) == (True, False)
     with pytest.raises(RewardError, match="not judged"):
-        ALONE.gather(lambda: (_ for _ in ()).throw(RewardError("not judged")))
+        SINGLE_PROCESS.gather_on_main(lambda: (_ for _ in ()).throw(RewardError("not judged")))
     with pytest.raises(R1Error) as raised:
-        ALONE.lead(lambda: (_ for _ in ()).throw(UnknownName("reward", "a", ["b"])))
+        SINGLE_PROCESS.run_on_main(lambda: (_ for _ in ()).throw(UnknownName("reward", "a", ["b"])))
     assert isinstance(raised.value, UnknownName)

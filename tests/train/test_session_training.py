@@ -189,7 +189,7 @@ def served(generator):
 
 
 def test_a_server_gives_the_same_dialogues(trainer, served):
-    from r1sdk.generate.server_model import ServerGenerator
+    from r1sdk.rollout.server_model import ServerModel
 
     server, asked = served
     environment = trainer.run.environment
@@ -202,7 +202,7 @@ def test_a_server_gives_the_same_dialogues(trainer, served):
     assert {name: got[name].completion.messages for name in sure} == sure
     assert [message["role"] for message in asked[-1]["messages"]][:2] == ["system", "user"]
     assert all("tools" not in body for body in asked)
-    evaluated = messages(attempt_all(tasks, environment, ServerGenerator(server), GREEDY))
+    evaluated = messages(attempt_all(tasks, environment, ServerModel(server), GREEDY))
     assert {name: evaluated[name] for name in sure} == sure
 
 

@@ -12,7 +12,7 @@ def trainer(tmp_path_factory):
     from trl import GRPOConfig
 
     from r1sdk.plugins.registry import load_plugins
-    from r1sdk.train.trl.length_chunks import TrimmedGRPOTrainer
+    from r1sdk.train.trl.length_chunks import LengthChunkedTrainer
 
     folder = tmp_path_factory.mktemp("blank")
     load_plugins().get("model", "tiny_blank").target(folder, 0)
@@ -20,7 +20,7 @@ def trainer(tmp_path_factory):
         output_dir=str(folder / "out"), num_generations=4, per_device_train_batch_size=4, use_cpu=True, bf16=False,
         gradient_checkpointing=False, report_to=[],
     )  # fmt: skip
-    return TrimmedGRPOTrainer(
+    return LengthChunkedTrainer(
         model=AutoModelForCausalLM.from_pretrained(folder),
         args=arguments,
         reward_funcs=[lambda completions, **_: [0.0] * len(completions)],
@@ -56,10 +56,10 @@ def scored(trainer, method, ids, mask, t):
 def test_scores_and_gradients_are_those_of_trl(trainer, prompts, completions):
     from trl import GRPOTrainer
 
-    from r1sdk.train.trl.length_chunks import TrimmedGRPOTrainer
+    from r1sdk.train.trl.length_chunks import LengthChunkedTrainer
 
     data = batch(prompts, completions)
-    ours = scored(trainer, TrimmedGRPOTrainer._get_per_token_logps_and_entropies, *data)
+    ours = scored(trainer, LengthChunkedTrainer._get_per_token_logps_and_entropies, *data)
     theirs = scored(trainer, GRPOTrainer._get_per_token_logps_and_entropies, *data)
     for mine, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-4)

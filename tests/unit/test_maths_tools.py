@@ -64,13 +64,13 @@ def test_the_calculator_refuses_in_no_time_what_is_no_arithmetic(calculator, exp
 def attempt(environment, *turns, task=None):
     """What is said to each turn, and the judged attempt."""
     task = task or next(iter(environment.tasks("train")))
-    dialogue = Episode(task, environment.session(task), SessionLimits(timeout_s=60))
+    episode = Episode(task, environment.session(task), SessionLimits(timeout_s=60))
     said = []
     for turn in turns:
-        messages = asyncio.run(dialogue.take(turn(task) if callable(turn) else turn))
-        dialogue.heard(messages)
+        messages = asyncio.run(episode.step(turn(task) if callable(turn) else turn))
+        episode.observe(messages)
         said += [message["content"] for message in messages]
-    ((judged,), _) = score([dialogue.rollout()], environment, {})
+    ((judged,), _) = score([episode.rollout()], environment, {})
     return said, judged
 
 

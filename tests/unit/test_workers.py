@@ -313,8 +313,8 @@ def test_a_call_inside_a_worker_is_made_in_place(pool):
 
 def test_the_ranks_of_a_machine_share_its_processors(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(8), raising=False)
-    for ranks, workers in {"1": 8, "2": 4, "3": 2, "16": 1}.items():
-        monkeypatch.setenv("LOCAL_WORLD_SIZE", ranks)
+    for processes, workers in {"1": 8, "2": 4, "3": 2, "16": 1}.items():
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", processes)
         assert default_workers() == workers
 
 

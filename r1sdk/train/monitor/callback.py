@@ -10,7 +10,7 @@ from transformers import TrainerCallback
 
 from ...storage.checkpoints import checkpoint_step, mark_complete
 from ...storage.run_folder import RunFolder
-from ..process_group import ALONE, ProcessGroup
+from ..process_group import SINGLE_PROCESS, ProcessGroup
 from .warnings import warnings
 
 
@@ -34,10 +34,10 @@ class StopRequest:
 class RunCallback(TrainerCallback):  # type: ignore[misc]
     """Writes what the trainer reports. All processes have one, and the main one writes."""
 
-    def __init__(self, folder: RunFolder, stop: StopRequest, ranks: ProcessGroup = ALONE) -> None:
+    def __init__(self, folder: RunFolder, stop: StopRequest, processes: ProcessGroup = SINGLE_PROCESS) -> None:
         self.folder = folder
         self.stop = stop
-        self.ranks = ranks
+        self.processes = processes
         self._started = 0.0
         self._seconds: list[float] = []  # of each step since the last log
         self._tokens_seen = 0.0  # by the last log
@@ -56,7 +56,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._seconds.append(time.perf_counter() - self._started)
-        if self.ranks.any(self.stop.asked):  # all end after the same step
+        if self.processes.any(self.stop.asked):  # all end after the same step
             self.stop.asked = True
             control.should_save = True
             control.should_training_stop = True
@@ -86,7 +86,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._progress(state)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.ranks.wait()  # each has written its part
+        self.processes.barrier()  # each has written its part
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
 

@@ -42,7 +42,7 @@ def measures_loss(run: Run) -> bool:
     return run.recipe.method == "sft" and run.recipe.data is not None and run.recipe.data.held_out > 0
 
 
-def held_out_part(run: Run, model: Any, tokenizer: Any, ranks: ProcessGroup) -> dict[str, Any]:
+def held_out_part(run: Run, model: Any, tokenizer: Any, processes: ProcessGroup) -> dict[str, Any]:
     """The loss on what is held out, as a part of an evaluation, on the main process; each does its share of the rows."""
     if not measures_loss(run):
         return {}
@@ -50,8 +50,8 @@ def held_out_part(run: Run, model: Any, tokenizer: Any, ranks: ProcessGroup) -> 
     from .sft_trainer import demonstrations_of
 
     def share() -> list[float]:
-        rows = islice(demonstrations_of(run).held_out(), ranks.rank, None, ranks.world)
+        rows = islice(demonstrations_of(run).held_out(), processes.rank, None, processes.world)
         return held_out_losses(model, tokenizer, rows, run.recipe.trainer.get("max_length", 1024))
 
-    losses = [loss for losses in ranks.gather(share) for loss in losses]
+    losses = [loss for losses in processes.gather_on_main(share) for loss in losses]
     return {"loss": asdict(estimate([[loss] for loss in losses]))} if losses else {}

@@ -13,7 +13,7 @@ from ...rollout.chat_template import TurnWriter
 from ...rollout.hf_model import render
 from ...storage.run_folder import RunFolder
 from ..lora import lora_config
-from ..process_group import ALONE, ProcessGroup
+from ..process_group import SINGLE_PROCESS, ProcessGroup
 from ..trl.grpo import machine_arguments, tracked_as
 from .chat_tokenizer import settle_ending
 
@@ -21,21 +21,29 @@ IGNORED = -100  # the label of a token that carries no loss
 
 
 def sft_trainer(
-    run: Run, model: Any, tokenizer: Any, folder: RunFolder, callbacks: list[Any], ranks: ProcessGroup = ALONE
+    run: Run,
+    model: Any,
+    tokenizer: Any,
+    folder: RunFolder,
+    callbacks: list[Any],
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Any:
     """TRL's SFTTrainer for `run` on its demonstrations, ready to `train()`. The tokenizer and the model learn how replies end."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
-    from .length_batches import SFTTrainerByLength
+    from ..trl.length_batches import SFTTrainerByLength
+    from ..trl.signatures import SFT, check_signatures
+
+    check_signatures(SFT)
 
     settle_ending(tokenizer, model)
     arguments = SFTConfig(**sft_arguments(run, folder.checkpoints))
     rows = demonstration_rows(demonstrations_of(run).train(), tokenizer, arguments.max_length)
     file = folder.path / "rows.arrow"
-    left_out = ranks.lead(lambda: _write(rows, file))
+    left_out = processes.run_on_main(lambda: _write(rows, file))
     dataset = Dataset.from_file(str(file))
-    if left_out and ranks.main:
+    if left_out and processes.main:
         text = f"{left_out} of {left_out + len(dataset)} demonstrations have more than {arguments.max_length} tokens (trainer.max_length) and are left out"
         print(f"warning: {text}", flush=True)
         if not any(line["name"] == "left_out" for line in folder.metrics("warning")):

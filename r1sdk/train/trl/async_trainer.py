@@ -27,6 +27,7 @@ from ...rollout.hf_model import render
 from ...storage.run_folder import RunFolder
 from .grpo import machine_arguments, owned_arguments, tracked_as
 from .reward_columns import Column, RewardTable, task_row
+from .signatures import ASYNC, check_signatures
 
 TRIES = 6  # of a request to the server, where TRL makes 30: about a minute where it refuses
 
@@ -146,6 +147,7 @@ def async_trainer(
     """
     from datasets import Dataset
 
+    check_signatures(ASYNC)
     recipe, settings = run.recipe, run.recipe.experimental_async
     assert settings is not None
     arguments = AsyncGRPOConfig(**async_arguments(run, folder.checkpoints))

@@ -6,7 +6,6 @@ with the same number of whole groups for each. Then TRL is given the batch that 
 what follows (advantages, log-probabilities, metrics, buffers) is its own too. Held-out evaluations do not come through here.
 """
 
-import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,31 +14,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from trl import GRPOTrainer
 
 from ...errors import R1Error
 from ...recipe.key_groups import DynamicSampling
 from ..process_group import ProcessGroup
 from .rounds import Batch, Group, RoundTable
-from .sampler_check import WatchedGRPOTrainer
-from .spread import have_spread
-from .task_sampler import Draws
+from .sampler_check import CheckedSamplerTrainer
+from .task_sampler import TaskSampler
 
 PLACE = "place"  # the column of the training data that holds a task's place in it
 STATE = "draws.json"  # in a checkpoint
-HOOKS = {  # of GRPOTrainer: what is overridden or called here, with its parameters
-    "_generate_and_score_completions": ("self", "inputs"),
-    "_generate": ("self", "prompts"),
-    "_calculate_rewards": ("self", "inputs", "prompts", "completions", "completion_ids_list"),
-}
-
 Sample = dict[str, Any]
 """What TRL's `rollout_func` returns, of one completion: its tokens and its prompt's, their log-probabilities or None, `env_mask`
 where some tokens are not the model's, and whatever else the rewards are given."""
 
 
 @dataclass(frozen=True)
-class Made:
+class RoundResult:
     """One round of generation."""
 
     tasks: Sequence[int]  # [N]
@@ -48,15 +39,15 @@ class Made:
 
 
 @dataclass
-class Settled:
+class HandedOver:
     """The batch while TRL takes it over."""
 
     rewards: Tensor  # [N x G, K], of all processes
     taken: int = 0  # how often TRL asked for the completions, and for these
 
 
-class DrawingGRPOTrainer(WatchedGRPOTrainer):
-    """Draws the tasks of a batch by `draws`, and with `dynamic` draws again for groups without spread."""
+class DynamicSamplingTrainer(CheckedSamplerTrainer):
+    """TaskSampler the tasks of a batch by `draws`, and with `dynamic` draws again for groups without spread."""
 
     rollout_func: Any  # of TRL's: what generates in its place
 
@@ -64,18 +55,14 @@ class DrawingGRPOTrainer(WatchedGRPOTrainer):
         self,
         *args: Any,
         table: RoundTable,
-        draws: Draws,
+        draws: TaskSampler,
         dynamic: DynamicSampling | None,
-        ranks: ProcessGroup,
+        processes: ProcessGroup,
         **more: Any,
     ) -> None:
-        if faults := hook_faults(GRPOTrainer):
-            raise R1Error(
-                "dynamic_sampling and curriculum cannot be bound to this version of TRL:\n  " + "\n  ".join(faults)
-            )
         super().__init__(*args, **more)
-        self.table, self.draws, self.dynamic, self.ranks = table, draws, dynamic, ranks
-        self._settled: Settled | None = None
+        self.table, self.draws, self.dynamic, self.processes = table, draws, dynamic, processes
+        self._settled: HandedOver | None = None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         figures = {name: list(values) for name, values in self._metrics["train"].items()}
@@ -99,26 +86,26 @@ class DrawingGRPOTrainer(WatchedGRPOTrainer):
     def _first(self, inputs: Sequence[dict[str, Any]]) -> list[int]:
         """The tasks of the batch, over all processes."""
         own = [row[PLACE] for row in inputs[:: self.num_generations]]
-        drawn = self.ranks.lead(lambda: self.draws.first(len(own) * self.ranks.world))
-        return drawn or [task for tasks in self.ranks.share(own) for task in tasks]
+        drawn = self.processes.run_on_main(lambda: self.draws.first(len(own) * self.processes.world))
+        return drawn or [task for tasks in self.processes.all_gather(own) for task in tasks]
 
-    def _fresh(self, wanted: int, rounds: Sequence[Made]) -> list[int]:
+    def _fresh(self, wanted: int, rounds: Sequence[RoundResult]) -> list[int]:
         """Tasks that this batch has not tried, as many for each process; none where no more are left."""
-        world = self.ranks.world
+        world = self.processes.world
         tried = {task for one in rounds for task in one.tasks}
-        tasks = self.ranks.lead(lambda: self.draws.fresh(-(-wanted // world) * world, tried))
+        tasks = self.processes.run_on_main(lambda: self.draws.fresh(-(-wanted // world) * world, tried))
         return tasks[: len(tasks) // world * world]
 
     def _own(self, count: int) -> range:
         """The groups that are this process's of `count`: the processes stand one after the other."""
-        each = count // self.ranks.world
-        return range(self.ranks.rank * each, (self.ranks.rank + 1) * each)
+        each = count // self.processes.world
+        return range(self.processes.rank * each, (self.processes.rank + 1) * each)
 
     def _rows(self, tasks: Sequence[int]) -> list[dict[str, Any]]:
         """The inputs of a batch as TRL's sampler makes them: each task as often as it is attempted."""
         return [dict(row) for task in tasks for row in [self.train_dataset[task]] * self.num_generations]
 
-    def _make(self, tasks: Sequence[int]) -> Made:
+    def _make(self, tasks: Sequence[int]) -> RoundResult:
         """Generate a group for each task, this process its share, and score them all."""
         own = self._own(len(tasks))
         rows = self._rows([tasks[at] for at in own])
@@ -131,25 +118,27 @@ class DrawingGRPOTrainer(WatchedGRPOTrainer):
         columns = {"prompt_ids": prompt_ids, "completion_ids": ids, "logprobs": logprobs, "env_mask": mask, **extra}
         samples = [{name: values and values[at] for name, values in columns.items()} for at in range(len(rows))]
         size = self.num_generations
-        return Made(tasks, {at: samples[i * size : (i + 1) * size] for i, at in enumerate(own)}, rewards)
+        return RoundResult(tasks, {at: samples[i * size : (i + 1) * size] for i, at in enumerate(own)}, rewards)
 
-    def _everywhere(self, made: Made) -> Made:
+    def _everywhere(self, made: RoundResult) -> RoundResult:
         """The same with the completions of all processes: a fresh group may be wanted in another one."""
-        return Made(
-            made.tasks, {at: s for some in self.ranks.share(made.samples) for at, s in some.items()}, made.rewards
+        return RoundResult(
+            made.tasks,
+            {at: s for some in self.processes.all_gather(made.samples) for at, s in some.items()},
+            made.rewards,
         )
 
-    def _spread(self, made: Made) -> list[bool]:
+    def _spread(self, made: RoundResult) -> list[bool]:
         """Of each group of a round, whether it has spread. Shapes: -> [N]."""
 
         def found() -> list[bool]:
             if self.dynamic and self.dynamic.metric == "accuracy":
                 return [len({value for value in group if value is not None}) > 1 for group in self.table.verdicts()]
-            return have_spread(
+            return has_reward_variance(
                 made.rewards, self.reward_weights, self.num_generations, self.multi_objective_aggregation
             )
 
-        return self.ranks.lead(found)
+        return self.processes.run_on_main(found)
 
     def _settle(self, batch: Batch) -> None:
         """Log and keep what was generated, and learn from it."""
@@ -159,9 +148,9 @@ class DrawingGRPOTrainer(WatchedGRPOTrainer):
             for name, value in self.draws.learn(outcomes).items():
                 self._log_metric(name, value)
 
-        self.ranks.lead(settle)
+        self.processes.run_on_main(settle)
 
-    def _hand_over(self, batch: Batch, rounds: Sequence[Made]) -> dict[str, Any]:
+    def _hand_over(self, batch: Batch, rounds: Sequence[RoundResult]) -> dict[str, Any]:
         """What TRL makes of the batch."""
 
         def rewards(group: Group) -> Tensor:
@@ -169,7 +158,7 @@ class DrawingGRPOTrainer(WatchedGRPOTrainer):
 
         own = [batch.groups[at] for at in self._own(len(batch.groups))]
         samples = [sample for group in own for sample in rounds[group.round].samples[group.at]]
-        self._settled = settled = Settled(torch.cat([rewards(group) for group in batch.groups]))
+        self._settled = settled = HandedOver(torch.cat([rewards(group) for group in batch.groups]))
 
         def generated(prompts: Any, trainer: Any) -> Sample:
             settled.taken += 1
@@ -194,7 +183,7 @@ class DrawingGRPOTrainer(WatchedGRPOTrainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
-        if self.ranks.main:
+        if self.processes.main:
             folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
             (folder / STATE).write_text(json.dumps(self.draws.state()), encoding="utf-8")
 
@@ -211,14 +200,21 @@ class DrawingGRPOTrainer(WatchedGRPOTrainer):
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **more)
 
 
-def hook_faults(trainer: type) -> list[str]:
-    """What `trainer` lacks of the methods that are bound here."""
-    faults = [] if "rollout_func" in inspect.signature(trainer).parameters else ["GRPOTrainer takes no rollout_func"]
-    for name, wanted in HOOKS.items():
-        method = getattr(trainer, name, None)
-        found = tuple(inspect.signature(method).parameters) if method else None
-        if found is None:
-            faults.append(f"GRPOTrainer has no {name}")
-        elif found != wanted:
-            faults.append(f"GRPOTrainer.{name} takes {', '.join(found)}, not {', '.join(wanted)}")
-    return faults
+def has_reward_variance(
+    rewards: Tensor, weights: Tensor, group_size: int, aggregation: str = "sum_then_normalize"
+) -> list[bool]:
+    """Return for each group whether GRPO has anything to learn from it: its completions differ in the weighted total, or, where TRL
+    normalizes each reward separately, in any reward. Shapes: [N x G, K], [K] -> [N]. Completions without any reward (NaN) are left out.
+    """
+    weights = weights.to(rewards.device)
+    priced = ~torch.isnan(rewards).all(dim=1, keepdim=True)  # [N x G, 1]
+    if aggregation == "sum_then_normalize":
+        compared = torch.where(priced, (rewards * weights).nansum(dim=1, keepdim=True), torch.nan)
+    else:
+        compared = rewards[:, weights != 0]
+    groups = compared.view(-1, group_size, compared.size(1))
+    highest = groups.nan_to_num(nan=-torch.inf).amax(dim=1)
+    lowest = groups.nan_to_num(nan=torch.inf).amin(dim=1)
+    differs = (highest > lowest) & ~torch.isclose(highest, lowest, rtol=0.0, atol=1e-8)
+    found: list[bool] = differs.any(dim=1).tolist()
+    return found

@@ -14,12 +14,13 @@ from ...rollout.sessions import has_sessions
 from ...storage.run_folder import RunFolder
 from ..lora import lora_config
 from ..models import holds_whole_model
-from ..process_group import ALONE, ProcessGroup
+from ..process_group import SINGLE_PROCESS, ProcessGroup
 from ..vllm.sampler_engine import TRANSFORMERS, Sampler
 from .reward_columns import RewardTable, task_row
 from .rounds import RoundTable
 from .session_rollouts import SessionRollouts, session_row
-from .task_sampler import draws_of
+from .signatures import GRPO, check_signatures
+from .task_sampler import task_sampler_of
 
 
 def grpo_trainer(
@@ -28,15 +29,16 @@ def grpo_trainer(
     tokenizer: Any,
     folder: RunFolder,
     callbacks: list[Any],
-    ranks: ProcessGroup = ALONE,
+    processes: ProcessGroup = SINGLE_PROCESS,
     sampler: Sampler = TRANSFORMERS,
 ) -> Any:
     """TRL's GRPOTrainer (without its work on padding) for `run`, its rewards bound, ready to `train()`."""
     from datasets import Dataset
     from trl import GRPOConfig
 
-    from .sampler_check import WatchedGRPOTrainer
+    from .sampler_check import CheckedSamplerTrainer
 
+    check_signatures(GRPO)
     recipe, ends = run.recipe, frozenset(end_tokens(model, tokenizer))
     arguments = {**grpo_arguments(run, folder.checkpoints), **sampler.arguments}
     if sampler.vllm:  # it knows those of the model's files only
@@ -54,7 +56,7 @@ def grpo_trainer(
         end_tokens=ends,
         opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
         keep=folder.append_rollouts,
-        ranks=ranks,
+        processes=processes,
     )
     rows = [session_row(task) if sessions else task_row(task) for task in tasks]
     bound: dict[str, Any] = {
@@ -68,18 +70,18 @@ def grpo_trainer(
     }
     with sampler.making():
         if isinstance(table, RoundTable):
-            from .dynamic_sampling import PLACE, DrawingGRPOTrainer
+            from .dynamic_sampling import PLACE, DynamicSamplingTrainer
 
-            trainer: Any = DrawingGRPOTrainer(
+            trainer: Any = DynamicSamplingTrainer(
                 train_dataset=Dataset.from_list([{**row, PLACE: at} for at, row in enumerate(rows)]),
                 table=table,
-                draws=draws_of(run, rows),
+                draws=task_sampler_of(run, rows),
                 dynamic=recipe.dynamic_sampling,
-                ranks=ranks,
+                processes=processes,
                 **bound,
             )
         else:
-            trainer = WatchedGRPOTrainer(train_dataset=Dataset.from_list(rows), **bound)
+            trainer = CheckedSamplerTrainer(train_dataset=Dataset.from_list(rows), **bound)
     trainer.sampler_limit = recipe.limits.sampler_difference
     if sampler.vllm:
         sampler.made(trainer, recipe.seed)

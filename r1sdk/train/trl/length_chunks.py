@@ -18,7 +18,7 @@ MIN_ROWS = 8
 WORTHWHILE = 0.9  # of the positions that stay: above it the batch is scored whole
 
 
-class TrimmedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
+class LengthChunkedTrainer(GRPOTrainer):  # type: ignore[misc]
     """Overrides the one method that scores tokens, for text where no process needs another to run the model; anything else is
     TRL's own. Processes that share out a model (ZeRO-3, FSDP) must make the same passes, and chunks are each one's own.
     """
@@ -36,7 +36,7 @@ class TrimmedGRPOTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         def whole(ids: Tensor, mask: Tensor, keep: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
             scored: tuple[Tensor, Tensor | None, Tensor | None] = super(
-                TrimmedGRPOTrainer, self
+                LengthChunkedTrainer, self
             )._get_per_token_logps_and_entropies(
                 model, ids, mask, keep, batch_size, compute_entropy, compute_aux_loss, **images
             )

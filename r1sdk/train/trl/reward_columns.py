@@ -17,7 +17,7 @@ from ...recipe.key_groups import Limits
 from ...records import Completion, Message, Rollout, Score, Task
 from ...scoring.score_rollouts import Rewards, score
 from ..monitor.batch_metrics import measure
-from ..process_group import ALONE, ProcessGroup
+from ..process_group import SINGLE_PROCESS, ProcessGroup
 
 Keep = Callable[..., None]
 """Given (step, rollouts, scores) of every batch, on the main process; of several rounds also what to mark each one with."""
@@ -40,7 +40,7 @@ class RewardTable:
     end_tokens: frozenset[int] = frozenset()  # a completion that ends with none of these was cut
     opened_think: str = ""  # what the chat template has already written of the reply
     keep: Keep | None = None
-    ranks: ProcessGroup = ALONE
+    processes: ProcessGroup = SINGLE_PROCESS
     _batch: Any = field(default=None, repr=False)
     _scores: list[Score] = field(default_factory=list, repr=False)
     unjudged: list[bool] = field(default_factory=list, repr=False)  # [B] of the batch in hand: teaches nothing
@@ -68,13 +68,13 @@ class RewardTable:
             given = {"trainer_state": trainer_state, "log_extra": others.get("log_extra"), "log_metric": log_metric}
             asking = TRAINER.set({name: value or OUTSIDE[name] for name, value in given.items()})
             try:
-                shares = self.ranks.gather(lambda: self._score(rollouts))
+                shares = self.processes.gather_on_main(lambda: self._score(rollouts))
             finally:
                 TRAINER.reset(asking)
             step = (trainer_state.global_step if trainer_state else 0) + 1
             judged = [rollout for some, _ in shares for rollout in some]
             scores = [row for _, some in shares for row in some]
-            self.ranks.lead(lambda: self._take(step, judged, scores, log_metric))
+            self.processes.run_on_main(lambda: self._take(step, judged, scores, log_metric))
             self._batch = completions
         return self._scores
 

@@ -51,7 +51,7 @@ class Batch:
 
 
 @dataclass
-class Judged:
+class ScoredRound:
     """One round as the main process has it."""
 
     tasks: Sequence[int]  # [N] places in the training data
@@ -66,7 +66,7 @@ class RoundTable(RewardTable):
     What could not be judged counts against the recipe's limits over all rounds so far, after each of them.
     """
 
-    rounds: list[Judged] = field(default_factory=list, repr=False)  # of the batch in hand, on the main process
+    rounds: list[ScoredRound] = field(default_factory=list, repr=False)  # of the batch in hand, on the main process
     tasks: Sequence[int] = field(default_factory=list, repr=False)  # of the round in hand
 
     def _take(
@@ -76,7 +76,7 @@ class RoundTable(RewardTable):
         scores: Sequence[Score],
         log_metric: Callable[[str, float], None] | None,
     ) -> None:
-        self.rounds.append(Judged(self.tasks, judged, scores))
+        self.rounds.append(ScoredRound(self.tasks, judged, scores))
         judged = [rollout for one in self.rounds for rollout in one.rollouts]
         prices = [row for one in self.rounds for row in one.scores]
         try:

@@ -3,13 +3,13 @@
 from typing import Any
 
 from ...errors import R1Error
-from .length_chunks import TrimmedGRPOTrainer
+from .length_chunks import LengthChunkedTrainer
 
 METRIC = "sampler_difference"
 _TRL_METRIC = "sampling/sampling_logp_difference/mean"
 
 
-class WatchedGRPOTrainer(TrimmedGRPOTrainer):
+class CheckedSamplerTrainer(LengthChunkedTrainer):
     """Logs the difference as `sampler_difference`, and stops above `sampler_limit`. Without vLLM there is none."""
 
     sampler_limit: float | None = None

@@ -1,4 +1,4 @@
-"""Attempts of several turns in training: the turn loop of `dialogues`, with TRL's generation as the one who speaks.
+"""Attempts of several turns in training: the turn loop of `rollout`, with TRL's generation as the policy.
 
 TRL has a loop of its own for tools (`environment_factory`). It goes on only where the model calls a tool, through a chat
 template that knows tools; it bounds neither the time nor the number of calls, and says nothing to a call that cannot be read. A
@@ -20,6 +20,7 @@ from ...rollout.episode import Episode
 from ...rollout.loop import play
 from ...rollout.policies import Sampled, TokenPolicy
 from ...rollout.sessions import session_of
+from ...scoring.blocking import run_blocking
 from .reward_columns import task_row
 
 _TASK = "task"  # the key of a prompt's last message that holds the task: TRL gives a `rollout_func` the prompts and nothing else
@@ -55,18 +56,18 @@ class SessionRollouts:
             says_logps = logps is not None
             return Sampled(ids, logps)
 
-        dialogues = [self._dialogue(prompt) for prompt in prompts]
-        play(dialogues, TokenPolicy(self.writer, sample, self.ends, trainer.max_completion_length))
-        tapes = [dialogue.tape for dialogue in dialogues]
+        episodes = [self._episode(prompt) for prompt in prompts]
+        run_blocking(play(episodes, TokenPolicy(self.writer, sample, self.ends, trainer.max_completion_length)))
+        traces = [episode.trace for episode in episodes]
         return {
-            "prompt_ids": [tape.prompt for tape in tapes],
-            "completion_ids": [tape.ids for tape in tapes],
-            "env_mask": [tape.mask for tape in tapes],
-            "logprobs": [tape.logps for tape in tapes] if says_logps else None,
-            "rollout": [_rollout(dialogue) for dialogue in dialogues],
+            "prompt_ids": [trace.prompt for trace in traces],
+            "completion_ids": [trace.ids for trace in traces],
+            "env_mask": [trace.mask for trace in traces],
+            "logprobs": [trace.logps for trace in traces] if says_logps else None,
+            "rollout": [_rollout(episode) for episode in episodes],
         }
 
-    def _dialogue(self, prompt: list[Message]) -> Episode:
+    def _episode(self, prompt: list[Message]) -> Episode:
         task = Task(**json.loads(prompt[-1][_TASK]))
         return Episode(task, session_of(self.environment, task) or _SINGLE, self.limits)
 
@@ -74,9 +75,9 @@ class SessionRollouts:
 _SINGLE = ToolSession(())  # of a task without a session, in a mixture with others: its first turn is its last
 
 
-def _rollout(dialogue: Episode) -> Rollout:
-    rollout = dialogue.rollout()
-    return replace(rollout, session=None) if dialogue.session is _SINGLE else rollout
+def _rollout(episode: Episode) -> Rollout:
+    rollout = episode.rollout()
+    return replace(rollout, session=None) if episode.session is _SINGLE else rollout
 
 
 @contextmanager

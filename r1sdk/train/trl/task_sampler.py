@@ -25,7 +25,7 @@ class GroupOutcome:
     judged: int
 
 
-class Draws(Protocol):
+class TaskSampler(Protocol):
     """Places of training tasks, from 0."""
 
     def first(self, count: int) -> list[int] | None:
@@ -43,7 +43,7 @@ class Draws(Protocol):
     def restore(self, state: Json) -> None: ...
 
 
-class Stream:
+class ShuffledTasks:
     """All tasks in a shuffled order, over and over, each time in another."""
 
     def __init__(self, size: int, seed: int) -> None:
@@ -101,9 +101,6 @@ class Curriculum:
         for task, counts in (known or {}).items():
             self.counts[:, task] = counts
         self.draws = 0
-        self._expected: dict[
-            int, tuple[float, bool]
-        ] = {}  # of what was drawn: its mean rate, whether it was never tried
 
     def first(self, count: int) -> list[int]:
         return self.fresh(count, ())
@@ -140,11 +137,11 @@ class Curriculum:
             self.counts[:, task] = right, wrong
 
 
-def draws_of(run: Run, rows: Sequence[Mapping[str, Any]]) -> Draws:
+def task_sampler_of(run: Run, rows: Sequence[Mapping[str, Any]]) -> TaskSampler:
     """What draws for `run`. `rows`: its training data, as `task_row` made it."""
     settings, seed = run.recipe.curriculum, run.recipe.seed
     if settings is None:
-        return Stream(len(rows), seed)
+        return ShuffledTasks(len(rows), seed)
     known = {}
     if run.pass_rates:
         places = {json.loads(row["task"])["id"]: at for at, row in enumerate(rows)}

@@ -11,7 +11,7 @@ from ...planning.backend import Backend, backend_of
 from ...planning.build import Run
 from ...planning.hardware import gpus
 from ...storage.run_folder import RunFolder
-from ..process_group import ALONE, ProcessGroup
+from ..process_group import SINGLE_PROCESS, ProcessGroup
 from .run_server import LOG, SERVER_GPUS, SERVER_URL, VllmServer, free_port
 
 
@@ -31,7 +31,7 @@ class Sampler:
         """In which the trainer is made."""
         if not (self.vllm and self.cpu):
             return nullcontext()
-        from .vllm_cpu_trainer import on_a_cpu
+        from ..trl.vllm_on_cpu import on_a_cpu
 
         return on_a_cpu()
 
@@ -48,11 +48,11 @@ class Sampler:
 TRANSFORMERS = Sampler()
 
 
-def announce(run: Run, folder: RunFolder, ranks: ProcessGroup = ALONE) -> Backend:
+def announce(run: Run, folder: RunFolder, processes: ProcessGroup = SINGLE_PROCESS) -> Backend:
     """The backend of the run, said in its log and its manifest. Raises: R1Error where it cannot be imported."""
     backend = backend_of(run.recipe)
     generates_here = run.recipe.method != "generate" or run.recipe.collect.server is None
-    if ranks.main and generates_here:
+    if processes.main and generates_here:
         print(f"generation by {backend}", flush=True)
         folder.note("generation", {"backend": backend.name, "why": backend.why})
     if backend.name == "vllm":
@@ -65,7 +65,7 @@ def announce(run: Run, folder: RunFolder, ranks: ProcessGroup = ALONE) -> Backen
                 "generation.backend=transformers does without"
             ) from error
         if (server := _server_that_is_there(run, folder)) is not None:
-            ranks.lead(lambda: _ready(server, folder))
+            processes.run_on_main(lambda: _ready(server, folder))
     return backend
 
 
@@ -100,7 +100,7 @@ def _prepare() -> None:
 
 
 @contextmanager
-def sampler(run: Run, where: str, folder: RunFolder, ranks: ProcessGroup = ALONE) -> Iterator[Sampler]:
+def sampler(run: Run, where: str, folder: RunFolder, processes: ProcessGroup = SINGLE_PROCESS) -> Iterator[Sampler]:
     """What generates in the training of the model at `where`; a server that was started for it ends here. Raises: R1Error."""
     if backend_of(run.recipe).name == "transformers":
         yield TRANSFORMERS
@@ -127,7 +127,7 @@ def sampler(run: Run, where: str, folder: RunFolder, ranks: ProcessGroup = ALONE
         return _ready(held[0], folder)
 
     try:
-        arguments["vllm_server_base_url"] = ranks.lead(begin)
+        arguments["vllm_server_base_url"] = processes.run_on_main(begin)
         arguments["vllm_server_timeout"] = settings.start_timeout_s
         arguments["vllm_group_port"] = run.recipe.trainer.get("vllm_group_port") or free_port()
         if held:

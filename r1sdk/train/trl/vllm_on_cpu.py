@@ -17,6 +17,7 @@ from trl.generation.vllm_generation import VLLMGeneration
 from trl.trainer import grpo_trainer
 
 from ...rollout.vllm_cpu_engine import ENGINE, reload
+from .signatures import VLLM_ON_CPU, check_signatures
 
 _SHARED_MEMORY = Path("/dev/shm")
 _SYNC_S = 600
@@ -24,7 +25,8 @@ _SYNC_S = 600
 
 @contextmanager
 def on_a_cpu() -> Iterator[None]:
-    """While a GRPOTrainer is made: it gets an engine that runs on a CPU."""
+    """Give the GRPOTrainer that is made inside this context an engine that runs on a CPU."""
+    check_signatures(VLLM_ON_CPU)
     # TRL finds them by name in its modules, and takes no others.
     stand_ins = (
         (grpo_trainer, "VLLMGeneration", CpuGeneration),

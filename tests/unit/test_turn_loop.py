@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -15,6 +16,7 @@ from r1sdk.rollout.loop import attempt_all, play
 from r1sdk.rollout.policies import Sampled, TokenPolicy
 from r1sdk.rollout.sampling import Sampling
 from r1sdk.rollout.sessions import check_session, session_of
+from r1sdk.scoring.blocking import run_blocking
 from r1sdk.scoring.score_rollouts import score
 
 TASK = r1sdk.Task([{"role": "user", "content": "?"}], id="one")
@@ -68,12 +70,12 @@ def call(name, **arguments):
 
 def talk(*replies, session=TOOLS, finish="stop", **limits):
     """What is said to each of `replies`, and the attempt."""
-    dialogue = Episode(TASK, session, SessionLimits(**limits))
+    episode = Episode(TASK, session, SessionLimits(**limits))
     said = []
     for reply in replies:
-        said.append(asyncio.run(dialogue.take(reply, finish)))
-        dialogue.heard(said[-1])
-    return [[message["content"] for message in messages] for messages in said], dialogue.rollout()
+        said.append(asyncio.run(episode.step(reply, finish)))
+        episode.observe(said[-1])
+    return [[message["content"] for message in messages] for messages in said], episode.rollout()
 
 
 def test_calls_are_answered_in_their_order_and_a_turn_without_one_is_the_last():
@@ -226,7 +228,7 @@ def tokenizer():
 
 
 def speaker(tokenizer, rows, max_tokens):
-    """Says `rows` in turn, to every dialogue the same; keeps what it was asked with."""
+    """Says `rows` in turn, to every episode the same; keeps what it was asked with."""
     from r1sdk.rollout.chat_template import TurnWriter
 
     asked, left = [], iter(rows)
@@ -245,36 +247,36 @@ def test_token_ids_are_those_that_were_sampled_and_the_environment_s_are_masked(
     assert tokenizer(tokenizer.decode(odd), add_special_tokens=False)["input_ids"] != odd
     rows = [[*odd, end], [12, end], [13, end]]
     speaks, asked = speaker(tokenizer, rows, 200)
-    dialogue = Episode(TASK, Repeats(3), SessionLimits())
-    play([dialogue], speaks)
-    tape = dialogue.tape
-    assert [token for token, own in zip(tape.ids, tape.mask, strict=True) if own] == [*rows[0], *rows[1], *rows[2]]
-    assert dialogue.rollout().completion.token_ids == [*rows[0], *rows[1], *rows[2]]
-    assert [logp for logp, own in zip(tape.logps, tape.mask, strict=True) if not own] == [0.0] * tape.mask.count(0)
-    told = tokenizer.decode([token for token, own in zip(tape.ids, tape.mask, strict=True) if not own])
+    episode = Episode(TASK, Repeats(3), SessionLimits())
+    run_blocking(play([episode], speaks))
+    trace = episode.trace
+    assert [token for token, own in zip(trace.ids, trace.mask, strict=True) if own] == [*rows[0], *rows[1], *rows[2]]
+    assert episode.rollout().completion.token_ids == [*rows[0], *rows[1], *rows[2]]
+    assert [logp for logp, own in zip(trace.logps, trace.mask, strict=True) if not own] == [0.0] * trace.mask.count(0)
+    told = tokenizer.decode([token for token, own in zip(trace.ids, trace.mask, strict=True) if not own])
     assert told == (
         "\n<|im_start|>user\nagain 2<|im_end|>\n<|im_start|>assistant\n"
         "\n<|im_start|>user\nagain 1<|im_end|>\n<|im_start|>assistant\n"
     )
     # Each turn goes on from the very ids of those before it.
-    assert asked[2][0] == tape.prompt + tape.ids[: -len(rows[2])]
-    whole = [*TASK.prompt, *dialogue.messages]
+    assert asked[2][0] == trace.prompt + trace.ids[: -len(rows[2])]
+    whole = [*TASK.prompt, *episode.messages]
     rendered = tokenizer.apply_chat_template(whole, tokenize=False)
-    assert tokenizer.decode(tape.prompt + tape.ids) + "\n" == rendered
+    assert tokenizer.decode(trace.prompt + trace.ids) + "\n" == rendered
 
 
 def test_all_tokens_together_are_bounded_and_what_has_no_room_is_not_said(tokenizer):
     end = tokenizer.eos_token_id
     speaks, asked = speaker(tokenizer, [[12, end]] * 3, 20)
-    dialogue = Episode(TASK, Repeats(3), SessionLimits())
-    play([dialogue], speaks)
-    rollout = dialogue.rollout()
+    episode = Episode(TASK, Repeats(3), SessionLimits())
+    run_blocking(play([episode], speaks))
+    rollout = episode.rollout()
     assert rollout.session.ended == "tokens" and rollout.completion.finish == "length"
-    assert len(dialogue.tape.ids) <= 20 and rollout.completion.messages[-1]["role"] == "assistant" and len(asked) == 2
+    assert len(episode.trace.ids) <= 20 and rollout.completion.messages[-1]["role"] == "assistant" and len(asked) == 2
     speaks, _ = speaker(tokenizer, [[12] * 30], 20)
-    dialogue = Episode(TASK, Repeats(3), SessionLimits())
-    play([dialogue], speaks)
-    assert len(dialogue.tape.ids) == 20 and dialogue.rollout().session.ended == "length"
+    episode = Episode(TASK, Repeats(3), SessionLimits())
+    run_blocking(play([episode], speaks))
+    assert len(episode.trace.ids) == 20 and episode.rollout().session.ended == "length"
 
 
 def test_what_the_environment_says_cannot_open_a_turn(tokenizer):
@@ -308,17 +310,21 @@ def test_a_template_that_opens_the_think_block_does_so_in_every_turn(tokenizer):
     opening.chat_template = tokenizer.chat_template.replace("assistant\n{% endif %}", "assistant\n<think>\n{% endif %}")
     end = tokenizer.eos_token_id
     speaks, _ = speaker(opening, [[12, end], [13, end]], 100)
-    dialogue = Episode(TASK, Repeats(2), SessionLimits())
-    play([dialogue], speaks)
-    assert [m["content"][:8] for m in dialogue.messages if m["role"] == "assistant"] == ["<think>\n", "<think>\n"]
+    episode = Episode(TASK, Repeats(2), SessionLimits())
+    run_blocking(play([episode], speaks))
+    assert [m["content"][:8] for m in episode.messages if m["role"] == "assistant"] == ["<think>\n", "<think>\n"]
     assert TurnWriter(opening).between([{"role": "user", "content": "?"}])[1] == "<think>\n"
 
 
 def test_each_attempt_has_a_session_of_its_own_and_the_samples_of_a_task_lie_side_by_side():
     class Says:
-        def ask(self, chats, sampling):
-            text = lambda chat: f"I heard {chat[-1]['content']}"
-            return [r1sdk.Completion([{"role": "assistant", "content": text(chat)}], [1, 2]) for chat, _ in chats]
+        @asynccontextmanager
+        async def connect(self, sampling):
+            async def reply(messages, max_tokens):
+                text = f"I heard {messages[-1]['content']}"
+                return r1sdk.Completion([{"role": "assistant", "content": text}], [1, 2])
+
+            yield reply
 
     other = r1sdk.Task([{"role": "user", "content": "!"}], id="two")
     rollouts = attempt_all([TASK, other], Talkative(), Says(), Sampling(samples=3, max_tokens=50))
@@ -335,13 +341,14 @@ def test_attempts_that_end_alike_are_no_duplicates_where_their_turns_differ(tmp_
     class Says:
         count = 0
 
-        def ask(self, chats, sampling):
-            replies = []
-            for chat, _ in chats:
+        @asynccontextmanager
+        async def connect(self, sampling):
+            async def reply(messages, max_tokens):
                 self.count += 1
-                text = "the end" if chat[-1]["content"] == "again 1" else f"{self.count} and so on"
-                replies.append(r1sdk.Completion([{"role": "assistant", "content": text}], [1]))
-            return replies
+                text = "the end" if messages[-1]["content"] == "again 1" else f"{self.count} and so on"
+                return r1sdk.Completion([{"role": "assistant", "content": text}], [1])
+
+            yield reply
 
     environment, sampling = Talkative(), Sampling(samples=2, max_tokens=50)
     made = {"model": "none", "env": "talkative", "env.options": {}, "split": "train", "max_tokens": 50, "seed": 0}

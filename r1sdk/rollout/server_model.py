@@ -1,0 +1,144 @@
+"""A model behind an OpenAI-compatible server: prompts or episodes in, completions out."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..contracts import Environment
+from ..errors import R1Error, Unavailable
+from ..recipe.key_groups import SessionLimits
+from ..records import Completion, Message, SessionLog, Task
+from ..scoring.blocking import gather_or_cancel, run_blocking
+from ..servers import Server, ServerReply, ServerSession
+from ..storage.rollout_rows import UnsavedTokens
+from .episode import Episode
+from .loop import play
+from .policies import ChatPolicy, Reply
+from .sampling import Sampling
+from .sessions import session_of
+
+
+@dataclass
+class Usage:
+    """Tokens and requests of one attempt, as the server reports them. None: it has not reported any."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    requests: int = 0
+    turns: int = 0
+
+    def add(self, reply: ServerReply) -> None:
+        """Count one reply."""
+        self.turns += 1
+        self.requests += reply.attempts
+        if reply.prompt_tokens is not None:
+            self.prompt_tokens = (self.prompt_tokens or 0) + reply.prompt_tokens
+        if reply.completion_tokens is not None:
+            self.completion_tokens = (self.completion_tokens or 0) + reply.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAttempt:
+    """One attempt by a server."""
+
+    completion: Completion
+    usage: Usage
+    session: SessionLog | None = None  # of an attempt with several turns
+
+
+def replies(session: ServerSession, usage: Usage | None = None) -> Reply:
+    """Return the function that asks `session` for one completion and adds to `usage`."""
+
+    async def reply(messages: list[Message], max_tokens: int | None) -> Completion:
+        """Raises: Unavailable, Refused."""
+        said = await session.ask(messages, **({"max_tokens": max_tokens} if max_tokens else {}))
+        if not said.whole:
+            raise Unavailable(f"the server {session.server.base_url} answered with what is no chat completion")
+        if usage is not None:
+            usage.add(said)
+        tokens = UnsavedTokens([0] * (said.completion_tokens or 0))
+        return Completion([{"role": "assistant", "content": said.text}], tokens, said.finish)
+
+    return reply
+
+
+async def attempt(
+    session: ServerSession,
+    task: Task,
+    environment: Environment | None = None,
+    limits: SessionLimits | None = None,
+    max_tokens: int | None = None,
+) -> ServerAttempt:
+    """Attempt `task` once, over several turns if its environment has a session for it.
+
+    `max_tokens`: of all turns of an episode together; None: as `server.body` says, of each turn.
+    Raises: Unavailable, Refused, RewardError.
+    """
+    usage = Usage()
+    reply = replies(session, usage)
+    live = None if environment is None else session_of(environment, task)
+    if live is None:
+        return ServerAttempt(await reply(task.prompt, None), usage)
+    episode = Episode(task, live, limits or SessionLimits())
+    await play([episode], ChatPolicy(reply, max_tokens))
+    rollout = episode.rollout(UnsavedTokens(episode.trace.ids))
+    return ServerAttempt(rollout.completion, usage, rollout.session)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerModel:
+    """A `Generator` and a `ChatModel` that sends one request for each completion. Keys in `server.body` override the sampling."""
+
+    server: Server
+
+    def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
+        """See `Generator`. The seed is not sent: servers differ in how they use one. Raises: R1Error where one does not answer."""
+        return run_blocking(self._generate(prompts, sampling))
+
+    async def _generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
+        async with self.connect(sampling) as reply:
+            asked = [reply(prompt, None) for prompt in prompts for _ in range(sampling.samples)]
+            found = iter(await gather_or_cancel(asked))
+        return [[next(found) for _ in range(sampling.samples)] for _ in prompts]
+
+    @asynccontextmanager
+    async def connect(self, sampling: Sampling) -> AsyncIterator[Reply]:
+        """See `ChatModel`. Replies raise R1Error where the server does not answer."""
+        allow_open_files(self.server.max_concurrent)
+        session = ServerSession(replace(self.server, body=tuple({**_body(sampling), **dict(self.server.body)}.items())))
+        ask = replies(session)
+
+        async def reply(messages: list[Message], max_tokens: int | None) -> Completion:
+            try:
+                return await ask(messages, max_tokens)
+            except Unavailable as error:
+                raise R1Error(
+                    f"{error}\n  what was answered before is kept: the same command with the same --out resumes"
+                ) from error
+
+        try:
+            yield reply
+        finally:
+            await session.close()
+
+
+def _body(sampling: Sampling) -> dict[str, Any]:
+    """Return the sampling as keys of a request."""
+    body = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p}
+    return body | ({"top_k": sampling.top_k} if sampling.top_k else {})
+
+
+def allow_open_files(connections: int) -> None:
+    """Raise the limit on open files for so many connections. Raises: R1Error where the system does not allow it."""
+    try:
+        import resource
+    except ImportError:  # not a Unix
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = connections + 256
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise R1Error(f"{connections} requests at a time need {needed} open files, and ulimit -Hn allows {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
