@@ -57,6 +57,7 @@ def evaluate(
 ) -> None:
     """Evaluate models on environments: accuracy ± standard error, rewards, pass@k, maj@k, categories, paired differences."""
     from r1sdk.evaluation.evaluation_folder import EvaluationFolder
+    from r1sdk.storage.lock import claim_folder
 
     from .benches import load_generator, set_up
     from .ui.progress import progress
@@ -70,7 +71,7 @@ def evaluate(
         typer.echo(bench.summary, err=True)
     if setup.backend is not None:
         typer.echo(f"generation by {setup.backend}", err=True)
-    folder = EvaluationFolder.open(out or _default(setup), setup.plan)
+    folder = EvaluationFolder.open(out or claim_folder(_default(setup)), setup.plan)
     keys = [key.strip() for key in by.split(",") if key.strip()]
     results: Results = {}
     try:

@@ -59,7 +59,8 @@ def start_pipeline(
     from r1sdk.planning.build import find_recipe
     from r1sdk.planning.stages import check_stages, load_stages, to_yaml
     from r1sdk.recipe.layers import dotted
-    from r1sdk.storage.atomic import replace_file
+    from r1sdk.storage.atomic import replace_file, sealed
+    from r1sdk.storage.lock import LOCK_FILE, FolderLock, claim_folder
 
     if said:
         raise RecipeError(
@@ -70,30 +71,45 @@ def start_pipeline(
     if dry_run:
         typer.echo(to_yaml(stages), nl=False)
         return
-    root = out or RUNS / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        if not is_pipeline_folder(root):
-            raise RunError(f"{root} exists and is no pipeline: choose another --out")
-        if not overwrite:
-            raise RunError(
-                f"{root} already holds a pipeline: continue it with --resume {root}, or replace it with --overwrite"
-            )
-        shutil.rmtree(root)
+    root = out or claim_folder(RUNS / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if root.exists() and (not root.is_dir() or (any(root.iterdir()) and not is_pipeline_folder(root))):
+        raise RunError(f"{root} exists and is no pipeline: choose another --out")
     root.mkdir(parents=True, exist_ok=True)
-    replace_file(root / FILE, to_yaml(stages))
-    _run_stages(stages, root, registry)
+    lock = FolderLock(root)
+    lock.acquire()
+    try:
+        if is_pipeline_folder(root):
+            if not overwrite:
+                raise RunError(
+                    f"{root} already holds a pipeline: continue it with --resume {root}, or replace it with --overwrite"
+                )
+            for old in root.iterdir():
+                if old.name != LOCK_FILE:
+                    shutil.rmtree(old) if old.is_dir() else old.unlink()
+        replace_file(root / FILE, sealed(to_yaml(stages)))
+        _run_stages(stages, root, registry)
+    finally:
+        lock.release()
 
 
 def resume_pipeline(root: Path, registry: "Registry", extra: list[str]) -> None:
     """Go on with the pipeline in `root`. Raises: R1Error."""
     from r1sdk.errors import RecipeError
     from r1sdk.planning.stages import check_stages, load_stages
+    from r1sdk.storage.atomic import check_seal
+    from r1sdk.storage.lock import FolderLock
 
     if extra:
         raise RecipeError(f"--resume continues the pipeline as it was: leave out {', '.join(extra)}")
-    stages = load_stages(root / FILE, [], Path)
-    check_stages(stages, registry)  # plugins may have changed since
-    _run_stages(stages, root, registry)
+    lock = FolderLock(root)
+    lock.acquire()
+    try:
+        check_seal(root / FILE)
+        stages = load_stages(root / FILE, [], Path)
+        check_stages(stages, registry)  # plugins may have changed since
+        _run_stages(stages, root, registry)
+    finally:
+        lock.release()
 
 
 def _run_stages(stages: "list[Stage]", root: Path, registry: "Registry") -> None:

@@ -26,14 +26,17 @@ def resume_run(path: Path, registry: "Registry", beside: list[str], steps: int |
 def _to_resume(path: Path, longer: bool) -> "RunFolder":
     from r1sdk.errors import RunError
     from r1sdk.launch.prepare import RUNS
+    from r1sdk.report import PAGE
     from r1sdk.storage.run_folder import RunFolder, latest_run
 
     folder = latest_run(RUNS) if str(path) == "last" and not path.exists() else RunFolder.open(path)
     if folder.status().get("state") == "finished" and not longer:
+        page = "" if (folder.path / PAGE).is_file() else f"; it has no report: r1 report {folder.path}"
         raise RunError(
             f"{folder.path} is finished: nothing to resume; look at it with r1 eval {folder.path}, "
-            "or make it longer with --steps"
+            f"or make it longer with --steps{page}"
         )
+    folder.check()
     return folder
 
 

@@ -1,6 +1,5 @@
 """A recipe in, a run folder that is ready to be trained out; nothing is written unless everything checks."""
 
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from ..planning.build import Run, compose
 from ..planning.parallel import accelerate_file, settled
 from ..plugins.registry import Registry
 from ..recipe.schema import Recipe
+from ..storage.lock import claim_folder
 from ..storage.manifest import manifest
 from ..storage.run_folder import RunFolder
 
@@ -24,11 +24,10 @@ def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> tupl
     """
     recipe = settled(recipe)
     run = compose(recipe, registry)
-    path = recipe.output_dir or RUNS / default_name(recipe)
-    findings = before_training(run, registry, path)
-    folder = RunFolder.create(path, recipe, manifest(recipe, registry, sys.argv), overwrite)
-    if (config := accelerate_file(registry, recipe.launch)) is not None:
-        shutil.copyfile(config, folder.accelerate_file)  # with the run: it goes on elsewhere as it began here
+    findings = before_training(run, registry, recipe.output_dir or RUNS)
+    path = recipe.output_dir or claim_folder(RUNS / default_name(recipe))
+    made_with = manifest(recipe, registry, sys.argv)
+    folder = RunFolder.create(path, recipe, made_with, overwrite, accelerate_file(registry, recipe.launch))
     return run, folder, findings
 
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,19 @@ PAGE = "report.html"
 _HERE = Path(__file__).parent
 
 
-def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
+def write_report(runs: Sequence[Path], out: Path | None = None, warn: Callable[[str], None] | None = None) -> Path:
     """Write the page of one run, or of several on shared axes, and return where it is. Without `out`: in the (first) folder.
 
+    `warn` is given each file and line that is damaged and left out; the page lists them too.
     Raises: R1Error where a folder is no run, or the extra `report` is not installed.
     """
     folders = [RunFolder.open(path) for path in runs]
     short = names([folder.path for folder in folders])
-    text = render([gather(folder, name) for folder, name in zip(folders, short, strict=True)])
+    found = [gather(folder, name) for folder, name in zip(folders, short, strict=True)]
+    for fault in [fault for run in found for fault in run.faults]:
+        if warn is not None:
+            warn(fault)
+    text = render(found)
     target = out or folders[0].path / PAGE
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +50,7 @@ def leave_report(folder: RunFolder) -> None:
     """At the end of a run: its page in its folder. Whatever goes wrong with it is printed, and the run stays what it is."""
     (folder.path / PAGE).unlink(missing_ok=True)  # of the run before it was resumed
     try:
-        write_report([folder.path])
+        write_report([folder.path], warn=lambda fault: print(f"warning: {fault}", flush=True))
     except R1Error as error:
         print(f"no report: {error}", flush=True)
     except Exception:  # noqa: BLE001 - a trained model must not be called a failure for its page

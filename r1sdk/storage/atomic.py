@@ -3,6 +3,7 @@
 A kill or a power cut at any moment leaves the old content or the new one, never a part of either.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,7 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from ..errors import RunError
+
 ESCAPED = "backslashreplace"  # UTF-8 has no lone surrogates: each is written as its escape, which JSON reads back
+
+_SEAL = "# digest of the lines below: "
 
 
 @contextmanager
@@ -39,6 +44,42 @@ def replace_file(file: Path, text: str) -> None:
 def replace_json(file: Path, value: Any) -> None:
     """Replace the content of `file` by `value` as indented JSON."""
     replace_file(file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(file: Path) -> dict[str, Any] | None:
+    """Return the JSON object in `file`, or None where there is no such file. Raises: RunError naming a file that is damaged."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {error.strerror or error}") from None
+    except RecursionError:
+        raise RunError(f"{file} is damaged: JSON that nests too deep") from None
+    except ValueError as error:
+        raise RunError(f"{file} is damaged: {error}") from None
+    if not isinstance(value, dict):
+        raise RunError(f"{file} is damaged: it must hold an object, got {value!r:.40}")
+    return value
+
+
+def sealed(text: str) -> str:
+    """Return `text` under a comment line with its digest, by which `check_seal` knows whether the file is whole."""
+    return f"{_SEAL}{_digest(text)}\n{text}"
+
+
+def check_seal(file: Path) -> None:
+    """Raises: RunError where a file that `sealed` made is not as it was written. A file without a seal passes."""
+    try:
+        seal, _, text = file.read_bytes().decode("utf-8", "replace").partition("\n")
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {error.strerror or error}") from None
+    if not (seal + text).strip("\x00 \n") or (seal.startswith(_SEAL) and seal != f"{_SEAL}{_digest(text)}"):
+        raise RunError(f"{file} was changed or damaged since it was written: put it back from a copy")
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", ESCAPED), digest_size=16).hexdigest()
 
 
 def replace_folder(new: Path, place: Path) -> None:

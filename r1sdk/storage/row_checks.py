@@ -91,6 +91,37 @@ def evaluation_fault(value: Any) -> str | None:
     return None if wrong is None else f"{wrong} must be an object with mean, stderr and n"
 
 
+def manifest_fault(value: Mapping[str, Any]) -> str | None:
+    """Check a manifest."""
+    for name in ("versions", "plugins", "machine", "generation", "rows"):
+        if not isinstance(value.get(name, {}), Mapping):
+            return f"{name!r} must be an object"
+    if not _are_texts(value.get("command", [])):
+        return "'command' must be a list of texts"
+    continued = value.get("continued", [])
+    if not isinstance(continued, list) or not all(
+        isinstance(one, Mapping) and _are_texts(one.get("command")) for one in continued
+    ):
+        return "'continued' must be a list of objects, each with a command"
+    return None
+
+
+def gold_fault(value: Mapping[str, Any]) -> str | None:
+    """Check the result of the check of gold answers, as gold.json holds it."""
+    if not _is_count(value.get("tasks")) or not _is_count(value.get("checked")):
+        return "'tasks' and 'checked' must be counts"
+    faults = value.get("faults")
+    if not isinstance(faults, list) or not all(_is_gold_fault(one) for one in faults):
+        return "'faults' must be a list of objects with index, task, answer and reason"
+    return None
+
+
+def _is_gold_fault(value: Any) -> bool:
+    if not isinstance(value, Mapping) or value.keys() != {"index", "task", "answer", "reason"}:
+        return False
+    return _is_count(value["index"]) and all(isinstance(value[key], str) for key in ("task", "answer", "reason"))
+
+
 def _is_measured(name: str, value: Any) -> bool:
     """True if readers take the metric `name` for a number; a trainer may log a text under a name of its own."""
     return not isinstance(value, str) or name in _MEASURED or "/" in name
@@ -114,6 +145,10 @@ def _verdict_fault(verdict: Any) -> str | None:
 
 def _are_messages(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(m, Mapping) and isinstance(m.get("role"), str) for m in value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _are_numbers(values: Iterable[Any]) -> bool:

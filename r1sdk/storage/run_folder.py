@@ -1,7 +1,7 @@
 """The run folder: what is in it, how it is written so that a kill at any moment loses nothing, how it is read back.
 
 recipe.yaml         the resolved recipe: running it again makes the same run
-manifest.json       versions, machine, command, seed
+manifest.json       versions, machine, command, seed; the digest of recipe.yaml, and how many rows each checkpoint came with
 status.json         state, phase and progress, replaced as a whole
 metrics.jsonl       one line per optimizer step, and one per warning
 rollouts.jsonl      every rollout with its verdict and scores
@@ -16,26 +16,35 @@ worker.log          what the worker printed
 accelerate.yaml     how several processes share out the work, if they do
 """
 
+import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..errors import RunError
+from ..errors import R1Error, RunError, raise_all
 from ..recipe.schema import Recipe, load_recipe
 from ..records import Rollout, Score
 from . import jsonl
-from .atomic import drop_leftovers, replace_file, replace_json
+from .atomic import ESCAPED, drop_leftovers, read_json, replace_file, replace_json
 from .checkpoints import MARK, checkpoint_step, damage
 from .jsonl import Damage
-from .lock import FolderLock
-from .row_checks import metric_fault, rollout_fault
+from .lock import LOCK_FILE, FolderLock
+from .row_checks import evaluation_fault, gold_fault, manifest_fault, metric_fault, rollout_fault
 
 _ASIDE = "damaged-"  # before the name of a checkpoint that is not to be resumed from
+
+
+_STATUS_TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(("state", "phase", "message"), str),
+    **dict.fromkeys(("done", "total", "pid"), int | None),
+    "updated": int | float,
+}
 
 
 class RunFolder:
@@ -55,6 +64,7 @@ class RunFolder:
         self.log_file = path / "worker.log"
         self.accelerate_file = path / "accelerate.yaml"
         self._lock = FolderLock(path)
+        self._counted: dict[Path, tuple[int, int]] = {}  # bytes and lines
 
     @property
     def data(self) -> Path:
@@ -62,27 +72,66 @@ class RunFolder:
         return self.path / f"data.{self.recipe().collect.format}"
 
     @classmethod
-    def create(cls, path: Path, recipe: Recipe, manifest: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":
-        """A new run folder at `path`. Raises: RunError where one is there already and `overwrite` is not set."""
+    def create(
+        cls,
+        path: Path,
+        recipe: Recipe,
+        manifest: Mapping[str, Any],
+        overwrite: bool = False,
+        accelerate: Path | None = None,
+    ) -> "RunFolder":
+        """Make a new run folder at `path`. Raises: RunError where one is there already and `overwrite` is not set.
+
+        Of several processes that ask at the same moment one makes it. `accelerate`: the config file that is copied into the run,
+        so that it resumes elsewhere as it began here.
+        """
         folder = cls(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            if not folder.recipe_file.is_file():
-                raise RunError(f"{path} exists and is no run folder: choose another --out")
-            if not overwrite:
+        try:
+            if path.exists():
+                folder._check_replaceable()
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make {path}: {error.strerror or error}") from None
+        folder.lock()
+        try:
+            if folder._check_replaceable() and not overwrite:
                 state = folder.status().get("state", "unknown")
                 raise RunError(
                     f"{path} already holds a run ({state}): continue it with --resume {path}, "
                     "choose another --out, or replace it with --overwrite"
                 )
-            folder.lock()
+            for old in path.iterdir():
+                if old.name != LOCK_FILE:
+                    shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+            for part in (folder.evaluations, folder.checkpoints):
+                part.mkdir()
+            noted = {}
+            if accelerate is not None:
+                replace_file(folder.accelerate_file, accelerate.read_text(encoding="utf-8"))
+                noted["accelerate"] = file_digest(folder.accelerate_file.read_bytes())
+            replace_json(folder.manifest_file, {**manifest, **noted})
+            folder.set_status("prepared")
+            replace_file(folder.recipe_file, recipe.to_yaml())  # last: it is what makes the folder a run
+        finally:
             folder.unlock()
-            shutil.rmtree(path)
-        for part in (path, folder.evaluations, folder.checkpoints):
-            part.mkdir(parents=True, exist_ok=True)
-        replace_file(folder.recipe_file, recipe.to_yaml())
-        replace_json(folder.manifest_file, manifest)
-        folder.set_status("prepared")
         return folder
+
+    def _check_replaceable(self) -> bool:
+        """Return True where the folder holds a run. Raises: RunError where it holds something else."""
+        if self.path.is_dir():
+            if self.recipe_file.is_file():
+                return True
+            made_first = (
+                self.manifest_file,
+                self.status_file,
+                self.accelerate_file,
+                self.evaluations,
+                self.checkpoints,
+            )
+            ours = {LOCK_FILE, *(path.name for path in made_first)}
+            if all(found.name in ours or found.match(".*.new") for found in self.path.iterdir()):
+                return False  # empty, or left by a kill while the run was being made
+        raise RunError(f"{self.path} exists and is no run folder: choose another --out")
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -101,27 +150,93 @@ class RunFolder:
         try:
             for name in ("after.json", "after.jsonl"):
                 (self.evaluations / name).unlink(missing_ok=True)
-            manifest = self.manifest()
+            manifest, text = self.manifest(), recipe.to_yaml()
             manifest["continued"] = [
                 *manifest.get("continued", []),
                 {"command": list(command), "from": self.status().get("done")},
             ]
+            if (old := manifest.get("recipe")) is not None:  # a kill between the two files leaves either recipe valid
+                replace_json(self.manifest_file, {**manifest, "recipe_before": old, "recipe": file_digest(text)})
+                manifest["recipe"] = file_digest(text)
+            replace_file(self.recipe_file, text)
             replace_json(self.manifest_file, manifest)
-            replace_file(self.recipe_file, recipe.to_yaml())
             self.set_status("prepared")
         finally:
             self.unlock()
 
     def recipe(self) -> Recipe:
-        """The resolved recipe. Raises: RecipeError."""
+        """Return the resolved recipe. Raises: RecipeError, and RunError where it is not the one that the run was made with."""
+        try:
+            manifest = self.manifest()
+        except RunError:
+            manifest = {}
+        digests = {manifest[key] for key in ("recipe", "recipe_before") if isinstance(manifest.get(key), str)}
+        if digests:
+            try:
+                text = self.recipe_file.read_bytes()
+            except OSError as error:
+                raise RunError(f"cannot read {self.recipe_file}: {error.strerror or error}") from None
+            if file_digest(text) not in digests:
+                raise RunError(
+                    f"{self.recipe_file} is not the recipe that this run was made with: it was changed or damaged since. "
+                    "Put it back from a copy; to change a run, use r1 train --resume with --steps or --set"
+                )
         return load_recipe(self.recipe_file)
 
     def manifest(self) -> dict[str, Any]:
-        return dict(json.loads(self.manifest_file.read_text(encoding="utf-8")))
+        """Return the manifest. Raises: RunError where it is missing or damaged."""
+        found = read_json(self.manifest_file)
+        if found is None:
+            raise RunError(f"{self.manifest_file} is missing: put it back from a copy")
+        if fault := manifest_fault(found):
+            raise RunError(f"{self.manifest_file} is damaged: {fault}")
+        return found
 
     def note(self, key: str, value: Any) -> None:
         """Add to the manifest what was only known when the run had begun."""
         replace_json(self.manifest_file, {**self.manifest(), key: value})
+
+    def note_rows(self, step: int) -> None:
+        """Note how many lines the files have at the checkpoint of `step`, so that a resumed run can tell what was lost."""
+        manifest = read_json(self.manifest_file) or {}
+        before = manifest.get("rows")
+        there = {str(checkpoint_step(path)) for path in self.complete_checkpoints()}
+        rows = {key: value for key, value in (before if isinstance(before, dict) else {}).items() if key in there}
+        rows[str(step)] = {file.name: self._count(file) for file in self._rewound_files()}
+        replace_json(self.manifest_file, {**manifest, "rows": rows})
+
+    def _rewound_files(self) -> list[Path]:
+        return [self.metrics_file, self.rollouts_file, self.evaluation_file("during")]
+
+    def _count(self, file: Path) -> int:
+        """The lines of a file that grows; those that were counted before are not read again."""
+        size, count = self._counted.get(file, (0, 0))
+        if file.is_file() and file.stat().st_size < size:
+            size, count = 0, 0
+        for line in jsonl.lines(file, size):
+            size, count = line.offset + line.size, count + 1
+        self._counted[file] = size, count
+        return count
+
+    def check(self) -> None:
+        """Look at the files that a resumed run reads. Raises: RunError that names each one that is damaged or missing."""
+        errors: list[R1Error] = []
+        before = partial(self.evaluation, "before")
+        for read in (self.manifest, self.recipe, self.gold, before, self._check_accelerate):
+            try:
+                read()
+            except R1Error as error:
+                errors.append(error)
+        raise_all(errors, RunError)
+
+    def _check_accelerate(self) -> None:
+        digest = self.manifest().get("accelerate")
+        if digest is not None and (
+            not self.accelerate_file.is_file() or file_digest(self.accelerate_file.read_bytes()) != digest
+        ):
+            raise RunError(
+                f"{self.accelerate_file} is missing, or was changed since the run began: put it back from a copy"
+            )
 
     def lock(self, wait_s: float = 0.0) -> None:
         """Hold the folder, waiting at most `wait_s`. Raises: RunError where another process holds it."""
@@ -136,10 +251,12 @@ class RunFolder:
         replace_file(self.status_file, json.dumps({"state": state, "pid": os.getpid(), "updated": time.time(), **more}))
 
     def status(self) -> dict[str, Any]:
+        """Return the status; empty where it cannot be read, and without the values that have a wrong type."""
         try:
-            return dict(json.loads(self.status_file.read_text(encoding="utf-8")))
-        except (OSError, TypeError, ValueError):
+            found = read_json(self.status_file) or {}
+        except RunError:
             return {}
+        return {key: value for key, value in found.items() if isinstance(value, _STATUS_TYPES.get(key, object))}
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Append one line: `{"kind": "step", "step": 3, ...}` or `{"kind": "warning", ...}`."""
@@ -173,8 +290,12 @@ class RunFolder:
         replace_json(self.evaluations / f"{name}.json", evaluation)
 
     def evaluation(self, name: str) -> dict[str, Any] | None:
+        """Return the figures of an evaluation; None before it was made. Raises: RunError where the file is damaged."""
         file = self.evaluations / f"{name}.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+        found = read_json(file)
+        if found is not None and name in ("before", "after") and (fault := evaluation_fault(found)):
+            raise RunError(f"{file} is damaged: {fault}")
+        return found
 
     def evaluation_file(self, name: str) -> Path:
         """Where the rollouts of an evaluation are kept, as `rollout_line` writes them."""
@@ -196,9 +317,15 @@ class RunFolder:
         replace_json(self.path / "gold.json", found)
 
     def gold(self) -> dict[str, Any] | None:
-        """What the check of the gold answers found; None before it was made."""
+        """Return the result of the check of the gold answers; None before it was made. Raises: RunError where it is damaged."""
         file = self.path / "gold.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+        try:
+            found = read_json(file)
+            if found is not None and (fault := gold_fault(found)):
+                raise RunError(f"{file} is damaged: {fault}")
+        except RunError as error:
+            raise RunError(f"{error}; delete it, and a resumed run checks the gold answers again") from None
+        return found
 
     def complete_checkpoints(self) -> list[Path]:
         """The checkpoints that were written to their end, oldest first."""
@@ -217,16 +344,7 @@ class RunFolder:
                 shutil.rmtree(path)
         step = checkpoint_step(complete[-1]) if complete else 0
         drop_leftovers(self.path)
-        warnings = []
-        for file, check in (
-            (self.metrics_file, metric_fault),
-            (self.rollouts_file, rollout_fault),
-            (self.evaluation_file("during"), rollout_fault),
-        ):
-            lost = Damage()
-            jsonl.keep_rows(file, lambda row: (row.get("step") or 0) <= step, lost, check)
-            if lost.count:
-                warnings.append(f"{lost.count} damaged lines were dropped: {lost}")
+        warnings = self._keep_until(step)
         for path, faults in damaged.items():
             aside = path.with_name(f"{_ASIDE}{path.name}")
             shutil.rmtree(aside, ignore_errors=True)
@@ -235,6 +353,24 @@ class RunFolder:
         for text in warnings:
             self.append_metrics({"kind": "warning", "step": step, "time": time.time(), "name": "damaged", "text": text})
         return complete[-1] if complete else None
+
+    def _keep_until(self, step: int) -> list[str]:
+        """Drop the rows of later steps, and return what is to be said of rows that were damaged or are gone."""
+        written = (read_json(self.manifest_file) or {}).get("rows")
+        expected = written.get(str(step)) if isinstance(written, dict) else None
+        warnings = []
+        for file in self._rewound_files():
+            found = Damage()
+            check = metric_fault if file == self.metrics_file else rollout_fault
+            kept = jsonl.keep_rows(file, lambda row: (row.get("step") or 0) <= step, found, check)
+            if found.count:
+                warnings.append(f"{file} had {found.count} damaged lines, which are dropped: {found}")
+            most = expected.get(file.name) if isinstance(expected, dict) else None
+            if isinstance(most, int) and kept < most:
+                warnings.append(
+                    f"{file} has {kept} of the {most} rows that were written up to step {step}: the others are lost"
+                )
+        return warnings
 
     def _last_whole(self) -> tuple[list[Path], dict[Path, list[str]]]:
         """The checkpoints up to the last one that is as it was written, and what is amiss with those after it. Raises: RunError."""
@@ -275,9 +411,19 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
     return line
 
 
+def file_digest(content: str | bytes) -> str:
+    """Return the digest by which the manifest knows the content of recipe.yaml and accelerate.yaml."""
+    data = content.encode("utf-8", ESCAPED) if isinstance(content, str) else content
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
 def latest_run(root: Path) -> RunFolder:
     """The run folder under `root` that was written to last. Raises: RunError where there is none."""
-    found = [path for path in root.glob("*") if (path / "status.json").is_file()] if root.is_dir() else []
+    found = (
+        [path for path in root.glob("*") if (path / "status.json").is_file() and (path / "recipe.yaml").is_file()]
+        if root.is_dir()
+        else []
+    )
     if not found:
         raise RunError(f"no run folder under {root}")
     return RunFolder.open(max(found, key=lambda path: (path / "status.json").stat().st_mtime))

@@ -1,6 +1,7 @@
 """A `ModelSource` in, a tokenizer and a model out, with the checks that need the tokenizer only."""
 
 import logging
+import shutil
 from collections.abc import Iterable
 from importlib.util import find_spec
 from itertools import islice
@@ -16,14 +17,18 @@ from ..records import Task
 from ..rollout.hf_model import render
 from ..rollout.sessions import has_sessions
 from ..servers.hub import reach_hub
+from ..storage.atomic import replace_folder
 
 
 def locate(source: ModelSource, folder: Path, seed: int) -> str:
     """What `from_pretrained` takes. A model that is made is written to `folder` first, unless it is there."""
     if source.make is not None:
         if not (folder / "config.json").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            source.make(folder, seed)
+            new = folder.with_name(f".{folder.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+            source.make(new, seed)
+            replace_folder(new, folder)  # whole or not there: a kill may come while it is made
         return str(folder)
     return str(source.folder or source.hub_id)
 

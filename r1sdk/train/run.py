@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import R1Error
+from ..errors import R1Error, RunError
 from ..planning.build import Run, compose
 from ..plugins.registry import load_plugins
 from ..report import leave_report
@@ -34,6 +34,8 @@ def main(path: Path) -> int:
     try:
         if rank_from_env() == 0:
             folder.lock(wait_s=15.0)
+            if folder.status().get("state") == "finished":  # by the process that held it until now
+                raise RunError(f"{path} was finished by another process in the meantime: nothing is left to resume")
     except R1Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -99,7 +101,7 @@ def train(folder: RunFolder, processes: ProcessGroup) -> bool:
     from ..rollout.hf_model import end_tokens
     from .held_out_evaluation import evaluate_model
     from .models import holds_whole_model, load_model, locate, training_options
-    from .monitor.callback import RunCallback, StopRequest, resume_step
+    from .monitor.callback import RunCallback, StopRequest, resume_step, train_missing_steps
     from .monitor.probe_evaluation import During
     from .monitor.trackers import Trackers
     from .save import save
@@ -136,7 +138,6 @@ def train(folder: RunFolder, processes: ProcessGroup) -> bool:
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     callbacks = [RunCallback(folder, stop, processes), During(run, folder, tokenizer), trackers]
-    resumed = str(checkpoint) if checkpoint else None
     if run.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
@@ -145,11 +146,11 @@ def train(folder: RunFolder, processes: ProcessGroup) -> bool:
         del model  # the trainer loads its own
         trainer = async_trainer(run, where, tokenizer, ends, folder, callbacks)
         model = trainer.model
-        trainer.train(resume_from_checkpoint=resumed)
+        train_missing_steps(trainer, checkpoint, stop)
     else:
         with sampler(run, where, folder, processes) as engine:
             trainer = _trainer(run, model, tokenizer, folder, callbacks, processes, engine)
-            trainer.train(resume_from_checkpoint=resumed)
+            train_missing_steps(trainer, checkpoint, stop)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False

@@ -1,8 +1,10 @@
 """A run folder that is being written, read as it grows: what a live view shows."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from r1sdk.errors import RunError
 from r1sdk.storage.jsonl import Damage, Tail, last
 from r1sdk.storage.row_checks import metric_fault, rollout_fault
 
@@ -33,7 +35,8 @@ class Follower:
     def refresh(self) -> list[dict[str, Any]]:
         """Read on. Returns the new lines of the metrics."""
         self.status = self.folder.status()
-        self.before = self.before or self.folder.evaluation("before")
+        with suppress(RunError):  # a damaged file must not end the view of a run that goes on
+            self.before = self.before or self.folder.evaluation("before")
         if self.status.get("phase") == "training":
             self.max_steps = self.status.get("total")
         if self._tail.restarted():  # rewound by a resume

@@ -21,13 +21,18 @@ def follow(folder: "RunFolder", registry: "Registry", resumed: bool = False, qui
     Where it runs elsewhere, hand it over and say how.
     """
     from r1sdk.doctor.recipe_checks import before_training
+    from r1sdk.errors import RunError
     from r1sdk.launch.local_launch import interrupt, start
     from r1sdk.planning.build import compose
+    from r1sdk.storage.manifest import differences
 
     from .live import watch
     from .summary import summarize
 
     if resumed:
+        folder.check()
+        for text in differences(folder.manifest(), folder.recipe(), registry):
+            typer.echo(f"warning: {text}", err=True)
         run = compose(folder.recipe(), registry)  # plugins may have changed since, and the machine
         warn(before_training(run, registry, folder.path))
     folder.lock()  # before the worker, so that two commands never start on one folder
@@ -37,11 +42,16 @@ def follow(folder: "RunFolder", registry: "Registry", resumed: bool = False, qui
         return
     worker = start(folder)
     code = watch(folder, worker.poll, lambda: interrupt(worker))
-    if code == 0:
+    status = folder.status()
+    if status.get("state") == "finished":  # whatever the exit status: a reward may have called sys.exit
+        ours = code == 0 or status.get("pid") == worker.pid or folder.accelerate_file.is_file()
+        if not ours:
+            raise RunError(f"{folder.path} was finished by another process in the meantime: nothing is left to resume")
+        if code != 0:  # killed when nothing but the page was left to make
+            typer.echo(f"warning: the worker ended with status {code} while it wrote the report", err=True)
         if not quiet:
             summarize(folder)
         return
-    status = folder.status()
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
         typer.echo(f"stopped{done}; continue with: r1 train --resume {folder.path}", err=True)
@@ -70,7 +80,7 @@ def _failure(folder: "RunFolder", code: int) -> str:
     status = folder.status()
     if status.get("state") == "failed" and not status.get("traceback"):
         return str(status.get("message"))
-    log = folder.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    log = folder.log_file.read_text(encoding="utf-8", errors="replace").split("\n")[-16:-1]
     what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}"
     resume = f"continue with: r1 train --resume {folder.path}"
     return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, resume])

@@ -1,5 +1,6 @@
 """What came of a run, on the terminal: the held-out figures before and after, and what to do next."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -44,7 +45,8 @@ def _tell_report(folder: "RunFolder") -> None:
     from r1sdk.report import PAGE
 
     page = folder.path / PAGE
-    told = str(page) if page.is_file() else f"none: pip install 'r1sdk[report]' && r1 report {folder.path}"
+    install = "" if find_spec("jinja2") else "pip install 'r1sdk[report]' && "
+    told = str(page) if page.is_file() else f"none: {install}r1 report {folder.path}"
     typer.echo(f"report    {told}", err=True)
 
 
