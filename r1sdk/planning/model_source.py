@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import R1Error, nearest
 from ..plugins.registry import Registry
+from ..storage.run_folder import RunFolder
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -33,6 +34,8 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
     if path.is_dir():
         for folder in (path / "model", path):
             if (folder / "config.json").is_file():
+                if folder != path:
+                    _check_trained(path)
                 return ModelSource(name, folder=folder.resolve())
         raise R1Error(f"model {name!r}: the folder has no config.json, nor a model/ of a finished run")
     if HUB_ID.fullmatch(name) and not path.exists():
@@ -42,3 +45,13 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
         f"no model {name!r}{nearest(name, known)}\n"
         f"  tried: registered models ({', '.join(known) or 'none'}), the folder {path}, a hub id (owner/name)"
     )
+
+
+def _check_trained(run: Path) -> None:
+    """Raises: R1Error where the model of a run folder is not as the run saved it."""
+    try:
+        RunFolder(run).check_folder(run / "model")
+    except R1Error as error:
+        raise R1Error(
+            f"{error}\n  put them back from a copy, or name the folder to use it as it is: {run / 'model'}"
+        ) from None

@@ -75,6 +75,7 @@ def gather(folder: RunFolder, name: str) -> RunData:
     kept = held_out(folder, damage)
     manifest, gold = tolerant(folder.manifest), tolerant(folder.gold)
     before, after = (tolerant(partial(folder.evaluation, moment)) for moment in ("before", "after"))
+    faults += [fault for fault in [folder.status_fault()] if fault] + folder.lost()
     if damage.count:
         faults.append(f"{damage.count} damaged lines are left out: {damage}")
     warnings = [line for line in lines if line["kind"] == "warning"]

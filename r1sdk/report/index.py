@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,7 @@ class RolloutIndex:
     sources: Sequence[RolloutFile]
     rows: list[RolloutRow] = field(default_factory=list)
     unreadable: int = 0  # lines that are no rollout
+    _unreadable_in: Counter[Path] = field(default_factory=Counter)
 
     @classmethod
     def open(cls, path: Path) -> "RolloutIndex":
@@ -121,6 +123,8 @@ class RolloutIndex:
         """Read on, at most `limit` rows. Returns whether there is anything new; a file that became shorter begins anew."""
         if any(source.read > _size(source.file) for source in self.sources):
             self.rows.clear()  # rewound by a resume
+            self.unreadable = 0
+            self._unreadable_in.clear()
             for source in self.sources:
                 source.read = 0
             self.refresh(limit)
@@ -130,6 +134,10 @@ class RolloutIndex:
             if source.read < _size(source.file):
                 self._read(at, source, limit)
         return len(self.rows) > found
+
+    def unreadable_in(self) -> dict[str, int]:
+        """Return how many lines of each file are no rollouts, by its name; files without any are left out."""
+        return {file.name: count for file, count in self._unreadable_in.items() if count}
 
     @property
     def behind(self) -> int:
@@ -144,6 +152,7 @@ class RolloutIndex:
             source.read = line.offset + line.size
             if row is None:
                 self.unreadable += bool(line.data.strip())
+                self._unreadable_in[source.file] += bool(line.data.strip())
             else:
                 self.rows.append(row)
 

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _LARGEST = 1e300
+_MANIFEST = frozenset(
+    ["command", "seed", "versions", "plugins", "recipe", "accelerate", "rows", "folders", "generation"]
+)
 _MEASURED = frozenset(
     [
         "reward",
@@ -93,7 +96,9 @@ def evaluation_fault(value: Any) -> str | None:
 
 def manifest_fault(value: Mapping[str, Any]) -> str | None:
     """Check a manifest."""
-    for name in ("versions", "plugins", "machine", "generation", "rows"):
+    if value and not _MANIFEST & value.keys():
+        return "it has none of the keys of a manifest"
+    for name in ("versions", "plugins", "machine", "generation", "rows", "folders"):
         if not isinstance(value.get(name, {}), Mapping):
             return f"{name!r} must be an object"
     if not _are_texts(value.get("command", [])):

@@ -32,11 +32,12 @@ from ..recipe.schema import Recipe, load_recipe
 from ..records import Rollout, Score
 from . import jsonl
 from .atomic import ESCAPED, drop_leftovers, read_json, replace_file, replace_json
-from .checkpoints import MARK, checkpoint_step, damage
+from .checkpoints import MARK, changes, checkpoint_step, damage, measure
 from .jsonl import Damage
 from .lock import LOCK_FILE, FolderLock
 from .row_checks import evaluation_fault, gold_fault, manifest_fault, metric_fault, rollout_fault
 
+_END = "end"  # the key of the rows at the end of a run
 _ASIDE = "damaged-"  # before the name of a checkpoint that is not to be resumed from
 
 
@@ -151,6 +152,8 @@ class RunFolder:
             for name in ("after.json", "after.jsonl"):
                 (self.evaluations / name).unlink(missing_ok=True)
             manifest, text = self.manifest(), recipe.to_yaml()
+            if _END in _noted(manifest):
+                manifest["rows"] = {key: value for key, value in _noted(manifest).items() if key != _END}
             manifest["continued"] = [
                 *manifest.get("continued", []),
                 {"command": list(command), "from": self.status().get("done")},
@@ -196,14 +199,54 @@ class RunFolder:
         """Add to the manifest what was only known when the run had begun."""
         replace_json(self.manifest_file, {**self.manifest(), key: value})
 
-    def note_rows(self, step: int) -> None:
-        """Note how many lines the files have at the checkpoint of `step`, so that a resumed run can tell what was lost."""
+    def note_rows(self, step: int | None = None) -> None:
+        """Note how much the files hold at the checkpoint of `step`, or at the end of the run, to tell later what was lost."""
         manifest = read_json(self.manifest_file) or {}
-        before = manifest.get("rows")
         there = {str(checkpoint_step(path)) for path in self.complete_checkpoints()}
-        rows = {key: value for key, value in (before if isinstance(before, dict) else {}).items() if key in there}
-        rows[str(step)] = {file.name: self._count(file) for file in self._rewound_files()}
+        rows = {key: value for key, value in _noted(manifest).items() if key in there}
+        rows[_END if step is None else str(step)] = self._rows()
         replace_json(self.manifest_file, {**manifest, "rows": rows})
+
+    def lost(self) -> list[str]:
+        """Return one sentence for each file that holds less than at the last checkpoint, or at the end of the run."""
+        try:
+            noted, recipe = _noted(self.manifest()), self.recipe()
+        except R1Error:  # which `check` and the readers name
+            return []
+        last = _END if _END in noted else max((key for key in noted if key.isdigit()), key=int, default="")
+        found = self._rows()
+        return [
+            f"{self.path / name} has {found.get(name, 0)} of the {count} lines that were written, so some are lost"
+            if name.endswith(".jsonl")
+            else f"{self.path / name} is missing"
+            for name, count in noted.get(last, {}).items()
+            if isinstance(count, int)
+            and found.get(name, 0) < count
+            # Asynchronous generation is ahead of the step, and a resume drops what it made for later ones.
+            and not (name == self.rollouts_file.name and recipe.experimental_async is not None)
+        ]
+
+    def _rows(self) -> dict[str, int]:
+        """The lines of each file of lines, and 1 for each file of figures that is there; by its name in the folder."""
+        lines = [*self._rewound_files(), self.evaluation_file("before"), self.evaluation_file("after")]
+        whole = [self.path / "gold.json", self.evaluations / "before.json", self.evaluations / "after.json"]
+        counts = {file: self._count(file) for file in lines} | {file: int(file.is_file()) for file in whole}
+        return {file.relative_to(self.path).as_posix(): count for file, count in counts.items() if count}
+
+    def note_folder(self, folder: Path) -> None:
+        """Note the files of a folder of the run, so that `check_folder` knows whether they are as they were."""
+        manifest = self.manifest()
+        replace_json(
+            self.manifest_file, {**manifest, "folders": manifest.get("folders", {}) | {folder.name: measure(folder)}}
+        )
+
+    def check_folder(self, folder: Path) -> None:
+        """Raises: RunError where a folder that was noted is not as it was written."""
+        noted = (read_json(self.manifest_file) or {}).get("folders")
+        files = noted.get(folder.name) if isinstance(noted, dict) else None
+        if isinstance(files, dict) and (faults := changes(folder, files)):
+            listed = "".join(f"\n  {folder / fault}" for fault in faults)
+            raise RunError(f"the files of {folder} are not as the run wrote them:{listed}")
 
     def _rewound_files(self) -> list[Path]:
         return [self.metrics_file, self.rollouts_file, self.evaluation_file("during")]
@@ -211,7 +254,7 @@ class RunFolder:
     def _count(self, file: Path) -> int:
         """The lines of a file that grows; those that were counted before are not read again."""
         size, count = self._counted.get(file, (0, 0))
-        if file.is_file() and file.stat().st_size < size:
+        if not file.is_file() or file.stat().st_size < size:
             size, count = 0, 0
         for line in jsonl.lines(file, size):
             size, count = line.offset + line.size, count + 1
@@ -257,6 +300,18 @@ class RunFolder:
         except RunError:
             return {}
         return {key: value for key, value in found.items() if isinstance(value, _STATUS_TYPES.get(key, object))}
+
+    def status_fault(self) -> str | None:
+        """Return what is wrong with status.json, or None."""
+        try:
+            found = read_json(self.status_file)
+        except RunError as error:
+            return str(error)
+        if found is None:
+            return f"{self.status_file} is missing"
+        known = self.status()
+        wrong = [key for key in ("state", *found) if key not in known]
+        return f"{self.status_file} is damaged: {', '.join(wrong)}" if wrong else None
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Append one line: `{"kind": "step", "step": 3, ...}` or `{"kind": "warning", ...}`."""
@@ -356,21 +411,21 @@ class RunFolder:
 
     def _keep_until(self, step: int) -> list[str]:
         """Drop the rows of later steps, and return what is to be said of rows that were damaged or are gone."""
-        written = (read_json(self.manifest_file) or {}).get("rows")
-        expected = written.get(str(step)) if isinstance(written, dict) else None
         warnings = []
-        for file in self._rewound_files():
+        for file in [*self._rewound_files(), self.evaluation_file("before")]:
             found = Damage()
             check = metric_fault if file == self.metrics_file else rollout_fault
-            kept = jsonl.keep_rows(file, lambda row: (row.get("step") or 0) <= step, found, check)
+            if file in self._rewound_files():
+                jsonl.keep_rows(file, lambda row: (row.get("step") or 0) <= step, found, check)
+            else:
+                sum(1 for _ in jsonl.read(file, damage=found, check=check))
             if found.count:
-                warnings.append(f"{file} had {found.count} damaged lines, which are dropped: {found}")
-            most = expected.get(file.name) if isinstance(expected, dict) else None
-            if isinstance(most, int) and kept < most:
-                warnings.append(
-                    f"{file} has {kept} of the {most} rows that were written up to step {step}: the others are lost"
-                )
-        return warnings
+                warnings.append(f"{file} has {found.count} damaged lines, which are left out: {found}")
+        manifest = read_json(self.manifest_file) or {}
+        if noted := _noted(manifest):  # of later steps nothing is left that could be compared
+            rows = {key: value for key, value in noted.items() if key.isdigit() and int(key) <= step}
+            replace_json(self.manifest_file, {**manifest, "rows": rows})
+        return warnings + (self.lost() if step else [])
 
     def _last_whole(self) -> tuple[list[Path], dict[Path, list[str]]]:
         """The checkpoints up to the last one that is as it was written, and what is amiss with those after it. Raises: RunError."""
@@ -409,6 +464,12 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
         if score.statuses:
             line |= {"statuses": dict(score.statuses), "reasons": dict(score.reasons)}
     return line
+
+
+def _noted(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What `note_rows` put into a manifest, by step."""
+    rows = manifest.get("rows")
+    return {k: v for k, v in rows.items() if isinstance(v, Mapping)} if isinstance(rows, Mapping) else {}
 
 
 def file_digest(content: str | bytes) -> str:

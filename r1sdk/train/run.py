@@ -100,7 +100,7 @@ def train(folder: RunFolder, processes: ProcessGroup) -> bool:
     """Evaluate, train, save, evaluate. Returns whether the run came to its end. Raises: R1Error."""
     from ..rollout.hf_model import end_tokens
     from .held_out_evaluation import evaluate_model
-    from .models import holds_whole_model, load_model, locate, training_options
+    from .models import holds_whole_model, load_model, training_options
     from .monitor.callback import RunCallback, StopRequest, resume_step, train_missing_steps
     from .monitor.probe_evaluation import During
     from .monitor.trackers import Trackers
@@ -126,7 +126,7 @@ def train(folder: RunFolder, processes: ProcessGroup) -> bool:
 
     left_out = processes.run_on_main(lambda: _unverifiable(run, folder))
     run = replace(run, left_out=left_out, pass_rates=processes.run_on_main(lambda: known_rates(run)))
-    where = processes.run_on_main(lambda: locate(run.model, folder.path / "base_model", run.recipe.seed))
+    where = processes.run_on_main(lambda: _locate(run, folder))
     tokenizer = tokenizer_for(run, where)
     check_run_lengths(run, tokenizer, where)
     _seed(run.recipe.seed)
@@ -165,8 +165,26 @@ def train(folder: RunFolder, processes: ProcessGroup) -> bool:
         model = load_model(str(folder.model), **(training_options(run.recipe) if run.recipe.quantize else {}))
     evaluate_model(run, folder, model, tokenizer, "after", processes)
     trackers.after(trainer.state.global_step)
+    if processes.main:
+        folder.note_rows()
     report("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
     return True
+
+
+def _locate(run: Run, folder: RunFolder) -> str:
+    """Return where the model is that the run begins with, one that it made as it was made. Raises: R1Error."""
+    from .models import locate
+
+    made = folder.path / "base_model"
+    try:
+        if made.is_dir():
+            folder.check_folder(made)
+    except RunError as error:
+        raise RunError(f"{error}\n  put them back from a copy, or delete {made}: it is made again") from None
+    where = locate(run.model, made, run.recipe.seed)
+    if made.is_dir():
+        folder.note_folder(made)
+    return where
 
 
 def _silent(state: str, **more: Any) -> None:

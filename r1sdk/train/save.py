@@ -36,6 +36,7 @@ def _finish(run: Run, trained: Path, new: Path, tokenizer: Any, base: str, folde
         _put(trained, folder.adapter)
     tokenizer.save_pretrained(str(new))
     _put(new, folder.model)
+    folder.note_folder(folder.model)
 
 
 def _put(new: Path, place: Path) -> None:

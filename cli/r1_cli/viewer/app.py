@@ -143,7 +143,8 @@ class ViewApp(App[None]):
         if self.index.behind and not self.following:
             parts.append(", reading on")
         if self.index.unreadable:
-            parts.append((f", {self.index.unreadable} lines are none", OTHER))
+            where = ", ".join(f"{count} in {name}" for name, count in self.index.unreadable_in().items())
+            parts.append((f", damaged lines: {where}", OTHER))
         if self.sort:
             parts.append(f", {SORTS[self.sort][0]}")
         if self.query_text:
