@@ -340,6 +340,8 @@ def _view(folder: Path, out: Path) -> int:
             await pilot.press("down", "down", "enter", "escape")
             listed = [f"{row.when} {row.task} {row.total}" for row in app.index.rows]
             [app.index.read(row) for row in app.index.rows]
+            for text in app.lost or []:
+                print(f"warning: {text}")
             for source, count in app.index.unreadable_in().items():
                 print(f"warning: {source}: {count} lines are no rollouts")
             return listed

@@ -27,6 +27,7 @@ Check = Callable[[Row], str | None]
 """Returns what is wrong with the shape of a row, or None."""
 
 _BOM = b"\xef\xbb\xbf"
+_REMEMBERED = 256  # bytes by which a followed file is known again
 _FIRST = 3  # damaged lines that a message lists
 
 
@@ -209,11 +210,13 @@ class Tail:
     check: Check | None = None
     damage: Damage = field(default_factory=Damage)
     _read: int = 0  # bytes
+    _end: bytes = b""  # the last bytes that were read
 
     def more(self) -> Iterator[Row]:
         """Yield the rows that were added since the last call. A line that is still being written is left for the next one."""
         for line in lines(self.file, self._read):
             self._read = line.offset + line.size
+            self._end = (line.data + b"\n")[-_REMEMBERED:]
             if not line.data.strip():
                 continue
             try:
@@ -222,14 +225,16 @@ class Tail:
                 self.damage.add(f"{self.file}, byte {line.offset}", str(error))
 
     def restarted(self) -> bool:
-        """True once where the file has become shorter than what was read; `more` then begins at its first line again."""
+        """True once where the file was rewound below what was read, even if it has grown since; `more` then begins anew."""
         try:
-            size = self.file.stat().st_size
+            with self.file.open("rb") as handle:
+                handle.seek(max(0, self._read - len(self._end)))
+                is_same = handle.read(len(self._end)) == self._end
         except OSError:
-            size = 0
-        if size >= self._read:
+            is_same = not self._read
+        if is_same:
             return False
-        self._read, self.damage = 0, Damage()
+        self._read, self._end, self.damage = 0, b"", Damage()
         return True
 
 

@@ -138,6 +138,13 @@ def test_a_followed_file_gives_each_line_once_and_begins_anew_when_it_was_rewoun
     assert list(tail.more()) == rows(3)
     jsonl.keep_rows(file, lambda row: row["n"] < 2)
     assert tail.restarted() and list(tail.more()) == rows(1) and not tail.restarted()
+    jsonl.append(file, rows(2))
+    assert list(tail.more()) == rows(2)
+    jsonl.keep_rows(file, lambda row: row["n"] < 2)
+    jsonl.append(file, rows(7, 8, 9))  # longer than before: its size does not tell
+    assert tail.restarted() and list(tail.more()) == rows(1, 7, 8, 9)
+    file.unlink()
+    assert tail.restarted() and list(tail.more()) == []
 
 
 READER = """

@@ -61,6 +61,7 @@ class ViewApp(App[None]):
         self.sort = 0
         self.following = self._state() == "running"
         self.note = ""
+        self.lost: list[str] | None = None  # what the files of the run lack; None before it was looked up
         self._reading = Lock()
         self._asked = 0  # how often a list was asked for: only the newest one is shown
 
@@ -93,6 +94,9 @@ class ViewApp(App[None]):
             return
         try:
             changed = False
+            if self.folder and self.lost is None:
+                self.lost = self.folder.lost()
+                changed = bool(self.lost)
             while (behind := self.index.behind) and self.is_running:
                 changed = self.index.refresh(len(self.index.rows) + CHUNK) or changed
                 if self.index.behind >= behind:
@@ -145,6 +149,7 @@ class ViewApp(App[None]):
         if self.index.unreadable:
             where = ", ".join(f"{count} in {name}" for name, count in self.index.unreadable_in().items())
             parts.append((f", damaged lines: {where}", OTHER))
+        parts += [(f"  {text}", OTHER) for text in self.lost or []]
         if self.sort:
             parts.append(f", {SORTS[self.sort][0]}")
         if self.query_text:
