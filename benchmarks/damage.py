@@ -72,7 +72,7 @@ def main() -> int:
     parser.add_argument("--commands", default=",".join(COMMANDS))
     parser.add_argument("--keep", type=Path, help="folder for the run, which is made there once")
     options = parser.parse_args()
-    _load()
+    load_libraries()
     with tempfile.TemporaryDirectory(prefix="r1-damage-") as scratch:
         place = Path(scratch)
         finished = (options.keep or place) / "finished"
@@ -174,9 +174,9 @@ def _run(command: str, folder: Path, place: Path) -> tuple[Said, Any]:
         "report": ["report", str(folder), "--out", str(out)],
         "eval": ["eval", str(folder), "--tasks", "2", "--json", "--out", str(out)],
     }[command]
-    said = forked(lambda: _r1(arguments), place)
+    said = forked(lambda: r1(arguments), place)
     if command == "resume":
-        return said, _result(folder) if said.code == 0 else None
+        return said, result_of_run(folder) if said.code == 0 else None
     if command == "report":
         page = out.read_text(encoding="utf-8") if out.is_file() else ""
         return said, re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "", page)
@@ -185,15 +185,26 @@ def _run(command: str, folder: Path, place: Path) -> tuple[Said, Any]:
 
 def forked(function: Callable[[], int], place: Path) -> Said:
     """Run `function` in a child of this process, in a session of its own, which is killed after `LONGEST_S`."""
+    child, files = start_forked(function, place)
+    deadline = time.monotonic() + LONGEST_S
+    while (said := wait_for(child, files)) is None:
+        if time.monotonic() > deadline:
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return Said(124, "", f"not ended after {LONGEST_S:g} s")
+        time.sleep(0.02)
+    return said
+
+
+def start_forked(function: Callable[[], int], place: Path) -> tuple[int, list[Path]]:
+    """Start `function` in a child of this process. Returns its process id and the files that hold what it prints."""
     files = [place / "stdout", place / "stderr"]
     child = os.fork()
     if child == 0:
         os.setsid()
         for number, file in enumerate(files, 1):
             os.dup2(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
-        sys.stdout, sys.stderr = (
-            os.fdopen(number, "w", buffering=1, errors="replace", closefd=False) for number in (1, 2)
-        )
+        _open_streams()
         try:
             code = function()
         except SystemExit as stop:
@@ -204,22 +215,24 @@ def forked(function: Callable[[], int], place: Path) -> Said:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    deadline = time.monotonic() + LONGEST_S
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            code = os.waitstatus_to_exitcode(status)
-            break
-        if time.monotonic() > deadline:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            code = 124
-            break
-        time.sleep(0.02)
+    return child, files
+
+
+def wait_for(child: int, files: list[Path]) -> Said | None:
+    """Return how the child ended; None while it runs."""
+    done, status = os.waitpid(child, os.WNOHANG)
+    if not done:
+        return None
+    code = os.waitstatus_to_exitcode(status)
     return Said(code, *(file.read_text(encoding="utf-8", errors="replace") for file in files))
 
 
-def _r1(arguments: list[str]) -> int:
+def _open_streams() -> None:
+    streams = (os.fdopen(number, "w", buffering=1, errors="replace", closefd=False) for number in (1, 2))
+    sys.stdout, sys.stderr = streams
+
+
+def r1(arguments: list[str]) -> int:
     import r1_cli
 
     sys.argv = ["r1", *arguments]
@@ -232,17 +245,18 @@ class _Worker:
 
     def __init__(self, folder: Any) -> None:
         self.code: int | None = None
+        parent = os.getpid()
         self.pid = os.fork()
         if self.pid:
             return
         log = os.open(folder.log_file, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        sys.stdout, sys.stderr = (
-            os.fdopen(number, "w", buffering=1, errors="replace", closefd=False) for number in (1, 2)
-        )
+        _open_streams()
+        from r1sdk.train.run import end_with
         from r1sdk.train.run import main as train
 
+        end_with(parent)
         code = 70
         try:
             code = train(folder.path)
@@ -264,7 +278,7 @@ class _Worker:
         os.kill(self.pid, number)
 
 
-def _load() -> None:
+def load_libraries() -> None:
     """Import everything that a case needs, so that a fork has it; and have workers forked in place of started."""
     import torch
     import transformers  # noqa: F401
@@ -293,7 +307,7 @@ def _make(folder: Path) -> None:
         str(STEPS),
     ]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    said = forked(lambda: _r1(["train", *flags, *sets, "--out", str(folder)]), folder.parent)
+    said = forked(lambda: r1(["train", *flags, *sets, "--out", str(folder)]), folder.parent)
     if said.code:
         raise SystemExit(f"the run cannot be made:\n{said.err}")
 
@@ -310,12 +324,12 @@ def _stop(finished: Path, stopped: Path) -> None:
     )
 
 
-def _result(folder: Path) -> Any:
+def result_of_run(folder: Path) -> Any:
     """What a resumed run must have in common with one that nobody touched."""
     from r1sdk.storage.run_folder import RunFolder
 
     run = RunFolder(folder)
-    steps = [[line["step"], line["reward"], line["loss"], line["completions/mean_length"]] for line in run.metrics()]
+    steps = [{key: line[key] for key in line if not re.search("time|second|ms_", key)} for line in run.metrics()]
     texts = [[line["step"], line["task"]["id"], line["completion"], line["rewards"]] for line in run.rollouts()]
     during = [[line["step"], line["task"]["id"], line["completion"]] for line in run.evaluation_rollouts("during")]
     weights = (run.model / "model.safetensors").read_bytes()
