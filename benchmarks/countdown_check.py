@@ -13,7 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
-from r1_verifiers.equation import check
+from r1_verifiers.countdown import check
 
 Case = tuple[str, list[int], int]
 Checker = Callable[[str, Sequence[int], int], float]

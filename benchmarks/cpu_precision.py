@@ -114,8 +114,8 @@ def load(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """The same weights, in each precision."""
     import torch
 
-    from r1sdk.plugins.registry import load_plugins
-    from r1sdk.train.models import load_model
+    from r1sdk.plugins.loading import load_plugins
+    from r1sdk.training.models import load_model
 
     where = scratch / "model"
     if options.shape == "tiny":

@@ -253,8 +253,8 @@ class _Worker:
         os.dup2(log, 1)
         os.dup2(log, 2)
         _open_streams()
-        from r1sdk.train.run import end_with
-        from r1sdk.train.run import main as train
+        from r1sdk.training.run import end_with
+        from r1sdk.training.run import main as train
 
         end_with(parent)
         code = 70
@@ -287,8 +287,8 @@ def load_libraries() -> None:
     from trl import GRPOTrainer  # noqa: F401
 
     import r1sdk.launch.local_launch as local
-    import r1sdk.train.run
-    import r1sdk.train.trl.grpo  # noqa: F401
+    import r1sdk.training.run
+    import r1sdk.training.trl.grpo  # noqa: F401
 
     torch.set_num_threads(1)
     local.start = _Worker  # type: ignore[assignment, misc]

@@ -62,7 +62,7 @@ def train(path: Path, arm: str, steps: int, seed: str, tasks: int, samples: int)
 
 
 def row(path: Path, arm: str, seed: str) -> str:
-    """Groups without spread are counted over all that was generated, and those left over what was trained on."""
+    """Zero-variance groups are counted over all that was generated, and those left over what was trained on."""
     folder = RunFolder.open(path)
     lines = folder.metrics()
     made = Counter((line["step"], line["task"]["id"]) for line in folder.rollouts())

@@ -93,15 +93,15 @@ def session(url: str, requests: int, concurrent: int) -> None:
 
 
 def generate(url: str, requests: int, concurrent: int) -> None:
-    from r1sdk.generate import ServerSource, collect, plan_of
-    from r1sdk.generate.plan import server_of
-    from r1sdk.planning.build import compose
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.generation import ServerSource, collect, plan_of
+    from r1sdk.generation.plan import server_of
+    from r1sdk.planning.resolve import plan_run
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import Recipe
 
     env = {"name": "countdown", "options": {"train_size": requests}}
     asked = {"tasks": requests, "server": {"url": url, "concurrent": concurrent}}
-    run = compose(
+    run = plan_run(
         Recipe(method="generate", model="m", env=env, generation={"samples": 1}, collect=asked), load_plugins()
     )
     with tempfile.TemporaryDirectory() as folder:

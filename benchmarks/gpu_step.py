@@ -185,8 +185,8 @@ def idle() -> None:
 
 def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:
     """The composed run, and the folder of its random weights."""
-    from r1sdk.planning.build import compose
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.planning.resolve import plan_run
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import load_recipe
 
     folder = scratch / "model"
@@ -208,7 +208,7 @@ def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:
             },
         },
     )
-    return compose(recipe, load_plugins()), str(folder)
+    return plan_run(recipe, load_plugins()), str(folder)
 
 
 def make_model(shape: str, folder: Path) -> None:
@@ -249,8 +249,8 @@ def take_turn(side: Any, run: Any, where: str, folder: Path) -> Turn:
     import torch
     from transformers import PrinterCallback, set_seed
 
-    from r1sdk.train.models import load_model, load_tokenizer, training_options
-    from r1sdk.train.process_group import SINGLE_PROCESS
+    from r1sdk.training.models import load_model, load_tokenizer, training_options
+    from r1sdk.training.process_group import SINGLE_PROCESS
 
     clock = clock_callback()
     set_seed(run.recipe.seed)

@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def measure(options: argparse.Namespace) -> None:
-    from r1sdk.train.process_group import join
+    from r1sdk.training.process_group import join
 
     processes = join()
     scratch = Path(processes.run_on_main(lambda: tempfile.mkdtemp(prefix="r1-")))
@@ -113,10 +113,10 @@ def tell(options: argparse.Namespace, rounds: list[dict[str, Turn]], world: int)
 
 def prepare(options: argparse.Namespace, scratch: Path, processes: Any) -> tuple[Any, str]:
     """The composed run, and the folder of its weights."""
-    from r1sdk.planning.build import compose
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.planning.resolve import plan_run
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import load_recipe
-    from r1sdk.train.models import locate
+    from r1sdk.training.models import locate
 
     recipe = load_recipe(
         None,
@@ -134,7 +134,7 @@ def prepare(options: argparse.Namespace, scratch: Path, processes: Any) -> tuple
             },
         },
     )
-    run = compose(recipe, load_plugins())
+    run = plan_run(recipe, load_plugins())
     return run, processes.run_on_main(lambda: locate(run.model, scratch / "base_model", recipe.seed))
 
 
@@ -142,7 +142,7 @@ def take_turn(side: Any, run: Any, where: str, folder: Path, processes: Any) -> 
     """One side's steps from fresh weights."""
     from transformers import PrinterCallback, set_seed
 
-    from r1sdk.train.models import load_model, load_tokenizer
+    from r1sdk.training.models import load_model, load_tokenizer
 
     clock = clock_callback()
     set_seed(run.recipe.seed)
@@ -180,10 +180,10 @@ def clock_callback() -> Any:
 
 
 def with_r1sdk(run: Any, model: Any, tokenizer: Any, folder: Path, processes: Any) -> Any:
-    """The trainer as `r1sdk.train.run` makes it."""
+    """The trainer as `r1sdk.training.run` makes it."""
     from r1sdk.storage.run_folder import RunFolder
-    from r1sdk.train.monitor.callback import RunCallback, StopRequest
-    from r1sdk.train.trl.grpo import grpo_trainer
+    from r1sdk.training.monitor.callback import RunCallback, StopRequest
+    from r1sdk.training.trl.grpo import grpo_trainer
 
     place = RunFolder(folder)
 
@@ -199,7 +199,7 @@ def same_trainer(run: Any, model: Any, tokenizer: Any, folder: Path, _: Any = No
     from functools import partial
 
     from r1sdk.rollout.compacting import generate
-    from r1sdk.train.trl.length_chunks import LengthChunkedTrainer
+    from r1sdk.training.trl.length_chunks import LengthChunkedTrainer
 
     trainer = plain(LengthChunkedTrainer, run, model, tokenizer, folder)
     model.generate = partial(generate, model)
@@ -219,8 +219,8 @@ def plain(trainer: Any, run: Any, model: Any, tokenizer: Any, folder: Path) -> A
     from trl import GRPOConfig
 
     import r1sdk
-    from r1_verifiers.equation import check
-    from r1sdk.train.trl.grpo import grpo_arguments
+    from r1_verifiers.countdown import check
+    from r1sdk.training.trl.grpo import grpo_arguments
 
     def accuracy(completions: list[Any], nums: list[list[int]], target: list[int], **_: Any) -> list[float]:
         answers = [r1sdk.extract_answer(completion[-1]["content"]) for completion in completions]

@@ -18,10 +18,9 @@ from typing import NamedTuple
 from countdown_check import by_check, ordinary_answers, rate
 
 import r1sdk
-from r1_envs.table.verifiers.maths import Maths
-from r1_verifiers import maths
-from r1_verifiers.maths.extract import answer_text
-from r1sdk.scoring.score_rollouts import judge
+from r1_verifiers import MathsVerifier, maths
+from r1sdk.scoring.score_rollouts import verify
+from r1sdk.scoring.verification import VerifierAlone
 
 GROUP = 8  # completions of one problem, as in GRPO
 HANGS = r"\dfrac{5^{\left(5^{\left(5^{\left(5^5\right)}\right)} - 4\right)} - 5}{16}"
@@ -36,6 +35,7 @@ class Pair(NamedTuple):
     gold: str
     reply: str
     right: bool
+    takes_algebra: bool = False  # a root, a polynomial, a set, a point: nothing that is compared as a number or a word
 
 
 class Answer(NamedTuple):
@@ -124,19 +124,30 @@ SHARES: dict[Callable[[random.Random], Answer], int] = {
 }
 
 
+ALGEBRA = (root, polynomial, interval, numbers, point, angle)
+
+
 def pairs(count: int, seed: int) -> list[Pair]:
     """Replies to problems such as those of MATH and GSM8K, eight to each; about half of them right."""
     rng = random.Random(seed)
     found: list[Pair] = []
     while len(found) < count:
-        gold, right, wrong = rng.choices(list(SHARES), list(SHARES.values()))[0](rng)
+        kind = rng.choices(list(SHARES), list(SHARES.values()))[0]
+        gold, right, wrong = kind(rng)
         if not gold.isdecimal():
             gold = f"${gold}$"  # the serial loop cannot read them bare, and would have nothing to do
         for _ in range(GROUP):
             is_right = rng.random() < 0.5
             answer = rng.choice(right if is_right else wrong)
             thoughts = THOUGHTS * rng.randint(2, 12)
-            found.append(Pair(gold, rf"<think>{thoughts}</think> The final answer is $\boxed{{{answer}}}$.", is_right))
+            found.append(
+                Pair(
+                    gold,
+                    rf"<think>{thoughts}</think> The final answer is $\boxed{{{answer}}}$.",
+                    is_right,
+                    kind in ALGEBRA,
+                )
+            )
     return found[:count]
 
 
@@ -156,7 +167,7 @@ def ours(some: Sequence[Pair], mode: maths.Mode, timeout_s: float = 30.0) -> lis
         )
         for pair in some
     ]
-    judged = asyncio.run(judge(rollouts, Maths(mode=mode, timeout_s=timeout_s)))
+    judged = asyncio.run(verify(rollouts, VerifierAlone(MathsVerifier(mode=mode, timeout_s=timeout_s))))
     return [rollout.verdict for rollout in judged if rollout.verdict is not None]
 
 
@@ -214,15 +225,11 @@ def main() -> None:
 
     seeds = itertools.count(1, options.rounds)
 
-    def rounds(no_fast_path: bool) -> Iterator[list[Pair]]:
+    def rounds(only_algebra: bool) -> Iterator[list[Pair]]:
         first = next(seeds)  # what was judged is remembered, here and in math-verify: nobody may see a pair twice
         for seed in range(first, first + options.rounds):
-            some = pairs(options.pairs * (3 if no_fast_path else 1), seed)
-            if no_fast_path:
-                some = [pair for pair in some if maths.decide(answer_text(pair.reply), pair.gold) is None][
-                    : options.pairs
-                ]
-            yield some
+            some = pairs(options.pairs * (3 if only_algebra else 1), seed)
+            yield [pair for pair in some if pair.takes_algebra][: options.pairs] if only_algebra else some
 
     for mode in ("r1", "trl"):  # the workers start, the grammar's tables fill
         ours(pairs(200, 0), mode)

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from r1_sandboxes import LocalSandbox, pool
+from r1_sandboxes import LocalSandbox, jail_pool
 from r1_sandboxes.bubblewrap import find_bwrap
-from r1_sandboxes.pool import close_pools
+from r1_sandboxes.jail_pool import close_pools
 from r1sdk import ExecutionLimits
 
 SMALL = "print(sum(map(int, input().split())))"
@@ -90,7 +90,7 @@ def main() -> None:
     kind = sandbox.check()[0].how
     held = sum(
         int(Path(f"/proc/{jail.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        for p in pool._pools.values()
+        for p in jail_pool._pools.values()
         for jail in p.jails
     )
     print(f"{'numpy' if options.numpy else 'small'} programs, {kind}; medians of {options.rounds} rounds")

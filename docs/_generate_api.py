@@ -21,13 +21,26 @@ PAGE = Path(__file__).with_name("api.md")
 
 OPENING = """# API
 
-All that a plugin needs is named by `r1sdk`; nothing else of it is promised to stay. Fields are shown as they stand in the source, with
-their units. [Write a reward](write-a-reward.md) and [write an environment](write-an-environment.md) show how the names are used.
+All that a program or a plugin needs is named by `r1sdk`; nothing else of it is promised to stay. First the verbs of [From Python](python.md), then the rest. Fields are shown as they stand in the source, with
+their units. [Write a reward](write-a-reward.md), [write an environment](write-an-environment.md) and
+[write a verifier](write-a-verifier.md) show how the names are used.
 
 This page is written by `python docs/_generate_api.py`; a test compares it with the source, and fails for a public name without a docstring.
 """
 
-FIRST = ("r1sdk.records", "r1sdk.contracts", "r1sdk.reply_format", "r1sdk.plugins.hookspecs", "r1sdk.scoring.isolation")
+FIRST = (
+    "r1sdk.api.training",
+    "r1sdk.api.evaluating",
+    "r1sdk.evaluation.attempts",
+    "r1sdk.api.generating",
+    "r1sdk.api.scoring",
+    "r1sdk.api.naming",
+    "r1sdk.records",
+    "r1sdk.contracts",
+    "r1sdk.reply_format",
+    "r1sdk.plugins.hookspecs",
+    "r1sdk.scoring.isolation",
+)
 
 Documented = griffe.Class | griffe.Function | griffe.Attribute
 

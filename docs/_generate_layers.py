@@ -15,8 +15,8 @@ BEGIN, END = "<!-- layers: written by docs/_generate_layers.py -->", "<!-- end o
 # A module imports only from its own layer and from layers above it in this list.
 LAYERS = [
     "errors",
-    "records",
     "reply_format",
+    "records",
     "contracts",
     "workers",
     "servers",
@@ -28,14 +28,15 @@ LAYERS = [
     "evaluation",
     "data",
     "planning",
-    "generate",
+    "generation",
     "conformance",
     "testing",
     "report",
-    "train",
+    "progress",
+    "training",
     "doctor",
-    "interop",
     "launch",
+    "api",
 ]
 
 

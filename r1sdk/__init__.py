@@ -6,6 +6,7 @@ Everything that a plugin needs is named here; other modules may change without n
 from typing import TYPE_CHECKING, Any
 
 from .contracts import (
+    ChecksRows,
     Composite,
     Demonstrator,
     Environment,
@@ -14,61 +15,113 @@ from .contracts import (
     ExecutionStatus,
     GroupReward,
     Guarantee,
+    HasExamples,
+    HasVariants,
     Interactive,
     Part,
+    Posed,
+    PosesRows,
     Reward,
+    RowView,
     Sandbox,
     Session,
+    ShowsGold,
     ToolSession,
+    Verifier,
     environments_option,
     from_recipe,
     group_reward,
     sandbox_option,
+    verifier_option,
 )
-from .errors import PluginError, R1Error, RecipeError, RewardError, RunError, Unavailable, UnknownName
+from .errors import (
+    Interrupted,
+    PluginError,
+    R1Error,
+    RecipeError,
+    RewardError,
+    RunError,
+    Unavailable,
+    UnknownName,
+    Unverifiable,
+)
 from .plugins.hookspecs import hookimpl
 from .plugins.trl_functions import from_trl
-from .records import Completion, Message, Rollout, Score, SessionLog, Status, Task, Verdict
-from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply
+from .records import Completion, Message, Rollout, Score, SessionLog, Status, Submission, Task, Verdict
+from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
 from .rollout.tools import describe_tools, with_tools
 from .scoring.isolation import isolated
+from .scoring.verification import gold_reply_of, verify_with, wrong_replies_of
 from .servers import Refused, Server, ServerReply, ServerSession
 from .servers.hub import reach_hub
 from .workers import Outcome, call_isolated
 
 if TYPE_CHECKING:
-    from .interop import environment
-    from .train.trl.for_trl import for_trl
+    from .api.environment_judge import environment
+    from .api.evaluating import evaluate
+    from .api.generating import GeneratedData, generate
+    from .api.naming import load_recipe
+    from .api.scoring import score
+    from .api.training import TrainedRun, TrainOptions, train
+    from .evaluation.evaluation_summary import Evaluation
+    from .evaluation.statistics import Estimate
+    from .plugins.loading import load_plugins, verifier_of
+    from .plugins.registry import Registry
+    from .training.trl.for_trl import for_trl
 
-LAZY = {
-    "environment": "r1sdk.interop",
-    "for_trl": "r1sdk.train.trl.for_trl",
-}  # for programs, not for plugins; loaded when asked for
+LAZY = {  # for programs, not for plugins: the verbs and their records; loaded when asked for
+    "Estimate": "r1sdk.evaluation.statistics",
+    "Evaluation": "r1sdk.evaluation.evaluation_summary",
+    "GeneratedData": "r1sdk.api.generating",
+    "Registry": "r1sdk.plugins.registry",
+    "TrainOptions": "r1sdk.api.training",
+    "TrainedRun": "r1sdk.api.training",
+    "environment": "r1sdk.api.environment_judge",
+    "evaluate": "r1sdk.api.evaluating",
+    "for_trl": "r1sdk.training.trl.for_trl",
+    "generate": "r1sdk.api.generating",
+    "load_plugins": "r1sdk.plugins.loading",
+    "load_recipe": "r1sdk.api.naming",
+    "score": "r1sdk.api.scoring",
+    "train": "r1sdk.api.training",
+    "verifier_of": "r1sdk.plugins.loading",
+}
 
 __all__ = [
     "SYSTEM_PROMPT",
     "TAGS",
+    "ChecksRows",
     "Completion",
     "Composite",
     "Demonstrator",
     "Environment",
+    "Estimate",
+    "Evaluation",
     "Execution",
     "ExecutionLimits",
     "ExecutionStatus",
+    "GeneratedData",
     "GroupReward",
     "Guarantee",
+    "HasExamples",
+    "HasVariants",
     "Interactive",
+    "Interrupted",
     "Message",
     "Outcome",
     "Part",
     "PluginError",
+    "Posed",
+    "PosesRows",
     "R1Error",
     "RecipeError",
     "Refused",
+    "Registry",
     "Reply",
     "Reward",
     "RewardError",
     "Rollout",
+    "RowView",
     "RunError",
     "Sandbox",
     "Score",
@@ -77,28 +130,46 @@ __all__ = [
     "ServerSession",
     "Session",
     "SessionLog",
+    "ShowsGold",
     "Status",
+    "Submission",
     "Task",
     "ToolSession",
+    "TrainOptions",
+    "TrainedRun",
     "Unavailable",
     "UnknownName",
+    "Unverifiable",
     "Verdict",
+    "Verifier",
     "call_isolated",
     "describe_tools",
     "environment",
     "environments_option",
+    "evaluate",
     "extract_answer",
     "for_trl",
     "from_recipe",
     "from_trl",
+    "generate",
+    "gold_reply_of",
     "group_reward",
     "hookimpl",
     "isolated",
+    "load_plugins",
+    "load_recipe",
     "opened_think",
     "parse_reply",
     "reach_hub",
+    "reply_with",
     "sandbox_option",
+    "score",
+    "train",
+    "verifier_of",
+    "verifier_option",
+    "verify_with",
     "with_tools",
+    "wrong_replies_of",
 ]
 
 

@@ -1,6 +1,6 @@
-"""Errors that a user can act on.
+"""Errors that you can act on.
 
-The command line prints their message and nothing else; any other exception is a bug and rises with its traceback.
+The command line prints only their message. Any other exception is a bug and rises with its traceback.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,23 +18,31 @@ class RecipeError(R1Error):
 
 
 class PluginError(R1Error):
-    """A plugin that registers what it may not (a taken name, a wrong type), or options that it does not take."""
+    """A plugin that registers something invalid (a taken name, a wrong type), or options that it does not have."""
 
 
 class RewardError(R1Error):
-    """A reward or a verifier that raised, or returned what is no number in its range."""
+    """A reward or a verifier raised, or returned something other than a number in its range."""
 
 
 class Unavailable(R1Error):
-    """Raised by a reward or a verifier where a service did not answer: status `error` and no value, and the run goes on."""
+    """Raised by a reward or a verifier if a service did not answer: the status is `error`, the value None, and the run continues."""
+
+
+class Unverifiable(R1Error):
+    """Raised by a verifier, with the reason, if a task has no readable gold answer, so that no reply can be verified."""
 
 
 class RunError(R1Error):
     """A run folder that is missing, damaged, in use, or already finished."""
 
 
+class Interrupted(R1Error):
+    """Work that you stopped. Its results so far are saved, and the message says how to resume it."""
+
+
 class UnknownName(PluginError):
-    """A reward, environment, model, recipe or sandbox that no loaded plugin provides."""
+    """A reward, environment, verifier, model, recipe or sandbox that no loaded plugin provides."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], failures: Sequence[str] = ()) -> None:
         names = sorted(known)
@@ -44,13 +52,13 @@ class UnknownName(PluginError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'accuracy'?` for the known name most like `name`, or an empty string."""
+    """Return `; did you mean 'accuracy'?` for the known name closest to `name`, or an empty string."""
     close = get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def raise_all(errors: Sequence[R1Error], kind: type[R1Error] = R1Error) -> None:
-    """Raise every error found as one, so that a user mends them all at once. Returns if there is none."""
+    """Raise all errors as one, so that you can fix them together. Returns if there are none."""
     single = (problem for error in errors for problem in (error.problems or (error,)))
     different = list({str(problem): problem for problem in single}.values())
     if len(different) == 1:

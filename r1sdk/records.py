@@ -1,65 +1,70 @@
 """The records that flow through a run: `Task` -> `Completion` -> `Rollout` with its `Verdict` -> `Score`.
 
-Each stage makes a new frozen record and hands it on; none is changed in place.
+Each stage makes a new frozen record and passes it on; no record is changed in place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from .reply_format import Reply, extract_answer, parse_reply
 
 Message = dict[str, Any]
 """One chat message in OpenAI form: `{"role": ..., "content": ...}`."""
 
 Status = Literal["ok", "unverifiable", "timeout", "error"]
-"""Whether an attempt could be judged or priced; `Verdict` says what each means."""
+"""The outcome of verifying or scoring an attempt; `Verdict` explains each value."""
 
 Ended = Literal["done", "turns", "tokens", "length", "error"]
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One problem: what the model is asked, and what its environment needs to judge the answer."""
+    """One problem: a prompt for the model, and the data its environment needs to verify the answer."""
 
-    prompt: list[Message]  # what the model is asked, system prompt included
-    answer: str | None = None  # the gold answer, where there is one
+    prompt: list[Message]  # the messages the model is given, system prompt included
+    answer: str | None = None  # the gold answer, if there is one
     info: Mapping[str, Any] = field(default_factory=dict)  # JSON-safe, e.g. {"nums": [3, 7], "target": 21}
-    id: str = ""  # names the task inside its environment, e.g. "train/17"
+    id: str = ""  # the task's name inside its environment, e.g. "train/17"
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What the model produced for one prompt."""
+    """The model's reply to one prompt, over one or more turns."""
 
     messages: list[Message]  # everything after the prompt, the environment's turns included
     token_ids: list[int] = field(
         default_factory=list
-    )  # [T], the model's own tokens of all its turns, their ends included
-    finish: Literal["stop", "length"] = "stop"  # "length": cut by the token limit
+    )  # [T], the model's own tokens of all its turns, end tokens included
+    finish: Literal["stop", "length"] = "stop"  # "length": truncated by the token limit
 
     @property
     def text(self) -> str:
-        """The last assistant message, the one that holds the answer.
+        """The last assistant message, which holds the answer.
 
-        Where the chat template has already opened the think block, the text begins with that `<think>`: it is the
-        reply as a reader of the chat sees it.
+        If the chat template has already opened the think block, the text begins with that `<think>`, as a reader of the
+        chat sees it.
         """
         return next((m.get("content") or "" for m in reversed(self.messages) if m["role"] == "assistant"), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The environment's judgement of one attempt.
+    """The environment's verdict on one attempt.
 
-    `ok`: judged, `value` in [0, 1]. `timeout`: the answer was too expensive to check, the model's own fault, value 0.0.
-    `unverifiable`: the task's gold answer cannot be parsed, value None. `error`: a service or a verifier failed, value
-    None. What could not be judged is never 0.0.
+    `ok`: verified, `value` in [0, 1]. `timeout`: the answer was too expensive to check, which is the model's fault, so the
+    value is 0.0. `unverifiable`: the task's gold answer cannot be parsed, value None. `error`: a service or a verifier
+    failed, value None. An attempt that could not be verified never has the value 0.0.
     """
 
     value: float | None
     status: Status = "ok"
     extracted: str | None = None  # the answer as the verifier read it
-    seconds: float = 0.0  # spent judging
-    reason: str = ""  # why it was refused, e.g. "uses 3 twice"
+    seconds: float = 0.0  # spent on verifying
+    reason: str = ""  # why it was rejected, e.g. "uses 3 twice"
+    # Further observations of the verifier, by the metric that counts them, e.g. {"code/hacks": ("exits_early",)}. An empty
+    # list: the verifier looked and found nothing.
+    marks: Mapping[str, Sequence[str]] = field(default_factory=dict)  # observations by metric; JSON-safe
 
     def __post_init__(self) -> None:
         low, high = {"ok": (0.0, 1.0), "timeout": (0.0, 0.0)}.get(self.status, (None, None))
@@ -73,22 +78,23 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class SessionLog:
-    """What happened between the turns of one attempt, where its environment has sessions. JSON-safe: it outlives the session.
+    """The log of one attempt in an environment with sessions. JSON-safe, so that it outlives the session.
 
-    `ended`. done: the environment had nothing more to say. turns, tokens: that limit was reached. length: a turn of the model
-    was cut by the token limit. error: the environment or a tool of its was not available, so the attempt cannot be judged.
+    `ended`. done: the environment had no further message. turns, tokens: that limit was reached. length: a turn of the
+    model was truncated by the token limit. error: the environment or one of its tools was not available, so the attempt
+    cannot be verified.
     """
 
-    turns: int  # of the model
-    calls: int = 0  # of tools, those that failed included
-    malformed: int = 0  # that could not be read as a call
-    failed: int = 0  # of an unknown tool, with wrong arguments, or whose tool raised
-    timeouts: int = 0  # that were cut
-    refused: int = 0  # beyond the limit on calls, so not made
+    turns: int  # turns of the model
+    calls: int = 0  # tool calls, failed ones included
+    malformed: int = 0  # calls that could not be parsed
+    failed: int = 0  # calls of an unknown tool, with wrong arguments, or whose tool raised
+    timeouts: int = 0  # calls that exceeded the time limit
+    refused: int = 0  # calls beyond the limit on calls, which were not made
     ended: Ended = "done"
     seconds: float = 0.0  # spent by the environment and its tools
     reason: str = ""  # of an error
-    outcome: Mapping[str, Any] = field(default_factory=dict)  # what the session leaves for its judge
+    outcome: Mapping[str, Any] = field(default_factory=dict)  # the session's result, for the environment's `verify`
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +103,42 @@ class Rollout:
 
     task: Task
     completion: Completion
-    verdict: Verdict | None = None  # None until it is judged
-    session: SessionLog | None = None  # of an environment with sessions
+    verdict: Verdict | None = None  # None: not verified yet
+    session: SessionLog | None = None  # in an environment with sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A reply for a verifier: the rollout, with the parts that most verifiers need. Each is linear in the reply's length."""
+
+    rollout: Rollout  # not verified yet; holds the task, all messages and the session's log
+
+    @property
+    def text(self) -> str:
+        """The last assistant message as the model wrote it, thinking included."""
+        return self.rollout.completion.text
+
+    @property
+    def answer(self) -> str | None:
+        """The content of the last answer block after the thinking, stripped; None if there is none."""
+        return extract_answer(self.text)
+
+    @property
+    def parsed(self) -> Reply | None:
+        """The think and answer blocks if the reply keeps the format exactly; otherwise None."""
+        return parse_reply(self.text)
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One rollout's rewards by name, before weighting. None: does not apply, left out of the total.
+    """One rollout's rewards by name, before weighting. A reward of None does not apply and is left out of the total.
 
-    `statuses` says which of those None are no choice of the reward: "timeout" (too expensive to price) or "error" (a
-    service or a worker failed), and `reasons` says why.
+    `statuses` lists the rewards that are None because scoring failed: "timeout" (too expensive) or "error" (a service or a
+    worker failed). `reasons` says why.
     """
 
     rewards: Mapping[str, float | None]  # by name
-    total: float  # the weighted sum of those that are not None
+    total: float  # weighted sum of the rewards that are not None
     statuses: Mapping[str, Status] = field(default_factory=dict)  # by reward; only those that are not "ok"
-    seconds: Mapping[str, float] = field(default_factory=dict)  # by reward; a group's time is divided by its size
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by reward; a group's time divided by its size
     reasons: Mapping[str, str] = field(default_factory=dict)  # by reward; for those in `statuses`

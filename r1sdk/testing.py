@@ -1,10 +1,10 @@
-"""For the tests of plugins: a pytest plugin with fixtures, and the functions behind them.
+"""Test helpers for plugin authors: a pytest plugin with fixtures, and the functions behind them.
 
     [tool.pytest.ini_options]
     addopts = ["-p", "r1sdk.testing"]
 
-brings the fixtures `rollout`, `judge`, `play`, `price`, `check_plugin`, and `hostile_reply`, with which a test runs once for each of
-the hostile replies.
+provides the fixtures `rollout`, `judge`, `play`, `price` and `check_plugin`, and `hostile_reply`, which runs a test once for
+each hostile reply.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ import pytest
 
 from .conformance import TIMEOUT_S, Subject, check_plugins, choose
 from .conformance.trial_replies import HOSTILE, Finish, attempt, in_format
-from .contracts import Environment, takes_group
+from .contracts import Environment, Verifier, takes_group
 from .errors import PluginError
-from .plugins.registry import load_plugins
+from .plugins.loading import load_plugins
 from .recipe.key_groups import SessionLimits
 from .records import Rollout, Task, Verdict
 from .rollout.episode import Episode
@@ -24,8 +24,8 @@ from .rollout.loop import play as play_episodes
 from .rollout.policies import ScriptedPolicy
 from .rollout.sessions import session_of
 from .scoring.blocking import run_blocking
-from .scoring.score_rollouts import judge as judge_all
-from .scoring.score_rollouts import price as price_all
+from .scoring.score_rollouts import score_rewards, verify
+from .scoring.verification import VerifierAlone
 
 __all__ = [
     "HOSTILE",
@@ -53,46 +53,55 @@ def make_rollout(
     tokens: int | None = None,
     finish: Finish = "stop",
 ) -> Rollout:
-    """A judged rollout. `verdict`: its value, or all of it; None: not judged. `tokens`: how many; None: one for each word."""
+    """Return a verified rollout.
+
+    `verdict`: its value, or a whole Verdict; None: not verified. `tokens`: their number; None: one for each word.
+    """
     task = Task([{"role": "user", "content": prompt}], answer, dict(info or {}), "made up")
-    judged = Verdict(verdict) if isinstance(verdict, float | int) else verdict
-    made = attempt(task, reply, judged, finish)
+    whole = Verdict(verdict) if isinstance(verdict, float | int) else verdict
+    made = attempt(task, reply, whole, finish)
     if tokens is not None:
         made.completion.token_ids[:] = range(tokens)
     return made
 
 
-def judge_reply(environment: Environment, task: Task, reply: str) -> Verdict:
-    """What `environment` makes of `reply`, as in a run: async or isolated, too. Raises: RewardError."""
-    (judged,) = run_blocking(judge_all([attempt(task, reply)], environment))
-    assert judged.verdict is not None
-    return judged.verdict
+def judge_reply(verifies: Environment | Verifier, task: Task, reply: str) -> Verdict:
+    """Return the verdict of an environment, or of a verifier alone, on `reply`, as in a run, also if it is async or isolated.
+
+    Raises: RewardError.
+    """
+    environment = VerifierAlone(verifies) if isinstance(verifies, Verifier) else verifies
+    (verified,) = run_blocking(verify([attempt(task, reply)], environment))
+    assert verified.verdict is not None
+    return verified.verdict
 
 
 def play_replies(environment: Environment, task: Task, *replies: str, **limits: Any) -> Rollout:
-    """The judged attempt of a model that says `replies` in turn, as in a run; those after its end are not said.
+    """Return the verified attempt of a model that replies with `replies` in turn, as in a run.
 
-    `limits`: keys of a recipe's `sessions`. Raises: RewardError, and PluginError where the task has a single turn.
+    Replies after the end of the session are not used. `limits`: keys of a recipe's `sessions`. Raises: RewardError, and
+    PluginError if the task has a single turn.
     """
     session = session_of(environment, task)
     if session is None:
         raise PluginError(f"{type(environment).__name__} has no session for task {task.id!r}")
     episode = Episode(task, session, SessionLimits(**limits))
     run_blocking(play_episodes([episode], ScriptedPolicy(replies)))
-    (judged,) = run_blocking(judge_all([episode.rollout()], environment))
-    return judged
+    (verified,) = run_blocking(verify([episode.rollout()], environment))
+    return verified
 
 
 def price_rollouts(reward: Any, *rollouts: Rollout) -> list[float | None]:
-    """What `reward` pays for `rollouts`, as in a run; for a group reward they are one group. Raises: RewardError."""
-    scores = run_blocking(price_all(rollouts, {"it": (reward, 1.0)}, len(rollouts) if takes_group(reward) else 1))
+    """Return the rewards of `rollouts`, as in a run; a group reward gets them as one group. Raises: RewardError."""
+    size = len(rollouts) if takes_group(reward) else 1
+    scores = run_blocking(score_rewards(rollouts, {"it": (reward, 1.0)}, size))
     return [score.rewards["it"] for score in scores]
 
 
 def assert_conforms(
     kind: str, name: str, *, env: str | None = None, timeout_s: float = TIMEOUT_S, **options: Any
 ) -> None:
-    """What `r1 check NAME` says of an installed plugin, built with `options`. Raises: AssertionError with the report."""
+    """Run `r1 check NAME` on an installed plugin, built with `options`. Raises: AssertionError with the report."""
     registry = load_plugins()
     subjects = choose(registry, [name], kind, {name: options})
     source = Subject("environment", env) if env is not None else None
@@ -119,7 +128,7 @@ class MakeRollout(Protocol):
 class VerifyReply(Protocol):
     """The type of the fixture `judge`, which is `judge_reply`."""
 
-    def __call__(self, environment: Environment, task: Task, reply: str) -> Verdict: ...
+    def __call__(self, verifies: Environment | Verifier, task: Task, reply: str) -> Verdict: ...
 
 
 class Play(Protocol):
@@ -144,35 +153,35 @@ class CheckPlugin(Protocol):
 
 @pytest.fixture
 def rollout() -> MakeRollout:
-    """Makes a judged rollout: `rollout("<answer>4</answer>", verdict=0.0)`."""
+    """Make a verified rollout: `rollout("<answer>4</answer>", verdict=0.0)`."""
     return make_rollout
 
 
 @pytest.fixture
 def judge() -> VerifyReply:
-    """The verdict of an environment: `judge(environment, task, reply)`."""
+    """Return the verdict of an environment or a verifier: `judge(environment, task, reply)`."""
     return judge_reply
 
 
 @pytest.fixture
 def play() -> Play:
-    """The judged attempt of several turns: `play(environment, task, "<answer>7</answer>", "<answer>9</answer>")`."""
+    """Return the verified attempt of several turns: `play(environment, task, "<answer>7</answer>", "<answer>9</answer>")`."""
     return play_replies
 
 
 @pytest.fixture
 def price() -> Price:
-    """The prices of a reward, async and group rewards too: `price(reward, rollout, another)`."""
+    """Return the rewards of some rollouts, for async and group rewards too: `price(reward, rollout, another)`."""
     return price_rollouts
 
 
 @pytest.fixture
 def check_plugin() -> CheckPlugin:
-    """Fails where `r1 check` does: `check_plugin("reward", "shout", budget=10)`."""
+    """Fail where `r1 check` fails: `check_plugin("reward", "shout", budget=10)`."""
     return assert_conforms
 
 
 @pytest.fixture(params=list(HOSTILE.values()), ids=list(HOSTILE))
 def hostile_reply(request: pytest.FixtureRequest) -> str:
-    """A reply that a model under training might find: deep, long, endless, or asking for a reward."""
+    """Return a reply that a model under training might produce: deep, long, endless, or asking for a reward."""
     return str(request.param)

@@ -20,6 +20,8 @@ from .score import score
 from .train import train
 from .view import view
 
+INTERRUPTED = 130  # exit status of a command that you stopped
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -64,10 +66,13 @@ app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
 
 def main() -> None:
     """Run the app. An error that the user can act on is one message, exit status 1."""
-    from r1sdk import R1Error
+    from r1sdk import Interrupted, R1Error
 
     try:
         app()
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
     except R1Error as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(1) from None

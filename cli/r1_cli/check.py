@@ -14,11 +14,13 @@ def check(
         list[str] | None,
         typer.Argument(help="Plugins by name, or a distribution for all of its own. Without: all.", metavar="name"),
     ] = None,
-    kind: Annotated[str | None, typer.Option(help="Only: reward, environment, model, recipe or sandbox.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="Only: reward, environment, verifier, sandbox, recipe or model.")
+    ] = None,
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="An option to build a plugin with: --set NAME.OPTION=VALUE")
     ] = None,
-    env: Annotated[str | None, typer.Option(help="Try rewards on the tasks of this environment.")] = None,
+    env: Annotated[str | None, typer.Option(help="Try rewards and verifiers on the tasks of this environment.")] = None,
     timeout_s: Annotated[float, typer.Option(min=0.1, help="Seconds that one hostile reply may take.")] = 30.0,
     as_json: Json = False,
 ) -> None:
@@ -26,10 +28,10 @@ def check(
 
     A plugin that cannot be built, or has no tasks, without options fails if it was named, and is skipped otherwise.
     """
+    from r1sdk import PluginError, RecipeError, UnknownName, load_plugins
+    from r1sdk.api import dotted
     from r1sdk.conformance import Subject, check_plugins, choose
-    from r1sdk.errors import PluginError, RecipeError, UnknownName
-    from r1sdk.plugins.registry import KINDS, load_plugins
-    from r1sdk.recipe.layers import dotted
+    from r1sdk.plugins import KINDS
 
     if kind is not None and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)

@@ -10,8 +10,7 @@ import typer
 from .options import Env, Json, Sets
 
 if TYPE_CHECKING:
-    from r1sdk.data import DataReport, Rated, SplitReport
-    from r1sdk.plugins.registry import Registry
+    from r1sdk.data import DataReport, RatedRow, SplitReport
 
 SHOWN = 5  # of each kind
 
@@ -34,14 +33,12 @@ def check(
     sets: Sets = None,
 ) -> None:
     """Duplicates, gold answers that cannot be verified, lengths, empty cells, leakage. Exit status 1 where something is wrong."""
-    from r1sdk.data import check_data
-    from r1sdk.data.row_faults import splits_of
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.api import load_environment, model_tokens, split_names
+    from r1sdk.data import check_data, splits_of
 
-    registry = load_plugins()
-    environment, _ = _environment(registry, env, sets)
-    lengths, room = _lengths(registry, model, max_tokens) if model else (None, None)
-    splits = splits_of(environment, [name.strip() for name in split.split(",") if name.strip()])
+    environment, _, _ = load_environment(env, sets or [])
+    lengths, room = model_tokens(model, max_tokens) if model else (None, None)
+    splits = splits_of(environment, split_names(split))
     report = check_data(environment, splits, tasks, lengths, room, gold)
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
@@ -70,19 +67,18 @@ def decontaminate(
     from collections import Counter
     from collections.abc import Iterator
 
+    from r1sdk import R1Error
+    from r1sdk.api import load_environment, split_names
     from r1sdk.data import Overlap, items, write_rows
-    from r1sdk.errors import R1Error
-    from r1sdk.plugins.registry import load_plugins
 
-    names = [name.strip() for name in against.split(",") if name.strip()]
+    names = split_names(against)
     if not names:
         raise R1Error("--against: name the environments whose test tasks must not be in the data, e.g. math_500,aime24")
-    registry = load_plugins()
-    environment, name = _environment(registry, env, sets)
+    environment, name, _ = load_environment(env, sets or [])
     overlap = Overlap(ngram)
     sizes = {
         other: overlap.add(other, ((item.task.id, item.problem) for item in items(benchmark, "test")))
-        for other, benchmark in _benchmarks(registry, names, option or []).items()
+        for other, benchmark in _benchmarks(names, option or []).items()
     }
     matches: list[dict[str, str]] = []
     seen = 0
@@ -128,27 +124,22 @@ def difficulty(
     as_json: Json = False,
 ) -> None:
     """Write the rows of an evaluated environment with each one's pass rate, those within bounds."""
+    from r1sdk import R1Error
+    from r1sdk.api import evaluated_environment
     from r1sdk.data import items, rate, write_rows
-    from r1sdk.errors import R1Error
-    from r1sdk.evaluation.evaluation_folder import part_of, read_lines, read_plan
-    from r1sdk.planning.build import build_environment
-    from r1sdk.plugins.registry import load_plugins
 
     if least > most:
         raise R1Error(f"--least {least:g} is above --most {most:g}")
-    plan = read_plan(evaluation)
-    model, env = _only(model, plan["models"], "--model"), _only(env, plan["envs"], "--env")
-    named = plan["envs"][env]
-    environment = build_environment(load_plugins(), named["name"], named["options"], named.get("timeout_s"))
-    lines = read_lines(part_of(evaluation, model, env) / "rollouts.jsonl")
-    rated = list(rate(items(environment, named["split"]), lines))
+    found = evaluated_environment(evaluation, model, env)
+    model, env = found.model, found.env
+    rated = list(rate(items(found.environment, found.split), found.lines))
     kept = [one for one in rated if one.pass_rate is not None and least <= one.pass_rate <= most]
     write_rows((one.line for one in kept), out, overwrite)
     counts = _histogram(rated)
     if as_json:
         typer.echo(json.dumps({"rated": len(rated), "kept": len(kept), "pass_rates": counts}, indent=2))
         return
-    typer.echo(f"pass rate of {model} on {env}, split {named['split']}: {len(rated)} tasks")
+    typer.echo(f"pass rate of {model} on {env}, split {found.split}: {len(rated)} tasks")
     widest = max(counts.values(), default=0) or 1
     for label, count in counts.items():
         typer.echo(f"  {label:12}  {count:6}  {'#' * round(40 * count / widest)}".rstrip())
@@ -156,65 +147,23 @@ def difficulty(
     typer.echo(f"written to {out}", err=True)
 
 
-def _environment(registry: "Registry", env: str | None, sets: Sequence[str] | None) -> tuple[Any, str]:
-    """The environment of `--env` and `--set`. Raises: R1Error."""
-    from r1sdk.errors import R1Error
-    from r1sdk.planning.build import build_environment
-    from r1sdk.recipe.layers import dotted
-    from r1sdk.recipe.schema import load_recipe
-
-    layers = [{"model": "none"}, *([{"env": env}] if env else []), *map(dotted, sets or [])]
-    if not any("env" in layer for layer in layers):
-        raise R1Error("name the environment with --env, e.g. --env file --set env.options.source=problems.jsonl")
-    named = load_recipe(None, *layers).env
-    return build_environment(registry, named.name, named.options, named.timeout_s), named.name
-
-
-def _benchmarks(registry: "Registry", names: Sequence[str], options: Sequence[str]) -> dict[str, Any]:
-    from r1sdk.errors import R1Error, raise_all
-
-    from .benches import options_by_env
+def _benchmarks(names: Sequence[str], options: Sequence[str]) -> dict[str, Any]:
+    from r1sdk import R1Error
+    from r1sdk.api import load_environment, options_by_env, raise_all
 
     given = options_by_env(names, options)
     built: dict[str, Any] = {}
     errors: list[R1Error] = []
     for name in names:
         try:
-            built[name], _ = _environment(registry, name, [f"env.options.{option}" for option in given.get(name, [])])
+            built[name], _, _ = load_environment(name, [f"env.options.{option}" for option in given.get(name, [])])
         except R1Error as error:
             errors.append(error)
     raise_all(errors)
     return built
 
 
-def _lengths(registry: "Registry", model: str, max_tokens: int) -> tuple[Any, int | None]:
-    """A function of tasks to their prompts' lengths in tokens, and how many a prompt may have beside the reply."""
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
-    from r1sdk.planning.model_source import resolve_model
-    from r1sdk.train.models import context_length, load_tokenizer, locate, prompt_lengths
-
-    source = resolve_model(registry, model)
-    with TemporaryDirectory(prefix="r1-") as folder:
-        where = locate(source, Path(folder), 0)
-        tokenizer, context = load_tokenizer(where), context_length(where)
-    return (lambda tasks: prompt_lengths(tasks, tokenizer)), None if context is None else context - max_tokens
-
-
-def _only(given: str | None, there: Sequence[str], flag: str) -> str:
-    from r1sdk.errors import R1Error, nearest
-
-    names = list(there)
-    if given is None and len(names) == 1:
-        return names[0]
-    if given not in names:
-        hint = nearest(given, names) if given else ""
-        raise R1Error(f"{flag}: one of {', '.join(names)}{f', got {given!r}' if given else ''}{hint}")
-    return given
-
-
-def _histogram(rated: "Sequence[Rated]") -> dict[str, int]:
+def _histogram(rated: "Sequence[RatedRow]") -> dict[str, int]:
     """Tasks by pass rate; none and all by themselves, since they teach GRPO nothing."""
     inner = {"(0, 0.2]": 0.2, "(0.2, 0.4]": 0.4, "(0.4, 0.6]": 0.6, "(0.6, 0.8]": 0.8, "(0.8, 1)": 1.0}
     counts = dict.fromkeys(["0", *inner, "1", "not judged"], 0)
@@ -245,6 +194,7 @@ def _print_split(split: "SplitReport") -> None:
     _listed("  duplicates", split.duplicates)
     _listed("  duplicates that disagree", split.disagreeing)
     _listed("  gold answers that cannot be verified", [str(fault) for fault in split.gold])
+    _listed("  gold answers that pay a wrong answer too", [str(suspect) for suspect in split.suspects])
     _listed("  prompts that leave no room for the reply", split.too_long)
     if split.empty:
         typer.echo("  empty cells: " + ", ".join(f"{name} {count}" for name, count in split.empty.items()))

@@ -1,22 +1,15 @@
 """`r1 eval`: how often models are right on held-out tasks, with the uncertainty, and how they differ."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import Backend, Json, Rewards, Seed, Sets
 
 if TYPE_CHECKING:
-    from r1sdk.evaluation.attempts import Evaluation
-    from r1sdk.evaluation.evaluation_folder import EvaluationFolder
-    from r1sdk.evaluation.statistics import Difference
-
-    from .benches import Bench, Setup
-
-Results = dict[str, dict[str, "Evaluation"]]
+    from r1sdk.api import Comparison, Evaluation
 
 
 def evaluate(
@@ -56,96 +49,43 @@ def evaluate(
     sets: Sets = None,
 ) -> None:
     """Evaluate models on environments: accuracy ± standard error, rewards, pass@k, maj@k, categories, paired differences."""
-    from r1sdk.evaluation.evaluation_folder import EvaluationFolder
-    from r1sdk.storage.lock import claim_folder
+    from r1sdk.api import compare, split_names
 
-    from .benches import load_generator, set_up
-    from .ui.progress import progress
-
-    envs = list(dict.fromkeys(name.strip() for name in (env or "").split(",") if name.strip()))
-    asked = {"split": split, "tasks": tasks, "samples": samples, "temperature": temperature, "top_p": top_p}
-    at = None if server is None else {"url": server, "api_key_env": api_key_env, "concurrent": concurrent}
-    flags = {"rewards": rewards, "seed": seed, "generation": None if backend is None else {"backend": backend}}
-    setup = set_up(models or [], envs, sets or [], option or [], flags, asked, at)
-    for bench in setup.benches:
-        typer.echo(bench.summary, err=True)
-    if setup.backend is not None:
-        typer.echo(f"generation by {setup.backend}", err=True)
-    folder = EvaluationFolder.open(out or claim_folder(_default(setup)), setup.plan)
-    keys = [key.strip() for key in by.split(",") if key.strip()]
-    results: Results = {}
-    try:
-        for model, source in setup.models.items():
-            loaded: list[Any] = []
-
-            def generator(source: Any = source, loaded: list[Any] = loaded) -> Any:
-                loaded[:] = loaded or [load_generator(source, setup)]
-                return loaded[0]
-
-            for bench in setup.benches:
-                with progress(f"{model} on {bench.name}") as show:
-                    results.setdefault(model, {})[bench.name] = folder.evaluate(
-                        model,
-                        bench.name,
-                        bench.tasks,
-                        bench.environment,
-                        bench.rewards,
-                        generator,
-                        bench.sampling,
-                        keys,
-                        show,
-                        setup.chunk,
-                        bench.recipe.sessions,
-                    )
-        differences = _differences(folder, setup)
-        folder.write_summary(_summary(results, differences))
-    finally:
-        folder.close()
-    if as_json:
-        typer.echo(json.dumps(_summary(results, differences), indent=2, ensure_ascii=False))
-    else:
-        _print(results, differences, setup.benches)
-    typer.echo(f"results and rollouts  {folder.path}", err=True)
-
-
-def _default(setup: "Setup") -> Path:
-    """evals/ENV-MODEL-TIME."""
-    import re
-    import time
-
-    name = "-".join(
-        [*(bench.name for bench in setup.benches[:3]), *list(setup.models)[:3], time.strftime("%m%d-%H%M%S")]
+    found = compare(
+        models or [],
+        split_names(env or ""),
+        rewards=rewards,
+        split=split,
+        tasks=tasks,
+        samples=samples,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        backend=backend,
+        server=server,
+        api_key_env=api_key_env,
+        concurrent=concurrent,
+        by=split_names(by),
+        options=option or [],
+        settings=sets or [],
+        out=out,
     )
-    return Path("evals") / re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-120:].lstrip("-.")
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+    else:
+        _print(found)
+    typer.echo(f"results and rollouts  {found.folder}", err=True)
 
 
-def _differences(folder: "EvaluationFolder", setup: "Setup") -> "dict[str, dict[str, Difference]]":
-    """Each other model against the first, by environment."""
-    first, *others = setup.models
-    return {
-        model: {bench.name: folder.compare(first, model, bench.name) for bench in setup.benches} for model in others
-    }
-
-
-def _summary(results: Results, differences: "dict[str, dict[str, Difference]]") -> dict[str, Any]:
-    return {
-        "results": {model: {env: found.to_json() for env, found in by.items()} for model, by in results.items()},
-        "differences": {
-            "from": next(iter(results)),
-            "to": {model: {env: found.to_json() for env, found in by.items()} for model, by in differences.items()},
-        },
-    }
-
-
-def _print(results: Results, differences: "dict[str, dict[str, Difference]]", benches: "Sequence[Bench]") -> None:
-    several = len(benches) > 1 or len(results) > 1
-    for model, by in results.items():
-        for env, found in by.items():
+def _print(found: "Comparison") -> None:
+    several = len(found.results) > 1 or any(len(by) > 1 for by in found.results.values())
+    for model, by in found.results.items():
+        for env, one in by.items():
             if several:
                 typer.echo(f"{model} on {env}")
-            _print_one(found, "  " if several else "")
-    for model, gaps in differences.items():
-        typer.echo(f"{model} less {next(iter(results))}, on the same tasks, with the 95% confidence interval")
+            _print_one(one, "  " if several else "")
+    for model, gaps in found.differences.items():
+        typer.echo(f"{model} less {next(iter(found.results))}, on the same tasks, with the 95% confidence interval")
         for env, gap in gaps.items():
             typer.echo(f"  {env:12}  {gap}")
 

@@ -20,16 +20,10 @@ def export(
     sets: Sets = None,
 ) -> None:
     """Write an installable package that brings an environment, with the options given by --set, to another framework."""
-    from r1sdk.errors import PluginError, R1Error
-    from r1sdk.planning.build import build_environment, first_task
-    from r1sdk.plugins.registry import load_plugins
-    from r1sdk.recipe.layers import dotted
-    from r1sdk.recipe.schema import load_recipe
-    from r1sdk.rollout.sessions import has_sessions
+    from r1sdk import PluginError, R1Error
+    from r1sdk.api import first_task, has_sessions, load_environment
 
-    recipe = load_recipe(None, {"model": "none", "env": {"name": env}}, *map(dotted, sets or []))
-    options = dict(recipe.env.options)
-    environment = build_environment(load_plugins(), env, options)
+    environment, _, options = load_environment(env, sets or [])
     if has_sessions(environment, [first_task(environment, env, "train")]):
         raise R1Error(f"environment {env!r} has tools or several turns, and what is written here judges one reply")
     distribution = f"r1-{env.replace('_', '-')}-{framework}"

@@ -5,13 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Backend, Env, Rewards, Seed, Sets, first_name, run_recipe
+from .options import Backend, Env, Rewards, Seed, Sets
 
 if TYPE_CHECKING:
-    from r1sdk.generate import Collected
-    from r1sdk.recipe.schema import Recipe
-
-INTERRUPTED = 130
+    from r1sdk.api import GeneratedData
 
 
 def generate(
@@ -53,108 +50,57 @@ def generate(
     sets: Sets = None,
 ) -> None:
     """Generate answers, judge them, and write the kept ones. Stopped or killed, the same command goes on."""
-    from r1sdk.errors import R1Error
-    from r1sdk.generate import collect, plan_of
-    from r1sdk.generate.work import discard
-    from r1sdk.planning.build import compose
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk import api
 
-    from .ui.progress import metered
-
-    server_keys = {"url": server, "api_key_env": api_key_env, "concurrent": concurrent, "price": _price(price)}
-    flags: dict[str, Any] = {
-        "method": "generate",
-        "model": model,
+    options: Any = {
         "env": env,
         "rewards": rewards,
+        "split": split,
+        "tasks": tasks,
+        "samples": samples,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "keep": keep,
+        "duplicates": duplicates,
+        "backend": backend,
+        "server": server,
+        "api_key_env": api_key_env,
+        "concurrent": concurrent,
+        "price": _price(price),
         "seed": seed,
-        "generation": {
-            "backend": backend,
-            "samples": samples,
-            "temperature": temperature,
-            "max_tokens": max_tokens,
-        },
-        "collect": {"split": split, "tasks": tasks, "keep": keep, "duplicates": duplicates, "server": server_keys},
+        "settings": sets or [],
+        "out": out,
+        "overwrite": overwrite,
     }
-    registry = load_plugins()
-    run = compose(_recipe(registry, model, sets, flags), registry)
-    plan = plan_of(run, out)
-    if overwrite:
-        discard(plan)
-    elif out.exists() and not plan.work.is_dir():
-        raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
-    summary = getattr(run.environment, "summary", lambda: run.recipe.env.name)()
-    typer.echo(f"{plan.model} on {summary}; {len(plan.tasks)} tasks of split {run.recipe.collect.split}", err=True)
-    from r1sdk.planning.backend import backend_of
-    from r1sdk.train.generation_source import source_of
-
-    if run.recipe.collect.server is None:
-        typer.echo(f"generation by {backend_of(run.recipe)}", err=True)
-    source = source_of(run, plan)
     try:
-        with metered("generating") as show:
-            collected = collect(plan, source, show)
-    except KeyboardInterrupt:
-        typer.echo(f"stopped; what came is in {plan.work}, and the same command goes on from there", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    report(collected)
+        data = api.generate(model, **options)
+    except api.IncompleteData as error:
+        report(error.data)
+        raise
+    report(data)
     if push:
-        from r1sdk.generate.push import push as upload
-
-        typer.echo(f"pushed to {upload(plan, push, public)}", err=True)
+        typer.echo(f"pushed to {api.push(data, push, public)}", err=True)
     typer.echo(f"next: r1 train --method sft --model MODEL --data {out}", err=True)
 
 
-def report(collected: "Collected") -> None:
-    """What was kept on stdout, the rest on stderr. Raises: R1Error where answers or verdicts are missing."""
-    from r1sdk.errors import R1Error
-
-    plan, meter, chosen = collected.plan, collected.meter, collected.chosen
-    typer.echo(f"kept {len(chosen.kept)} of {meter.done} rollouts ({plan.rule})")
-    left_out = [(chosen.duplicates, "duplicates"), (collected.empty, "empty answers")]
+def report(data: "GeneratedData") -> None:
+    """Print what was kept to stdout, the rest to stderr."""
+    typer.echo(f"kept {data.kept} of {data.answers} rollouts ({data.rule})")
+    left_out = [(data.duplicates, "duplicates"), (data.empty, "empty answers")]
     said = "".join(f", {number} {what} left out" for number, what in left_out if number)
-    typer.echo(f"accuracy {collected.accuracy} before choosing{said}", err=True)
-    cost = "" if collected.cost is None else f"; cost {collected.cost:.4f}"
-    unmetered = f" ({meter.unmetered} answers without a count)" if meter.unmetered and meter.prompt_tokens else ""
+    typer.echo(f"accuracy {data.accuracy} before choosing{said}", err=True)
+    cost = "" if data.cost is None else f"; cost {data.cost:.4f}"
+    unmetered = f" ({data.unmetered} answers without a count)" if data.unmetered and data.prompt_tokens else ""
     typer.echo(
-        f"tokens {meter.prompt_tokens:,} asked, {meter.completion_tokens:,} answered{unmetered}{cost}; "
-        f"{meter.retried} requests asked again",
+        f"tokens {data.prompt_tokens:,} asked, {data.completion_tokens:,} answered{unmetered}{cost}; "
+        f"{data.retried} requests asked again",
         err=True,
     )
-    typer.echo(f"written to {plan.out}, card {plan.card}, every answer in {plan.work}", err=True)
-    missing = meter.total - meter.done
-    if missing:
-        reasons = "\n".join(f"  {number} x {reason}" for reason, number in collected.failures.most_common(5))
-        raise R1Error(
-            f"{missing} of {meter.total} answers did not come; the same command asks for them again\n{reasons}"
-        )
-    if collected.unjudged:
-        raise R1Error(f"{collected.unjudged} answers could not be judged; the same command judges them again")
+    typer.echo(f"written to {data.path}, card {data.card}, every answer in {data.work}", err=True)
 
 
-def _recipe(registry: Any, model: str | None, sets: list[str] | None, flags: dict[str, Any]) -> "Recipe":
-    """A run folder's recipe, or that of the environment and the model, under `--set` and the flags. Raises: R1Error."""
-    from r1sdk.planning.build import find_recipe
-    from r1sdk.recipe.layers import dotted
-    from r1sdk.recipe.schema import load_recipe
-
-    layers = [*map(dotted, sets or []), _given(flags)]
-    defaults = {"method": "generate", "generation": {"samples": 1}, "collect": {"tasks": 100}}
-    trained = None if flags["collect"]["server"]["url"] else run_recipe(model)
-    if trained is not None:
-        return load_recipe(None, trained.model_dump(mode="json"), defaults, *layers)
-    path, _ = find_recipe(registry, None, first_name(layers, "env"), first_name(layers, "model"))
-    return load_recipe(path, defaults, *layers)
-
-
-def _given(flags: dict[str, Any]) -> dict[str, Any]:
-    """Those that were given."""
-    found = {key: _given(value) if isinstance(value, dict) else value for key, value in flags.items()}
-    return {key: value for key, value in found.items() if value is not None and value != {}}
-
-
-def _price(text: str | None) -> list[float] | None:
-    from r1sdk.errors import RecipeError
+def _price(text: str | None) -> tuple[float, float] | None:
+    from r1sdk import RecipeError
 
     if text is None:
         return None
@@ -162,4 +108,4 @@ def _price(text: str | None) -> list[float] | None:
         prompt, completion = map(float, text.split(","))
     except ValueError:
         raise RecipeError(f"--price takes two numbers, as 0.5,1.5; got {text!r}") from None
-    return [prompt, completion]
+    return prompt, completion

@@ -11,6 +11,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 NEXT = {
     "reward": "r1 train --env countdown --rewards accuracy,{name}=0.2",
     "environment": "r1 train --env {name} --rewards accuracy,format",
+    "verifier": "r1 train --env file --set env.options.source=problems.jsonl --set env.options.verifier={name}",
     "sandbox": "r1 train --env code --set env.options.sandbox={name}",
 }
 
@@ -19,27 +20,27 @@ TAKEN = {
     "Callable",
     "CheckPlugin",
     "Iterator",
-    "Judge",
     "MakeRollout",
     "Play",
     "Sequence",
+    "VerifyReply",
 }  # names in the templates
 
-Kind = Literal["reward", "environment", "sandbox"]
+Kind = Literal["reward", "environment", "verifier", "sandbox"]
 License = Literal["Apache-2.0", "MIT", "BSD-3-Clause", "none"]
 
 
 def new(
-    kind: Annotated[Kind, typer.Argument(help="reward, environment or sandbox.")],
+    kind: Annotated[Kind, typer.Argument(help="reward, environment, verifier or sandbox.")],
     name: Annotated[str, typer.Argument(help="The name that recipes will use, in lower_snake_case.")],
     license: Annotated[License, typer.Option(help="Apache-2.0, MIT, BSD-3-Clause or none.")] = "Apache-2.0",
     author: Annotated[str | None, typer.Option(help="Who holds the copyright, for the licence.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to make. Default: r1-NAME.")] = None,
     tools: Annotated[bool, typer.Option("--tools", help="Of an environment: one whose model has tools.")] = False,
 ) -> None:
-    """Write a package for a reward, an environment or a sandbox, complete with tests."""
-    from r1sdk.errors import PluginError
-    from r1sdk.plugins.registry import NAME, load_plugins
+    """Write a package for a reward, an environment, a verifier or a sandbox, complete with tests."""
+    from r1sdk import PluginError, load_plugins
+    from r1sdk.plugins import NAME
 
     if tools and kind != "environment":
         raise PluginError(f"--tools is for an environment, and this is a {kind}")

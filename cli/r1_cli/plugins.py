@@ -10,13 +10,13 @@ from .options import Json
 
 def plugins(
     kind: Annotated[
-        str | None, typer.Option(help="Only: reward, environment, model, recipe, sandbox or accelerate.")
+        str | None, typer.Option(help="Only: reward, environment, verifier, sandbox, recipe, model or accelerate.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """List what the installed plugins provide, and those that failed to load with the reason."""
-    from r1sdk.errors import UnknownName
-    from r1sdk.plugins.registry import KINDS, load_plugins
+    from r1sdk import UnknownName, load_plugins
+    from r1sdk.plugins import KINDS
 
     if kind is not None and kind not in KINDS:
         raise UnknownName("kind", kind, KINDS)
@@ -29,6 +29,8 @@ def plugins(
         rows = [{"kind": e.kind, "name": e.name, "source": e.source, "summary": e.summary} for e in entries]
         typer.echo(json.dumps({"plugins": rows, "failures": registry.failures}, indent=2))
         return
+    if not entries:
+        typer.echo("no plugins" if kind is None else f"no plugins of kind {kind}")
     width = max((len(entry.name) for entry in entries), default=0)
     for group in KINDS:
         listed = [entry for entry in entries if entry.kind == group]

@@ -16,7 +16,7 @@ def recipes(context: typer.Context, as_json: Json = False) -> None:
     """List the recipes that are installed, each with what it trains."""
     if context.invoked_subcommand is not None:
         return
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk import load_plugins
 
     registry = load_plugins()
     entries = [entry for name in registry.names("recipe") for entry in registry.entries["recipe", name]]
@@ -43,7 +43,7 @@ def copy(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Copy a recipe to a file of your own, to be changed and trained by `r1 train FILE`."""
-    from r1sdk.errors import R1Error
+    from r1sdk import R1Error
 
     text = _text(name)
     target = file or Path(f"{name.rpartition('/')[2]}.yaml")
@@ -58,6 +58,6 @@ def copy(
 
 
 def _text(name: str) -> str:
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk import load_plugins
 
     return str(load_plugins().get("recipe", name).target.read_text(encoding="utf-8"))

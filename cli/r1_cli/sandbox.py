@@ -15,9 +15,8 @@ def sandbox(
     as_json: Json = False,
 ) -> None:
     """Attack a sandbox from inside, and say what holds and which languages are there. Exit status 1 where it is not safe."""
-    from r1sdk.errors import PluginError
-    from r1sdk.plugins.registry import load_plugins
-    from r1sdk.recipe.layers import dotted
+    from r1sdk import PluginError, load_plugins
+    from r1sdk.api import dotted
 
     options = {key: value for text in option or [] for key, value in dotted(text).items()}
     built = load_plugins().build("sandbox", name, options)

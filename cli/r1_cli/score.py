@@ -1,27 +1,21 @@
 """`r1 score`: rewards and verdicts of completions that are there already. No model, no training."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Env, Json, Rewards, Sets, run_recipe
+from .options import Env, Json, Rewards, Sets
 
 if TYPE_CHECKING:
-    from r1sdk import Environment, Rollout, Score
-    from r1sdk.evaluation.rescore import Tally
-    from r1sdk.scoring.score_rollouts import Rewards as Built
-    from r1sdk.storage.rollout_rows import Tokenize
+    from r1sdk import Rollout, Score
+    from r1sdk.api import Tally
 
 SHOWN = 40  # characters of an answer or a reason in the table
-HINTS = {  # what an error speaks of -> what to do about it here
-    "no verdict": "nothing has judged it: name its environment with --env",
-    "verify failed: KeyError": "the environment reads this from the task: give it with --info, or as a column of the file",
-    "no token ids": "the file has no number of tokens: count them with --tokenizer MODEL, e.g. tiny",
-}
+REASONS = 3  # different reasons for missing scores that are printed in full
 
 
 def score(
@@ -51,52 +45,48 @@ def score(
     sets: Sets = None,
 ) -> None:
     """Try rewards on saved completions: each verdict with its reason, each reward, and their means."""
-    from r1sdk.errors import R1Error, RewardError
-    from r1sdk.evaluation.rescore import Tally, rescore
-    from r1sdk.storage.rollout_rows import CompletionColumns, count_rows, read_groups
-    from r1sdk.storage.run_folder import rollout_line
-
-    from .ui.progress import progress
+    from r1sdk import R1Error
+    from r1sdk.api import rollout_line, score_file
+    from r1sdk.progress import progress
 
     if (file is None) == (text is None):
         raise typer.BadParameter("give a file of completions, or one with --text")
-    environment, built = _build(file, env, rewards, sets)
-    least = _minimums(minimum or [], [*built, "total"])
-    tokenize = None if tokenizer is None else _tokenizer(tokenizer)
-    if file is None:
-        groups: Iterator[list[Rollout]] = iter([[_one(text or "", prompt, answer, info, tokenize)]])
-        rows = 1
-    else:
-        file = file / "rollouts.jsonl" if file.is_dir() else file
-        if not file.is_file():
-            raise R1Error(f"no file {file}")
-        if out is not None and out.exists() and out.samefile(file):
-            raise R1Error(f"{out} is the file that is read: choose another --out")
-        groups = read_groups(file, CompletionColumns(prompt_column, completion_column, answer_column), tokenize)
-        rows = count_rows(file)
-    tally = Tally()
+    columns = {"prompt": prompt_column, "completion": completion_column, "answer": answer_column}
+    opened = score_file(
+        _one(text or "", prompt, answer, info) if file is None else file,
+        env=env,
+        rewards=rewards,
+        settings=sets or [],
+        columns=columns,
+        tokenizer=tokenizer,
+    )
+    least = _minimums(minimum or [], [*opened.names, "total"])
+    if out is not None and opened.file is not None and out.exists() and out.samefile(opened.file):
+        raise R1Error(f"{out} is the file that is read: choose another --out")
+    tally = opened.tally
     shown: list[dict[str, Any]] = []
+    reasons: dict[str, None] = {}  # each once, in order
     with ExitStack() as stack:
         written = stack.enter_context(out.open("w", encoding="utf-8", errors="backslashreplace")) if out else None
         bar = stack.enter_context(progress("scoring"))
-        try:
-            for some in rescore(groups, environment, built):
-                for rollouts, scores in some:
-                    tally.add(rollouts, scores)
-                    for rollout, priced in zip(rollouts, scores, strict=True):
-                        if len(shown) < show:
-                            shown.append(_row(rollout, priced))
-                        if written:
-                            written.write(json.dumps(rollout_line(rollout, priced), ensure_ascii=False) + "\n")
-                bar(tally.completions, rows)
-        except RewardError as error:
-            hint = next((hint for about, hint in HINTS.items() if about in str(error)), None)
-            if hint is None:
-                raise
-            raise RewardError(f"{error}\n  {hint}") from error
+        for rollouts, scores in opened:
+            for rollout, priced in zip(rollouts, scores, strict=True):
+                if len(shown) < show:
+                    shown.append(_row(rollout, priced))
+                if len(reasons) < REASONS:
+                    reasons.update(dict.fromkeys(_unscored(rollout, priced)))
+                if written:
+                    written.write(json.dumps(rollout_line(rollout, priced), ensure_ascii=False) + "\n")
+            bar(tally.completions, opened.rows)
     if not tally.completions:
-        raise R1Error(f"{file} has no completions")
+        raise R1Error(f"{opened.file} has no completions")
     _print(tally, shown, as_json)
+    for reason in list(reasons)[:REASONS]:
+        typer.echo(f"not scored: {reason}", err=True)
+    if reasons and text is not None and info == "{}":
+        typer.echo(
+            '  give what the task needs with --info, e.g. --info \'{"nums": [3, 5, 7], "target": 22}\'', err=True
+        )
     if out:
         typer.echo(f"written to {out}", err=True)
     if failed := [f"{name} {tally.mean(name)}" for name, value in least.items() if _is_below(tally, name, value)]:
@@ -104,43 +94,15 @@ def score(
         raise typer.Exit(1)
 
 
-def _build(
-    file: Path | None, env: str | None, rewards: str | None, sets: list[str] | None
-) -> "tuple[Environment | None, Built]":
-    """The environment, if one is named, and the rewards. A run folder brings its own."""
-    from r1sdk.errors import R1Error, raise_all
-    from r1sdk.planning.build import build_environment, build_rewards
-    from r1sdk.plugins.registry import load_plugins
-    from r1sdk.recipe.layers import dotted
-    from r1sdk.recipe.schema import load_recipe
-
-    trained = run_recipe(str(file)) if file is not None and file.is_dir() else None
-    if file is not None and file.is_dir() and trained is None:
-        raise R1Error(f"{file} is no run folder: it has no recipe.yaml")
-    nobody = {"model": "none", "env": {"name": ""}}  # a recipe names both, and here there may be neither
-    layers: list[Mapping[str, Any]] = [trained.model_dump(mode="json") if trained else nobody]
-    layers += [{"env": env}] if env is not None else []  # before --set, which may give its options
-    layers += [*map(dotted, sets or []), *([{"rewards": rewards}] if rewards is not None else [])]
-    recipe = load_recipe(None, *layers)
-    registry = load_plugins()
-    environment: Environment | None = None
-    built: Built = {}
-    errors: list[R1Error] = []
-    try:
-        named = recipe.env
-        environment = build_environment(registry, named.name, named.options, named.timeout_s) if named.name else None
-    except R1Error as error:
-        errors.append(error)
-    try:
-        # What nobody has set is not known here: the completions came from a run with settings of its own.
-        built = build_rewards(registry, recipe, recipe.model_dump(exclude_unset=True))
-    except R1Error as error:
-        errors.append(error)
-    raise_all(errors)
-    return environment, built
+def _unscored(rollout: "Rollout", score: "Score") -> Iterator[str]:
+    """Yield why the verdict or a reward of a rollout is missing."""
+    if rollout.verdict is not None and rollout.verdict.status in ("error", "unverifiable"):
+        yield f"verdict {rollout.verdict.status}: {rollout.verdict.reason or 'no reason given'}"
+    for name, status in score.statuses.items():
+        yield f"{name} {status}: {score.reasons.get(name) or 'no reason given'}"
 
 
-def _one(text: str, prompt: str, answer: str | None, info: str, tokenize: "Tokenize | None") -> "Rollout":
+def _one(text: str, prompt: str, answer: str | None, info: str) -> "Rollout":
     from r1sdk import Completion, Rollout, Task
 
     try:
@@ -150,33 +112,11 @@ def _one(text: str, prompt: str, answer: str | None, info: str, tokenize: "Token
     if not isinstance(known, dict):
         raise typer.BadParameter(f"--info must be a JSON object, got {info}")
     asked = [{"role": "user", "content": prompt}] if prompt else []
-    said = Completion([{"role": "assistant", "content": text}], tokenize(text) if tokenize else [])
-    return Rollout(Task(asked, answer, known), said)
-
-
-def _tokenizer(name: str) -> "Tokenize":
-    """The tokenizer of a model, without the model. Its counts leave out the end of sequence."""
-    from r1sdk.errors import R1Error
-    from r1sdk.planning.model_source import resolve_model
-    from r1sdk.plugins.registry import load_plugins
-
-    try:
-        from tokenizers import Tokenizer
-    except ImportError:
-        raise R1Error("--tokenizer needs tokenizers: pip install 'r1sdk[train]'") from None
-    source = resolve_model(load_plugins(), name)
-    if source.make:
-        raise R1Error(f"model {name!r} is made when it is trained: name a model that has its tokenizer in a folder")
-    try:
-        path = str(source.folder / "tokenizer.json") if source.folder else ""
-        loaded = Tokenizer.from_file(path) if path else Tokenizer.from_pretrained(source.hub_id or name)
-    except Exception as error:  # noqa: BLE001 - the library raises bare ones
-        raise R1Error(f"no tokenizer of model {name!r}: {error}") from None
-    return lambda text: list(loaded.encode(text, add_special_tokens=False).ids)
+    return Rollout(Task(asked, answer, known), Completion([{"role": "assistant", "content": text}], []))
 
 
 def _minimums(given: Sequence[str], known: Sequence[str]) -> dict[str, float]:
-    from r1sdk.errors import nearest
+    from r1sdk.api import nearest
 
     least = {}
     for text in given:
@@ -235,7 +175,7 @@ def _print(tally: "Tally", shown: Sequence[dict[str, Any]], as_json: bool) -> No
         typer.echo("")
     rows = [["reward", "mean", "least", "most", "none"]]
     for name in tally.values:
-        spread = tally.spread(name)
+        spread = tally.distribution(name)
         rows.append([name, str(tally.mean(name)), *map(_figure, (spread["min"], spread["max"])), str(spread["none"])])
     _table(rows)
     typer.echo(f"\n{tally.completions} completions of {tally.prompts} prompts; n counts prompts")

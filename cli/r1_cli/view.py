@@ -14,7 +14,7 @@ def view(
     ] = "",
 ) -> None:
     """Look at rollouts in the terminal: filter, groups side by side, one task before and after, a run as it grows."""
-    from r1sdk.errors import R1Error
+    from r1sdk import R1Error
 
     try:
         from .viewer.app import ViewApp

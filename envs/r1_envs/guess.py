@@ -1,4 +1,4 @@
-"""The environment `guess`: a number is to be found, and after each guess the answer is "higher" or "lower"."""
+"""The environment `guess`: find a number; each wrong guess is answered with "higher" or "lower"."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 import r1sdk
 
-TEST_SHARE = 8  # one lowest number in so many belongs to the test split
+TEST_SHARE = 8  # one lowest number in this many belongs to the test split
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Guess:
-    """Find a number in a range, a guess a turn; the answer to a wrong one is "higher" or "lower". 1.0 if it is found in time.
+    """Find a number in a range, one guess per turn; a wrong guess is answered with "higher" or "lower". 1.0 if it is found in time.
 
     With `numbers` 31 and `guesses` 5, whoever halves what is left always wins. A range belongs to one split for ever, by its
     first number: no test range is ever trained on.
@@ -25,7 +25,7 @@ class Guess:
 
     numbers: int = 31  # in a range
     guesses: int = 5
-    lowest: tuple[int, int] = (0, 40)  # what the numbers of a range are above: least and most
+    lowest: tuple[int, int] = (0, 40)  # the lower bound of a range: least and most
     train_size: int = 20_000
     test_size: int = 500
     seed: int = 0
@@ -42,7 +42,7 @@ class Guess:
             raise ValueError("train_size and test_size are at least 1")
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
-        """The tasks of "train" or "test", each drawn from its own random stream."""
+        """Yield the tasks of "train" or "test", each from its own random stream."""
         size = {"train": self.train_size, "test": self.test_size}.get(split)
         if size is None:
             raise r1sdk.R1Error(f"guess has the splits train and test, not {split!r}")
@@ -60,11 +60,11 @@ class Guess:
             )
 
     def session(self, task: r1sdk.Task) -> GuessSession:
-        """One game."""
+        """Return the session of one game."""
         return GuessSession(task)
 
     def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        """1.0 if one of the guesses that were allowed is the number, else 0.0."""
+        """Return 1.0 if one of the allowed guesses is the number, else 0.0."""
         secret, allowed = _secret(rollout.task), rollout.task.info["guesses"]
         guesses = [read_guess(m["content"] or "") for m in rollout.completion.messages if m["role"] == "assistant"]
         said = ", ".join("none" if guess is None else str(guess) for guess in guesses[:allowed])
@@ -73,13 +73,13 @@ class Guess:
         return r1sdk.Verdict(0.0, extracted=said, reason=f"it was {secret}; guessed {said}"[:200])
 
     def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
-        """Games that keep to the rules and to what was said, with a poor plan: any number that is still possible."""
+        """Yield games that follow the rules with a poor strategy: guess any number that is still possible."""
         for task in self.tasks(split):
             rng = random.Random(f"guess {self.seed} demonstration {task.id}")
             yield task, r1sdk.Completion(play(task, rng))
 
     def summary(self) -> str:
-        """Which games, in one line."""
+        """Return one line that describes the games."""
         return f"Guess one of {self.numbers} numbers in {self.guesses} turns"
 
     def _starts(self, split: str) -> list[int]:
@@ -88,17 +88,17 @@ class Guess:
 
 
 class GuessSession:
-    """The one who knows the number."""
+    """The session of one game: it knows the number and answers guesses."""
 
     def __init__(self, task: r1sdk.Task) -> None:
         self.secret = _secret(task)
         self.left: int = task.info["guesses"]
-        self.low: int = task.info["low"]  # what has been said: it is above this, and below that
+        self.low: int = task.info["low"]  # the number is above `low` and below `high`, from the answers so far
         self.high: int = task.info["high"]
         self.numbers = self.high - self.low - 1
 
     def answer(self, reply: str) -> str | None:
-        """ "higher" or "lower"; nothing once the number is found, or the last guess made."""
+        """Return "higher" or "lower"; None once the number is found or the last guess is made."""
         guess = read_guess(reply)
         self.left -= 1
         if guess == self.secret:
@@ -115,18 +115,18 @@ class GuessSession:
         return "higher" if self.secret > guess else "lower"
 
     def outcome(self) -> Mapping[str, Any]:
-        """How many guesses were left, and how many numbers were still possible, of how many."""
+        """Return counts: guesses left, numbers still possible, numbers in the range."""
         return {"guesses_left": max(0, self.left), "possible": self.high - self.low - 1, "of": self.numbers}
 
 
 def read_guess(reply: str) -> int | None:
-    """The number inside the answer tags; None where there is none, or something else."""
+    """Return the number inside the answer tags; None for anything else."""
     answer = r1sdk.extract_answer(reply)
     return int(answer) if answer is not None and _NUMBER.fullmatch(answer) else None
 
 
 def play(task: r1sdk.Task, rng: random.Random) -> list[r1sdk.Message]:
-    """A game in which each guess is drawn from the numbers that are left."""
+    """Play a game in which each guess is a random number that is still possible."""
     low, high = task.info["low"], task.info["high"]
     session = GuessSession(task)
     messages: list[r1sdk.Message] = []

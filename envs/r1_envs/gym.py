@@ -1,4 +1,4 @@
-"""The environment `reasoning_gym`: every task of the library reasoning-gym, judged by the task's own scorer."""
+"""The environment `reasoning_gym`: every task of the library reasoning-gym, verified by the task's own scorer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import r1sdk
 from .table.splits import in_test
 
 LEFT_OUT = {"composite": "it is made of others: use the environment mixture"}
-SPAN = 1_000_000  # problems from one seed to the next
+SPAN = 1_000_000  # problems between two seeds
 
 
 @dataclass(frozen=True)
 class ReasoningGym:
-    """Problems drawn without end from one task of reasoning-gym, by its `name`: arithmetic, algebra, logic, games.
+    """Problems generated without limit by one task of reasoning-gym, by its `name`: arithmetic, algebra, logic, games.
 
     A problem belongs to one split for ever, by its words. Answers are scored in a worker process, since some scorers of the
     library evaluate what the model wrote: a worker is no sandbox, see docs/environments.md.
@@ -29,7 +29,7 @@ class ReasoningGym:
 
     name: str = ""  # of a task, e.g. simple_equations
     settings: dict[str, Any] = field(default_factory=dict)  # of that task, under the library's names
-    partial: bool = False  # the library's score as it is; otherwise 1.0 for full marks and 0.0 below
+    partial: bool = False  # the library's score unchanged; otherwise 1.0 for full marks and 0.0 below
     train_size: int = 2000
     test_size: int = 200
     test_share: float = 0.1
@@ -63,7 +63,7 @@ class ReasoningGym:
             ) from None
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
-        """The tasks of "train" or "test", each a problem of the library by its number."""
+        """Yield the tasks of "train" or "test", each a problem of the library by its index."""
         size = {"train": self.train_size, "test": self.test_size}.get(split)
         if size is None:
             raise r1sdk.R1Error(f"reasoning_gym has the splits train and test, not {split!r}")
@@ -86,7 +86,7 @@ class ReasoningGym:
         )
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        """The score of the library's own scorer for the answer in the answer tag."""
+        """Return the score of the library's own scorer for the answer in the answer tag."""
         answer = r1sdk.extract_answer(rollout.completion.text)
         if answer is None:
             return r1sdk.Verdict(0.0, reason="no answer")
@@ -97,7 +97,7 @@ class ReasoningGym:
         outcome = await r1sdk.call_isolated(scorer, *problem, answer, timeout_s=self.timeout_s)
         if outcome.status == "ok" and outcome.value is None:
             raise r1sdk.R1Error(
-                f"reasoning-gym's {self.name} does not draw the same problems twice: it cannot be judged here"
+                f"reasoning-gym's {self.name} does not generate the same problems twice: it cannot be verified here"
             )
         if outcome.status == "ok":
             value = min(1.0, max(0.0, float(outcome.value)))
@@ -105,14 +105,14 @@ class ReasoningGym:
                 value = float(value > 1.0 - 1e-9)
             return r1sdk.Verdict(value, extracted=answer[:2048], seconds=outcome.seconds)
         if outcome.status == "raised":
-            # The library's scorer could not read what the model wrote.
+            # The library's scorer could not read the model's answer.
             reason = f"the scorer raised {type(outcome.value).__name__}: {outcome.value}"[:200]
             return r1sdk.Verdict(0.0, extracted=answer[:2048], seconds=outcome.seconds, reason=reason)
         reason = f"scoring it ended with {outcome.status}"
         return r1sdk.Verdict(0.0, "timeout", extracted=answer[:2048], seconds=outcome.seconds, reason=reason)
 
     def summary(self) -> str:
-        """Which task, and its settings."""
+        """Return one line: the task and its settings."""
         settings = ", ".join(f"{name}={value}" for name, value in self.settings.items())
         return f"reasoning-gym: {self.name}" + (f" with {settings}" if settings else "")
 
@@ -120,7 +120,7 @@ class ReasoningGym:
         return _data_set(self.name, self.seed, self._size(), self._settings())
 
     def _size(self) -> int:
-        """Of the library's data set: enough for both splits. A problem does not depend on it."""
+        """The size of the library's dataset, enough for both splits. Problems do not depend on it."""
         return 100 + 2 * math.ceil(max(self.train_size / (1 - self.test_share), self.test_size / self.test_share))
 
     def _settings(self) -> str:
@@ -128,7 +128,7 @@ class ReasoningGym:
 
 
 def task_names() -> list[str]:
-    """The names of the library's tasks that can be had here."""
+    """Return the names of the library's tasks that are available here."""
     from reasoning_gym.factory import DATASETS
 
     return sorted(name for name in DATASETS if name not in LEFT_OUT)
@@ -136,7 +136,7 @@ def task_names() -> list[str]:
 
 @dataclass(frozen=True)
 class GymScorer:
-    """Scores one answer. Unpickling it loads the library, so that in a worker this is no part of the time for an answer."""
+    """A scorer of one answer. Unpickling it loads the library, so a worker's time limit does not include that."""
 
     name: str
     seed: int
@@ -147,7 +147,7 @@ class GymScorer:
         return _loaded_scorer, (self.name, self.seed, self.size, self.settings)
 
     def __call__(self, index: int, question: str, answer: str) -> float | None:
-        """The library's score of `answer` to one problem, None where it is not `question` that it draws here."""
+        """Return the library's score of `answer` to one problem; None if the library generates another question here."""
         data = _data_set(self.name, self.seed, self.size, self.settings)
         entry = _entry(data, index)
         return float(data.score_answer(answer=answer, entry=entry)) if entry["question"].strip() == question else None
@@ -159,7 +159,7 @@ def _loaded_scorer(name: str, seed: int, size: int, settings: str) -> GymScorer:
 
 
 def _entry(data: Any, index: int) -> Any:
-    """Problem `index`. One function of `list_functions` draws from the random numbers that all share: here they begin anew."""
+    """Return problem `index`. One function of `list_functions` uses the global random numbers, so they are seeded here."""
     state = random.getstate()
     random.seed(index)
     try:
@@ -170,7 +170,7 @@ def _entry(data: Any, index: int) -> Any:
 
 @lru_cache(maxsize=16)
 def _data_set(name: str, seed: int, size: int, settings: str) -> Any:
-    """A task of the library; `settings` is JSON. Problem i is drawn from a stream of its own."""
+    """Return a task of the library; `settings` is JSON. Problem i has its own random stream."""
     import reasoning_gym
 
     data = reasoning_gym.create_dataset(name, seed=seed * SPAN, size=size, **json.loads(settings))
@@ -185,7 +185,7 @@ def _data_set(name: str, seed: int, size: int, settings: str) -> Any:
 
 
 class _Ordered(set[Any]):
-    """A set in one order in every process: some tasks choose among letters in the order of a set of them."""
+    """A set with the same order in every process: some tasks choose letters in the order of a set."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter(sorted(super().__iter__()))

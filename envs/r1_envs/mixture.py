@@ -1,4 +1,4 @@
-"""The environment `mixture`: tasks of several environments in given shares, each judged by its own."""
+"""The environment `mixture`: tasks of several environments in given shares, each verified by its own environment."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import r1sdk
 
 @dataclass(frozen=True)
 class Mixture:
-    """Tasks of several environments, mixed by weight; each is judged by its own, and metrics are kept for each.
+    """Tasks of several environments, mixed by weight. Each is verified by its own environment and has its own metrics.
 
     Any number of first tasks has about the shares that the weights say. `info["env"]` of a task names its part.
     """
 
     parts: tuple[r1sdk.Part, ...] = r1sdk.environments_option()  # names, or {name, weight, options, as}
-    exhausted: Literal["stop", "go_on"] = "stop"  # where one has no more tasks; go_on: with the others
-    train_size: int | None = None  # at most so many tasks
+    exhausted: Literal["stop", "go_on"] = "stop"  # when a part runs out of tasks; go_on: continue with the others
+    train_size: int | None = None  # at most this many tasks
     test_size: int | None = None
 
     def __post_init__(self) -> None:
@@ -37,12 +37,12 @@ class Mixture:
                 raise ValueError(f"a size is at least 1, got {size}")
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
-        """The tasks of every part, in the shares of their weights. Raises: R1Error that names the part at fault."""
+        """Yield the tasks of every part, in shares by weight. Raises: R1Error that names the faulty part."""
         for part, task in self._drawn([_Source(part, iter(self._tasks_of(part, split))) for part in self.parts], split):
             yield _marked(task, part)
 
     def rows(self, split: str) -> Iterator[tuple[r1sdk.Task, str, Mapping[str, Any]]]:
-        """The tasks of the parts that have rows, with them. Raises: R1Error where a part has none."""
+        """Yield the tasks with their rows. Raises: R1Error if a part has no rows."""
         without = [part.name for part in self.parts if not hasattr(part.environment, "rows")]
         if without:
             raise r1sdk.R1Error(f"{', '.join(without)} has no rows: work with the parts of a mixture one by one")
@@ -52,15 +52,15 @@ class Mixture:
             yield _marked(task, part), problem, row
 
     def part_of(self, task: r1sdk.Task) -> r1sdk.Environment:
-        """The environment that `task` came from."""
+        """Return the environment that `task` came from."""
         return self._part(task).environment
 
     def verify(self, rollout: r1sdk.Rollout) -> Any:
-        """The verdict of the task's own environment."""
+        """Return the verdict of the task's own environment."""
         return self.part_of(rollout.task).verify(rollout)
 
     def summary(self) -> str:
-        """The parts with their shares."""
+        """Return one line: the parts with their shares."""
         whole = sum(part.weight for part in self.parts)
         return "Mixture of " + "; ".join(
             f"{part.name} ({part.weight / whole:.0%}): {getattr(part.environment, 'summary', lambda: '')()}".rstrip(
@@ -98,7 +98,7 @@ class _Source:
 
 
 def _mixed(sources: list[_Source], go_on: bool) -> Iterator[tuple[r1sdk.Part, Any]]:
-    """Always from the source that is furthest behind its share."""
+    """Yield from the part that is furthest behind its share."""
     while sources:
         whole = sum(source.part.weight for source in sources)
         turn = 1 + sum(source.drawn for source in sources)
@@ -110,7 +110,7 @@ def _mixed(sources: list[_Source], go_on: bool) -> Iterator[tuple[r1sdk.Part, An
                 return
             sources.remove(source)
             for other in sources:
-                other.drawn = 0  # the shares are now others
+                other.drawn = 0  # the shares have changed
             continue
         source.drawn += 1
         yield source.part, item

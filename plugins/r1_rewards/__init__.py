@@ -9,11 +9,11 @@ from .accuracy import accuracy
 from .code_format import CodeFormat
 from .code_reward import BinaryCode, Code
 from .cosine import Cosine
-from .countdown_reward import Countdown
+from .countdown_reward import CountdownReward
 from .format import Format
-from .judge import ModelJudge
 from .language_consistency import LanguageConsistency
 from .length import Length
+from .model_judge import ModelJudge
 from .narrowing import narrowing
 from .reasoning_steps import ReasoningSteps
 from .repetition_penalty import RepetitionPenalty
@@ -26,7 +26,7 @@ __all__ = [
     "Code",
     "CodeFormat",
     "Cosine",
-    "Countdown",
+    "CountdownReward",
     "Format",
     "LanguageConsistency",
     "Length",
@@ -48,7 +48,7 @@ def r1_register_rewards(register: Callable[[str, Callable[..., Any]], None]) -> 
     register("code", Code)
     register("code_format", CodeFormat)
     register("cosine", Cosine)
-    register("countdown", Countdown)
+    register("countdown", CountdownReward)
     register("format", Format)
     register("language_consistency", LanguageConsistency)
     register("length", Length)

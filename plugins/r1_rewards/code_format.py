@@ -1,22 +1,19 @@
 """The reward `code_format`: the reply format, with a fenced block of the right language in the answer."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import r1sdk
-from r1_verifiers.fences import LINE_END, language_name
-
-_FENCE = re.compile(r"[ ]{0,3}(?P<fence>`{3,}+)[ \t]*+(?P<language>[^\s`]*+)[^`]*+")
+from r1_verifiers import find_blocks, language_name
 
 
 @dataclass(frozen=True)
 class CodeFormat:
-    """1.0 if the reply keeps the format and its answer holds a fenced block of code in the language, else 0.0.
+    """1.0 if the reply keeps the format and its answer holds a program in a fenced block, else 0.0.
 
-    The language is the task's (`language` of its `info`) or else the option's. Its case is free, common short names are
-    read as the language (`py`, `c++`, `js`), and otherwise it is compared whole. The block is closed and not empty; what is in
-    it is not looked at.
+    The block is found as the verifier `code` finds it, so that the two agree on every reply: it is closed and holds something, and
+    its tag names the language in any of its usual spellings (`py`, `Python3`, `C++17`); one without a tag counts where no block names
+    the language. The language is the task's (`language` of its `info`) or else the option's. What is in the block is not looked at.
 
     After Open-R1's `get_code_format_reward`, in which `r` is found in `rust` and `java` in `javascript`, a block may start in
     the middle of a line, and text may follow the answer: `original=True`, with newlines required at each tag.
@@ -37,26 +34,7 @@ class CodeFormat:
             text = "<think>\n" + text
         if self.original:
             return float(_original(text, language))
-        reply = r1sdk.parse_reply(text)
-        wanted = language_name(language)
-        return float(
-            reply is not None and any(language_name(name) == wanted for name in _block_languages(reply.answer))
-        )
-
-
-def _block_languages(text: str) -> Iterator[str]:
-    """The language of each fenced block that is closed and holds something. Linear in the length of `text`."""
-    fence, language, filled = "", "", False
-    for line in LINE_END.split(text):
-        if not fence:
-            if opened := _FENCE.fullmatch(line):
-                fence, language, filled = opened["fence"], opened["language"], False
-        elif set(line.strip()) == {"`"} and len(line.strip()) >= len(fence):
-            if filled:
-                yield language
-            fence = ""
-        else:
-            filled = filled or bool(line.strip())
+        return float(r1sdk.parse_reply(text) is not None and bool(find_blocks(text, language_name(language))))
 
 
 def _original(text: str, language: str) -> bool:

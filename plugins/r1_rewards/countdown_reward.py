@@ -1,14 +1,14 @@
-"""The reward `countdown`: the equation check by itself, where the environment's verdict is something else."""
+"""The reward `countdown`: the verifier `countdown` by itself, where the environment's verdict is something else."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import r1sdk
-from r1_verifiers.equation import check
+from r1_verifiers import CountdownVerifier
 
 
 @dataclass(frozen=True)
-class Countdown:
+class CountdownReward:
     """1.0 if the answer makes the task's target from its numbers, else 0.0; None for a task without them.
 
     Reads `nums`, `target` and, where the task limits them, `operators` of its `info`. `scoring="tinyzero"`: 0.1 for an
@@ -19,12 +19,12 @@ class Countdown:
     scoring: Literal["binary", "tinyzero"] = "binary"
 
     def __call__(self, rollout: r1sdk.Rollout) -> float | None:
-        info = rollout.task.info
-        if "nums" not in info or "target" not in info:
+        reply = r1sdk.Submission(rollout)
+        verifier = CountdownVerifier(self.use_all)
+        try:
+            value = verifier.verify(verifier.read_gold(rollout.task), reply).value
+        except r1sdk.Unverifiable:
             return None
-        answer = r1sdk.extract_answer(rollout.completion.text)
-        operators = info.get("operators", "+-*/")
-        value = check(answer, info["nums"], info["target"], use_all=self.use_all, operators=operators).value
-        if self.scoring == "tinyzero" and answer is not None and not value:
+        if self.scoring == "tinyzero" and reply.answer is not None and not value:
             return 0.1
         return value

@@ -1,4 +1,4 @@
-"""The sandboxes that come with r1sdk, registered the way anyone's are."""
+"""The sandboxes that come with r1sdk, registered like those of any other package."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import r1sdk
 
 from .e2b import E2BSandbox
-from .local import LocalSandbox
+from .local_sandbox import LocalSandbox
 from .unsafe import UnsafeSandbox
 
 __all__ = ["E2BSandbox", "LocalSandbox", "UnsafeSandbox"]

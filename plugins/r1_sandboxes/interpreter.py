@@ -10,14 +10,14 @@ from pathlib import Path
 
 import r1sdk
 
-JAIL = Path(__file__).parent / "jail"
+JAIL = Path(__file__).parent / "jail_inside"
 _LIBRARIES = ("/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib")
 _PACKAGES = ("site-packages", "dist-packages")  # ours among them, with the tests of the tasks
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """What a jail lets its interpreter see."""
+    """The program and the paths that a jail shows its interpreter."""
 
     program: str
     standard: str  # the folder of the standard library
@@ -27,13 +27,13 @@ class Interpreter:
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """Folders of installed packages that lie inside the others."""
+        """Return the folders of installed packages that lie inside the others."""
         found = (Path(root) for root in (self.standard, *self.libraries))
         return tuple(sorted({str(path) for root in found for path in _packages_below(root)}))
 
 
 def find_interpreter(preload: Sequence[str], more: Sequence[str] = ()) -> Interpreter:
-    """The interpreter that runs us, without its virtual environment; `more`: folders to be seen like those of libraries.
+    """Return the interpreter that runs us, without its virtual environment; `more`: folders to show like those of libraries.
 
     Raises: R1Error where a module is not installed.
     """

@@ -1,11 +1,13 @@
-"""What programs of other languages than Python can reach, tried from inside, as `probes` does it for Python.
+"""Attacks from inside in other languages than Python, for `probes`.
 
-Each is given a file of the host, its folder and a value of the environment, prints what it reached, and `tried` at its end.
+Each program is given a file of the host, its folder and a value of the environment. It prints the names of those that it reached,
+and `tried` at its end.
 """
 
 PROBES = {
     "cpp": r"""
 #include <cstdio>
+#include <fcntl.h>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -21,6 +23,7 @@ int main() {
     if (std::ifstream("/etc/passwd")) std::puts("/etc/passwd");
     if (std::ifstream("/proc/self/environ")) std::puts("/proc");
     if (std::ofstream(folder + "/written")) std::puts("writing outside");
+    if (open(host.c_str(), 3 | O_TRUNC) >= 0) std::puts("emptying a file of the host");
     for (char **entry = environ; *entry; entry++)
         if (std::string(*entry).find(secret) != std::string::npos) std::puts("the environment");
     if (socket(AF_INET, SOCK_STREAM, 0) >= 0) std::puts("the network");

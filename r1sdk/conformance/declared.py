@@ -1,4 +1,4 @@
-"""What a plugin says of itself, checked without building it: its name, its docstring, its options."""
+"""Check the declarations of a plugin without building it: its name, its docstring, its options."""
 
 import dataclasses
 import inspect
@@ -6,25 +6,28 @@ import re
 from collections.abc import Iterator
 from typing import Any, get_type_hints
 
-from ..contracts import ENVIRONMENTS, SANDBOX
-from ..plugins.registry import Entry, Registry, installed
+from ..contracts import ENVIRONMENTS, SANDBOX, VERIFIER
+from ..plugins.entry import Entry
+from ..plugins.loading import installed
+from ..plugins.registry import Registry
 from ..plugins.trl_functions import TrlReward
 from .findings import ContractFinding, Subject, failed, passed
 
-GENERIC = {  # import names that somebody else will want as well
+GENERIC = {  # import names that other packages are likely to use too
     *("cli", "common", "core", "environment", "environments", "envs", "helpers", "lib", "main", "model", "models"),
     *("plugin", "plugins", "recipes", "reward", "rewards", "sandbox", "sandboxes", "src", "test", "tests", "utils"),
+    *("verifier", "verifiers"),
 }
 _NUMBER = re.compile(r"(?<![\w.`])[-\u2212]?\d+(?:\.\d+)?(?![\w`])")
 _UNBOUNDED = re.compile(r"\bany number\b", re.IGNORECASE)
 
 
 def check_declared(registry: Registry, subject: Subject) -> Iterator[ContractFinding]:
-    """The findings on `subject` that take no call of its code."""
+    """Return the findings on `subject` that need no call of its code."""
     found = registry.entries[subject.kind, subject.name]
     yield _name(subject, found)
     yield _docstring(found[0])
-    if subject.kind in ("reward", "environment", "sandbox"):
+    if subject.kind in ("reward", "environment", "verifier", "sandbox"):
         yield _options(found[0])
 
 
@@ -34,12 +37,12 @@ def _name(subject: Subject, found: tuple[Entry, ...]) -> ContractFinding:
     point = installed().get(found[0].source)
     module = point.module if point else ""
     if module.partition(".")[0] in GENERIC:
-        return failed("name", f"the module {module!r} has a name that others want too: call it r1_{subject.name}")
+        return failed("name", f"the module name {module!r} is too common: call it r1_{subject.name}")
     return passed("name", f"registered once, by the module {module}" if module else "registered once")
 
 
 def stated_range(text: str) -> tuple[float, float] | None:
-    """The least and the greatest number in `text`, infinite for "any number"; None where it names none."""
+    """Return the smallest and the largest number in `text`, infinite for "any number"; None if it has no number."""
     if _UNBOUNDED.search(text):
         return float("-inf"), float("inf")
     numbers = [float(number.replace("\u2212", "-")) for number in _NUMBER.findall(text)]
@@ -47,7 +50,7 @@ def stated_range(text: str) -> tuple[float, float] | None:
 
 
 def summary(target: Any) -> str:
-    """The first paragraph of its own docstring; not that of a base class, nor the one that `dataclass` makes."""
+    """Return the first paragraph of its docstring, excluding inherited ones and the one that `dataclass` generates."""
     target = target.function if isinstance(target, TrlReward) else target
     text = inspect.cleandoc(target.__doc__ or "")
     if inspect.isclass(target) and text.startswith(f"{target.__name__}("):
@@ -56,18 +59,18 @@ def summary(target: Any) -> str:
 
 
 def _docstring(entry: Entry) -> ContractFinding:
-    if entry.kind not in ("reward", "environment", "sandbox"):
-        said = entry.summary
-        return passed("docstring", said) if said else failed("docstring", "nothing says what it is")
-    said = summary(entry.target)
-    if not said:
-        return failed("docstring", "it has none; its first line is what `r1 plugins` shows")
-    if entry.kind == "reward" and stated_range(said) is None:
+    if entry.kind not in ("reward", "environment", "verifier", "sandbox"):
+        text = entry.summary
+        return passed("docstring", text) if text else failed("docstring", "it has no description")
+    text = summary(entry.target)
+    if not text:
+        return failed("docstring", "it has none; `r1 plugins` shows its first line")
+    if entry.kind in ("reward", "verifier") and stated_range(text) is None:
         return failed(
             "docstring",
-            f'no range in "{_short(said)}"\nsay what it may earn: "1.0 if ..., else 0.0", "Any number: ..."',
+            f'no range in "{_short(text)}"\nstate the values it may return: "1.0 if ..., else 0.0", "Any number: ..."',
         )
-    return passed("docstring", f'"{_short(said)}"')
+    return passed("docstring", f'"{_short(text)}"')
 
 
 def _short(text: str) -> str:
@@ -76,15 +79,17 @@ def _short(text: str) -> str:
 
 
 def _options(entry: Entry) -> ContractFinding:
-    """Each option has a type that a recipe can be checked against, and a default that a recipe can say."""
+    """Check that each option has a type that recipes are checked against, and a default that a recipe can hold."""
     target = entry.target
     if not inspect.isclass(target):
         return passed("options", "none: it is a function")
     if not dataclasses.is_dataclass(target):
-        return passed("options", "none: it is no dataclass")
+        return passed("options", "none: it is not a dataclass")
     params = getattr(target, "__dataclass_params__", None)
     if params is None or not params.frozen:
-        return failed("options", "mark the class with @dataclass(frozen=True): one object serves every call of a run")
+        return failed(
+            "options", "mark the class with @dataclass(frozen=True), since one object serves every call of a run"
+        )
     fields = [field for field in dataclasses.fields(target) if field.init]
     try:
         types = get_type_hints(target)
@@ -93,27 +98,29 @@ def _options(entry: Entry) -> ContractFinding:
     faults = [fault for field in fields if (fault := _fault(field, types[field.name]))]
     if faults:
         return failed("options", "\n".join(faults))
-    said = ", ".join(f"{field.name} = {_default(field)}" for field in fields)
-    return passed("options", said or "none")
+    listed = ", ".join(f"{field.name} = {_default(field)}" for field in fields)
+    return passed("options", listed or "none")
 
 
 def _default(field: "dataclasses.Field[Any]") -> str:
     if SANDBOX in field.metadata:
         return str(field.metadata[SANDBOX])
+    if VERIFIER in field.metadata:
+        return str(field.metadata[VERIFIER])
     if field.default is not dataclasses.MISSING:
         return repr(field.default)
     return "..." if field.default_factory is dataclasses.MISSING else repr(field.default_factory())
 
 
 def _fault(field: "dataclasses.Field[Any]", kind: Any) -> str | None:
-    """What keeps a recipe from giving the option, or from writing down the one in use; None for nothing."""
+    """Return the reason why a recipe cannot set the option or store its value; None if it can."""
     from pydantic import TypeAdapter, ValidationError
     from pydantic.errors import PydanticSchemaGenerationError
 
-    if SANDBOX in field.metadata or ENVIRONMENTS in field.metadata:
-        return None  # a recipe names them, and the registry builds them
+    if {SANDBOX, ENVIRONMENTS, VERIFIER} & set(field.metadata):
+        return None  # the recipe holds their names, and the registry builds them
     if kind is Any:
-        return f"{field.name}: Any: say its type, so that a mistyped value is found before a model is loaded"
+        return f"{field.name}: Any: annotate its type, so that a wrong value is found before a model is loaded"
     try:
         adapter = TypeAdapter(kind)
     except PydanticSchemaGenerationError:

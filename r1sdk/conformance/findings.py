@@ -1,4 +1,4 @@
-"""What a check found: a `ContractFinding` for each check of a plugin, a `Report` for each plugin."""
+"""The result of a check: a `ContractFinding` for each check of a plugin, a `Report` for each plugin."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Outcome = Literal["ok", "fails", "skipped"]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A plugin to be checked: its kind and name, and the options to build it with."""
+    """A plugin to check: its kind and name, and the options to build it with."""
 
     kind: str
     name: str
@@ -21,7 +21,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class ContractFinding:
-    """What came of one check. `skipped`: it could not be tried, and `detail` says why."""
+    """The outcome of one check. `skipped`: it could not be tried, and `detail` says why."""
 
     check: str
     outcome: Outcome
@@ -38,7 +38,7 @@ class Report:
 
     @property
     def conforms(self) -> bool:
-        """Whether no check failed."""
+        """True if no check failed."""
         return all(finding.outcome != "fails" for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Report:
         return {"kind": self.subject.kind, "name": self.subject.name, "source": self.source, "findings": findings}
 
     def __str__(self) -> str:
-        """A line for the plugin and one for each finding."""
+        """Return a line for the plugin and one for each finding."""
         width = max((len(finding.check) for finding in self.findings), default=0)
         lines = [f"{self.subject}  [{self.source}]"]
         for finding in self.findings:

@@ -1,4 +1,4 @@
-"""Answers that are wrong for sure, or nearly: gold answers altered, and those of other tasks."""
+"""Answers that are almost certainly wrong: altered gold answers, and gold answers of other tasks."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from ..scoring.gold_check import gold_reply
 
 
 def alterations(environment: Environment, gold: Sequence[tuple[Task, str]]) -> list[tuple[Task, str]]:
-    """Each task of `gold` with the gold reply to the next one, and with its own gold answer changed."""
+    """Return each task of `gold` with the gold reply of the next task, and with its own gold answer altered."""
     found = []
     for (task, reply), (other, foreign) in zip(gold, [*gold[1:], gold[0]], strict=True):
         if foreign != reply and (task.answer is None or task.answer != other.answer):
@@ -21,7 +21,7 @@ def alterations(environment: Environment, gold: Sequence[tuple[Task, str]]) -> l
 
 
 def _changes(answer: str) -> list[str]:
-    """The answer changed, so that it means something else."""
+    """Return altered versions of the answer that mean something else."""
     changed = [answer.rstrip() + "7"]
     if answer.strip().lstrip("-").isdecimal():
         changed.append(str(int(answer) + 1))

@@ -1,4 +1,4 @@
-"""The steps for a sandbox: the contract of `run`, and what it says that programs cannot do, tried from inside."""
+"""The steps for a sandbox: the contract of `run`, and attacks from inside on each guarantee that it claims."""
 
 import os
 import secrets
@@ -8,27 +8,28 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 
 from ..contracts import Execution, ExecutionLimits, Guarantee, Sandbox
 from ..errors import R1Error, Unavailable
 from .findings import ContractFinding, failed, passed, skipped
-from .steps import NotTried, TrialCandidate, TrialStep, build_step, listed, pickle_step, run_async
+from .steps import NotTried, TrialCandidate, TrialStep, build_step, list_first, pickle_step, run_async
 
-START_S = 30.0  # beyond a program's own limit: a container may have to start
+START_S = 30.0  # added to a program's limit, because a container may have to start
 _LIMITS = ExecutionLimits(timeout_s=10.0)
 _SHORT = ExecutionLimits(timeout_s=0.5)
 
 
 def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
-    """All steps for one sandbox."""
+    """Return all steps for one sandbox."""
     trial = _Trial(candidate)
     return [
         build_step(candidate),
         pickle_step(candidate),
-        TrialStep("check()", trial.says_what_holds, gate=True),
+        TrialStep("check()", trial.returns_guarantees, gate=True),
         TrialStep("runs", trial.runs),
-        TrialStep("fresh", trial.begins_in_fresh_state),
-        TrialStep("ends", trial.ends, START_S + 10 * _SHORT.timeout_s),
+        TrialStep("fresh", trial.starts_in_fresh_state),
+        TrialStep("ends", trial.stops_endless_programs, START_S + 10 * _SHORT.timeout_s),
         TrialStep("anywhere", trial.runs_in_threads_and_loops),
         TrialStep("claims", trial.keeps_its_claims),
         TrialStep("languages", trial.refuses_other_languages),
@@ -48,56 +49,60 @@ class _Trial:
     def guarantees(self) -> Sequence[Guarantee]:
         try:
             return self.sandbox.check()
-        except Unavailable as error:  # a key, a daemon or a server that this machine does not have
+        except Unavailable as error:  # this machine lacks a key, a daemon or a server
             raise NotTried(str(error)) from None
 
     def _run(self, code: str, *stdins: str, limits: ExecutionLimits = _LIMITS) -> list[Execution]:
-        assert self.guarantees is not None  # nothing is run in one that cannot be had
+        assert self.guarantees is not None  # run nothing in a sandbox that is not available
         return list(run_async(self.sandbox.run(code, list(stdins), limits=limits)))
 
-    def says_what_holds(self) -> ContractFinding:
+    def returns_guarantees(self) -> ContractFinding:
         if not all(isinstance(guarantee, Guarantee) for guarantee in self.guarantees) or not self.guarantees:
             return failed("check()", f"must return r1sdk.Guarantee records, got {self.guarantees!r:.100}")
         holds = [guarantee.name for guarantee in self.guarantees if guarantee.holds]
         others = [guarantee.name for guarantee in self.guarantees if not guarantee.holds]
-        unsafe = f"; says itself that these do not: {', '.join(others)}" if others else ""
+        unsafe = f"; does not claim: {', '.join(others)}" if others else ""
         return passed("check()", f"holds: {', '.join(holds) or 'nothing'}{unsafe}")
 
     def runs(self) -> ContractFinding:
-        """One execution for each stdin, in their order, with what it printed and how it ended."""
+        """Check that `run` returns one execution per stdin, in order, with its output and status."""
         faults = []
         doubled = self._run("print(int(input()) * 2)", "1", "2", "3")
         if [(e.status, e.stdout.strip()) for e in doubled] != [("ok", "2"), ("ok", "4"), ("ok", "6")]:
             faults.append(f"int(input()) * 2 for 1, 2, 3: {doubled!r:.200}")
         if self._run("print(1)") != []:
-            faults.append("no stdin is no execution")
+            faults.append("without a stdin there must be no execution")
         for code, what in (("1 / 0", "an exception"), ("raise SystemExit(3)", "exit code 3"), ("(", "a syntax error")):
             (execution,) = self._run(code, "")
             if execution.status != "failed":
                 faults.append(f"{what} must be 'failed', got {execution.status!r}")
         (execution,) = self._run("1 / 0", "")
         if "ZeroDivisionError" not in execution.stderr:
-            faults.append(f"stderr must say ZeroDivisionError, got {execution.stderr[-80:]!r}")
+            faults.append(f"stderr must contain ZeroDivisionError, got {execution.stderr[-80:]!r}")
         (execution,) = self._run("print(len(input()))", "\u00e9\U0001f600" * 1000)
         if (execution.status, execution.stdout.strip()) != ("ok", "2000"):
-            faults.append(f"2000 characters beyond ASCII on stdin: {execution!r:.120}")
-        return failed("runs", listed(faults)) if faults else passed("runs", "in order, with output and exit code")
+            faults.append(f"2000 non-ASCII characters on stdin: {execution!r:.120}")
+        return failed("runs", list_first(faults)) if faults else passed("runs", "in order, with output and exit code")
 
-    def begins_in_fresh_state(self) -> ContractFinding:
-        """Nothing of one execution is there for the next."""
+    def starts_in_fresh_state(self) -> ContractFinding:
+        """Check that an execution leaves nothing behind for the next one."""
+        file = f"r1-check-{secrets.token_hex(8)}"
         code = (
-            "import builtins, os\nseen = [hasattr(builtins, 'left'), os.path.exists('left')]\nprint(seen)\n"
-            "builtins.left = 1\ntry:\n    open('left', 'w').close()\nexcept OSError:\n    pass"
+            f"import builtins, os\nseen = [hasattr(builtins, 'left'), os.path.exists({file!r})]\nprint(seen)\n"
+            f"builtins.left = 1\ntry:\n    open({file!r}, 'w').close()\nexcept OSError:\n    pass"
         )
-        if self._run("import builtins, os\nopen", "")[0].status != "ok":  # a part of Python, without files
+        if self._run("import builtins, os\nopen", "")[0].status != "ok":  # a subset of Python without files
             code = "try:\n    left\n    print('[True]')\nexcept NameError:\n    print('[False, False]')\nleft = 1"
-        said = [execution.stdout.strip() for execution in (*self._run(code, "", ""), *self._run(code, ""))]
-        if said != ["[False, False]"] * 3:
-            return failed("fresh", f"[names, files] of the execution before are there: {', '.join(said)}")
-        return passed("fresh", "names and files of one execution are not there in the next")
+        try:
+            printed = [execution.stdout.strip() for execution in (*self._run(code, "", ""), *self._run(code, ""))]
+        finally:
+            Path(file).unlink(missing_ok=True)  # a sandbox without a file system of its own wrote it into this folder
+        if printed != ["[False, False]"] * 3:
+            return failed("fresh", f"[names, files] of an earlier execution are still there: {', '.join(printed)}")
+        return passed("fresh", "names and files of one execution are gone in the next")
 
-    def ends(self) -> ContractFinding:
-        """A program that does not end is ended, and so is one whose stdout is full."""
+    def stops_endless_programs(self) -> ContractFinding:
+        """Check that a program without end is stopped."""
         faults, slowest = [], 0.0
         for code in (
             "while True: pass",
@@ -111,19 +116,21 @@ class _Trial:
             if execution.status != "timeout" and ("while" in code or execution.seconds > _SHORT.timeout_s):
                 faults.append(f"{code!r} must be 'timeout', got {execution.status!r}")
         if faults:
-            return failed("ends", listed(faults))
-        return passed("ends", f"programs without end, {slowest:.1f} s at a limit of {_SHORT.timeout_s:g} s")
+            return failed("ends", list_first(faults))
+        return passed(
+            "ends", f"endless programs are stopped, after {slowest:.1f} s at a limit of {_SHORT.timeout_s:g} s"
+        )
 
     def runs_in_threads_and_loops(self) -> ContractFinding:
-        """A batch is judged in an event loop of its own, and training may judge from several threads."""
-        said: list[str] = []
+        """Check that it runs in several threads and event loops: each batch uses a new loop, and training several threads."""
+        printed: list[str] = []
         assert self.guarantees is not None
 
         def run() -> None:
             try:
-                said.append(self._run("print(6 * 7)", "")[0].stdout.strip())
+                printed.append(self._run("print(6 * 7)", "")[0].stdout.strip())
             except Exception as error:  # noqa: BLE001 - someone else's code
-                said.append(f"{type(error).__name__}: {error}")
+                printed.append(f"{type(error).__name__}: {error}")
 
         threads = [threading.Thread(target=run) for _ in range(3)]
         for thread in threads:
@@ -131,19 +138,19 @@ class _Trial:
         for thread in threads:
             thread.join()
         run()
-        if said != ["42"] * 4:
-            return failed("anywhere", f"from three threads and one event loop after another: {', '.join(said)}")
-        return passed("anywhere", "from three threads, and in one event loop after another")
+        if printed != ["42"] * 4:
+            return failed("anywhere", f"from three threads, then in another event loop: {', '.join(printed)}")
+        return passed("anywhere", "from three threads, then in another event loop")
 
     def keeps_its_claims(self) -> ContractFinding:
-        """Of what it says that holds, what can be tried from inside here is."""
+        """Attack the sandbox from inside: each guarantee that `check()` claims and that we can test must hold."""
         claimed = {guarantee.name for guarantee in self.guarantees if guarantee.holds}
         tried = [name for name in _ATTACKS if name in claimed]
-        if broken := [f"{name}: {said}" for name in tried if (said := _ATTACKS[name](self))]:
-            return failed("claims", f"check() says that these hold:\n{listed(broken)}")
+        if broken := [f"{name}: {reached}" for name in tried if (reached := _ATTACKS[name](self))]:
+            return failed("claims", f"check() claims that these hold, but:\n{list_first(broken)}")
         if not tried:
             return skipped("claims", f"it claims none of {', '.join(_ATTACKS)}")
-        return passed("claims", f"tried from inside: {', '.join(tried)}")
+        return passed("claims", f"attacked from inside: {', '.join(tried)}")
 
     def refuses_other_languages(self) -> ContractFinding:
         try:
@@ -192,7 +199,7 @@ class _Trial:
         return f"1 MiB at a limit of 64 KiB: {execution.status}, {len(execution.stdout)} characters"
 
 
-_ATTACKS: dict[str, Callable[[_Trial], str]] = {  # a guarantee's name -> what a program reached, "" for nothing
+_ATTACKS: dict[str, Callable[[_Trial], str]] = {  # a guarantee's name -> the breach, "" if the guarantee held
     "files": _Trial.reads_a_file,
     "environment": _Trial.reads_the_environment,
     "network": _Trial.reaches_the_network,

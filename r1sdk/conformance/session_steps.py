@@ -1,4 +1,4 @@
-"""The steps for an environment with sessions: independent ones, tools that can be told, an end, and hostile calls survived."""
+"""The steps for an environment with sessions: they are independent, they end, their tools are described and survive hostile calls."""
 
 import asyncio
 import json
@@ -39,15 +39,15 @@ _BROKEN = (
 
 
 def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
-    """The steps for an environment; each is left out where it has no sessions."""
+    """Return the steps for an environment's sessions; none if it has no sessions."""
     if not hasattr(candidate.registry.get("environment", candidate.subject.name).target, "session"):
         return []
     trial = _Trial(candidate, timeout_s)
     return [
-        TrialStep("sessions", trial.are_made, gate=True),
-        TrialStep("independent", trial.are_independent),
-        TrialStep("ends", trial.come_to_an_end),
-        TrialStep("calls", trial.survive_calls, limit_s=60.0 + len(HOSTILE) * 2 * timeout_s),
+        TrialStep("sessions", trial.sessions_start, gate=True),
+        TrialStep("independent", trial.sessions_are_independent),
+        TrialStep("ends", trial.sessions_end),
+        TrialStep("calls", trial.sessions_survive_calls, limit_s=60.0 + len(HOSTILE) * 2 * timeout_s),
     ]
 
 
@@ -61,29 +61,29 @@ class _Trial:
             try:
                 tasks: list[Task] = list(islice(self.candidate.built.tasks(split), 1))
                 return tasks[0]
-            except Exception:  # noqa: BLE001, S112 - the step `draws` says what is wrong with a split
+            except Exception:  # noqa: BLE001, S112 - the step `draws` reports the faults of a split
                 continue
         raise NotTried("no tasks")
 
-    def are_made(self) -> ContractFinding:
-        """A session for the first task, whose tools have names, docstrings and a schema."""
+    def sessions_start(self) -> ContractFinding:
+        """Check that the first task has a session whose tools have names, docstrings and a schema."""
         task = self._task()
         if not check_session(self.candidate.built, task):
             return skipped("sessions", "the first task has a single turn")
         tools = self._tools(task)
         for tool in tools.values():
             json.dumps(tool.schema)
-        said = f"tools {', '.join(tools)}" if tools else "no tools"
-        if tools and (untold := [n for n in tools if n not in json.dumps([m["content"] for m in task.prompt])]):
+        found = f"tools {', '.join(tools)}" if tools else "no tools"
+        if tools and (missing := [n for n in tools if n not in json.dumps([m["content"] for m in task.prompt])]):
             return failed(
                 "sessions",
-                f"the prompt does not name the tool {', '.join(untold)}: the model is told of tools by its prompt alone\n"
+                f"the prompt does not name the tool {', '.join(missing)}: the model knows tools only from its prompt\n"
                 "put r1sdk.with_tools(prompt, tools) into the tasks",
             )
-        return passed("sessions", said)
+        return passed("sessions", found)
 
-    def are_independent(self) -> ContractFinding:
-        """What one session has been through changes nothing in another of the same task, nor in the task."""
+    def sessions_are_independent(self) -> ContractFinding:
+        """Check that a session changes neither its task nor another session of the same task."""
         task = self._task()
         before = json.dumps(as_json(task))
         script = [*_QUIET, gold_reply(unwrapped(self.candidate.built), task) or in_format("2")] * 2
@@ -91,13 +91,13 @@ class _Trial:
         run_blocking(play([alone], ScriptedPolicy(script)))
         run_blocking(_side_by_side(again, script, other, [in_format("3")] * len(script)))
         if again.messages != alone.messages:
-            return failed("independent", "a session answers otherwise while another one of the same task is played")
+            return failed("independent", "a session answers differently while another one of the same task is played")
         if json.dumps(as_json(task)) != before:
             return failed("independent", f"a session changes its task {task.id!r}")
         return passed("independent", "of another session of the same task")
 
-    def come_to_an_end(self) -> ContractFinding:
-        """Whatever the model says, by itself or at the limit on turns, and leaving JSON."""
+    def sessions_end(self) -> ContractFinding:
+        """Check that a session ends by itself or at the limit on turns, whatever the model says, and logs JSON."""
         task = self._task()
         ends = set()
         for reply in _QUIET:
@@ -107,8 +107,8 @@ class _Trial:
             ends.add(f"{log.ended} after {log.turns}" if log else "")
         return passed("ends", "; ".join(sorted(ends)))
 
-    def survive_calls(self) -> ContractFinding:
-        """Every hostile call is answered with words, in time."""
+    def sessions_survive_calls(self) -> ContractFinding:
+        """Check that every hostile call gets a text as its result, in time."""
         task = self._task()
         tools = self._tools(task)
         started = time.perf_counter()
@@ -119,7 +119,7 @@ class _Trial:
         made = 0
         for tool in tools.values():
             for text in HOSTILE.values():
-                result = run_blocking(run_tool(ToolCall(tool.name, _filled(tool, text)), tools, limits))
+                result = run_blocking(run_tool(ToolCall(tool.name, _hostile_arguments(tool, text)), tools, limits))
                 made += 1
                 if result.status == "timeout":
                     return failed("calls", f"{tool.name}({text[:60]!r}...) gave no result in {self.timeout_s:g} s")
@@ -139,18 +139,18 @@ class _Trial:
 
 
 async def _side_by_side(one: Episode, script: Sequence[str], other: Episode, others: Sequence[str]) -> None:
-    """Play two episodes in turn, each by its own script."""
+    """Play two episodes concurrently, each with its own script."""
     await asyncio.gather(play([other], ScriptedPolicy(others)), play([one], ScriptedPolicy(script)))
 
 
-def _fault(said: Sequence[Message]) -> str | None:
-    if sum(len(message["content"]) for message in said) > (_LIMITS.calls + 2) * (_LIMITS.output_chars + 100):
-        return "the environment says more than the limit allows"
+def _fault(messages: Sequence[Message]) -> str | None:
+    if sum(len(message["content"]) for message in messages) > (_LIMITS.calls + 2) * (_LIMITS.output_chars + 100):
+        return "the environment's answer is longer than the limit allows"
     return None
 
 
-def _filled(tool: Tool, text: str) -> dict[str, Any]:
-    """Arguments that fit in kind, the texts among them hostile."""
+def _hostile_arguments(tool: Tool, text: str) -> dict[str, Any]:
+    """Return arguments of the right types, with hostile text for every string."""
     kinds: dict[str, Any] = {
         "string": text,
         "integer": 10**30,

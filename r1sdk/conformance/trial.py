@@ -1,9 +1,11 @@
-"""The process in which plugins are tried: `python -m r1sdk.conformance.trial`. Whoever started it ends it if a step hangs; on
-Linux it ends too when that process does, however that ended.
+"""The process in which plugins are tried: `python -m r1sdk.conformance.trial`.
 
-Reads one JSON object from stdin: the `parent` process, `subjects` (kind, name, options), `task_source` or null, `timeout_s`, the number of the
-`first` step, the subjects that are `stopped`, and whether it `only_observes`. Prints JSON lines: `{"begin", "limit_s", "subject", "check", "part", "gate"}` before each step, then
-`{"finding", "seen", "seconds"}`; `{"end": true}` at the end.
+The parent process kills it if a step hangs. On Linux it also ends when the parent ends for any reason.
+
+It reads one JSON object from stdin: the pid of the `parent`, `subjects` (kind, name, options), `task_source` or null,
+`timeout_s`, the number of the `first` step, the `stopped` subjects, and `only_observes`. It prints JSON lines:
+`{"begin", "limit_s", "subject", "check", "part", "gate"}` before each step, `{"finding", "seen", "seconds"}` after it, and
+`{"end": true}` at the end.
 """
 
 import ctypes
@@ -16,53 +18,58 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ..plugins.registry import load_plugins
-from . import environment_steps, reward_steps, sandbox_steps
+from ..plugins.loading import load_plugins
+from . import environment_steps, reward_steps, sandbox_steps, verifier_steps
 from .findings import Subject
-from .steps import TrialCandidate, TrialStep, guarded
+from .steps import TrialCandidate, TrialStep, run_guarded
 
 _PR_SET_PDEATHSIG = 1
 
-STEPS = {"reward": reward_steps.steps, "environment": environment_steps.steps, "sandbox": sandbox_steps.steps}
+STEPS = {
+    "reward": reward_steps.steps,
+    "environment": environment_steps.steps,
+    "verifier": verifier_steps.steps,
+    "sandbox": sandbox_steps.steps,
+}
 
 
 def main() -> None:
-    """Take the steps that were asked for, one after the other."""
+    """Run the requested steps in order."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what plugins print goes elsewhere
-    asked = json.load(sys.stdin)
-    _end_with(asked["parent"])
+    os.dup2(2, 1)  # the prints of plugins go to stderr
+    request = json.load(sys.stdin)
+    _end_with(request["parent"])
 
-    def say(**line: Any) -> None:
+    def print_line(**line: Any) -> None:
         print(json.dumps(line), file=out, flush=True)
 
-    stopped = set(asked["stopped"])
-    for number, (at, step) in enumerate(_steps(asked)):
-        if number < asked["first"] or (asked["only_observes"] and not step.observes) or at in stopped:
+    stopped = set(request["stopped"])
+    for number, (at, step) in enumerate(_steps(request)):
+        if number < request["first"] or (request["only_observes"] and not step.observes) or at in stopped:
             continue
-        say(begin=number, limit_s=step.limit_s, subject=at, check=step.check, part=step.part, gate=step.gate)
+        print_line(begin=number, limit_s=step.limit_s, subject=at, check=step.check, part=step.part, gate=step.gate)
         started = time.perf_counter()
-        finding, seen = guarded(step)
-        say(finding=asdict(finding), seen=seen, seconds=time.perf_counter() - started)
+        finding, seen = run_guarded(step)
+        print_line(finding=asdict(finding), seen=seen, seconds=time.perf_counter() - started)
         if step.gate and finding.outcome == "fails":
             stopped.add(at)
-    say(end=True)
+    print_line(end=True)
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel kill this process when `parent` is gone: a plugin that hangs would go on for ever."""
+    """Let the kernel kill this process when `parent` ends: a plugin that hangs would otherwise run for ever."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it was gone before that
+        if os.getppid() != parent:  # it had already ended
             sys.exit(1)
 
 
-def _steps(asked: dict[str, Any]) -> Iterator[tuple[int, TrialStep]]:
+def _steps(request: dict[str, Any]) -> Iterator[tuple[int, TrialStep]]:
     registry = load_plugins()
-    source = Subject(**asked["task_source"]) if asked["task_source"] else None
-    for at, given in enumerate(asked["subjects"]):
+    source = Subject(**request["task_source"]) if request["task_source"] else None
+    for at, given in enumerate(request["subjects"]):
         candidate = TrialCandidate(registry, Subject(**given), source)
-        yield from ((at, step) for step in STEPS[candidate.subject.kind](candidate, asked["timeout_s"]))
+        yield from ((at, step) for step in STEPS[candidate.subject.kind](candidate, request["timeout_s"]))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trials from outside: processes that call the plugins' code, killed where a step takes too long, and begun again after it."""
+"""Run trials in separate processes: kill one whose step takes too long, and continue after that step in a new one."""
 
 import contextlib
 import json
@@ -16,23 +16,23 @@ from typing import IO, Any
 
 from .findings import ContractFinding, Subject
 
-START_S = 120.0  # until the first step begins: imports, on a busy machine
+START_S = 120.0  # until the first step begins, which includes imports on a busy machine
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """What one step found. `seen`: what must be the same in another process."""
+class TrialResult:
+    """The result of one step. `seen`: a value that must be the same in another process."""
 
-    subject: int  # its place among those that were asked for
+    subject: int  # index among the subjects
     part: str
     finding: ContractFinding
     seen: Any = None
-    seconds: float = 0.0  # infinite for a step that was ended, or that ended its process
+    seconds: float = 0.0  # infinite for a step that was killed or that ended its process
 
 
 @dataclass(slots=True)
 class _Process:
-    """One trial process, and the lines that it prints."""
+    """One trial process and the lines it prints."""
 
     process: "subprocess.Popen[str]"
     errors: IO[bytes]
@@ -45,41 +45,41 @@ class _Process:
         self.lines.put(None)
 
     def how_it_ended(self) -> str:
-        """Its exit status, and the last line that it said."""
+        """Return its exit status and the last line of its errors."""
         code = self.process.wait()
         self.errors.seek(0, os.SEEK_END)
         self.errors.seek(max(0, self.errors.tell() - 2000))
-        said = self.errors.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
-        return f"the process ended with {code}{': ' + said if said else ''}"
+        last = self.errors.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+        return f"the process ended with {code}{': ' + last if last else ''}"
 
     def end(self) -> None:
-        """Kill it, and what it has started."""
+        """Kill the process and its children."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.errors.close()
 
 
-def try_out(
+def run_trials(
     subjects: Sequence[Subject],
     task_source: Subject | None,
     timeout_s: float,
     hash_seed: int,
     only_observes: bool = False,
     progress: Callable[[Subject, str], None] | None = None,
-) -> list[Tried]:
-    """What every step for every subject found. A step that hangs or breaks its process is a finding too."""
-    asked = {
+) -> list[TrialResult]:
+    """Run every step for every subject and return the results. A step that hangs or breaks its process fails."""
+    request = {
         "parent": os.getpid(),
         "subjects": [asdict(subject) for subject in subjects],
         "task_source": asdict(task_source) if task_source else None,
         "timeout_s": timeout_s,
         "only_observes": only_observes,
     }
-    tried: list[Tried] = []
+    tried: list[TrialResult] = []
     first, stopped = 0, list[int]()
     while True:
-        running = _start({**asked, "first": first, "stopped": stopped}, hash_seed)
+        running = _start({**request, "first": first, "stopped": stopped}, hash_seed)
         try:
             broken = _follow(running, subjects, tried, progress)
         finally:
@@ -91,7 +91,7 @@ def try_out(
             stopped.append(broken["subject"])
 
 
-def _start(asked: dict[str, Any], hash_seed: int) -> _Process:
+def _start(request: dict[str, Any], hash_seed: int) -> _Process:
     errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
     process = subprocess.Popen(
         [sys.executable, "-m", "r1sdk.conformance.trial"],
@@ -110,7 +110,7 @@ def _start(asked: dict[str, Any], hash_seed: int) -> _Process:
     )
     assert process.stdin is not None
     with process.stdin:
-        json.dump(asked, process.stdin)
+        json.dump(request, process.stdin)
     running = _Process(process, errors)
     threading.Thread(target=running.read, daemon=True).start()
     return running
@@ -119,31 +119,31 @@ def _start(asked: dict[str, Any], hash_seed: int) -> _Process:
 def _follow(
     running: _Process,
     subjects: Sequence[Subject],
-    tried: list[Tried],
+    tried: list[TrialResult],
     progress: Callable[[Subject, str], None] | None,
 ) -> dict[str, Any] | None:
-    """Collect what the steps find. Returns the step that broke the process; None at the end."""
+    """Collect the results of the steps. Returns the step that broke the process, or None at the end."""
     begun: dict[str, Any] | None = None
     while True:
         try:
-            said = running.lines.get(timeout=begun["limit_s"] if begun else START_S)
+            line = running.lines.get(timeout=begun["limit_s"] if begun else START_S)
         except queue.Empty:
-            said, how = None, f"more than {begun['limit_s']:g} s" if begun else ""
+            line, ending = None, f"more than {begun['limit_s']:g} s" if begun else ""
         else:
-            how = running.how_it_ended() if said is None else ""
-        if said is None:
+            ending = running.how_it_ended() if line is None else ""
+        if line is None:
             if begun is None:
-                raise RuntimeError(f"the plugins could not be tried: {how or f'nothing after {START_S:g} s'}")
-            finding = ContractFinding(begun["check"], "fails", how)
-            tried.append(Tried(begun["subject"], begun["part"], finding, seconds=math.inf))
+                raise RuntimeError(f"the plugins could not be tried: {ending or f'nothing after {START_S:g} s'}")
+            finding = ContractFinding(begun["check"], "fails", ending)
+            tried.append(TrialResult(begun["subject"], begun["part"], finding, seconds=math.inf))
             return begun
-        if "begin" in said:
-            begun = said
+        if "begin" in line:
+            begun = line
             if progress:
-                progress(subjects[said["subject"]], said["check"])
-        elif "finding" in said:
+                progress(subjects[line["subject"]], line["check"])
+        elif "finding" in line:
             assert begun is not None
-            finding = ContractFinding(**said["finding"])
-            tried.append(Tried(begun["subject"], begun["part"], finding, said["seen"], said["seconds"]))
+            finding = ContractFinding(**line["finding"])
+            tried.append(TrialResult(begun["subject"], begun["part"], finding, line["seen"], line["seconds"]))
         else:
             return None

@@ -1,4 +1,4 @@
-"""What SFT learns from: an environment's own demonstrations, a file, or a data set on the hub; some of it held out."""
+"""Training data for SFT: an environment's demonstrations, a file, or a data set on the hub, with some rows held out."""
 
 import json
 import random
@@ -18,7 +18,7 @@ SUFFIXES = (".jsonl", ".json", ".parquet")
 
 
 class Demonstrations(Protocol):
-    """Tasks with a worked reply. The same ones on every call, none in both."""
+    """Tasks with a worked reply. Each method returns the same pairs on every call, and no pair is in both."""
 
     def train(self) -> Iterator[Pair]: ...
 
@@ -27,7 +27,7 @@ class Demonstrations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FromEnvironment:
-    """What an environment shows of its own tasks; what is held out comes from another split."""
+    """Demonstrations of an environment's tasks; held-out ones come from another split."""
 
     environment: Any  # an Environment that is a Demonstrator
     held_out_split: str = "test"
@@ -44,32 +44,32 @@ class FromEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """The rows of a file; `held_out_rows` of them, drawn with `seed`, are not trained on."""
+    """The rows of a file. `held_out_rows` of them, chosen with `seed`, are not trained on."""
 
     path: Path
     held_out_rows: int = 0
     seed: int = 0
 
     def train(self) -> Iterator[Pair]:
-        return pairs(self._some(held_out=False))
+        return pairs(self._select(held_out=False))
 
     def held_out(self) -> Iterator[Pair]:
-        return pairs(self._some(held_out=True))
+        return pairs(self._select(held_out=True))
 
     def check(self) -> None:
-        """Raises: R1Error where the file is none, its first row has no known shape, or all of it is held out."""
+        """Raises: R1Error if the file type is unknown, the first row has no known format, or every row is held out."""
         if self.path.suffix not in SUFFIXES:
-            raise R1Error(f"data {self.path}: {', '.join(SUFFIXES)} can be read")
+            raise R1Error(f"data {self.path}: only files ending in {', '.join(SUFFIXES)} can be read")
         first = next(self._rows(), None)
         if first is None:
             raise R1Error(f"data {self.path} has no rows")
         next(pairs(iter([first])))
         if self.held_out_rows and self.held_out_rows >= (rows := self._count()):
             raise R1Error(
-                f"data {self.path} has {rows} rows, and data.held_out keeps {self.held_out_rows} from training"
+                f"data {self.path} has {rows} rows, and data.held_out keeps {self.held_out_rows} from training: none are left"
             )
 
-    def _some(self, held_out: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _select(self, held_out: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not self.held_out_rows:
             return iter(()) if held_out else self._rows()
         kept = set(random.Random(self.seed).sample(range(self._count()), self.held_out_rows))
@@ -84,7 +84,7 @@ class FromFile:
 
 @dataclass(frozen=True, slots=True)
 class FromHub:
-    """A data set on the hub, which the worker reads."""
+    """A data set on the hub. The training process reads it."""
 
     name: str
     config: str | None
@@ -94,7 +94,7 @@ class FromHub:
 
 
 def pairs(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Pair]:
-    """The demonstration in each row. Raises: R1Error naming the row."""
+    """Return the demonstration in each row. Raises: R1Error, naming the row."""
     for where, row in rows:
         try:
             yield demonstration(row)
@@ -103,11 +103,11 @@ def pairs(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Pair]:
 
 
 def _array(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """The rows of a file that is one JSON list. Raises: R1Error."""
+    """Return the rows of a file that holds one JSON list. Raises: R1Error."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise R1Error(f"cannot read {path}: {error}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise R1Error(f"{path} must be a list of objects; one object a line is .jsonl")
+        raise R1Error(f"{path} must be a list of objects; for one object per line use .jsonl")
     yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows, 1))

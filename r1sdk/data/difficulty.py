@@ -1,4 +1,4 @@
-"""The pass rate of a model on each task, from an evaluation that was kept."""
+"""The pass rate of a model on each task, from a saved evaluation."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from .items import Item
 
 
 @dataclass(frozen=True, slots=True)
-class Rated:
-    """One row with the share of samples that were right; None where none could be judged."""
+class RatedRow:
+    """One row with the share of correct samples; None if no sample could be verified."""
 
     row: Mapping[str, Any]
     pass_rate: float | None
@@ -18,14 +18,14 @@ class Rated:
 
     @property
     def line(self) -> dict[str, Any]:
-        """The row with the columns `pass_rate` and `pass_samples`."""
+        """The row with the additional columns `pass_rate` and `pass_samples`."""
         return {**self.row, "pass_rate": self.pass_rate, "pass_samples": self.samples}
 
 
-def rate(found: Iterable[Item], lines: Iterable[Mapping[str, Any]]) -> Iterator[Rated]:
-    """The row of each task that `lines`, saved rollouts, have attempts at, in the order of the rows. Raises: R1Error.
+def rate(found: Iterable[Item], lines: Iterable[Mapping[str, Any]]) -> Iterator[RatedRow]:
+    """Return the row of each attempted task with its pass rate, in row order. `lines`: saved rollouts. Raises: R1Error.
 
-    Right is a verdict of 1.0: the share of tests that a program passes is no pass.
+    Only a verdict of 1.0 counts as correct: a program that passes some of its tests has not passed.
     """
     values: dict[str, list[float | None]] = {}
     for line in lines:
@@ -37,6 +37,6 @@ def rate(found: Iterable[Item], lines: Iterable[Mapping[str, Any]]) -> Iterator[
         if attempts is None:
             continue
         known = [value for value in attempts if value is not None]
-        yield Rated(item.row, sum(v == 1.0 for v in known) / len(known) if known else None, len(known))
+        yield RatedRow(item.row, sum(v == 1.0 for v in known) / len(known) if known else None, len(known))
     if values:
         raise R1Error(f"{len(values)} tasks of the evaluation are not in the data, the first: {next(iter(values))!r}")

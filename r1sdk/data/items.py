@@ -1,4 +1,4 @@
-"""The tasks of an environment with the rows that they came from, and rows written back as a file."""
+"""Pair an environment's tasks with their source rows, and write rows to a file."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from ..storage.atomic import replacing
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One task, its problem without what a prompt adds, and its row."""
+    """One task with its problem, which is the prompt without added instructions, and its row."""
 
     task: Task
     problem: str
@@ -22,7 +22,7 @@ class Item:
 
 
 def items(environment: Environment, split: str) -> Iterator[Item]:
-    """The items of `split`. An environment without `rows(split)` has them made of its tasks: prompt, answer, info, id."""
+    """Return the items of `split`. Without a method `rows(split)` a row is made of each task: prompt, answer, info, id."""
     rows = getattr(environment, "rows", None)
     if rows is not None:
         yield from (Item(*found) for found in rows(split))
@@ -34,11 +34,11 @@ def items(environment: Environment, split: str) -> Iterator[Item]:
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, overwrite: bool = False) -> int:
-    """Write `rows` as JSON lines, in place only when they are whole; how many. Raises: R1Error where the file is there."""
+    """Write `rows` as JSON lines and return their number; the file appears only when it is complete. Raises: R1Error."""
     if out.exists() and not overwrite:
         raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
     if out.suffix != ".jsonl":
-        raise R1Error(f"{out}: rows are written as JSON lines, name a file .jsonl")
+        raise R1Error(f"{out}: rows are written as JSON lines, so the file name must end in .jsonl")
     count = 0
     with replacing(out) as file:
         for count, row in enumerate(rows, 1):
@@ -47,5 +47,5 @@ def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, overwrite: bool = F
 
 
 def plain(problem: str) -> str:
-    """A problem without what case and spaces make of it."""
+    """Return the problem in lower case with single spaces, for comparison."""
     return " ".join(problem.casefold().split())

@@ -1,4 +1,4 @@
-"""Overlap of problems with those of benchmarks: runs of n words in common, and short problems that are the same throughout."""
+"""Find problems that overlap with benchmarks: n consecutive words in common, or identical short problems."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,10 +10,10 @@ _SIGN = re.compile(r"\w+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A problem that overlaps with one of a benchmark, and the words that they have in common."""
+    """A problem that overlaps with a benchmark's, and the words they have in common."""
 
     benchmark: str
-    task: str  # of the benchmark
+    task: str  # in the benchmark
     words: str
 
 
@@ -21,9 +21,9 @@ class Match:
 class Overlap:
     """An index of benchmark problems.
 
-    Two problems overlap where they have `n` words in a row in common, in any case and whatever stands between the words. A problem
-    of fewer than `n` words, on either side, overlaps with one that is the same throughout, signs included: `2 + 3` and `2 - 3`
-    have the same words.
+    Two problems overlap if they have `n` consecutive words in common, ignoring case and punctuation. A problem of fewer than
+    `n` words, on either side, overlaps only with one that is the same except for case and spaces. There punctuation counts,
+    because `2 + 3` and `2 - 3` have the same words.
     """
 
     n: int = 8
@@ -31,7 +31,7 @@ class Overlap:
     _short: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def add(self, benchmark: str, problems: Iterable[tuple[str, str]]) -> int:
-        """Index `problems`, (task, problem); how many there were."""
+        """Index `problems`, pairs of (task, problem), and return their number."""
         count = 0
         for count, (task, problem) in enumerate(problems, 1):
             words = _words(problem)
@@ -42,7 +42,7 @@ class Overlap:
         return count
 
     def find(self, problem: str) -> Match | None:
-        """The first overlap of `problem`, None where there is none."""
+        """Return the first overlap of `problem`, or None."""
         words = _words(problem)
         if len(words) < self.n:
             signs = _signs(problem)

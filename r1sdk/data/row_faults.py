@@ -10,7 +10,7 @@ from typing import Any
 from ..contracts import Environment
 from ..errors import R1Error
 from ..records import Task
-from ..scoring.gold_check import Fault, check_gold
+from ..scoring.gold_check import Fault, Suspect, check_gold
 from .items import Item, items, plain
 
 SHOWN = 5  # of each kind, in words
@@ -29,6 +29,7 @@ class SplitReport:
     duplicates: tuple[str, ...] = ()  # "train/row 7 is train/row 3 again"
     disagreeing: tuple[str, ...] = ()  # duplicates with another answer
     gold: tuple[Fault, ...] = ()  # gold answers that do not earn 1.0
+    suspects: tuple[Suspect, ...] = ()  # gold answers that pay a wrong answer too
     checked: int = 0  # gold answers
     unanswered: int = 0  # tasks without a gold answer
     empty: Mapping[str, int] = field(default_factory=dict)  # columns -> rows in which they are empty
@@ -47,7 +48,7 @@ class DataReport:
         return (
             not self.leaked
             and any(split.tasks for split in self.splits)
-            and not any(s.unreadable or s.duplicates or s.gold or s.too_long for s in self.splits)
+            and not any(s.unreadable or s.duplicates or s.gold or s.suspects or s.too_long for s in self.splits)
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -120,6 +121,7 @@ def _check(
         tuple(duplicates),
         tuple(disagreeing),
         golds.faults if golds else (),
+        golds.suspects if golds else (),
         golds.checked if golds else 0,
         sum(task.answer is None for task in tasks),
         dict(empty.most_common()),

@@ -4,8 +4,8 @@ import contextlib
 import io
 from collections.abc import Iterator
 
-from ..planning.build import Run
 from ..planning.model_source import ModelSource
+from ..planning.run_plan import RunPlan
 from ..reply_format import opened_think
 from . import Finding
 
@@ -16,7 +16,7 @@ def check_model(source: ModelSource) -> Iterator[Finding]:
         yield Finding("model", "ok", f"{source.name} is made when the run begins")
         return
     from ..rollout.hf_model import render
-    from ..train.models import load_tokenizer
+    from ..training.models import load_tokenizer
 
     with contextlib.redirect_stderr(io.StringIO()):
         tokenizer = load_tokenizer(str(source.folder or source.hub_id))
@@ -29,12 +29,12 @@ def check_model(source: ModelSource) -> Iterator[Finding]:
         yield Finding("pad token", "ok", repr(tokenizer.pad_token))
 
 
-def check_fit(run: Run) -> Iterator[Finding]:
+def check_fit(plan: RunPlan) -> Iterator[Finding]:
     """Raises: R1Error where the longest prompts and their completions do not fit the model."""
-    if run.model.make is not None:
+    if plan.model.make is not None:
         return
-    from ..train.models import check_lengths, load_tokenizer
+    from ..training.models import check_lengths, load_tokenizer
 
-    where, limit = str(run.model.folder or run.model.hub_id), run.recipe.generation.max_tokens
-    check_lengths(run.environment.tasks("train"), load_tokenizer(where), where, limit)
+    where, limit = str(plan.model.folder or plan.model.hub_id), plan.recipe.generation.max_tokens
+    check_lengths(plan.environment.tasks("train"), load_tokenizer(where), where, limit)
     yield Finding("lengths", "ok", f"the longest prompts and {limit} tokens of completion fit")

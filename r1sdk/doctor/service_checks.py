@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import R1Error, Unavailable
+from ..planning.model_source import hub_home
 from ..plugins.registry import Registry
 from . import Finding
 from .version_checks import VLLM, compared, installed
@@ -32,17 +33,8 @@ def check_tokens() -> Iterator[Finding]:
         yield Finding(name, "ok", f"{'set' if there else 'not set'}; for {purpose}")
 
 
-def hub_cache() -> Path:
-    """Where the hub's models are kept on this machine."""
-    return Path(os.environ.get("HF_HUB_CACHE") or _hub_home() / "hub").expanduser()
-
-
 def _hub_token_file() -> Path:
-    return Path(os.environ.get("HF_TOKEN_PATH") or _hub_home() / "token").expanduser()
-
-
-def _hub_home() -> Path:
-    return Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+    return Path(os.environ.get("HF_TOKEN_PATH") or hub_home() / "token").expanduser()
 
 
 def check_sandboxes(registry: Registry) -> Iterator[Finding]:

@@ -1,1 +1,1 @@
-"""Evaluation: attempts at held-out tasks, and the figures with their uncertainty."""
+"""Evaluation: attempts at held-out tasks, and their figures with uncertainty."""

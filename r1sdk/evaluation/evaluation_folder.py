@@ -1,8 +1,8 @@
-"""Evaluations on disk: several models on several environments in one folder, so that a kill loses no more than a chunk.
+"""An evaluation folder: several models on several environments, saved chunk by chunk so that a kill loses one chunk at most.
 
-plan.json                       what is evaluated, and with what settings: the same command goes on, another one is refused
-MODEL/ENV/rollouts.jsonl        every attempt with its verdict and rewards, in the order of the tasks
-MODEL/ENV/result.json           the figures, once they are whole
+plan.json                       models, environments and settings; the same command resumes, a different one is refused
+MODEL/ENV/rollouts.jsonl        every attempt with its verdict and rewards, in task order
+MODEL/ENV/result.json           the figures, once all tasks are attempted
 summary.json                    all figures, and the differences between the models
 """
 
@@ -25,12 +25,13 @@ from ..storage.lock import LOCK_FILE, FolderLock
 from ..storage.rollout_rows import saved_rollout
 from ..storage.row_checks import rollout_fault
 from ..storage.run_folder import rollout_line
-from .attempts import Evaluation, Progress, attempts, summarize, tasks_per_chunk
+from .attempts import Progress, attempts, tasks_per_chunk
+from .evaluation_summary import Evaluation, summarize
 from .statistics import Difference, difference
 
 
 class EvaluationFolder:
-    """One folder of evaluations; held by one process at a time."""
+    """A folder of evaluations. One process at a time may hold it."""
 
     def __init__(self, path: Path, plan: Mapping[str, Any]) -> None:
         self.path = path
@@ -39,13 +40,13 @@ class EvaluationFolder:
 
     @classmethod
     def open(cls, path: Path, plan: Mapping[str, Any]) -> "EvaluationFolder":
-        """A new folder, or the one that the same plan has begun. Raises: RunError where there is something else."""
+        """Create a folder, or open one that was started with the same plan. Raises: RunError for anything else."""
         file = path / "plan.json"
         plan = json.loads(json.dumps(plan))
         for names in ([*plan["models"]], [*plan["envs"]]):
             slugs = [_slug(name) for name in names]
             if twice := [name for name, slug in zip(names, slugs, strict=True) if slugs.count(slug) > 1]:
-                raise RunError(f"{' and '.join(twice)} would be kept in one folder: evaluate them one by one")
+                raise RunError(f"{' and '.join(twice)} would share one folder: evaluate them in separate commands")
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} exists and is no folder: choose another --out")
         if path.is_dir() and not file.is_file() and any(found.name != LOCK_FILE for found in path.iterdir()):
@@ -69,8 +70,8 @@ class EvaluationFolder:
         self._lock.release()
 
     def part(self, model: str, env: str) -> Path:
-        """Where one model on one environment is kept."""
-        return part_of(self.path, model, env)
+        """Return the folder of one model on one environment."""
+        return part_folder(self.path, model, env)
 
     def evaluate(
         self,
@@ -86,29 +87,29 @@ class EvaluationFolder:
         chunk: int = 128,
         limits: SessionLimits | None = None,
     ) -> Evaluation:
-        """The figures of one model on one environment; what is on disk is not attempted again. Raises: RunError, RewardError.
+        """Return the figures of one model on one environment. Saved attempts are reused. Raises: RunError, RewardError.
 
-        `generator` is called only if there is something to generate. `chunk`: completions that are made, and kept, together.
+        `generator` is called only if something is left to generate. `chunk`: completions generated and saved together.
         """
         place = self.part(model, env)
         place.mkdir(parents=True, exist_ok=True)
-        rollouts, scores = _kept(place / "rollouts.jsonl", tasks, sampling.samples, chunk)
+        rollouts, scores = _saved_attempts(place / "rollouts.jsonl", tasks, sampling.samples, chunk)
         done = len(rollouts) // sampling.samples
         if progress:
             progress(done, len(tasks))
         if done < len(tasks):
             made = attempts(tasks, environment, rewards, generator(), sampling, progress, chunk, done, limits)
-            for some, priced in made:
-                lines = (rollout_line(r, s) for r, s in zip(some, priced, strict=True))
+            for some, scored in made:
+                lines = (rollout_line(r, s) for r, s in zip(some, scored, strict=True))
                 jsonl.append(place / "rollouts.jsonl", lines)
                 rollouts += some
-                scores += priced
+                scores += scored
         found = summarize(rollouts, scores, sampling, by)
         replace_json(place / "result.json", found.to_json())
         return found
 
     def compare(self, first: str, second: str, env: str) -> Difference:
-        """How much more accurate `second` is than `first`, on the tasks of `env` that both were judged on."""
+        """Return the accuracy of `second` minus that of `first`, over the tasks of `env` with a verdict for both."""
         return difference(self._verdicts(first, env), self._verdicts(second, env))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
@@ -132,8 +133,8 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
         raise RunError(f"{path} holds an evaluation with other settings: choose another --out\n  {said}")
 
 
-def part_of(path: Path, model: str, env: str) -> Path:
-    """Where the evaluation at `path` keeps one model on one environment."""
+def part_folder(path: Path, model: str, env: str) -> Path:
+    """Return the folder, in the evaluation at `path`, of one model on one environment."""
     return path / _slug(model) / _slug(env)
 
 
@@ -156,7 +157,7 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
         raise RunError(f"{error}\n  delete {file}, and the same command generates its rollouts again") from None
 
 
-def _kept(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:
+def _saved_attempts(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:
     """Return the attempts on disk: those of whole chunks, since a chunk has one stream of random numbers. Raises: RunError."""
     kept: list[dict[str, Any]] = []
     for at, line in enumerate(islice(read_lines(file), len(tasks) * samples)):
@@ -181,7 +182,7 @@ def _kept(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[
 
 
 def _slug(name: str) -> str:
-    """A name as the name of a folder. Different names have different ones, unless they differ in punctuation alone."""
+    """Return a name as a folder name. Names that differ only in punctuation get the same folder name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
 
 

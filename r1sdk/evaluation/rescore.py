@@ -1,6 +1,5 @@
-"""Saved rollouts in, scores and their summary out: rewards and verdicts tried without a model."""
+"""Verify and score saved rollouts again, to try rewards and verifiers without a model, and tally the scores."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -8,8 +7,9 @@ from typing import Any
 
 from ..contracts import Environment
 from ..records import Rollout, Score
-from ..scoring.score_rollouts import Rewards, judge, price
-from .attempts import Estimate, estimate
+from ..scoring.blocking import run_blocking
+from ..scoring.score_rollouts import Rewards, score_rewards, verify
+from .statistics import Estimate, estimate
 
 Group = Sequence[Rollout]
 
@@ -17,46 +17,46 @@ Group = Sequence[Rollout]
 def rescore(
     groups: Iterable[Group], environment: Environment | None, rewards: Rewards, chunk: int = 256
 ) -> Iterator[list[tuple[list[Rollout], list[Score]]]]:
-    """Judge and price `groups`, the rollouts of one prompt each, about `chunk` rollouts at a time. Raises: RewardError.
+    """Verify and score `groups`, each the rollouts of one prompt, about `chunk` rollouts at a time. Raises: RewardError.
 
-    Yields some groups with their scores, in order. Without an environment the verdict that a rollout has stands.
+    Yields groups with their scores, in order. Without an environment each rollout keeps its saved verdict.
     """
     waiting: list[Group] = []
     for group in groups:
         waiting.append(group)
         if sum(map(len, waiting)) >= chunk:
-            yield asyncio.run(_score(waiting, environment, rewards))
+            yield run_blocking(_score(waiting, environment, rewards))
             waiting = []
     if waiting:
-        yield asyncio.run(_score(waiting, environment, rewards))
+        yield run_blocking(_score(waiting, environment, rewards))
 
 
 async def _score(
     groups: Sequence[Group], environment: Environment | None, rewards: Rewards
 ) -> list[tuple[list[Rollout], list[Score]]]:
-    judged = [rollout for group in groups for rollout in group]
+    verified = [rollout for group in groups for rollout in group]
     if environment is not None:
-        judged = await judge(judged, environment)
-    rest = iter(judged)
-    whole = [[next(rest) for _ in group] for group in groups]
+        verified = await verify(verified, environment)
+    rest = iter(verified)
+    regrouped = [[next(rest) for _ in group] for group in groups]
     scored: dict[int, list[Score]] = {}
-    for size in {len(group) for group in whole}:  # group rewards are priced in groups of one size
-        same = [at for at, group in enumerate(whole) if len(group) == size]
-        scores = await price([rollout for at in same for rollout in whole[at]], rewards, size)
+    for size in {len(group) for group in regrouped}:  # group rewards need groups of one size
+        same = [at for at, group in enumerate(regrouped) if len(group) == size]
+        scores = await score_rewards([rollout for at in same for rollout in regrouped[at]], rewards, size)
         for nth, at in enumerate(same):
             scored[at] = scores[nth * size : (nth + 1) * size]
-    return [(group, scored[at]) for at, group in enumerate(whole)]
+    return [(group, scored[at]) for at, group in enumerate(regrouped)]
 
 
 @dataclass
 class Tally:
-    """What scored groups amount to, added up as they come."""
+    """Running totals of scored groups."""
 
     completions: int = 0
     prompts: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)  # verdicts by status; "none": not judged
+    statuses: Counter[str] = field(default_factory=Counter)  # verdicts by status; "none": not verified
     values: dict[str, list[list[float | None]]] = field(default_factory=dict)  # by reward, and "total"
-    amiss: dict[str, Counter[str]] = field(default_factory=dict)  # by reward: its statuses that are not "ok"
+    failures: dict[str, Counter[str]] = field(default_factory=dict)  # by reward: its statuses that are not "ok"
 
     def add(self, rollouts: Sequence[Rollout], scores: Sequence[Score]) -> None:
         """Count the rollouts of one prompt."""
@@ -68,10 +68,10 @@ class Tally:
         self.values.setdefault("total", []).append([score.total for score in scores])
         for score in scores:
             for name, status in score.statuses.items():
-                self.amiss.setdefault(name, Counter())[status] += 1
+                self.failures.setdefault(name, Counter())[status] += 1
 
     def mean(self, name: str) -> Estimate:
-        """The mean of a reward, or of the total, with its standard error over prompts."""
+        """Return the mean of a reward, or of the total, with its standard error over prompts."""
         return estimate(self.values.get(name, []))
 
     def to_json(self) -> dict[str, Any]:
@@ -79,12 +79,12 @@ class Tally:
             "completions": self.completions,
             "prompts": self.prompts,
             "verdicts": dict(self.statuses),
-            "rewards": {name: self.spread(name) for name in self.values if name != "total"},
-            "total": self.spread("total"),
+            "rewards": {name: self.distribution(name) for name in self.values if name != "total"},
+            "total": self.distribution("total"),
         }
 
-    def spread(self, name: str) -> Mapping[str, Any]:
-        """Mean, standard error and n (prompts) of a reward, its least and its most, how often it was None, and why."""
+    def distribution(self, name: str) -> Mapping[str, Any]:
+        """Return a reward's mean, standard error, n (prompts), minimum, maximum, and how often it was None, and why."""
         values = [value for group in self.values.get(name, []) for value in group]
         known = [value for value in values if value is not None]
         return {
@@ -92,6 +92,6 @@ class Tally:
             "min": min(known, default=None),
             "max": max(known, default=None),
             "none": len(values) - len(known),
-            "timeout": self.amiss.get(name, Counter())["timeout"],
-            "error": self.amiss.get(name, Counter())["error"],
+            "timeout": self.failures.get(name, Counter())["timeout"],
+            "error": self.failures.get(name, Counter())["error"],
         }

@@ -1,1 +1,1 @@
-"""Launchers: each starts `r1sdk.train.run` on a prepared run folder."""
+"""Start runs and pipelines, watch them, resume them: here, in a process of their own, or on a cluster."""

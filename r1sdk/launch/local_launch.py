@@ -5,20 +5,20 @@ import signal
 import subprocess
 import sys
 
-from ..planning.hardware import gpus
+from ..planning.hardware import SERVER_GPUS
+from ..planning.run_plan import RunPlan
 from ..storage.run_folder import RunFolder
-from ..train.vllm.run_server import SERVER_GPUS
 
 # glibc hands freed tensors back to the kernel and faults them in again at every step; kept, a small model on a CPU
 # trains about a tenth faster. Set only where the user has not.
 _KEEP_FREED_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 32)}
 
 
-def start(folder: RunFolder) -> "subprocess.Popen[bytes]":
+def start(folder: RunFolder, plan: RunPlan) -> "subprocess.Popen[bytes]":
     """The worker's process, or the one that starts several and waits. Output goes to `worker.log`; it stops, saving, when this
     process dies.
     """
-    module = "r1sdk.train.processes" if folder.accelerate_file.is_file() else "r1sdk.train.run"
+    module = "r1sdk.training.processes" if plan.accelerate else "r1sdk.training.run"
     with folder.log_file.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", module, str(folder.path), "--parent", str(os.getpid())],
@@ -26,18 +26,19 @@ def start(folder: RunFolder) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it through us, once
-            env={**_KEEP_FREED_MEMORY, **os.environ, **_one_gpu(folder)},
+            env={**_KEEP_FREED_MEMORY, **os.environ, **_one_gpu(plan)},
         )
 
 
-def _one_gpu(folder: RunFolder) -> dict[str, str]:
+def _one_gpu(plan: RunPlan) -> dict[str, str]:
     """A process on its own gets one GPU: torch would take all, by a way (DataParallel) that the trainer refuses. A vLLM server
     that it starts gets its own, which it could not see.
     """
-    if folder.accelerate_file.is_file() or len(gpus()) < 2:
+    gpus = plan.machine.gpus
+    if plan.accelerate or len(gpus) < 2:
         return {}
-    served = gpus()[1 : 1 + folder.recipe().generation.vllm.own_gpus]
-    return {"CUDA_VISIBLE_DEVICES": gpus()[0].uuid, SERVER_GPUS: ",".join(gpu.uuid for gpu in served)}
+    served = gpus[1 : 1 + plan.recipe.generation.vllm.own_gpus]
+    return {"CUDA_VISIBLE_DEVICES": gpus[0].uuid, SERVER_GPUS: ",".join(gpu.uuid for gpu in served)}
 
 
 def interrupt(worker: "subprocess.Popen[bytes]") -> None:

@@ -2,12 +2,13 @@
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..doctor import Finding
 from ..doctor.recipe_checks import before_training
-from ..planning.build import Run, compose
-from ..planning.parallel import accelerate_file, settled
+from ..planning.resolve import plan_run
+from ..planning.run_plan import RunPlan
 from ..plugins.registry import Registry
 from ..recipe.schema import Recipe
 from ..storage.lock import claim_folder
@@ -17,18 +18,23 @@ from ..storage.run_folder import RunFolder
 RUNS = Path("runs")
 
 
-def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> tuple[Run, RunFolder, list[Finding]]:
-    """The composed run, its folder, and what the quick checks of `r1 doctor` found.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that is ready to start: its plan, its folder, and what the quick checks of `r1 doctor` found."""
 
-    Raises: R1Error with every problem that can be known before a model is loaded.
-    """
-    recipe = settled(recipe)
-    run = compose(recipe, registry)
-    findings = before_training(run, registry, recipe.output_dir or RUNS)
+    plan: RunPlan
+    folder: RunFolder
+    findings: tuple[Finding, ...]
+
+
+def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> Prepared:
+    """Plan the run and write its folder. Raises: R1Error with every problem that can be known before a model is loaded."""
+    plan = plan_run(recipe, registry)
+    findings = before_training(plan, recipe.output_dir or RUNS)
     path = recipe.output_dir or claim_folder(RUNS / default_name(recipe))
-    made_with = manifest(recipe, registry, sys.argv)
-    folder = RunFolder.create(path, recipe, made_with, overwrite, accelerate_file(registry, recipe.launch))
-    return run, folder, findings
+    config = None if plan.accelerate is None else plan.accelerate.file
+    folder = RunFolder.create(path, plan.recipe, manifest(plan.recipe, registry, sys.argv), overwrite, config)
+    return Prepared(plan, folder, tuple(findings))
 
 
 def default_name(recipe: Recipe) -> str:

@@ -6,11 +6,15 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 _QUERY = ["nvidia-smi", "--query-gpu=index,name,memory.total,driver_version,uuid", "--format=csv,noheader,nounits"]
 AMX = "amx_bf16"  # of matrices; avx512_bf16 is of vectors, and no faster than float32 (benchmarks/README.md)
 _BF16 = (AMX, "avx512_bf16")
+SERVER_GPUS = (
+    "R1_VLLM_GPUS"  # the GPUs that the launcher keeps for a vLLM server; the training process does not see them
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,24 @@ class Gpu:
     memory_bytes: int
     driver: str
     uuid: str  # by which CUDA_VISIBLE_DEVICES may name it
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """The hardware and packages that decide how a run is planned. `Hardware.here()` is this machine."""
+
+    gpus: tuple[Gpu, ...] = ()
+    memory_bytes: int | None = None  # available now; None: unknown
+    bf16: tuple[str, ...] = ()  # the instructions for bfloat16 of its CPU
+    has_vllm: bool = False
+    cuda: bool = False  # models run on a GPU
+    server_gpus: int = 0  # GPUs kept for a vLLM server, beside `gpus`
+
+    @classmethod
+    def here(cls) -> "Hardware":
+        """Return this machine, as this process sees it."""
+        kept = [name for name in os.environ.get(SERVER_GPUS, "").split(",") if name]
+        return cls(gpus(), memory_bytes(), bf16(), find_spec("vllm") is not None, bool(gpus()), len(kept))
 
 
 @cache

@@ -1,5 +1,6 @@
 """A model's name in, where it comes from out: a registered model, a folder, a run folder, a hub id."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +46,24 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
         f"no model {name!r}{nearest(name, known)}\n"
         f"  tried: registered models ({', '.join(known) or 'none'}), the folder {path}, a hub id (owner/name)"
     )
+
+
+def model_folder(source: ModelSource) -> Path | None:
+    """Return the model's files, if they are on this machine: its folder, or the newest snapshot in the hub's cache."""
+    if source.folder or not source.hub_id:
+        return source.folder
+    stored = hub_cache() / f"models--{source.hub_id.replace('/', '--')}" / "snapshots"
+    return max(stored.glob("*"), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def hub_cache() -> Path:
+    """Return the folder of the hub's models on this machine."""
+    return Path(os.environ.get("HF_HUB_CACHE") or hub_home() / "hub").expanduser()
+
+
+def hub_home() -> Path:
+    """Return the folder in which the hub's library keeps its cache and its token."""
+    return Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
 
 
 def _check_trained(run: Path) -> None:

@@ -1,66 +1,45 @@
-"""A recipe's settings against each other and against TRL's: what the method does not read, what cannot go together."""
+"""All rules about a planned run: `rules(plan)` returns every problem at once."""
 
-from collections.abc import Mapping
-from typing import Any
+import pickle
 
-from ..errors import R1Error, RecipeError, nearest
-from ..recipe.asynchronous import KEY, does_anyway
+from ..errors import PluginError, R1Error, RecipeError
+from ..plugins.trl_functions import TrlReward, missing_columns
+from ..recipe.asynchronous import KEY
 from ..recipe.key_groups import Collect
 from ..recipe.schema import Recipe
-from ..recipe.tracker_names import tracker_errors
-from ..recipe.trl_fields import trainer_fields
-from .backend import backend_errors, backend_of
+from ..records import Task
+from ..scoring.isolation import unwrapped
+from ..scoring.score_rollouts import Rewards
+from .generation_rules import generation_rules
+from .launch_rules import launch_rules
 from .parallel import world
+from .run_plan import RunPlan
+from .trainer_rules import attention_rules, trainer_rules
 
-OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
-    "num_generations": "generation.samples",
-    "max_completion_length": "generation.max_tokens",
-    "temperature": "generation.temperature",
-    "top_p": "generation.top_p",
-    "top_k": "generation.top_k",
-    "use_vllm": "generation.backend",
-    "vllm_mode": "generation.vllm.mode",
-    "vllm_server_base_url": "generation.vllm.url",
-    "vllm_server_host": "generation.vllm.url",
-    "vllm_server_port": "generation.vllm.url",
-    "vllm_server_timeout": "generation.vllm.start_timeout_s",
-    "vllm_tensor_parallel_size": "generation.vllm.tensor_parallel_size",
-    "vllm_gpu_memory_utilization": "generation.vllm.gpu_memory_utilization",
-    "vllm_max_model_length": "generation.vllm.max_model_len",
-    "reward_weights": "rewards: [{name: ..., weight: ...}]",
-    "seed": "seed",
-    "data_seed": "seed",
-    "output_dir": "output_dir, or --out",
-    "resume_from_checkpoint": "--resume",
-    "eval_strategy": "evaluation.tasks",
-    "do_eval": "evaluation.tasks",
-    "model_init_kwargs": "dtype and attention",
-    "max_tool_calling_iterations": "sessions.turns",
-    "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
-}
-OWNED_ASYNC = {
-    "max_staleness": f"{KEY}.max_staleness",
-    "weight_sync_steps": f"{KEY}.sync_every",
-    "weight_sync_timeout": f"{KEY}.sync_timeout_s",
-    "vllm_server_base_url": f"{KEY}.url",
-    "vllm_server_timeout": f"{KEY}.start_timeout_s",
-    "request_timeout": f"{KEY}.request_timeout_s",
-    "max_inflight_tasks": f"{KEY}.max_staleness",
-    "dtype": "dtype",
-}
-ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 SHARES_THE_MODEL = ("zero3", "fsdp2")
 
 
-def settings_errors(recipe: Recipe) -> list[R1Error]:
-    """A problem for each setting that cannot be what was meant."""
-    generating = backend_errors(recipe) if recipe.experimental_async is None else _async_errors(recipe)
-    return _method_errors(recipe) + generating + _attention_errors(recipe) + _trainer_errors(recipe)
+def rules(plan: RunPlan) -> list[R1Error]:
+    """Return every problem of `plan`: what could not be built, and each setting that breaks a rule."""
+    recipe, train = plan.recipe, plan.first_tasks.get("train")
+    overlapped = recipe.experimental_async is not None
+    return [
+        *plan.problems,
+        *_method_rules(recipe),
+        *(_async_rules(recipe) if overlapped else generation_rules(plan)),
+        *attention_rules(recipe),
+        *trainer_rules(recipe),
+        *launch_rules(plan),
+        *(column_errors(plan.rewards, train) if train is not None else []),
+        *_session_rules(plan),
+        *(_sending_rules(plan) if overlapped else []),
+    ]
 
 
-def session_errors(recipe: Recipe) -> list[R1Error]:
-    """A problem for each setting that attempts of several turns cannot be trained with."""
-    if recipe.method != "grpo":
+def _session_rules(plan: RunPlan) -> list[R1Error]:
+    """Return a problem for each setting that attempts of several turns cannot be trained with."""
+    recipe = plan.recipe
+    if recipe.method != "grpo" or not plan.has_sessions:
         return []
     errors: list[R1Error] = []
     if recipe.experimental_async is not None:
@@ -74,7 +53,7 @@ def session_errors(recipe: Recipe) -> list[R1Error]:
                 "and attempts of several turns do not: use ddp or zero2"
             )
         )
-    if world(recipe.launch) > 1 and backend_of(recipe).name == "vllm":
+    if world(recipe.launch) > 1 and plan.backend.name == "vllm":
         errors.append(
             RecipeError(
                 "generation.backend vllm has several processes generate in step, and attempts of several turns do not: "
@@ -90,8 +69,8 @@ def session_errors(recipe: Recipe) -> list[R1Error]:
     return errors
 
 
-def _method_errors(recipe: Recipe) -> list[R1Error]:
-    """A problem for each key that the method does not read."""
+def _method_rules(recipe: Recipe) -> list[R1Error]:
+    """Return a problem for each key that the method does not read."""
     keys = {
         "data": (recipe.data, None, "sft"),
         "collect": (recipe.collect, Collect(), "generate"),
@@ -113,18 +92,8 @@ def _method_errors(recipe: Recipe) -> list[R1Error]:
     return errors
 
 
-def _attention_errors(recipe: Recipe) -> list[R1Error]:
-    """A problem for a kernel that transformers does not know; one with an owner (owner/name) is a kernel of the hub's."""
-    name = recipe.attention.rpartition("|")[2]
-    if name in ATTENTION or "/" in name:
-        return []
-    return [
-        RecipeError(f"recipe key 'attention' is {recipe.attention!r}{nearest(name, ATTENTION)}: {', '.join(ATTENTION)}")
-    ]
-
-
-def _async_errors(recipe: Recipe) -> list[R1Error]:
-    """A problem for each setting that asynchronous training does not do."""
+def _async_rules(recipe: Recipe) -> list[R1Error]:
+    """Return a problem for each setting that asynchronous training cannot follow."""
     beside = {
         f"method {recipe.method}": recipe.method != "grpo",
         "lora": recipe.lora is not None,
@@ -141,82 +110,32 @@ def _async_errors(recipe: Recipe) -> list[R1Error]:
     return [RecipeError(f"recipe key {KEY!r} does not go with {what}") for what, found in beside.items() if found]
 
 
-def _trainer_errors(recipe: Recipe) -> list[R1Error]:
+def _sending_rules(plan: RunPlan) -> list[R1Error]:
+    """Return a problem for each judge that cannot be sent to the process in which asynchronous training judges."""
     errors: list[R1Error] = []
-    if recipe.method == "generate":
-        return errors
-    overlapped = recipe.method == "grpo" and recipe.experimental_async is not None
-    kind = "async" if overlapped else recipe.method
-    owned = OWNED | OWNED_ASYNC if overlapped else OWNED
-    try:
-        known = trainer_fields(kind)
-    except R1Error as error:
-        return [error]
-    for key, value in recipe.trainer.items():
-        if key in owned:
-            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {owned[key]}"))
-        elif overlapped and does_anyway(key, value):
-            continue
-        elif key not in known:
-            config = {"grpo": "GRPOConfig", "sft": "SFTConfig", "async": "AsyncGRPOConfig"}[kind]
-            errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
-        elif isinstance(known[key], (int, float)) and isinstance(value, str):
-            errors.append(RecipeError(f"recipe key 'trainer.{key}' takes a number or true or false, got {value!r}"))
-    errors += tracker_errors(recipe.trainer.get("report_to"))
-    if recipe.trainer.get("save_total_limit") == 1:
-        # The trainer deletes the old checkpoint before the new one is known to be whole.
-        errors.append(RecipeError("recipe key 'trainer.save_total_limit' must be 2 or more, or a kill could lose both"))
-    if recipe.optimizer == "muon" and recipe.lora is not None:
-        errors.append(
-            RecipeError("optimizer muon steps the matrices of the model, and lora trains adapters: choose one")
-        )
-    if recipe.quantize is not None and recipe.lora is None:
-        errors.append(
-            RecipeError(
-                f"recipe key 'quantize' is {recipe.quantize!r}: quantized weights cannot be trained, adapters on them can; "
-                "add --lora 16, or leave quantize out"
-            )
-        )
-    if recipe.method == "grpo":
-        errors += [] if overlapped else _batch_errors(recipe, known)
-        if recipe.optimizer != "trainer":
-            errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
-        if not recipe.generation.temperature:
+    for what, target in {
+        "environment": plan.environment,
+        **{f"reward {name!r}": one for name, (one, _) in plan.rewards.items()},
+    }.items():
+        try:
+            pickle.dumps(target)
+        except Exception as error:  # noqa: BLE001 - whatever someone's object makes of being pickled
             errors.append(
-                RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ")
+                PluginError(
+                    f"{what} is judged in a process of its own under {KEY}, and cannot be sent there: {error}\n"
+                    "  make it a function or a frozen dataclass of a module, with options that can be pickled"
+                )
             )
     return errors
 
 
-def _batch_errors(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:
-    """GRPO compares whole groups: the generation batch must be a multiple of the group size."""
-    samples = recipe.generation.samples
-    if samples < 2:
-        return [
-            RecipeError(
-                f"recipe key 'generation.samples' is {samples}: GRPO compares at least 2 completions of a prompt"
-            )
-        ]
-
-    def given(key: str, default: int) -> Any:
-        value = recipe.trainer.get(key)
-        return known.get(key) or default if value is None else value
-
-    per_device, accumulation = given("per_device_train_batch_size", 8), given("gradient_accumulation_steps", 1)
-    steps = recipe.trainer.get("steps_per_generation") or accumulation
-    whole, processes = recipe.trainer.get("generation_batch_size"), world(recipe.launch)
-    if isinstance(whole, int):
-        batch: Any = whole / processes
-    else:
-        batch = per_device * steps if isinstance(per_device, int) and isinstance(steps, int) else None
-    if batch is None or batch % samples == 0:
-        return []
-    lower = int(batch - batch % samples)
-    several = f" in each of {processes} processes" if processes > 1 else ""
+def column_errors(rewards: Rewards, task: Task) -> list[R1Error]:
+    """Return a problem for each function in TRL's signature that asks for a column which the tasks do not have."""
     return [
-        RecipeError(
-            f"a generation batch of {batch:g} completions{several} does not divide by the group size {samples}\n"
-            f"  per_device_train_batch_size {per_device} x steps_per_generation {steps}; use "
-            f"{' or '.join(str(n) for n in (lower, lower + samples) if n)}, or another generation.samples"
+        PluginError(
+            f"reward {name!r} needs {', '.join(map(repr, missing))} of each task; task {task.id or task.prompt!r:.60} has "
+            f"{', '.join(task.info) or 'no info'}{'' if task.answer is None else ', answer, solution'}"
         )
+        for name, (reward, _) in rewards.items()
+        if isinstance(function := unwrapped(reward), TrlReward) and (missing := missing_columns(function, task))
     ]

@@ -10,7 +10,7 @@ from ..errors import R1Error, RecipeError, nearest, raise_all
 from ..plugins.registry import Registry
 from ..recipe.layers import overlay, read_layer, read_yaml, write_yaml
 from ..recipe.schema import Recipe, load_recipe
-from .build import compose
+from .resolve import plan_run
 
 REFERENCE = "stage:"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -91,7 +91,7 @@ def check_stages(stages: Sequence[Stage], registry: Registry, draw: bool = True)
             errors.append(RecipeError(f"stage {stage.name!r}: a pipeline runs its stages here: launch.launcher local"))
         awaited = {"model": stage.model_from, "data": stage.data_from}
         try:
-            compose(stage.recipe, registry, frozenset(key for key, name in awaited.items() if name), draw)
+            plan_run(stage.recipe, registry, awaited=frozenset(key for key, name in awaited.items() if name), draw=draw)
         except R1Error as error:
             errors += [RecipeError(f"stage {stage.name!r}: {problem}") for problem in error.problems or (error,)]
     raise_all(errors, RecipeError)

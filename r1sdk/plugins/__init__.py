@@ -1,1 +1,7 @@
 """Plugins: the hooks that register them, the registry that holds them, and the building of one with its options."""
+
+from .entry import KINDS, NAME, Entry
+from .loading import load_plugins
+from .registry import Registry
+
+__all__ = ["KINDS", "NAME", "Entry", "Registry", "load_plugins"]

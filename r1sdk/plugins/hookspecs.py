@@ -26,6 +26,11 @@ def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]
 
 
 @hookspec
+def r1_register_verifiers(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    """Register verifiers, e.g. `register("units", UnitsVerifier)`. See `Verifier`."""
+
+
+@hookspec
 def r1_register_sandboxes(register: Callable[[str, Callable[..., Any]], None]) -> None:
     """Register sandboxes, e.g. `register("e2b", E2BSandbox)`. See `Sandbox`."""
 

@@ -128,8 +128,11 @@ class Limits(Strict):
 
     error: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
+    suspect: Literal["leave_out", "keep", "stop"] = (
+        "leave_out"  # tasks on which a wrong answer close to the gold answer earns 1.0 as well
+    )
     sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
-        0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/scaling.md)
+        0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/vllm.md)
     )
 
 
@@ -164,7 +167,7 @@ class SessionLimits(Strict):
 
 
 class DynamicSampling(Strict):
-    """Groups without spread give way to groups of fresh prompts (DAPO, arXiv 2503.14476, section 3.2). `true` is `{}`."""
+    """Zero-variance groups give way to groups of fresh prompts (DAPO, arXiv 2503.14476, section 3.2). `true` is `{}`."""
 
     max_rounds: Annotated[int, Field(ge=1, le=100)] = 3  # of fresh prompts for one batch; what still lacks spread stays
     metric: Literal["reward", "accuracy"] = "reward"  # that must spread: the weighted total, or the verdicts

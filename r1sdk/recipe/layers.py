@@ -1,7 +1,7 @@
 """Layers of a recipe: a file, `--set`, flags, each laid over those before it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,17 @@ def overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[s
                 below = None  # another environment: the options of the old one are not its own
         merged[key] = overlay(below, value, ()) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged
+
+
+def fold(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay `layers` over each other, the last one on top, before they are laid on a recipe.
+
+    So `--env countdown --set env.options.level=easy` keeps its option on a recipe for another environment.
+    """
+    folded: dict[str, Any] = {}
+    for layer in layers:
+        folded = overlay(folded, layer)
+    return folded
 
 
 def _named(value: Any) -> Any:

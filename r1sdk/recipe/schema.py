@@ -51,7 +51,7 @@ class Recipe(Strict):
     limits: Limits = Limits()
     sessions: SessionLimits = SessionLimits()  # of attempts of several turns
     optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
-    experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/scaling.md)
+    experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/vllm.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()
     seed: Annotated[int, Field(ge=0)] = 0

@@ -1,5 +1,21 @@
-"""What a run says to those who look at it: a page (`write_report`), and rollouts that can be searched (`index`, `query`)."""
+"""Reports of a run: the HTML page (`write_report`), and the searchable list of rollouts behind `r1 view` (`index`, `query`)."""
 
+from .index import RolloutIndex, RolloutRow
 from .page import PAGE, leave_report, write_report
+from .query import FILTERS, Query, parse
+from .samples import last_prompt, reply_parts, reply_text, session_summary
 
-__all__ = ["PAGE", "leave_report", "write_report"]
+__all__ = [
+    "FILTERS",
+    "PAGE",
+    "Query",
+    "RolloutIndex",
+    "RolloutRow",
+    "last_prompt",
+    "leave_report",
+    "parse",
+    "reply_parts",
+    "reply_text",
+    "session_summary",
+    "write_report",
+]

@@ -1,4 +1,4 @@
-"""A run folder in, what a page says of it out. The rollouts are read one line at a time, whatever their size."""
+"""Collect the data of a run folder for its page. Rollouts are read one line at a time, so their number does not matter."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class RunData:
-    """One run as far as it has come."""
+    """The data of one run, finished or not."""
 
-    name: str  # short, and different from every other run of the page
+    name: str  # short, and unique among the runs of the page
     path: Path
     recipe: str  # as YAML
     settings: Mapping[str, Any]  # the recipe with dotted keys
@@ -33,8 +33,8 @@ class RunData:
     before: Json | None
     after: Json | None
     gold: Json | None
-    attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by task, in the order of the training
-    held_out: bool = True  # the attempts are at tasks that were never trained on
+    attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by task, in the order of training
+    held_out: bool = True  # True: the attempts are at tasks that were never trained on
     flips: Flips | None = None
     failures: Mapping[str, Shares] = field(default_factory=dict)
     lengths: Lengths | None = None
@@ -43,12 +43,12 @@ class RunData:
 
     @property
     def seconds(self) -> float | None:
-        """From the start of the first step to the end of the last."""
+        """The time from the start of the first step to the end of the last."""
         times = [line["time"] for line in self.steps if "time" in line]
         return times[-1] - times[0] + (self.steps[0].get("step_seconds") or 0.0) if times else None
 
 
-def gather(folder: RunFolder, name: str) -> RunData:
+def collect_run(folder: RunFolder, name: str) -> RunData:
     """Return everything that a page shows of one run. Files and lines that are damaged are left out, with a warning that names them.
 
     Raises: RecipeError or RunError where its recipe cannot be read.
@@ -84,7 +84,7 @@ def gather(folder: RunFolder, name: str) -> RunData:
         name=name,
         path=folder.path,
         recipe=recipe.to_yaml(),
-        settings=dict(_dotted(recipe.model_dump(mode="json"))),
+        settings=dict(_flatten(recipe.model_dump(mode="json"))),
         manifest=manifest or {},
         status=folder.status(),
         steps=steps,
@@ -102,8 +102,8 @@ def gather(folder: RunFolder, name: str) -> RunData:
     )
 
 
-def names(paths: Sequence[Path]) -> list[str]:
-    """A short name for each path: its last part, and as many parts before it as tell it from the others."""
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Return a short name for each path: its last part, with as many parts before it as are needed to be unique."""
     resolved = [path.resolve() for path in paths]
     for depth in range(1, max((len(path.parts) for path in resolved), default=1) + 1):
         short = ["/".join(path.parts[-depth:]) for path in resolved]
@@ -113,21 +113,21 @@ def names(paths: Sequence[Path]) -> list[str]:
 
 
 def age(updated: float) -> str:
-    """When something happened, in the local time of the machine that made the page."""
+    """Return a time as text, in the local time of the machine that makes the page."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(updated))
 
 
-def _dotted(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """`{"env": {"name": "x"}}` as `env.name`; a list of named things by their names."""
+def _flatten(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Flatten `{"env": {"name": "x"}}` to the key `env.name`; items of a list are keyed by their `name`."""
     if isinstance(value, Mapping) and value:
         return [
-            pair for key, inner in value.items() for pair in _dotted(inner, f"{prefix}.{key}" if prefix else str(key))
+            pair for key, inner in value.items() for pair in _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
         ]
     if isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
         return [
             pair
             for item in value
-            for pair in _dotted(item, f"{prefix}.{item['name']}")
+            for pair in _flatten(item, f"{prefix}.{item['name']}")
             if not pair[0].endswith(".name")
         ]
     return [(prefix, value)]

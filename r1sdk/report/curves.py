@@ -1,4 +1,4 @@
-"""The metrics of runs in, the charts of a page out: one per metric, each run a line, all over the same steps."""
+"""Turn the metrics of runs into the charts of a page: one chart per metric, one line per run, a shared axis of steps."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,40 +7,40 @@ from typing import Any
 
 from .collect_run import RunData
 
-POINTS = 400  # per line: neighbours are averaged to fit
+POINTS = 400  # per line; neighbouring values are averaged to fit
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """How one key of metrics.jsonl is shown."""
+    """The presentation of one key of metrics.jsonl."""
 
     key: str
     title: str
     note: str
     form: str = "number"  # number, share, count, ms, seconds, small
-    floor: bool = False  # the axis begins at 0
-    nonzero: bool = False  # shown only where a run has a value other than 0
+    floor: bool = False  # the axis starts at 0
+    nonzero: bool = False  # shown only if a run has a value other than 0
 
 
 LEARNING = (
-    Metric("verdict/mean", "Right answers", "Mean verdict in training; dots: held out", "share"),
-    Metric("drawn/pass_rate", "Pass rate of what was drawn", "Right answers before groups were replaced", "share"),
+    Metric("verdict/mean", "Correct answers", "Mean verdict in training; dots: held out", "share"),
+    Metric("drawn/pass_rate", "Pass rate before replacement", "Correct answers before groups were replaced", "share"),
     Metric("reward", "Reward", "Weighted total, mean over the batch"),
     Metric("mean_token_accuracy", "Token accuracy", "Share of the demonstrations' tokens predicted", "share"),
 )
 COMPLETIONS = (
     Metric("completions/mean_length", "Completion length", "Tokens, mean over the batch", "count", floor=True),
-    Metric("completions/clipped_ratio", "Cut by the token limit", "These lose their answer", "share", floor=True),
-    Metric("groups/distinct", "Distinct completions", "Share of a group that differ from one another", "share"),
+    Metric(
+        "completions/clipped_ratio", "Truncated", "At the token limit; these lose their answer", "share", floor=True
+    ),
+    Metric("groups/distinct", "Distinct completions", "Share of a group that differ from each other", "share"),
 )
 SIGNAL = (
-    Metric(
-        "frac_reward_zero_std", "Groups without spread", "All priced alike: they teach nothing", "share", floor=True
-    ),
-    Metric("drawn/replaced", "Groups replaced", "By fresh prompts, for want of spread", "count", floor=True),
-    Metric("drawn/groups", "Groups generated", "For one batch, those replaced too", "count", floor=True),
-    Metric("reward_std", "Spread of the reward", "Standard deviation over the batch", floor=True),
-    Metric("entropy", "Entropy", "Of the policy, per token; near 0 nothing is tried", floor=True),
+    Metric("frac_reward_zero_std", "Zero-variance groups", "All rewards equal: no gradient", "share", floor=True),
+    Metric("drawn/replaced", "Groups replaced", "Zero-variance groups replaced by fresh prompts", "count", floor=True),
+    Metric("drawn/groups", "Groups generated", "For one batch, replaced ones included", "count", floor=True),
+    Metric("reward_std", "Reward std", "Standard deviation over the batch", floor=True),
+    Metric("entropy", "Entropy", "Of the policy, per token; near 0: no exploration", floor=True),
     Metric("kl", "KL", "From the reference model, per token", floor=True),
     Metric(
         "clip_ratio/region_mean",
@@ -52,42 +52,44 @@ SIGNAL = (
     ),
     Metric(
         "sampler_difference",
-        "Sampler and trainer",
-        "Difference of their log-probabilities",
+        "Sampler vs. trainer",
+        "Difference between their log-probabilities",
         floor=True,
     ),
-    Metric("loss", "Loss", "For GRPO no measure of progress"),
+    Metric("loss", "Loss", "Not a measure of progress in GRPO"),
     Metric("grad_norm", "Gradient norm", "Before clipping", floor=True),
     Metric("learning_rate", "Learning rate", "As scheduled", "small", floor=True),
 )
 SPEED = (
-    Metric("tokens_per_second", "Tokens per second", "Generation, judging and update together", "count", floor=True),
+    Metric(
+        "tokens_per_second", "Tokens per second", "Generation, verification and update together", "count", floor=True
+    ),
     Metric("step_seconds", "Seconds per step", "Optimizer step", "seconds", floor=True),
-    Metric("verdict/ms_p99", "Judging, slowest 1 %", "Milliseconds per completion", "ms", floor=True),
+    Metric("verdict/ms_p99", "Verification, slowest 1 %", "Milliseconds per completion", "ms", floor=True),
 )
 PER_REWARD = (
-    Metric("spread_share", "{}: part in the spread", "Its share of what GRPO learns from", "share", floor=True),
-    Metric("verdict_correlation", "{}: with the verdict", "Correlation over the batch; 1: it is the verdict"),
+    Metric("spread_share", "{}: share of reward std", "Within groups, which GRPO learns from", "share", floor=True),
+    Metric("verdict_correlation", "{}: correlation with verdict", "Over the batch; 1: equivalent to the verdict"),
     Metric("ms_p99", "{}: slowest 1 %", "Milliseconds per completion", "ms", floor=True),
-    Metric("none", "{}: does not apply", "Share of completions without a price", "share", floor=True, nonzero=True),
-    Metric("timeout", "{}: timed out", "Too expensive to price", "share", floor=True, nonzero=True),
+    Metric("none", "{}: not applicable", "Share of completions without this reward", "share", floor=True, nonzero=True),
+    Metric("timeout", "{}: timed out", "Too expensive to score", "share", floor=True, nonzero=True),
     Metric("error", "{}: failed", "A service or a worker failed", "share", floor=True, nonzero=True),
 )
 VERDICTS = tuple(
     Metric(f"verdict/{status}", f"Verdict {status}", note, "share", floor=True, nonzero=True)
     for status, note in (
-        ("timeout", "Too expensive to judge: counted as wrong"),
+        ("timeout", "Too expensive to verify: counted as wrong"),
         ("unverifiable", "The gold answer cannot be read"),
-        ("error", "The judge failed: left out of training"),
+        ("error", "The verifier failed: left out of training"),
     )
 )
 
 
 def charts(runs: Sequence[RunData]) -> Sequence[Mapping[str, Any]]:
-    """Groups of charts, in the order of the page: `{title, open, charts: [{title, note, form, floor, lines, points}]}`."""
+    """Return groups of charts in page order: `{title, open, charts: [{title, note, form, floor, lines, points}]}`."""
     rewards = reward_names(runs)
     parts = [
-        Metric(f"rewards/{name}/mean", f"Reward {name}", "By itself, before its weight")
+        Metric(f"rewards/{name}/mean", f"Reward {name}", "Before weighting")
         for name in rewards
         if not _is_verdict(name, runs)
     ]
@@ -99,7 +101,7 @@ def charts(runs: Sequence[RunData]) -> Sequence[Mapping[str, Any]]:
     groups = [
         ("Learning", True, [*LEARNING, *parts]),
         ("Completions", True, COMPLETIONS),
-        ("What the update sees", True, SIGNAL),
+        ("Learning signal", True, SIGNAL),
         ("Rewards and verdicts", False, [*health, *VERDICTS]),
         ("Speed", False, SPEED),
     ]
@@ -112,19 +114,19 @@ def charts(runs: Sequence[RunData]) -> Sequence[Mapping[str, Any]]:
 
 
 def reward_names(runs: Sequence[RunData]) -> list[str]:
-    """The rewards that the steps of any run speak of, in order."""
+    """Return the rewards that appear in the steps of any run, in order."""
     keys = dict.fromkeys(key for run in runs for line in run.steps for key in line)
     return [key.split("/")[1] for key in keys if key.startswith("rewards/") and key.endswith("/mean")]
 
 
 def mean(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:
-    """The mean of a metric over some steps; None where none of them has it."""
+    """Return the mean of a metric over some steps, or None if none of them has it."""
     values = [line[key] for line in lines if isinstance(line.get(key), int | float)]
     return sum(values) / len(values) if values else None
 
 
 def _is_verdict(name: str, runs: Sequence[RunData]) -> bool:
-    """Whether a reward is the verdict itself, step by step: its curve would be drawn twice."""
+    """True if a reward equals the verdict at every step: its curve would be drawn twice."""
     lines = [line for run in runs for line in run.steps if "verdict/mean" in line]
     return bool(lines) and all(line.get(f"rewards/{name}/mean") == line["verdict/mean"] for line in lines)
 
@@ -154,7 +156,7 @@ def _line(run: RunData, key: str) -> Mapping[str, Any]:
 
 
 def _held_out(runs: Sequence[RunData]) -> Iterator[Mapping[str, Any]]:
-    """The evaluations of each run as points with their standard errors."""
+    """Return the evaluations of each run as points with their standard errors."""
     for at, run in enumerate(runs):
         last = run.steps[-1]["step"] if run.steps else 0
         for step, evaluation in ((0, run.before), (last, run.after)):

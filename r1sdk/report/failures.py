@@ -1,4 +1,4 @@
-"""Rollouts in, what went wrong with them out: counted by kind, at the beginning of the training and at its end."""
+"""Count the failures of rollouts by kind, in the first and in the last part of the training."""
 
 import re
 from collections import Counter
@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-PART = 0.2  # of the training at either end
-KINDS = 10  # that a page lists; the rest is summed up
-RARE = 0.001  # of the completions, at either end
-LONGEST = 90  # characters of a kind
+PART = 0.2  # share of the training's steps in either part
+KINDS = 10  # rows of the table; the remaining kinds are summed up
+RARE = 0.001  # share of completions below which a kind is not listed
+LONGEST = 90  # characters of a kind's name
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*(?:/\d+)?")
@@ -25,7 +25,7 @@ class Shares:
 
 @dataclass
 class Failures:
-    """Counts the failures of a run that came to step `last`."""
+    """Counter of the failures of a run that reached step `last`."""
 
     last: int
     _counts: tuple[Counter[str], Counter[str]] = field(default_factory=lambda: (Counter(), Counter()))
@@ -43,7 +43,7 @@ class Failures:
                     self._counts[part][kind] += 1
 
     def found(self) -> Mapping[str, Shares]:
-        """Every kind, most frequent first."""
+        """Return every kind with its shares, most frequent first."""
         first, last = self._counts
         ranked = sorted(first | last, key=lambda kind: (-max(first[kind], last[kind]), kind))
         seen = [max(1, count) for count in self._seen]
@@ -51,7 +51,7 @@ class Failures:
 
 
 def failure_table(runs: Sequence[Mapping[str, Shares]]) -> Mapping[str, Sequence[Shares]]:
-    """The most frequent kinds of all runs, with the shares of each run; what is rare, and what is beyond them, in one row."""
+    """Return the most frequent kinds of all runs with each run's shares. Rare and remaining kinds are summed in one row."""
     most = {kind: max(max(s.first, s.last) for run in runs if (s := run.get(kind))) for run in runs for kind in run}
     ranked = sorted(most, key=lambda kind: (-most[kind], kind))
     shown = [kind for kind in ranked if most[kind] >= RARE][:KINDS]
@@ -64,7 +64,7 @@ def failure_table(runs: Sequence[Mapping[str, Shares]]) -> Mapping[str, Sequence
 
 
 def failure_kind(line: Mapping[str, Any]) -> str | None:
-    """What is wrong with a rollout, without its particulars, so that like failures count as one; None where it is right."""
+    """Return a rollout's kind of failure, without details, so that similar failures count as one; None if it is correct."""
     verdict = line.get("verdict")
     if not isinstance(verdict, Mapping):
         return None
@@ -74,14 +74,14 @@ def failure_kind(line: Mapping[str, Any]) -> str | None:
     kind = _plain(str(verdict.get("reason") or ""))
     completion = line.get("completion")
     if status == "ok" and isinstance(completion, Mapping) and completion.get("finish") == "length":
-        kind = "cut by the token limit"
+        kind = "truncated by the token limit"
     if not kind:
-        kind = "partly right" if isinstance(value, float) and value > 0 else "wrong"
+        kind = "partly correct" if isinstance(value, float) and value > 0 else "wrong"
     return kind if status == "ok" else f"{status}: {kind}" if kind != "wrong" else str(status)
 
 
 def _plain(reason: str) -> str:
-    """A reason without its numbers and quotations."""
+    """Return a reason without its numbers and quotations."""
     reason = reason[:400].partition("\n")[0]
     plain = _NUMBER.sub("N", _QUOTED.sub("…", reason)).strip()
     return plain if len(plain) <= LONGEST else plain[:LONGEST] + "…"

@@ -1,4 +1,4 @@
-"""Runs in, the tables of a page out: held-out figures with their uncertainty, rewards' health, what the recipes differ in."""
+"""Tables of a page: held-out figures with their uncertainty, the health of rewards, and the differences between recipes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from .collect_run import RunData
 from .curves import mean, reward_names
 
 ACCURACY = "accuracy"
-LAST = 10  # steps that the state at the end is read from
+LAST = 10  # steps averaged at either end of the training
 
 
 @dataclass(frozen=True, slots=True)
 class FigureRow:
-    """A held-out figure of one run before and after training."""
+    """A held-out figure of one run, before and after training."""
 
     run: int
     label: str
@@ -26,7 +26,7 @@ class FigureRow:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """One reward of one run over its last steps; None: not measured."""
+    """The health of one reward in one run, over its last steps. None: not measured."""
 
     run: int
     reward: str
@@ -43,7 +43,7 @@ class Health:
 
 
 def held_out_rows(runs: Sequence[RunData]) -> Sequence[FigureRow]:
-    """Accuracy first, for every run; pass@k, maj@k and categories where there are any; rewards, but for what is the accuracy."""
+    """Return accuracy for every run first, then pass@k, maj@k and categories if any, then rewards that differ from accuracy."""
     rows = [_row(at, run, ACCURACY, ("accuracy",)) for at, run in enumerate(runs)]
     evaluations = [e for run in runs for e in (run.before, run.after) if e]
     names = dict.fromkeys(name for e in evaluations for name in e.get("rewards", {}))
@@ -59,8 +59,8 @@ def held_out_rows(runs: Sequence[RunData]) -> Sequence[FigureRow]:
         (k, v) for e in evaluations for k, by in e.get("categories", {}).items() for v in by
     ):
         rows += [_row(at, run, f"{key} {value}", ("categories", key, value)) for at, run in enumerate(runs)]
-    told = [name for name in names if any(e["rewards"].get(name) != e["accuracy"] for e in evaluations)]
-    rows += [_row(at, run, f"reward {name}", ("rewards", name)) for name in told for at, run in enumerate(runs)]
+    other = [name for name in names if any(e["rewards"].get(name) != e["accuracy"] for e in evaluations)]
+    rows += [_row(at, run, f"reward {name}", ("rewards", name)) for name in other for at, run in enumerate(runs)]
     return [row for row in rows if row.before or row.after]
 
 
@@ -72,7 +72,7 @@ def _row(at: int, run: RunData, label: str, path: Sequence[str]) -> FigureRow:
         flips, samples = run.flips, (run.after or {}).get("samples")
         n = after.get("n") or 0
         if label == ACCURACY and flips and samples == 1 and n == flips.gained + flips.lost + flips.kept + flips.missed:
-            # The same tasks before and after: the error of paired differences.
+            # The same tasks were attempted before and after, so this is the error of paired differences.
             error = math.sqrt(max(0.0, (flips.gained + flips.lost) / n - change**2) / n)
         elif before.get("stderr") is not None and after.get("stderr") is not None:
             error = math.hypot(before["stderr"], after["stderr"])
@@ -87,7 +87,7 @@ def _at(evaluation: Mapping[str, Any] | None, path: Sequence[str]) -> Mapping[st
 
 
 def health(runs: Sequence[RunData]) -> Sequence[Health]:
-    """Every reward of every run."""
+    """Return the health of every reward of every run."""
     found = []
     for name in reward_names(runs):
         for at, run in enumerate(runs):
@@ -95,8 +95,8 @@ def health(runs: Sequence[RunData]) -> Sequence[Health]:
             if mean(run.steps, f"{key}/mean") is None:
                 continue
             measured = {
-                what: mean(last, f"{key}/{source}")
-                for what, source in (
+                field: mean(last, f"{key}/{source}")
+                for field, source in (
                     *(("spread_share", "spread_share"), ("correlation", "verdict_correlation"), ("none", "none")),
                     *(("timeout", "timeout"), ("error", "error"), ("ms_median", "ms_median"), ("ms_p99", "ms_p99")),
                 )
@@ -107,27 +107,27 @@ def health(runs: Sequence[RunData]) -> Sequence[Health]:
 
 
 def differences(runs: Sequence[RunData]) -> Mapping[str, Sequence[str]]:
-    """The recipe keys in which runs differ, with the value of each run; empty for a single one."""
+    """Return the recipe keys in which runs differ, with each run's value; empty for a single run."""
     keys = dict.fromkeys(key for run in runs for key in run.settings if key != "output_dir")
     table = {key: [_plain(run.settings.get(key)) for run in runs] for key in keys}
     return {key: values for key, values in table.items() if len(set(values)) > 1}
 
 
 def estimate(value: Mapping[str, Any] | None) -> str:
-    """`0.658 ± 0.021`."""
+    """Return an estimate as `0.658 ± 0.021`, or a dash."""
     if not value or value.get("mean") is None:
         return "–"
-    spread = f" ± {value['stderr']:.3f}" if value.get("stderr") is not None else ""
-    return f"{value['mean']:.3f}{spread}"
+    error = f" ± {value['stderr']:.3f}" if value.get("stderr") is not None else ""
+    return f"{value['mean']:.3f}{error}"
 
 
 def share(value: float | None, digits: int = 1) -> str:
-    """`12.5 %`; a dash for None."""
+    """Return a share as `12.5 %`, or a dash for None."""
     return "–" if value is None else f"{100 * value:.{digits}f} %"
 
 
 def clock(seconds: float | None) -> str:
-    """`5 min 24 s`, `3 h 12 min`; a dash for None."""
+    """Return a duration as `5 min 24 s` or `3 h 12 min`, or a dash for None."""
     if seconds is None:
         return "–"
     minutes, rest = divmod(round(seconds), 60)

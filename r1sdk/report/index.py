@@ -1,20 +1,17 @@
-"""Files of rollouts in, one small row per rollout out; a rollout itself is read again when it is looked at."""
+"""Index files of rollouts: one small row per rollout in memory; the rollout itself is read again on demand."""
 
+import gc
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
-
-try:
-    import msgspec
-except ImportError:
-    raise R1Error("reading so many rollouts needs msgspec: pip install 'r1sdk[view]'") from None
-
 from ..storage import jsonl
 from ..storage.row_checks import rollout_fault
 from ..storage.run_folder import RunFolder
@@ -23,43 +20,13 @@ BEFORE, TRAINING, DURING, AFTER = "before", "training", "during", "after"
 _SHOWN = 80  # characters of an answer that a row keeps
 
 
-class _Task(msgspec.Struct, gc=False):
-    id: str | None = None
+@dataclass(frozen=True, slots=True)
+class RolloutRow:
+    """One line of a list of rollouts, with the values that filters test."""
 
-
-class _Completion(msgspec.Struct, gc=False):
-    tokens: int | None = None
-    finish: str | None = None
-
-
-class _Verdict(msgspec.Struct, gc=False):
-    value: float | None = None
-    status: str | None = None
-    extracted: str | None = None
-
-
-class _Line(msgspec.Struct, gc=False):
-    """What a row needs of a line that `rollout_line` wrote; the texts are skipped, not made."""
-
-    task: _Task
-    completion: _Completion
-    step: int | None = None
-    verdict: _Verdict | None = None
-    rewards: dict[str, float | None] = {}
-    total: float | None = None
-    dropped: str | None = None
-
-
-_DECODER = msgspec.json.Decoder(_Line)
-_UNJUDGED = _Verdict()
-
-
-class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would walk through all of them again and again
-    """What a list of rollouts shows and a filter reads."""
-
-    order: tuple[float, int, int]  # of the training: its moment, its source, its place there
+    order: tuple[float, int, int]  # order of training: step, number of the source, offset in it
     moment: str  # before, training, during, after
-    step: int | None  # None where the file does not say
+    step: int | None  # None if the file does not record it
     task: str
     value: float | None
     status: str
@@ -67,10 +34,10 @@ class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would 
     total: float | None
     rewards: Mapping[str, float | None]
     tokens: int
-    cut: bool
+    truncated: bool  # by the token limit
     source: int
     offset: int  # bytes
-    dropped: bool = False  # of a group that was not trained on
+    dropped: bool = False  # in a group that dynamic sampling replaced
 
     @property
     def when(self) -> str:
@@ -82,13 +49,13 @@ class RolloutRow(msgspec.Struct, frozen=True, gc=False):  # the collector would 
 
     @property
     def group(self) -> tuple[str, int | None, str]:
-        """What the completions of one prompt at one moment have in common."""
+        """The key that the completions of one prompt at one step share."""
         return self.moment, self.step, self.task
 
 
 @dataclass
 class RolloutFile:
-    """One file, read as far as it goes."""
+    """One file, and how far it has been read."""
 
     file: Path
     moment: str
@@ -97,16 +64,17 @@ class RolloutFile:
 
 @dataclass
 class RolloutIndex:
-    """The rows of some files, in the order in which they were read. `refresh` reads what is new."""
+    """The rows of some files, in the order in which they were read. `refresh` reads new lines."""
 
     sources: Sequence[RolloutFile]
     rows: list[RolloutRow] = field(default_factory=list)
-    unreadable: int = 0  # lines that are no rollout
+    unreadable: int = 0  # lines that are not rollouts
     _unreadable_in: Counter[Path] = field(default_factory=Counter)
 
     @classmethod
     def open(cls, path: Path) -> "RolloutIndex":
-        """Of a run folder, or of a JSON lines file that r1 eval or r1 generate wrote. Raises: R1Error."""
+        """Open a run folder, or a JSON lines file that r1 eval or r1 generate wrote. Raises: R1Error."""
+        _decoder()
         if path.is_file():
             return cls([RolloutFile(path, TRAINING)])
         folder = RunFolder.open(path)
@@ -120,9 +88,9 @@ class RolloutIndex:
         )
 
     def refresh(self, limit: int | None = None) -> bool:
-        """Read on, at most `limit` rows. Returns whether there is anything new; a file that became shorter begins anew."""
+        """Read new lines, up to `limit` rows. Returns True if there are new rows. If a file has shrunk, all is read again."""
         if any(source.read > _size(source.file) for source in self.sources):
-            self.rows.clear()  # rewound by a resume
+            self.rows.clear()  # a resume has rewound the file
             self.unreadable = 0
             self._unreadable_in.clear()
             for source in self.sources:
@@ -141,23 +109,24 @@ class RolloutIndex:
 
     @property
     def behind(self) -> int:
-        """Bytes that are there and have not been read."""
+        """The number of bytes that have not been read yet."""
         return sum(max(0, _size(source.file) - source.read) for source in self.sources)
 
     def _read(self, at: int, source: RolloutFile, limit: int | None) -> None:
-        for line in jsonl.lines(source.file, source.read):
-            if limit is not None and len(self.rows) >= limit:
-                return
-            row = _row(line, at, source)
-            source.read = line.offset + line.size
-            if row is None:
-                self.unreadable += bool(line.data.strip())
-                self._unreadable_in[source.file] += bool(line.data.strip())
-            else:
-                self.rows.append(row)
+        with _without_garbage_collection():
+            for line in jsonl.lines(source.file, source.read):
+                if limit is not None and len(self.rows) >= limit:
+                    return
+                row = _row(line, at, source)
+                source.read = line.offset + line.size
+                if row is not None:
+                    self.rows.append(row)
+                elif line.data.strip():
+                    self.unreadable += 1
+                    self._unreadable_in[source.file] += 1
 
     def read(self, row: RolloutRow) -> dict[str, Any]:
-        """Return the rollout of a row. Raises: R1Error where the file has changed under it."""
+        """Read the rollout of a row. Raises: R1Error if the file has changed since it was indexed."""
         file = self.sources[row.source].file
         try:
             line = next(jsonl.lines(file, row.offset))
@@ -169,27 +138,80 @@ class RolloutIndex:
 _SPACE = re.compile(r"\s+")
 
 
-def _row(read: jsonl.Line, at: int, source: RolloutFile) -> RolloutRow | None:
+@cache
+def _decoder() -> Callable[[bytes], Any]:
+    """Return a decoder for the parts of a line that a row needs. It returns None for a line that is not a rollout.
+
+    Raises: R1Error without msgspec.
+    """
     try:
-        line = _DECODER.decode(read.data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        try:  # half a character, which Python's reader takes and others do not
-            line = msgspec.convert(jsonl.parse(read.data), _Line)
-        except (msgspec.ValidationError, ValueError):
-            return None
-    verdict, moment = line.verdict or _UNJUDGED, source.moment
+        import msgspec
+    except ImportError:
+        raise R1Error("the list of rollouts needs msgspec: pip install 'r1sdk[view]'") from None
+
+    task = msgspec.defstruct("Task", [("id", str | None, None)], gc=False)
+    completion = msgspec.defstruct("Completion", [("tokens", int | None, None), ("finish", str | None, None)], gc=False)
+    verdict = msgspec.defstruct(
+        "Judgement",
+        [("value", float | None, None), ("status", str | None, None), ("extracted", str | None, None)],
+        gc=False,
+    )
+    line = msgspec.defstruct(  # the decoder skips the texts of a rollout
+        "Line",
+        [
+            ("task", task),
+            ("completion", completion),
+            ("step", int | None, None),
+            ("verdict", verdict | None, None),
+            ("rewards", dict[str, float | None], msgspec.field(default_factory=dict)),
+            ("total", float | None, None),
+            ("dropped", str | None, None),
+        ],
+        gc=False,
+    )
+    decode = msgspec.json.Decoder(line).decode
+
+    def decoded(text: bytes) -> Any:
+        try:
+            return decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            try:  # a lone surrogate, which Python's reader accepts and others do not
+                return msgspec.convert(jsonl.parse(text), line)
+            except (msgspec.ValidationError, ValueError):
+                return None
+
+    return decoded
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Disable the garbage collector, which would walk through all rows again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _row(read: jsonl.Line, at: int, source: RolloutFile) -> RolloutRow | None:
+    line = _decoder()(read.data)
+    if line is None:
+        return None
+    verdict, moment = line.verdict, source.moment
     return RolloutRow(
         order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, read.offset),
         moment=moment,
         step=line.step,
         task=line.task.id or "",
-        value=verdict.value,
-        status=verdict.status or "",
-        answer=_SPACE.sub(" ", (verdict.extracted or "")[:_SHOWN]),
+        value=None if verdict is None else verdict.value,
+        status="" if verdict is None else verdict.status or "",
+        answer=_SPACE.sub(" ", ((verdict and verdict.extracted) or "")[:_SHOWN]),
         total=line.total,
         rewards=line.rewards,
         tokens=line.completion.tokens or 0,
-        cut=line.completion.finish == "length",
+        truncated=line.completion.finish == "length",
         source=at,
         offset=read.offset,
         dropped=line.dropped is not None,

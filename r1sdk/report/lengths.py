@@ -1,4 +1,4 @@
-"""Rollouts in, how long they are out: right and wrong ones, at the beginning of the training and at its end."""
+"""Collect the lengths of correct and wrong completions, in the first and in the last part of the training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ BARS = 24
 
 @dataclass
 class Lengths:
-    """Collects the lengths, in tokens, of the completions of a run that came to step `last`."""
+    """Collector of the completion lengths, in tokens, of a run that reached step `last`."""
 
     last: int
     first_right: list[int] = field(default_factory=list)
@@ -20,7 +20,7 @@ class Lengths:
     last_wrong: list[int] = field(default_factory=list)
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """Take in one line of rollouts.jsonl."""
+        """Add one line of rollouts.jsonl."""
         completion, verdict, step = line.get("completion"), line.get("verdict"), line.get("step", 0)
         if not isinstance(completion, Mapping):
             return
@@ -33,7 +33,7 @@ class Lengths:
             (self.last_right if right else self.last_wrong).append(tokens)
 
     def histogram(self) -> Mapping[str, Sequence[float]]:
-        """`edges` (the middle of each bar, tokens) and the share of completions in each bar, for the four kinds."""
+        """Return `edges` (the middle of each bar, in tokens) and the share of completions per bar, for each of the four lists."""
         kinds = {
             "first_right": self.first_right,
             "first_wrong": self.first_wrong,

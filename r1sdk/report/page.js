@@ -61,8 +61,8 @@
           box.replaceChildren(element("b", "", label(u.data[0][at])));
           let any = false;
           for (const s of u.series) {
-            if (!s.told || !s.show) continue;
-            const value = s.told(at);
+            if (!s.valueAt || !s.show) continue;
+            const value = s.valueAt(at);
             if (value == null) continue;
             any = true;
             const row = element("div");
@@ -110,7 +110,7 @@
     };
   }
 
-  // Evaluations: a dot with one standard error either way.
+  // Evaluations: a dot with one standard error in each direction.
   function heldOut(chart) {
     return {
       hooks: {
@@ -153,7 +153,7 @@
     let made;
     new ResizeObserver(() => {
       const size = { width: plot.clientWidth, height: plot.clientHeight };
-      if (!size.width) return; // in a part of the page that is closed
+      if (!size.width) return; // inside a closed part of the page
       if (made) made.setSize(size);
       else plots.push((made = make(size)));
     }).observe(plot);
@@ -168,9 +168,9 @@
   }
 
   function draw(parent, chart) {
-    const faint = chart.lines.length <= 3; // more would be a thicket
+    const faint = chart.lines.length <= 3; // more lines would be unreadable
     const tables = chart.lines.map((line) => [
-      line.x, faint ? line.y : line.y.map(() => null), chart.form === "small" ? line.y : smooth(line.y), // a schedule is as it is
+      line.x, faint ? line.y : line.y.map(() => null), chart.form === "small" ? line.y : smooth(line.y), // a schedule is not smoothed
     ]);
     const points = chart.points || [];
     if (points.length) {
@@ -184,7 +184,7 @@
       const tone = () => runColor(line.run);
       const shared = { spanGaps: true, run: line.run, points: { show: line.x.length < 3, size: 5 } };
       series.push({ ...shared, stroke: () => alpha(tone(), 0.28), width: 1 });
-      series.push({ ...shared, label: data.runs[line.run], stroke: tone, width: 2, tone, told: (at) => raw.get(joined[0][at]) });
+      series.push({ ...shared, label: data.runs[line.run], stroke: tone, width: 2, tone, valueAt: (at) => raw.get(joined[0][at]) });
     });
     while (series.length < joined.length) series.push({ show: false });
     const options = {
@@ -204,8 +204,8 @@
       const high = Math.max(...["first", "last"].flatMap((p) => counts[p + "_right"].map((v, i) => v + counts[p + "_wrong"][i])));
       const chart = { form: "share", floor: true };
       const paths = uPlot.paths.bars({ size: [0.92, 60], align: 0 });
-      const bar = (label, name, values, told) => ({
-        label, paths, told: (at) => told[at], tone: () => color(name), points: { show: false },
+      const bar = (label, name, values, valueAt) => ({
+        label, paths, valueAt: (at) => valueAt[at], tone: () => color(name), points: { show: false },
         fill: () => color(name), stroke: () => color(name), width: 0,
       });
       const options = {
@@ -216,7 +216,7 @@
         plugins: [tip(chart, (x) => "about " + Math.round(x) + " tokens")],
       };
       const name = single ? title : data.runs[run] + ": " + title.toLowerCase();
-      const plot = frame(parent, name, "Share by tokens: right green, wrong red", "");
+      const plot = frame(parent, name, "Share of completions by length in tokens: correct green, wrong red", "");
       place(plot, (size) => new uPlot({ ...options, ...size }, [counts.edges, whole, right], plot));
     }
   }

@@ -1,4 +1,4 @@
-"""Runs in, one self-contained HTML page out: no network, no script but its own, whatever a model wrote."""
+"""Render runs as one self-contained HTML page. It loads nothing from a network and runs no script but its own."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import R1Error
 from ..storage.atomic import replace_file
 from ..storage.run_folder import RunFolder
-from .collect_run import RunData, age, gather, names
+from .collect_run import RunData, age, collect_run, short_names
 from .curves import charts
 from .failures import failure_table
 from .figures import clock, differences, estimate, health, held_out_rows, share
@@ -31,8 +31,8 @@ def write_report(runs: Sequence[Path], out: Path | None = None, warn: Callable[[
     Raises: R1Error where a folder is no run, or the extra `report` is not installed.
     """
     folders = [RunFolder.open(path) for path in runs]
-    short = names([folder.path for folder in folders])
-    found = [gather(folder, name) for folder, name in zip(folders, short, strict=True)]
+    short = short_names([folder.path for folder in folders])
+    found = [collect_run(folder, name) for folder, name in zip(folders, short, strict=True)]
     for fault in [fault for run in found for fault in run.faults]:
         if warn is not None:
             warn(fault)
@@ -47,26 +47,26 @@ def write_report(runs: Sequence[Path], out: Path | None = None, warn: Callable[[
 
 
 def leave_report(folder: RunFolder) -> None:
-    """At the end of a run: its page in its folder. Whatever goes wrong with it is printed, and the run stays what it is."""
-    (folder.path / PAGE).unlink(missing_ok=True)  # of the run before it was resumed
+    """Write the page into a run's folder at its end. A failure is printed and does not change the outcome of the run."""
+    (folder.path / PAGE).unlink(missing_ok=True)  # the page from before a resume
     try:
         write_report([folder.path], warn=lambda fault: print(f"warning: {fault}", flush=True))
     except R1Error as error:
         print(f"no report: {error}", flush=True)
-    except Exception:  # noqa: BLE001 - a trained model must not be called a failure for its page
+    except Exception:  # noqa: BLE001 - a failing page must not turn a trained model into a failed run
         print(f"no report, and this is a bug:\n{traceback.format_exc()}", flush=True)
 
 
 def render(runs: Sequence[RunData]) -> str:
-    """The page as text. Raises: R1Error where the extra `report` is not installed."""
+    """Return the page as text. Raises: R1Error if the extra `report` is not installed."""
     try:
         from jinja2 import ChainableUndefined, Environment, FileSystemLoader
     except ImportError:
-        raise R1Error("a report needs jinja2: pip install 'r1sdk[report]'") from None
+        raise R1Error("the report needs jinja2: pip install 'r1sdk[report]'") from None
     environment = Environment(
         loader=FileSystemLoader(_HERE),
-        autoescape=True,  # a completion may hold anything
-        undefined=ChainableUndefined,  # a manifest of another version may lack a key
+        autoescape=True,  # a completion may contain anything
+        undefined=ChainableUndefined,  # a manifest from another version may lack a key
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -100,12 +100,12 @@ def _asset(name: str) -> str:
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    """JSON that cannot end the element that it stands in."""
+    """Return JSON that cannot close the element it stands in."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _policy(scripts: Sequence[str]) -> str:
-    """What the browser holds the page to: nothing is fetched, and no script runs but these."""
+    """Return the content security policy: the browser fetches nothing and runs only these scripts."""
     hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
     allowed = " ".join(f"'sha256-{found}'" for found in hashes)
     return f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}; base-uri 'none'; form-action 'none'"

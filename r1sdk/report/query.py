@@ -1,15 +1,15 @@
-"""A line of text in, a filter of rollouts out: `step:10-20 verdict:wrong reward<0.5 tokens>200 "target 24"`.
+"""Parse a filter of rollouts, such as `step:10-20 verdict:wrong reward<0.5 tokens>200 "target 24"`.
 
-    step:12  step:10-20  step:before  step:after  step:held-out      when it was made
-    verdict:right  verdict:wrong  verdict:partly  verdict:none       what the environment said
+    step:12  step:10-20  step:before  step:after  step:held-out      the step it was generated at
+    verdict:right  verdict:wrong  verdict:partly  verdict:none       the environment's verdict
     status:timeout                                                   ok, timeout, unverifiable, error
     reward>1.2  reward.format<1                                      the weighted total, or one reward
-    tokens>200  tokens:50-100  cut:yes                               how long, and whether the token limit cut it
-    dropped:yes                                                      of a group that dynamic sampling replaced
+    tokens>200  tokens:50-100  cut:yes                               its length; truncated by the token limit
+    dropped:yes                                                      in a group that dynamic sampling replaced
     task:train/44                                                    a part of the task's id
-    word  "two words"  -word                                         in the prompt or the completion, or not there
+    word  "two words"  -word                                         in the prompt or completion; with -, in neither
 
-Everything that is named must hold.
+A rollout must match every term.
 """
 
 import operator
@@ -21,7 +21,10 @@ from typing import Any
 
 from ..errors import R1Error, nearest
 from .index import AFTER, BEFORE, DURING, RolloutRow
-from .reply_view import content
+from .reply_view import message_text
+
+FILTERS = __doc__ or ""
+"""Help text on the filter language, for users."""
 
 Test = Callable[[RolloutRow], bool]
 
@@ -48,33 +51,33 @@ _KEYS = ("step", "verdict", "status", "reward", "tokens", "cut", "dropped", "tas
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Tests of a row, and words that need the rollout itself."""
+    """A parsed filter: tests of a row, and words that need the text of the rollout."""
 
     tests: Sequence[Test] = ()
-    words: Sequence[str] = ()  # lower case, all there
-    absent: Sequence[str] = ()  # lower case, none there
+    words: Sequence[str] = ()  # lower case; all must occur
+    absent: Sequence[str] = ()  # lower case; none may occur
 
     @property
     def reads_text(self) -> bool:
         return bool(self.words or self.absent)
 
-    def row(self, row: RolloutRow) -> bool:
-        """Whether everything but the words holds."""
+    def matches_row(self, row: RolloutRow) -> bool:
+        """True if the row passes every test. Words are not tested here."""
         return all(test(row) for test in self.tests)
 
-    def text(self, line: Mapping[str, Any]) -> bool:
-        """Whether the words hold of a rollout."""
+    def matches_text(self, line: Mapping[str, Any]) -> bool:
+        """True if the text of a rollout passes the words."""
         messages = [*(line.get("task") or {}).get("prompt", []), *(line.get("completion") or {}).get("messages", [])]
-        whole = "\n".join(map(content, messages)).lower()
-        return all(word in whole for word in self.words) and not any(word in whole for word in self.absent)
+        text = "\n".join(map(message_text, messages)).lower()
+        return all(word in text for word in self.words) and not any(word in text for word in self.absent)
 
 
 def parse(text: str) -> Query:
-    """The filter that `text` asks for. Raises: R1Error naming every term that cannot be read."""
+    """Parse `text` into a filter. Raises: R1Error, naming every term that cannot be parsed."""
     try:
         terms = shlex.split(text)
     except ValueError:
-        raise R1Error("a quotation is not closed") from None
+        raise R1Error("a quotation mark is not closed") from None
     tests: list[Test] = []
     words: list[str] = []
     absent: list[str] = []
@@ -96,24 +99,25 @@ def parse(text: str) -> Query:
 def _test(key: str, part: str | None, sign: str, value: str) -> Test:
     if key not in _KEYS:
         raise R1Error(
-            f"no filter {key!r}{nearest(key, _KEYS)}; there are {', '.join(_KEYS)}; quote a text that has a {sign!r}"
+            f"no filter {key!r}{nearest(key, _KEYS)}; available: {', '.join(_KEYS)}; quote a text that contains {sign!r}"
         )
     if part is not None and key != "reward":
-        raise R1Error(f"{key} has no parts: reward.NAME has")
+        raise R1Error(f"{key} takes no name after a dot; only reward.NAME does")
     if key == "verdict":
         right = _one_of("verdict", value, tuple(_VERDICTS))
-        return _negated(sign, lambda row: _VERDICTS[right](row.value))
+        return _with_sign(sign, lambda row: _VERDICTS[right](row.value))
     if key == "status":
         status = _one_of("status", value, _STATUSES)
-        return _negated(sign, lambda row: row.status == status)
+        return _with_sign(sign, lambda row: row.status == status)
     if key in ("cut", "dropped"):
         claim = _one_of(key, value, ("yes", "no")) == "yes"
-        return _negated(sign, lambda row: getattr(row, key) == claim)
+        name = "truncated" if key == "cut" else key
+        return _with_sign(sign, lambda row: getattr(row, name) == claim)
     if key == "task":
-        return _negated(sign, lambda row: value in row.task)
+        return _with_sign(sign, lambda row: value in row.task)
     if key == "step" and value in (BEFORE, AFTER, "held-out"):
         moments = (BEFORE, DURING, AFTER) if value == "held-out" else (value,)
-        return _negated(sign, lambda row: row.moment in moments)
+        return _with_sign(sign, lambda row: row.moment in moments)
     read: Mapping[str, Callable[[RolloutRow], float | None]] = {
         "step": lambda row: None if row.moment in (BEFORE, AFTER) else row.step,
         "tokens": lambda row: row.tokens,
@@ -130,18 +134,18 @@ def _numeric(key: str, read: Callable[[RolloutRow], float | None], sign: str, va
             return lambda row: (found := read(row)) is not None and low <= found <= high
         number = float(value)
     except ValueError:
-        raise R1Error(f"{key}{sign}{value}: {value!r} is no number") from None
+        raise R1Error(f"{key}{sign}{value}: {value!r} is not a number") from None
     compare = _COMPARE[sign]
     return lambda row: (found := read(row)) is not None and bool(compare(found, number))
 
 
-def _negated(sign: str, test: Test) -> Test:
+def _with_sign(sign: str, test: Test) -> Test:
     if sign not in (":", "=", "!="):
-        raise R1Error(f"{sign!r} is for numbers: use ':' or '!='")
+        raise R1Error(f"{sign!r} works only for numbers: use ':' or '!='")
     return (lambda row: not test(row)) if sign == "!=" else test
 
 
 def _one_of(key: str, value: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
-        raise R1Error(f"{key}:{value}{nearest(value, allowed)}: there are {', '.join(allowed)}")
+        raise R1Error(f"{key}:{value}{nearest(value, allowed)}: available: {', '.join(allowed)}")
     return value

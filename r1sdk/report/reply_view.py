@@ -1,22 +1,24 @@
-"""A reply in, its parts out, for a reader: what was thought, what was answered, what stands around it.
+"""Split a reply for display into its think part, its answer and the text around them.
 
-Unlike `parse_reply`, which says whether the format is kept, this takes any text apart: nothing of it is lost.
+Unlike `parse_reply`, which checks the format, this accepts any text and loses none of it.
 """
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-Kind = Literal["think", "answer", "other", "told"]  # told: what the environment or a tool of its said
+Kind = Literal["think", "answer", "other", "environment"]  # environment: also one of its tools
 
 
 class ReplyPart(NamedTuple):
+    """A part of a reply."""
+
     kind: Kind
     text: str  # without its tags, stripped
     closed: bool = True  # False: the text ended inside it
 
 
-def parts(text: str) -> Sequence[ReplyPart]:
-    """The think part (up to the last `</think>`, or to the end where it is never closed), then answers and the rest."""
+def split_reply(text: str) -> Sequence[ReplyPart]:
+    """Return the think part (up to the last `</think>`, or to the end if it is never closed), then answers and the rest."""
     found: list[ReplyPart] = []
     before, closed, rest = text.rpartition("</think>")
     if closed:
@@ -24,33 +26,33 @@ def parts(text: str) -> Sequence[ReplyPart]:
         found += [ReplyPart("other", outside.strip()), ReplyPart("think", inside.strip())]
     elif "<think>" in text:
         outside, _, inside = text.partition("<think>")
-        return _kept([ReplyPart("other", outside.strip()), ReplyPart("think", inside.strip(), closed=False)])
+        return _without_empty([ReplyPart("other", outside.strip()), ReplyPart("think", inside.strip(), closed=False)])
     while "<answer>" in rest:
         outside, _, rest = rest.partition("<answer>")
         answer, ended, rest = rest.partition("</answer>")
         found += [ReplyPart("other", outside.strip()), ReplyPart("answer", answer.strip(), bool(ended))]
-    return _kept([*found, ReplyPart("other", rest.strip())])
+    return _without_empty([*found, ReplyPart("other", rest.strip())])
 
 
-def _kept(found: Sequence[ReplyPart]) -> Sequence[ReplyPart]:
+def _without_empty(found: Sequence[ReplyPart]) -> Sequence[ReplyPart]:
     return [part for part in found if part.text or part.kind != "other"]
 
 
 def shortened(text: str, longest: int) -> str:
-    """At most about so many characters: the first and the last ones, with a line that says how many are between."""
+    """Shorten `text` to about `longest` characters: its start and its end, with a line that counts the rest."""
     if len(text) <= longest:
         return text
     half = longest // 2
     return f"{text[:half]}\n… {len(text) - 2 * half:,} characters left out …\n{text[-half:]}"
 
 
-def content(message: object) -> str:
-    """What one chat message says; calls of tools as their name and arguments."""
+def message_text(message: object) -> str:
+    """Return the text of one chat message; tool calls appear as name and arguments."""
     if not isinstance(message, dict):
         return ""
-    said = message.get("content")
-    if isinstance(said, list):  # parts, as of a model that sees
-        said = "\n".join(str(part.get("text", "")) for part in said if isinstance(part, dict))
+    text = message.get("content")
+    if isinstance(text, list):  # a list of parts, as in messages of a vision model
+        text = "\n".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
     calls = message.get("tool_calls") or []
-    told = [str(call.get("function", call)) if isinstance(call, dict) else str(call) for call in calls]
-    return "\n".join(filter(None, [str(said or ""), *told]))
+    described = [str(call.get("function", call)) if isinstance(call, dict) else str(call) for call in calls]
+    return "\n".join(filter(None, [str(text or ""), *described]))

@@ -1,4 +1,4 @@
-"""A run folder in, attempts at one task before, during and after the training out."""
+"""Choose sample attempts from a run folder: at one task before, during and after training."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,16 +8,16 @@ from typing import Any
 
 from ..storage.jsonl import Damage
 from ..storage.run_folder import RunFolder
-from .reply_view import ReplyPart, content, parts, shortened
+from .reply_view import ReplyPart, message_text, shortened, split_reply
 
 SHOWN = 6  # tasks
 LONGEST = 6000  # characters of one completion
-CANDIDATES = 64  # tasks to choose from where none was attempted during training
+CANDIDATES = 64  # tasks to choose from if none was attempted during training
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One completion with its verdict, ready to be shown."""
+    """One completion with its verdict, shortened for display."""
 
     when: str  # "before", "step 20", "after"
     task: str  # its id
@@ -29,13 +29,13 @@ class Attempt:
     total: float | None
     rewards: Mapping[str, float | None]
     tokens: int
-    cut: bool
-    turns: str = ""  # what happened between them, where there were several
+    truncated: bool  # by the token limit
+    turns: str = ""  # summary of an attempt of several turns
 
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """Held-out tasks by whether they were right before and after; a task with several samples by its first."""
+    """Held-out tasks by their correctness before and after. A task with several samples counts by its first."""
 
     gained: int = 0
     lost: int = 0
@@ -45,10 +45,10 @@ class Flips:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What the evaluations of a run kept."""
+    """Attempts saved by the evaluations of a run."""
 
     attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by task
-    flips: Flips | None = None  # None: not both evaluations were kept
+    flips: Flips | None = None  # None: at least one of the two evaluations was not saved
 
 
 def held_out(folder: RunFolder, damage: Damage) -> HeldOut:
@@ -69,7 +69,7 @@ def held_out(folder: RunFolder, damage: Damage) -> HeldOut:
         kept=sum(right_before[key] and right_after[key] for key in both),
         missed=sum(not right_before[key] and not right_after[key] for key in both),
     )
-    return HeldOut({key: found[key] for key in _varied(found)}, flips if both else None)
+    return HeldOut({key: found[key] for key in _choose_varied(found)}, flips if both else None)
 
 
 def training_attempts(folder: RunFolder, last: int, damage: Damage) -> Mapping[str, Sequence[Attempt]]:
@@ -88,72 +88,72 @@ def training_attempts(folder: RunFolder, last: int, damage: Damage) -> Mapping[s
 
 
 def attempt_of(line: Mapping[str, Any], when: str) -> Attempt:
-    """A line that `rollout_line` wrote, ready to be shown. What a model wrote is taken as text, whatever it is."""
+    """Convert a line that `rollout_line` wrote for display. Model-written text may be anything and is treated as plain text."""
     task, completion = line.get("task") or {}, line.get("completion") or {}
     verdict = line.get("verdict") or {}
     return Attempt(
         when=when,
         task=str(task.get("id") or ""),
-        prompt=shortened(asked(line), LONGEST),
-        parts=[ReplyPart(p.kind, shortened(p.text, LONGEST), p.closed) for p in said_parts(line)],
+        prompt=shortened(last_prompt(line), LONGEST),
+        parts=[ReplyPart(p.kind, shortened(p.text, LONGEST), p.closed) for p in reply_parts(line)],
         value=verdict.get("value"),
         status=str(verdict.get("status") or ""),
         reason=shortened(str(verdict.get("reason") or ""), 400),
         total=line.get("total"),
         rewards=line.get("rewards") or {},
         tokens=completion.get("tokens") or 0,
-        cut=completion.get("finish") == "length",
-        turns=between_turns(line),
+        truncated=completion.get("finish") == "length",
+        turns=session_summary(line),
     )
 
 
-def asked(line: Mapping[str, Any]) -> str:
-    """The last message of the prompt."""
+def last_prompt(line: Mapping[str, Any]) -> str:
+    """Return the last message of the prompt."""
     prompt = (line.get("task") or {}).get("prompt") or []
-    return content(prompt[-1]) if prompt else ""
+    return message_text(prompt[-1]) if prompt else ""
 
 
-def said(line: Mapping[str, Any]) -> str:
-    """What the model said; where it took several turns, each with who speaks."""
+def reply_text(line: Mapping[str, Any]) -> str:
+    """Return the model's reply; if it took several turns, each with its role."""
     messages = (line.get("completion") or {}).get("messages") or []
     if len(messages) == 1:
-        return content(messages[0])
-    return "\n\n".join(f"[{message.get('role', '?')}]\n{content(message)}" for message in messages)
+        return message_text(messages[0])
+    return "\n\n".join(f"[{message.get('role', '?')}]\n{message_text(message)}" for message in messages)
 
 
-def said_parts(line: Mapping[str, Any]) -> Sequence[ReplyPart]:
-    """What the model said, taken apart turn by turn, with what it was told between them."""
+def reply_parts(line: Mapping[str, Any]) -> Sequence[ReplyPart]:
+    """Return the model's reply split into parts, turn by turn, with the environment's messages between the turns."""
     messages = (line.get("completion") or {}).get("messages") or []
     found: list[ReplyPart] = []
     for message in messages:
         if message.get("role") == "assistant":
-            found += parts(content(message))
+            found += split_reply(message_text(message))
         else:
             who = " ".join(filter(None, [str(message.get("role", "?")), str(message.get("name") or "")]))
-            found.append(ReplyPart("told", f"{who}: {content(message)}"))
+            found.append(ReplyPart("environment", f"{who}: {message_text(message)}"))
     return found
 
 
 _ENDED = {"turns": "the limit on turns", "tokens": "the limit on tokens", "error": "an error: "}
 
 
-def between_turns(line: Mapping[str, Any]) -> str:
-    """`3 turns, 2 calls, 1 failed`; an empty text where there was a single turn."""
+def session_summary(line: Mapping[str, Any]) -> str:
+    """Return `3 turns, 2 calls, 1 failed`, or an empty text for a single turn."""
     session = line.get("session")
     if not isinstance(session, Mapping):
         return ""
     counts = [("turns", "turns"), ("calls", "calls"), ("failed", "failed"), ("timeouts", "timed out")]
     counts += [("malformed", "malformed"), ("refused", "not made")]
-    said = [f"{session[key]} {word}" for key, word in counts if session.get(key)]
+    facts = [f"{session[key]} {word}" for key, word in counts if session.get(key)]
     if session.get("ended") in _ENDED:
-        said.append(f"ended by {_ENDED[session['ended']]}{session.get('reason') or ''}")
-    return ", ".join(said)
+        facts.append(f"ended by {_ENDED[session['ended']]}{session.get('reason') or ''}")
+    return ", ".join(facts)
 
 
 def _first_attempts(
     lines: Iterable[Mapping[str, Any]], when: str, followed: set[str]
 ) -> tuple[dict[str, Attempt], dict[str, bool]]:
-    """The first attempt at each task that may be shown, and whether the first attempt at any task was right."""
+    """Return the first attempt at each task to display, and for every task if its first attempt was correct."""
     attempts: dict[str, Attempt] = {}
     right: dict[str, bool] = {}
     for line in lines:
@@ -166,8 +166,8 @@ def _first_attempts(
     return attempts, right
 
 
-def _varied(found: Mapping[str, Sequence[Attempt]]) -> list[str]:
-    """At most `SHOWN` tasks, one of each course (wrong then right, ...) in turn; those with the most moments first."""
+def _choose_varied(found: Mapping[str, Sequence[Attempt]]) -> list[str]:
+    """Return at most `SHOWN` tasks, alternating between outcomes (wrong then right, ...), most attempted tasks first."""
     courses: dict[tuple[bool, bool], list[str]] = {
         (False, True): [],
         (True, True): [],

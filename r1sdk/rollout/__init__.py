@@ -1,1 +1,1 @@
-"""Rollouts: models generate, environments and tools answer, turn by turn until an attempt ends."""
+"""Rollouts: the model generates, the environment and its tools answer, turn by turn until the attempt ends."""

@@ -1,6 +1,6 @@
-"""How a tokenizer writes a conversation: the prompt, and what stands between two turns of the model, as token ids.
+"""Write a conversation as a tokenizer's chat template does: the prompt, and the text between two turns, as token ids.
 
-The model's own turns are never written here: they stay as they were sampled.
+The model's own turns are never rendered again: their tokens stay as they were sampled.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _REPLIED = {"role": "assistant", "content": _MARK}
 
 
 class TurnWriter:
-    """Raises: R1Error where the chat template cannot go on after a reply."""
+    """A writer of prompts and turns for one tokenizer. Raises: R1Error if its chat template cannot continue after a reply."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
@@ -27,23 +27,23 @@ class TurnWriter:
         sentinel = "@answer@"
         if sentinel not in self._after_reply([{"role": "user", "content": sentinel}]):
             raise R1Error(
-                "the chat template of this model drops a turn of the user that comes after a reply: no sessions"
+                "the chat template of this model drops a user turn after a reply, so it cannot be used for sessions"
             )
 
     def prompt(self, messages: Sequence[Message]) -> tuple[list[int], str]:
-        """The ids of a prompt up to where the reply begins, and the `<think>` that the template has opened."""
+        """Return the ids of a prompt up to the start of the reply, and the `<think>` that the template has opened."""
         return self._ids(self._render(messages))
 
-    def between(self, messages: Sequence[Message]) -> tuple[list[int], str]:
-        """The ids from behind the token that ended a turn of the model up to where its next one begins, and as for `prompt`.
+    def between_turns(self, messages: Sequence[Message]) -> tuple[list[int], str]:
+        """Return the ids between two turns of the model, without the first one's end token, and the `<think>` as in `prompt`.
 
-        What the environment says cannot open or end a turn: special tokens in it are taken apart.
+        The environment's text cannot open or end a turn: special tokens in it are split by a space.
         """
-        chat = [{**message, "content": self._harmless(message["content"])} for message in as_chat(messages)]
+        chat = [{**message, "content": self._split_special_tokens(message["content"])} for message in as_chat(messages)]
         return self._ids(self._after_reply(chat))
 
     def read(self, ids: Sequence[int]) -> str:
-        """The words of a turn."""
+        """Return the text of a turn."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
     def _after_reply(self, messages: Sequence[Message]) -> str:
@@ -63,7 +63,7 @@ class TurnWriter:
     def _ids(self, text: str) -> tuple[list[int], str]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]), opened_think(text)
 
-    def _harmless(self, text: str) -> str:
+    def _split_special_tokens(self, text: str) -> str:
         for token in self._special:
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return text

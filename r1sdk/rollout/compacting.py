@@ -1,8 +1,8 @@
-"""`model.generate` that drops rows as they finish.
+"""`model.generate` that removes rows from the batch as they finish.
 
-transformers computes every row of a batch until the longest has ended; where lengths differ widely, most of that work is
-thrown away. Here a batch is generated a stretch of tokens at a time and the finished rows leave between stretches, with
-their share of the cache. Each row is sampled from the same distribution as before.
+transformers computes every row of a batch until the longest has ended. If lengths differ widely, most of that work is
+wasted. Here a batch is generated in stretches of tokens, and between stretches the finished rows leave the batch together
+with their part of the cache. Each row is sampled from the same distribution as before.
 """
 
 import copy
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-STRETCH = 32  # tokens between two looks at which rows are done
+STRETCH = 32  # tokens generated before finished rows are removed
 
 
 def generate(
@@ -20,7 +20,7 @@ def generate(
     attention_mask: Tensor,  # [B, P]
     generation_config: Any,
 ) -> Tensor:
-    """Prompts and completions, [B, P + T], padded on the right: what `type(model).generate` returns."""
+    """Return prompts and completions, [B, P + T], padded on the right, like `type(model).generate`."""
     from transformers import DynamicCache
 
     plain = type(model).generate
@@ -33,7 +33,7 @@ def generate(
     width, limit = input_ids.size(1), generation_config.max_new_tokens
     output = input_ids.new_full((input_ids.size(0), width + limit), generation_config.pad_token_id)
     output[:, :width] = input_ids
-    rows = torch.arange(input_ids.size(0), device=input_ids.device)  # of the output, still unfinished
+    rows = torch.arange(input_ids.size(0), device=input_ids.device)  # indices of the unfinished rows in the output
     done = 0
     while done < limit and len(rows):
         stretch.max_new_tokens = min(STRETCH, limit - done)
@@ -56,7 +56,7 @@ def generate(
 
 
 def _can_drop_rows(cache: Any) -> bool:
-    """Whether every layer keeps all its keys and values; a sliding window or a recurrent state is left alone."""
+    """True if every layer keeps all its keys and values. Caches with a sliding window or a recurrent state are not changed."""
     return all(type(layer).__name__ == "DynamicLayer" for layer in cache.layers)
 
 

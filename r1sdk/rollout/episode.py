@@ -13,13 +13,13 @@ from ..errors import PluginError, RewardError, Unavailable
 from ..recipe.key_groups import SessionLimits
 from ..records import Completion, Ended, Message, Rollout, SessionLog, Task
 from .run_tool import ToolResult, run_tool, shortened
-from .tool_calls import Malformed, ToolCall, read_calls
+from .tool_calls import MalformedCall, ToolCall, read_calls
 from .tools import Tool, tools_of
 
 
 @dataclass
 class TokenTrace:
-    """The tokens of an attempt: the model's exactly as it sampled them, and between its turns the environment's."""
+    """The tokens of an attempt: the model's exactly as sampled, and the environment's between them."""
 
     prompt: list[int] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)  # [T], after the prompt
@@ -40,7 +40,10 @@ class TokenTrace:
 
 
 class Episode:
-    """One attempt at a task: takes the model's turns, returns the environment's answers. `messages`: everything after the prompt."""
+    """One attempt at a task: `step` takes a turn of the model and returns the environment's answer.
+
+    `messages`: everything after the prompt.
+    """
 
     def __init__(self, task: Task, session: Session, limits: SessionLimits) -> None:
         self.task = task
@@ -48,7 +51,7 @@ class Episode:
         self.limits = limits
         self.messages: list[Message] = []
         self.trace = TokenTrace()
-        self.opened = ""  # the start of the next turn, where the chat template writes it (`<think>`)
+        self.opened = ""  # text that the chat template puts at the start of the next turn (`<think>`)
         self.ended: Ended | None = None
         self._tools: dict[str, Tool] = tools_of(getattr(session, "tools", ()))
         self._turns = self._malformed = self._refused = 0
@@ -57,37 +60,37 @@ class Episode:
         self._spent = 0.0
 
     async def step(self, reply: str, finish: Literal["stop", "length"] = "stop") -> list[Message]:
-        """Take a turn of the model and return the environment's answer; empty: the attempt is over. Raises: RewardError."""
+        """Take a turn of the model and return the environment's answer, empty if the attempt is over. Raises: RewardError."""
         self.messages.append({"role": "assistant", "content": reply})
         self._turns += 1
         if finish == "length":
             return self._end("length")
         last = self._turns >= self.limits.turns
         calls = list(read_calls(reply)) if self._tools else []
-        if calls and last:  # not made: the model would have no turn to read the results in
+        if calls and last:  # the calls are not made, since the model would have no turn to read the results
             return self._end("turns")
         started = time.perf_counter()
         try:
-            said = await (self._call(calls) if calls else self._answer(reply))
+            messages = await (self._call(calls) if calls else self._answer(reply))
         except Unavailable as error:
             self._reason = str(error)
             return self._end("error")
         finally:
             self._spent += time.perf_counter() - started
-        if not said:
+        if not messages:
             return self._end("done")
-        return self._end("turns") if last else said
+        return self._end("turns") if last else messages
 
     def observe(self, messages: list[Message]) -> None:
-        """Record messages of the environment that the model was given."""
+        """Record messages of the environment that the model has been given."""
         self.messages += messages
 
     def end(self, ended: Ended) -> None:
-        """End the attempt now: `tokens` where the next turn does not fit the token limit."""
+        """End the attempt now, for example with `tokens` if the next turn does not fit the token limit."""
         self.ended = ended
 
     def rollout(self, token_ids: list[int] | None = None) -> Rollout:
-        """Return the attempt once it is over. `token_ids`: the model's, where the trace only counts them. Raises: RewardError."""
+        """Return the finished attempt. `token_ids`: the model's tokens, if the trace only counts them. Raises: RewardError."""
         own = [token for token, is_model in zip(self.trace.ids, self.trace.mask, strict=True) if is_model]
         finish: Literal["stop", "length"] = "length" if self.ended in ("length", "tokens") else "stop"
         completion = Completion(self.messages, own if token_ids is None else token_ids, finish)
@@ -97,12 +100,12 @@ class Episode:
         self.ended = ended
         return []
 
-    async def _call(self, calls: list[ToolCall | Malformed]) -> list[Message]:
+    async def _call(self, calls: list[ToolCall | MalformedCall]) -> list[Message]:
         """Make the calls of one turn concurrently and return their results in order."""
         left = max(0, self.limits.calls - len(self._results))
-        made: list[ToolCall | Malformed] = []
+        made: list[ToolCall | MalformedCall] = []
         for call in calls:
-            if isinstance(call, Malformed) or left > 0:
+            if isinstance(call, MalformedCall) or left > 0:
                 left -= isinstance(call, ToolCall)
                 made.append(call)
         made = made[: self.limits.calls + 1]  # malformed calls are answered too, so they are bounded as well
@@ -111,40 +114,40 @@ class Episode:
             *(run_tool(call, self._tools, self.limits) for call in made if isinstance(call, ToolCall))
         )
         results = iter(results_in_order)
-        said: list[Message] = []
+        messages: list[Message] = []
         for call in made:
-            if isinstance(call, Malformed):
+            if isinstance(call, MalformedCall):
                 self._malformed += 1
-                said.append({"role": "tool", "name": "", "content": f"error: {call.reason}"})
+                messages.append({"role": "tool", "name": "", "content": f"error: {call.reason}"})
             else:
                 result = next(results)
                 self._results.append(result)
-                said.append({"role": "tool", "name": result.name, "content": result.text})
+                messages.append({"role": "tool", "name": result.name, "content": result.text})
         if refused:
             self._refused += refused
             text = f"error: {refused} calls were not made, at most {self.limits.calls} are: give your answer now"
-            said.append({"role": "tool", "name": "", "content": text})
-        return said
+            messages.append({"role": "tool", "name": "", "content": text})
+        return messages
 
     async def _answer(self, reply: str) -> list[Message]:
         what = f"{type(self.session).__name__}.answer"
         try:
-            said: Any = self.session.answer(reply)
-            said = await said if inspect.isawaitable(said) else said
+            text: Any = self.session.answer(reply)
+            text = await text if inspect.isawaitable(text) else text
         except Unavailable:
             raise
         except Exception as error:
             raise RewardError(f"{what} failed: {type(error).__name__}: {error}\n  {self._where(reply)}") from error
-        if said is not None and not isinstance(said, str):
-            raise RewardError(f"{what} must return a text or None, got {said!r:.80}\n  {self._where(reply)}")
-        return [] if said is None else [{"role": "user", "content": shortened(said, self.limits.output_chars)}]
+        if text is not None and not isinstance(text, str):
+            raise RewardError(f"{what} must return a text or None, got {text!r:.80}\n  {self._where(reply)}")
+        return [] if text is None else [{"role": "user", "content": shortened(text, self.limits.output_chars)}]
 
     def _where(self, reply: str) -> str:
         return f"task {self.task.id or self.task.prompt!r:.200}, turn {self._turns}: {reply!r:.200}"
 
     def _log(self) -> SessionLog:
-        asked = getattr(self.session, "outcome", None)
-        outcome = {} if asked is None else asked()
+        get_outcome = getattr(self.session, "outcome", None)
+        outcome = {} if get_outcome is None else get_outcome()
         try:
             outcome = json.loads(json.dumps(outcome))
         except (TypeError, ValueError) as error:

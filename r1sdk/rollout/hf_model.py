@@ -1,4 +1,4 @@
-"""A Generator on transformers: a model in this process, on the GPU where there is one."""
+"""A Generator on transformers: a model in this process, on the GPU if there is one."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,27 +26,27 @@ class HFModel:
         return frozenset(end_tokens(self.model, self.tokenizer))
 
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
-        """See `Generator`. The state of the random numbers outside is left as it was."""
+        """See `Generator`. The global state of the random numbers is restored."""
         texts = [render(self.tokenizer, prompt) for prompt in prompts for _ in range(sampling.samples)]
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # prompts of like length pad each other least
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))  # similar lengths need the least padding
         prompted = self.tokenizer([texts[i] for i in order], add_special_tokens=False)["input_ids"] if texts else []
         completions: list[Completion | None] = [None] * len(texts)
         ends = self.ends
-        for i, ids in zip(order, self._sampled(prompted, sampling), strict=True):
+        for i, ids in zip(order, self._sample_rows(prompted, sampling), strict=True):
             completions[i] = self._completion(texts[i], ids, ends)
-        whole = [completion for completion in completions if completion is not None]
-        return [whole[i : i + sampling.samples] for i in range(0, len(whole), sampling.samples)]
+        made = [completion for completion in completions if completion is not None]
+        return [made[i : i + sampling.samples] for i in range(0, len(made), sampling.samples)]
 
     def sample(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
-        """See `TokenGenerator`. The state of the random numbers outside is left as it was."""
+        """See `TokenGenerator`. The global state of the random numbers is restored."""
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         made: list[list[int]] = [[] for _ in rows]
-        for i, ids in zip(order, self._sampled([rows[i] for i in order], sampling), strict=True):
+        for i, ids in zip(order, self._sample_rows([rows[i] for i in order], sampling), strict=True):
             made[i] = ids
         return made
 
-    def _sampled(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
-        """Each row's continuation, up to and with the token that ends it, [batch_size] rows at a time."""
+    def _sample_rows(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+        """Return each row's continuation, up to and including the token that ends it, [batch_size] rows at a time."""
         training = self.model.training
         self.model.eval()
         devices = [self.model.device] if self.model.device.type == "cuda" else []
@@ -55,12 +55,12 @@ class HFModel:
             with torch.random.fork_rng(devices=devices), torch.inference_mode():
                 torch.manual_seed(sampling.seed)
                 for start in range(0, len(rows), self.batch_size):
-                    made += self._batch(rows[start : start + self.batch_size], sampling)
+                    made += self._sample_batch(rows[start : start + self.batch_size], sampling)
         finally:
             self.model.train(training)
         return made
 
-    def _batch(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
+    def _sample_batch(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
         width = max(map(len, rows))
         ends = self.ends
         padding = self.tokenizer.pad_token_id
@@ -79,7 +79,7 @@ class HFModel:
                 eos_token_id=sorted(ends),
             ),
         )
-        return [_up_to_the_end(row, ends) for row in output[:, width:].tolist()]
+        return [_truncate_after_end(row, ends) for row in output[:, width:].tolist()]
 
     def _completion(self, prompt: str, ids: list[int], ends: frozenset[int]) -> Completion:
         text = opened_think(prompt) + self.tokenizer.decode(ids, skip_special_tokens=True)
@@ -87,18 +87,18 @@ class HFModel:
         return Completion([message], ids, "stop" if ids and ids[-1] in ends else "length")
 
 
-def _up_to_the_end(row: list[int], ends: frozenset[int]) -> list[int]:
+def _truncate_after_end(row: list[int], ends: frozenset[int]) -> list[int]:
     end = next((i for i, token in enumerate(row) if token in ends), None)
     return row if end is None else row[: end + 1]
 
 
 def render(tokenizer: Any, prompt: list[Message]) -> str:
-    """The chat prompt as the model reads it, up to where its reply begins."""
+    """Return the chat prompt as the model reads it, up to the start of its reply."""
     return str(tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True))
 
 
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """The tokens that end a completion."""
+    """Return the tokens that end a completion."""
     configured = model.generation_config.eos_token_id
     ends = configured if isinstance(configured, list) else [configured]
     return {token for token in (*ends, tokenizer.eos_token_id) if token is not None}

@@ -1,4 +1,4 @@
-"""The turn loop: model and environment take turns until an attempt ends. Training, evaluation, generation and servers use it."""
+"""The turn loop that training, evaluation, generation and servers share: model and environment alternate until an attempt ends."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from .sessions import session_of
 
 
 async def play(episodes: Sequence[Episode], policy: Policy) -> None:
-    """Play each episode to its end. Those that are still live take their turns together. Raises: RewardError."""
+    """Play each episode to its end; all live episodes take each turn together. Raises: RewardError."""
     policy.begin(episodes)
     live = list(episodes)
     while live:
@@ -42,7 +42,7 @@ def attempt_all(
     sampling: Sampling,
     limits: SessionLimits | None = None,
 ) -> list[Rollout]:
-    """Return `sampling.samples` attempts at each task, those of one task side by side. Shapes: [P] -> [P * samples].
+    """Return `sampling.samples` attempts at each task, those of one task consecutive. Shapes: [P] -> [P * samples].
 
     Tasks without a session take one turn and are generated as one batch. Raises: R1Error.
     """
@@ -75,6 +75,6 @@ def attempt_all(
 
 
 async def _converse(episodes: Sequence[Episode], model: ChatModel, sampling: Sampling) -> None:
-    """Play episodes independently of each other, as a server allows: a slow one delays no other."""
+    """Play the episodes independently of each other, since a slow request to a server need not delay the others."""
     async with model.connect(sampling) as reply:
         await gather_or_cancel(play([episode], ChatPolicy(reply, sampling.max_tokens)) for episode in episodes)

@@ -1,4 +1,4 @@
-"""Policies: the model's side of an episode, by token ids for a model in this process, by messages for a server."""
+"""Policies: the model's side of an episode, with token ids for a model in this process, with messages for a server."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -12,7 +12,7 @@ from .episode import Episode
 from .sampling import Sampling, TokenGenerator
 from .tools import as_chat
 
-_SEED_STEP = 104_729  # between the seeds of two turns
+_SEED_STEP = 104_729  # difference between the seeds of two turns
 
 
 class Turn(NamedTuple):
@@ -28,19 +28,19 @@ class Policy(Protocol):
         ...
 
     async def generate(self, episodes: Sequence[Episode]) -> Sequence[Turn | None]:
-        """Return the model's next turn in each episode; None leaves that episode where it is. Shapes: [E] -> [E]."""
+        """Return the model's next turn in each episode; None stops that episode. Shapes: [E] -> [E]."""
         ...
 
     def observe(self, episode: Episode, messages: list[Message]) -> bool:
-        """Give the model the environment's messages. False: they and another turn do not fit its token limit."""
+        """Give the model the environment's messages. False if they and another turn exceed its token limit."""
         ...
 
 
 class Sampled(NamedTuple):
-    """Sampled continuations, each up to and including a token that ends a turn."""
+    """Sampled continuations, each up to and including the token that ends the turn."""
 
     rows: Sequence[list[int]]  # [R][T]
-    logps: Sequence[Sequence[float]] | None = None  # [R][T], of those tokens; None: the sampler does not return them
+    logps: Sequence[Sequence[float]] | None = None  # [R][T], of these tokens; None: the sampler does not return them
 
 
 Sample = Callable[[list[list[int]], int], Sampled]
@@ -49,7 +49,7 @@ Sample = Callable[[list[list[int]], int], Sampled]
 
 @dataclass
 class TokenPolicy:
-    """Continue from the very tokens that were sampled: nothing is tokenized twice. All live episodes are one batch."""
+    """A policy that continues from the sampled tokens, never from retokenized text. All live episodes are one batch."""
 
     writer: TurnWriter
     sample: Sample
@@ -64,10 +64,10 @@ class TokenPolicy:
     async def generate(self, episodes: Sequence[Episode]) -> list[Turn]:
         """See `Policy`."""
         traces = [episode.trace for episode in episodes]
-        room = [self.max_tokens - len(trace.ids) for trace in traces]
-        sampled = self.sample([trace.prompt + trace.ids for trace in traces], max(room))
+        left = [self.max_tokens - len(trace.ids) for trace in traces]
+        sampled = self.sample([trace.prompt + trace.ids for trace in traces], max(left))
         turns = []
-        for at, (episode, most) in enumerate(zip(episodes, room, strict=True)):
+        for at, (episode, most) in enumerate(zip(episodes, left, strict=True)):
             ids = list(sampled.rows[at][:most])
             episode.trace.append_model(ids, None if sampled.logps is None else sampled.logps[at][:most])
             text = episode.opened + self.writer.read(ids)
@@ -76,7 +76,7 @@ class TokenPolicy:
 
     def observe(self, episode: Episode, messages: list[Message]) -> bool:
         """See `Policy`."""
-        ids, opened = self.writer.between(messages)
+        ids, opened = self.writer.between_turns(messages)
         if len(episode.trace.ids) + len(ids) >= self.max_tokens:
             return False
         episode.trace.append_environment(ids)
@@ -98,21 +98,21 @@ def token_policy(generator: TokenGenerator, sampling: Sampling) -> TokenPolicy:
 
 
 Reply = Callable[[list[Message], int | None], Coroutine[Any, Any, Completion]]
-"""A request: the conversation so far and a limit on new tokens (None: the server's own) -> one completion."""
+"""A request: the conversation so far and a limit on new tokens (None: the server's own limit) -> one completion."""
 
 
 @runtime_checkable
 class ChatModel(Protocol):
-    """A model that is asked by messages, such as one behind a server."""
+    """A model that receives messages, such as one behind a server."""
 
     def connect(self, sampling: Sampling) -> AbstractAsyncContextManager[Reply]:
-        """Open connections for one event loop; requests sample as `sampling` says."""
+        """Open connections for one event loop; requests use the sampling parameters of `sampling`."""
         ...
 
 
 @dataclass
 class ChatPolicy:
-    """Send the whole conversation with each request. The environment's tokens are unknown here and are not counted."""
+    """A policy that sends the whole conversation with each request. The environment's tokens are unknown and not counted."""
 
     reply: Reply
     max_tokens: int | None  # of all turns of an episode together; None: the server limits each turn
@@ -137,7 +137,7 @@ class ChatPolicy:
 
 @dataclass
 class ScriptedPolicy:
-    """Say fixed replies, one after another, for tests of environments. An episode that outlasts its script stops there."""
+    """A policy with fixed replies, for tests of environments. An episode that outlasts its script stops there."""
 
     replies: Sequence[str]
 

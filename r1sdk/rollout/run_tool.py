@@ -1,4 +1,4 @@
-"""Run one tool call within its time limit. Whatever the tool does, the model gets a text back."""
+"""Run one tool call within its time limit. The model gets a text back in every case."""
 
 import asyncio
 import inspect
@@ -16,13 +16,13 @@ from ..workers import call_isolated
 from .tool_calls import ToolCall
 from .tools import Tool
 
-MAX_HANGING = 8  # threads whose call timed out and still runs
+MAX_HANGING = 8  # threads whose call timed out and is still running
 _hanging: list[threading.Thread] = []
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """The result of a call, as the model reads it."""
+    """The result of a call, as text for the model."""
 
     name: str
     text: str
@@ -30,28 +30,31 @@ class ToolResult:
 
 
 async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLimits) -> ToolResult:
-    """Run `call` and return its result as text. Raises: Unavailable if the tool does, R1Error if calls that timed out pile up."""
+    """Run `call` and return its result as text.
+
+    Raises: Unavailable if the tool does, R1Error if too many timed-out calls are still running.
+    """
     name = call.name[:64]
     tool = tools.get(call.name)
     if tool is None:
         return ToolResult(
-            name, f"error: there is no tool {name!r}{nearest(name, tools)}; there are {', '.join(tools)}", "failed"
+            name, f"error: there is no tool {name!r}{nearest(name, tools)}; available: {', '.join(tools)}", "failed"
         )
-    if (misfit := tool.misfit(call.arguments)) is not None:
-        return ToolResult(name, shortened(f"error: {misfit}", limits.output_chars), "failed")
+    if (problem := tool.argument_problem(call.arguments)) is not None:
+        return ToolResult(name, shortened(f"error: {problem}", limits.output_chars), "failed")
     try:
-        value = await _within(tool.function, call.arguments, limits.timeout_s)
+        value = await _call_within(tool.function, call.arguments, limits.timeout_s)
     except ToolTimeout:
         return ToolResult(name, f"error: {name} gave no result within {limits.timeout_s:g} s", "timeout")
     except (Unavailable, TooManyHangingTools):
         raise
-    except Exception as error:  # noqa: BLE001 - the model may call it so that it fails, and reads the error
+    except Exception as error:  # noqa: BLE001 - the model may cause any failure; it reads the error
         return ToolResult(name, shortened(f"error: {type(error).__name__}: {error}", limits.output_chars), "failed")
     return ToolResult(name, shortened(as_text(value), limits.output_chars))
 
 
 def as_text(value: Any) -> str:
-    """Return a tool's value as the model reads it: text unchanged, other values as JSON where possible."""
+    """Return a tool's value as text for the model: text unchanged, other values as JSON if possible."""
     if isinstance(value, str):
         text = value
     else:
@@ -63,7 +66,7 @@ def as_text(value: Any) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Cut `text` to `most` characters and say how many are left out."""
+    """Shorten `text` to `most` characters, followed by the number of characters left out."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text) - most} characters left out)"
 
 
@@ -75,8 +78,8 @@ class TooManyHangingTools(R1Error):
     """Too many calls that timed out are still running."""
 
 
-async def _within(function: Callable[..., Any], arguments: Mapping[str, Any], timeout_s: float) -> Any:
-    """Return the function's value. Raises: ToolTimeout, and whatever the function raises."""
+async def _call_within(function: Callable[..., Any], arguments: Mapping[str, Any], timeout_s: float) -> Any:
+    """Return the function's value. Raises: ToolTimeout, and any exception of the function."""
     limits = isolation_of(function)
     if limits is not None:
         return await _in_worker(function, arguments, limits, timeout_s)
@@ -110,15 +113,15 @@ async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any],
     _hanging[:] = [thread for thread in _hanging if thread.is_alive()]
     if len(_hanging) >= MAX_HANGING:
         raise TooManyHangingTools(
-            f"{len(_hanging)} tool calls timed out and still run, the last one of {getattr(function, '__name__', function)!r}"
-            "\n  mark a tool that may hang with r1sdk.isolated, or make it async"
+            f"{len(_hanging)} tool calls timed out and are still running, the last one of "
+            f"{getattr(function, '__name__', function)!r}\n  mark a tool that may hang with r1sdk.isolated, or make it async"
         )
     future: Future[Any] = Future()
 
     def run() -> None:
         try:
             future.set_result(function(**arguments))
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+        except BaseException as error:  # noqa: BLE001 - it belongs to the code that waits for the result
             future.set_exception(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
 
     thread = threading.Thread(target=run, name="r1-tool", daemon=True)

@@ -1,4 +1,4 @@
-"""Generators for evaluation and generation: prompts in, completions out. TRL generates in training."""
+"""Protocols of generators for evaluation and generation. In training TRL generates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ..records import Completion, Message
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to sample. `temperature` 0 is greedy; `top_k` 0 is off."""
+    """Sampling parameters. `temperature` 0 is greedy; `top_k` 0 is off."""
 
     samples: int = 1  # completions per prompt
     max_tokens: int = 512
@@ -22,13 +22,13 @@ class Sampling:
 @runtime_checkable
 class Generator(Protocol):
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
-        """`sampling.samples` completions for each prompt. Shapes: [P] -> [P][samples]."""
+        """Return `sampling.samples` completions for each prompt. Shapes: [P] -> [P][samples]."""
         ...
 
 
 @runtime_checkable
 class TokenGenerator(Protocol):
-    """A Generator whose model is at hand, so that a conversation goes on from the very tokens that were sampled."""
+    """A Generator with access to its model, so that a conversation continues from the sampled tokens."""
 
     tokenizer: Any
 
@@ -38,5 +38,5 @@ class TokenGenerator(Protocol):
         ...
 
     def sample(self, rows: Sequence[Sequence[int]], sampling: Sampling) -> list[list[int]]:
-        """What the model goes on with, up to and with a token of `ends`. One for each row. Shapes: [R][P] -> [R][T]."""
+        """Return each row's continuation, up to and including a token of `ends`. Shapes: [R][P] -> [R][T]."""
         ...

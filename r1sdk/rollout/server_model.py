@@ -21,7 +21,7 @@ from .sessions import session_of
 
 @dataclass
 class Usage:
-    """Tokens and requests of one attempt, as the server reports them. None: it has not reported any."""
+    """Tokens and requests of one attempt, as the server reports them. None: not reported."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -47,18 +47,18 @@ class ServerAttempt:
     session: SessionLog | None = None  # of an attempt with several turns
 
 
-def replies(session: ServerSession, usage: Usage | None = None) -> Reply:
-    """Return the function that asks `session` for one completion and adds to `usage`."""
+def reply_function(session: ServerSession, usage: Usage | None = None) -> Reply:
+    """Return a function that requests one completion from `session` and adds to `usage`."""
 
     async def reply(messages: list[Message], max_tokens: int | None) -> Completion:
         """Raises: Unavailable, Refused."""
-        said = await session.ask(messages, **({"max_tokens": max_tokens} if max_tokens else {}))
-        if not said.whole:
-            raise Unavailable(f"the server {session.server.base_url} answered with what is no chat completion")
+        answer = await session.ask(messages, **({"max_tokens": max_tokens} if max_tokens else {}))
+        if not answer.whole:
+            raise Unavailable(f"the server {session.server.base_url} sent something other than a chat completion")
         if usage is not None:
-            usage.add(said)
-        tokens = UnsavedTokens([0] * (said.completion_tokens or 0))
-        return Completion([{"role": "assistant", "content": said.text}], tokens, said.finish)
+            usage.add(answer)
+        tokens = UnsavedTokens([0] * (answer.completion_tokens or 0))
+        return Completion([{"role": "assistant", "content": answer.text}], tokens, answer.finish)
 
     return reply
 
@@ -72,11 +72,11 @@ async def attempt(
 ) -> ServerAttempt:
     """Attempt `task` once, over several turns if its environment has a session for it.
 
-    `max_tokens`: of all turns of an episode together; None: as `server.body` says, of each turn.
+    `max_tokens`: limit of all turns of an episode together; None: `server.body` limits each turn.
     Raises: Unavailable, Refused, RewardError.
     """
     usage = Usage()
-    reply = replies(session, usage)
+    reply = reply_function(session, usage)
     live = None if environment is None else session_of(environment, task)
     if live is None:
         return ServerAttempt(await reply(task.prompt, None), usage)
@@ -88,33 +88,33 @@ async def attempt(
 
 @dataclass(frozen=True, slots=True)
 class ServerModel:
-    """A `Generator` and a `ChatModel` that sends one request for each completion. Keys in `server.body` override the sampling."""
+    """A `Generator` and a `ChatModel` with one request per completion. Keys in `server.body` override the sampling parameters."""
 
     server: Server
 
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
-        """See `Generator`. The seed is not sent: servers differ in how they use one. Raises: R1Error where one does not answer."""
+        """See `Generator`. The seed is not sent, since servers differ in how they use it. Raises: R1Error without an answer."""
         return run_blocking(self._generate(prompts, sampling))
 
     async def _generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
         async with self.connect(sampling) as reply:
-            asked = [reply(prompt, None) for prompt in prompts for _ in range(sampling.samples)]
-            found = iter(await gather_or_cancel(asked))
+            requests = [reply(prompt, None) for prompt in prompts for _ in range(sampling.samples)]
+            found = iter(await gather_or_cancel(requests))
         return [[next(found) for _ in range(sampling.samples)] for _ in prompts]
 
     @asynccontextmanager
     async def connect(self, sampling: Sampling) -> AsyncIterator[Reply]:
-        """See `ChatModel`. Replies raise R1Error where the server does not answer."""
+        """See `ChatModel`. Replies raise R1Error if the server does not answer."""
         allow_open_files(self.server.max_concurrent)
         session = ServerSession(replace(self.server, body=tuple({**_body(sampling), **dict(self.server.body)}.items())))
-        ask = replies(session)
+        ask = reply_function(session)
 
         async def reply(messages: list[Message], max_tokens: int | None) -> Completion:
             try:
                 return await ask(messages, max_tokens)
             except Unavailable as error:
                 raise R1Error(
-                    f"{error}\n  what was answered before is kept: the same command with the same --out resumes"
+                    f"{error}\n  earlier answers are saved: run the same command with the same --out to resume"
                 ) from error
 
         try:
@@ -124,13 +124,13 @@ class ServerModel:
 
 
 def _body(sampling: Sampling) -> dict[str, Any]:
-    """Return the sampling as keys of a request."""
+    """Return the sampling parameters as keys of a request."""
     body = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p}
     return body | ({"top_k": sampling.top_k} if sampling.top_k else {})
 
 
 def allow_open_files(connections: int) -> None:
-    """Raise the limit on open files for so many connections. Raises: R1Error where the system does not allow it."""
+    """Raise the limit on open files to allow `connections`. Raises: R1Error if the system does not allow it."""
     try:
         import resource
     except ImportError:  # not a Unix
@@ -140,5 +140,5 @@ def allow_open_files(connections: int) -> None:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise R1Error(f"{connections} requests at a time need {needed} open files, and ulimit -Hn allows {hard}")
+        raise R1Error(f"{connections} concurrent requests need {needed} open files, but ulimit -Hn allows {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -1,4 +1,4 @@
-"""Which environments have sessions, and whether the ones they make can be used: known before a model is loaded."""
+"""Find out, before a model is loaded, if an environment has sessions and if they can be used."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from .tools import tools_of
 
 
 def session_of(environment: Environment, task: Task) -> Session | None:
-    """A new session for one attempt at `task`; None where its environment has none. Raises: PluginError."""
+    """Start a session for one attempt at `task`; return None if its environment has none. Raises: PluginError."""
     own = unwrapped(environment)
     while isinstance(own, Composite) and not isinstance(own, Interactive):
         own = unwrapped(own.part_of(task))
@@ -23,14 +23,14 @@ def session_of(environment: Environment, task: Task) -> Session | None:
 
 
 def has_sessions(environment: Environment, tasks: Iterable[Task]) -> bool:
-    """Whether attempts at any of `tasks` have several turns. Raises: PluginError."""
+    """True if attempts at any of `tasks` have several turns. Raises: PluginError."""
     if not isinstance(unwrapped(environment), (Composite, Interactive)):
         return False
     return any(session_of(environment, task) is not None for task in tasks)
 
 
 def check_session(environment: Environment, task: Task) -> bool:
-    """Whether attempts at `task` have several turns. Raises: PluginError where its session cannot be used."""
+    """True if attempts at `task` have several turns. Raises: PluginError if its session cannot be used."""
     try:
         session = session_of(environment, task)
     except R1Error:

@@ -1,6 +1,6 @@
-"""Functions in, tools out: what a model is told of them, and whether the arguments that it gives fit.
+"""Turn functions into tools: describe them to the model, and check the arguments of its calls.
 
-The words are plain text in the prompt, so that any chat template carries them and every way of generating says the same.
+The description is plain text in the prompt, so that it works with any chat template and is the same for every backend.
 """
 
 import inspect
@@ -43,8 +43,8 @@ class Tool:
     def schema(self) -> dict[str, Any]:
         return {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
 
-    def misfit(self, arguments: Mapping[str, Any]) -> str | None:
-        """What is wrong with `arguments`, None where they fit."""
+    def argument_problem(self, arguments: Mapping[str, Any]) -> str | None:
+        """Return the first problem with `arguments`, or None if they fit."""
         properties = self.parameters["properties"]
         if unknown := [name for name in arguments if name not in properties]:
             return f"{self.name} has no argument {unknown[0][:40]!r}; it takes {', '.join(properties) or 'none'}"
@@ -58,9 +58,9 @@ class Tool:
 
 
 def tool_of(function: Callable[..., Any]) -> Tool:
-    """The tool that `function` is: its name, docstring and annotated parameters.
+    """Make a tool of `function` from its name, docstring and annotated parameters.
 
-    The first paragraph of the docstring says what it does; lines `name: ...` under `Args:` say what its parameters are.
+    The first paragraph of the docstring describes the tool; lines `name: ...` under `Args:` describe its parameters.
     Raises: PluginError.
     """
     name = getattr(function, "__name__", type(function).__name__)
@@ -70,7 +70,7 @@ def tool_of(function: Callable[..., Any]) -> Tool:
     summary = " ".join(text.partition("\n\n")[0].split())
     if not summary:
         raise PluginError(f"tool {name!r} needs a docstring: the model reads it")
-    said = _said_of_parameters(text)
+    descriptions = _parameter_descriptions(text)
     try:
         hints = typing.get_type_hints(function)
         parameters = inspect.signature(function).parameters.values()
@@ -80,14 +80,16 @@ def tool_of(function: Callable[..., Any]) -> Tool:
     required: list[str] = []
     for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise PluginError(f"tool {name!r}: parameter {parameter.name!r} must have a name that a call can give")
+            raise PluginError(
+                f"tool {name!r}: a call must be able to name parameter {parameter.name!r}: no *args or **kwargs"
+            )
         try:
             schema = _schema(hints.get(parameter.name))
         except TypeError as error:
             raise PluginError(f"tool {name!r}: parameter {parameter.name!r} {error}") from None
         properties[parameter.name] = {
             **schema,
-            **({"description": said[parameter.name]} if parameter.name in said else {}),
+            **({"description": descriptions[parameter.name]} if parameter.name in descriptions else {}),
         }
         if parameter.default is parameter.empty:
             required.append(parameter.name)
@@ -95,7 +97,7 @@ def tool_of(function: Callable[..., Any]) -> Tool:
 
 
 def tools_of(functions: Sequence[Callable[..., Any]]) -> dict[str, Tool]:
-    """The tools by name. Raises: PluginError."""
+    """Return the tools by name. Raises: PluginError."""
     found: dict[str, Tool] = {}
     for function in functions:
         tool = tool_of(function)
@@ -106,9 +108,9 @@ def tools_of(functions: Sequence[Callable[..., Any]]) -> dict[str, Tool]:
 
 
 def describe_tools(functions: Sequence[Callable[..., Any]]) -> str:
-    """What to tell a model of these tools: what they do and how they are called. Raises: PluginError.
+    """Return the text that tells a model about these tools and how to call them. Raises: PluginError.
 
-    A parameter is a str, int, float, bool, list or dict, a Literal of texts, or one of these with a default of None.
+    A parameter must be a str, int, float, bool, list or dict, a Literal of texts, or one of these with a default of None.
     """
     tools = list(tools_of(functions).values())
     lines = "\n".join(json.dumps(tool.schema, ensure_ascii=False) for tool in tools)
@@ -122,15 +124,15 @@ def describe_tools(functions: Sequence[Callable[..., Any]]) -> str:
 
 
 def with_tools(prompt: Sequence[Message], functions: Sequence[Callable[..., Any]]) -> list[Message]:
-    """`prompt` with the tools described in its system message, or in one put in front. Raises: PluginError."""
-    said = describe_tools(functions)
+    """Return `prompt` with the tools described in its system message, which is added if missing. Raises: PluginError."""
+    description = describe_tools(functions)
     if prompt and prompt[0]["role"] == "system":
-        return [{**prompt[0], "content": f"{prompt[0]['content']}\n\n{said}"}, *prompt[1:]]
-    return [{"role": "system", "content": said}, *prompt]
+        return [{**prompt[0], "content": f"{prompt[0]['content']}\n\n{description}"}, *prompt[1:]]
+    return [{"role": "system", "content": description}, *prompt]
 
 
 def as_chat(messages: Sequence[Message]) -> list[Message]:
-    """The messages as any chat template and server takes them: what tools returned is one turn of the user."""
+    """Return messages that any chat template and server accepts: consecutive tool results become one user turn."""
     found: list[Message] = []
     for message in messages:
         if message["role"] != "tool":
@@ -145,7 +147,7 @@ def as_chat(messages: Sequence[Message]) -> list[Message]:
 
 
 def _schema(hint: Any) -> dict[str, Any]:
-    """Raises: TypeError."""
+    """Return the JSON schema of an annotation. Raises: TypeError."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
         left = [kind for kind in inner if kind is not type(None)]
@@ -171,8 +173,8 @@ def _fits(schema: Mapping[str, Any], value: Any) -> bool:
     return "items" not in schema or (isinstance(value, list) and all(_fits(schema["items"], item) for item in value))
 
 
-def _said_of_parameters(doc: str) -> dict[str, str]:
-    """The lines `name: what it is` under `Args:`."""
+def _parameter_descriptions(doc: str) -> dict[str, str]:
+    """Return the descriptions in the lines `name: ...` under `Args:`."""
     _, _, rest = doc.partition("Args:\n")
     found = re.findall(r"^[ \t]+(\w+)(?: \([^)\n]*\))?:[ \t]*(.+)$", rest.partition("\n\n")[0], re.MULTILINE)
     return {name: text.strip() for name, text in found}

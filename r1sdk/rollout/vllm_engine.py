@@ -1,4 +1,4 @@
-"""A Generator on vLLM: an engine in this process, on the GPUs where there are some."""
+"""A Generator on vLLM: an engine in this process, on the GPUs if there are any."""
 
 import os
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from ..reply_format import opened_think
 from .hf_model import render
 from .sampling import Sampling
 
-MEMORY = 0.9  # of a GPU that nothing else uses
-_APART = 1_000_003  # between the seeds of two calls
+MEMORY = 0.9  # share of the memory of a GPU that nothing else uses
+_SEED_STEP = 1_000_003  # difference between the seeds of two calls
 
 
 class VllmEngine:
-    """Generates with vLLM's `LLM.generate`; it batches by itself. A completion depends on its seed and its place in a call."""
+    """Generates with vLLM's `LLM.generate`, which batches by itself. A completion depends on its seed and its place in a call."""
 
-    def __init__(self, where: str, tokenizer: Any, ends: set[int], settings: VllmSettings | None = None) -> None:
-        """The model at `where` loaded; `ends`: the tokens that end a completion. Raises: R1Error where vLLM cannot."""
+    def __init__(self, path: str, tokenizer: Any, ends: set[int], settings: VllmSettings | None = None) -> None:
+        """Load the model at `path`. `ends`: the tokens that end a completion. Raises: R1Error if vLLM cannot load it."""
         self.tokenizer = tokenizer
         self.ends = frozenset(ends)
-        self.llm = load_engine(where, settings or VllmSettings())
+        self.llm = load_engine(path, settings or VllmSettings())
 
     def generate(self, prompts: Sequence[list[Message]], sampling: Sampling) -> list[list[Completion]]:
         """See `Generator`."""
@@ -46,7 +46,7 @@ class VllmEngine:
                     top_p=sampling.top_p,
                     top_k=sampling.top_k,
                     max_tokens=sampling.max_tokens,
-                    seed=(sampling.seed * _APART + place) % 2**63,  # else the same prompt twice has the same answer
+                    seed=(sampling.seed * _SEED_STEP + place) % 2**63,  # otherwise equal prompts get equal answers
                     stop_token_ids=sorted(self.ends),
                     detokenize=False,
                 )
@@ -62,8 +62,8 @@ class VllmEngine:
         return Completion([{"role": "assistant", "content": text}], ids, "stop" if ended else "length")
 
 
-def load_engine(where: str, settings: VllmSettings, **more: Any) -> Any:
-    """vLLM's `LLM` of the model at `where`, with `more` of its options. Raises: R1Error."""
+def load_engine(path: str, settings: VllmSettings, **more: Any) -> Any:
+    """Load the model at `path` into vLLM's `LLM`, with `more` of its options. Raises: R1Error."""
     options: dict[str, Any] = {"tensor_parallel_size": settings.tensor_parallel_size}
     memory = settings.gpu_memory_utilization
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
@@ -82,9 +82,9 @@ def load_engine(where: str, settings: VllmSettings, **more: Any) -> Any:
     except ImportError as error:
         raise R1Error(f"vllm cannot be imported: {error}; see r1 doctor, or use --backend transformers") from error
     try:
-        return LLM(where, max_model_len=settings.max_model_len, **{**options, **more})
+        return LLM(path, max_model_len=settings.max_model_len, **{**options, **more})
     except (ValueError, RuntimeError, OSError, NotImplementedError) as error:
         raise R1Error(
-            f"vllm cannot load model {where!r}: {str(error).strip()[:800]}\n"
-            "  another memory: generation.vllm.gpu_memory_utilization, generation.vllm.max_model_len; or --backend transformers"
+            f"vllm cannot load model {path!r}: {str(error).strip()[:800]}\n"
+            "  try other values of generation.vllm.gpu_memory_utilization and generation.vllm.max_model_len, or --backend transformers"
         ) from error

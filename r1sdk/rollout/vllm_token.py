@@ -1,4 +1,4 @@
-"""One token by vLLM, of a model with random weights: does it generate on this machine? Run in a process of its own."""
+"""Generate one token with vLLM and random weights, to test that it works on this machine. Run it in a separate process."""
 
 import json
 import tempfile
@@ -19,7 +19,7 @@ _MODEL = {
 
 
 def main() -> None:
-    """Raises: whatever vLLM raises."""
+    """Generate the token. Raises: any exception of vLLM."""
     from ..recipe.key_groups import VllmSettings
     from .vllm_engine import load_engine
 
@@ -29,6 +29,6 @@ def main() -> None:
         engine = load_engine(folder, settings, load_format="dummy", skip_tokenizer_init=True, enforce_eager=True)
         from vllm import SamplingParams, TokensPrompt
 
-        asked = SamplingParams(max_tokens=1, detokenize=False)
-        made = engine.generate([TokensPrompt(prompt_token_ids=[1, 2, 3])], asked, use_tqdm=False)
+        params = SamplingParams(max_tokens=1, detokenize=False)
+        made = engine.generate([TokensPrompt(prompt_token_ids=[1, 2, 3])], params, use_tqdm=False)
         assert len(made[0].outputs[0].token_ids) == 1

@@ -1,1 +1,1 @@
-"""Scoring: verdicts and rewards of rollouts, by one path for training, evaluation, generation and `r1 score`."""
+"""Scoring: the one path to verdicts and rewards, shared by training, evaluation, generation and `r1 score`."""

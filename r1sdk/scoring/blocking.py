@@ -1,4 +1,4 @@
-"""Run a coroutine from code that is not async: in scripts, in the trainer, in a notebook's cell."""
+"""Run a coroutine from code that is not async: a script, the trainer or a notebook cell."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -10,23 +10,40 @@ from ..errors import R1Error
 Result = TypeVar("Result")
 
 
-def run_blocking(coroutine: Coroutine[Any, Any, Result]) -> Result:
+def run_blocking(coroutine: Coroutine[Any, Any, Result], cancels: bool = False) -> Result:
     """Return the result of `coroutine`, run in a new event loop.
 
-    Unlike `asyncio.run` this leaves SIGINT alone, so Ctrl-C ends a batch that is being sampled at once and not at the next `await`.
-    Where this thread already runs a loop, as in a notebook, the new one runs in a thread of its own.
+    Unlike `asyncio.run` this leaves SIGINT alone, so Ctrl-C ends a batch that is being sampled at once, not at the next `await`.
+    With `cancels` Ctrl-C cancels the coroutine, which can then close what it opened.
+    If this thread already runs a loop, as in a notebook, the new loop runs in another thread.
     """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return _run(coroutine)
+        return _run(coroutine, cancels)
+    loops: list[asyncio.AbstractEventLoop] = []
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_run, coroutine).result()
+        running = thread.submit(_run, coroutine, cancels, loops)
+        try:
+            return running.result()
+        except KeyboardInterrupt:  # Ctrl-C reaches this thread, and the other one works
+            for loop in loops:
+                loop.call_soon_threadsafe(_cancel_all, loop)
+            raise
 
 
-def _run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+
+
+def _run(
+    coroutine: Coroutine[Any, Any, Result], cancels: bool, loops: list[asyncio.AbstractEventLoop] | None = None
+) -> Result:
     with asyncio.Runner() as runner:
-        return runner.get_loop().run_until_complete(coroutine)
+        if loops is not None:
+            loops.append(runner.get_loop())
+        return runner.run(coroutine) if cancels else runner.get_loop().run_until_complete(coroutine)
 
 
 async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:
@@ -40,7 +57,7 @@ async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) ->
 
 
 def first_error(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error to report of several tasks that failed together: one that the user can act on, if there is one."""
+    """Return the error to report for tasks that failed together: one that you can act on, if there is one."""
     leaves: list[BaseException] = []
     left: list[BaseException] = [errors]
     while left:

@@ -1,4 +1,4 @@
-"""One call of a reward or a verifier, here or in a worker process, and what came of it."""
+"""Call a reward or a verifier once, in this process or in a worker, and record the result."""
 
 import inspect
 import time
@@ -12,8 +12,8 @@ from .isolation import Isolation
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
-    """What a reward or a verifier returned; with a status that is not "ok" there is no value, and a reason."""
+class CallResult:
+    """The result of a reward or a verifier. If `status` is not "ok", `value` is None and `reason` says why."""
 
     value: Any
     seconds: float
@@ -21,47 +21,48 @@ class Called:
     reason: str = ""
 
 
-async def call(function: Any, argument: Any, limits: Isolation | None, rollout: Rollout, what: str) -> Called:
-    """`function(argument)`, in a worker where it has `limits`. `rollout` and `what` are for the message.
+async def call(function: Any, argument: Any, limits: Isolation | None, rollout: Rollout, label: str) -> CallResult:
+    """Return the result of `function(argument)`, called in a worker if it has `limits`.
 
-    Raises: RewardError where it raised. Never a price of 0.0: a bug in a reward must stop the run, not teach the model.
+    `rollout` and `label` appear in error messages. Raises: RewardError if the function raises. Such a failure never becomes
+    a reward of 0.0: a bug in a reward must stop the run, not teach the model.
     """
     if limits is not None:
-        return await _call_there(function, argument, limits, rollout, what)
+        return await _call_in_worker(function, argument, limits, rollout, label)
     started = time.perf_counter()
     try:
         value = function(argument)
         value = await value if inspect.isawaitable(value) else value
     except Unavailable as error:
-        return Called(None, time.perf_counter() - started, "error", str(error))
+        return CallResult(None, time.perf_counter() - started, "error", str(error))
     except Exception as error:
-        raise _failed(error, rollout, what) from error
-    return Called(value, time.perf_counter() - started)
+        raise _reward_error(error, rollout, label) from error
+    return CallResult(value, time.perf_counter() - started)
 
 
-async def _call_there(function: Any, argument: Any, limits: Isolation, rollout: Rollout, what: str) -> Called:
+async def _call_in_worker(function: Any, argument: Any, limits: Isolation, rollout: Rollout, label: str) -> CallResult:
     sent = argument if isinstance(argument, Rollout) else list(argument)
     try:
         outcome = await call_isolated(function, sent, timeout_s=limits.timeout_s, memory_bytes=limits.memory_bytes)
     except R1Error as error:
-        raise RewardError(f"{what}: {error}\n  {where(rollout)}") from error
+        raise RewardError(f"{label}: {error}\n  {describe_attempt(rollout)}") from error
     match outcome:
         case Outcome(status="ok"):
-            return Called(outcome.value, outcome.seconds)
+            return CallResult(outcome.value, outcome.seconds)
         case Outcome(status="raised", value=Unavailable()):
-            return Called(None, outcome.seconds, "error", str(outcome.value))
+            return CallResult(None, outcome.seconds, "error", str(outcome.value))
         case Outcome(status="raised"):
-            raise _failed(outcome.value, rollout, what) from outcome.value
+            raise _reward_error(outcome.value, rollout, label) from outcome.value
         case Outcome(status="died"):
-            return Called(None, outcome.seconds, "error", outcome.reason)
+            return CallResult(None, outcome.seconds, "error", outcome.reason)
         case _:
-            return Called(None, outcome.seconds, "timeout", outcome.reason)
+            return CallResult(None, outcome.seconds, "timeout", outcome.reason)
 
 
-def _failed(error: BaseException, rollout: Rollout, what: str) -> RewardError:
-    return RewardError(f"{what} failed: {type(error).__name__}: {error}\n  {where(rollout)}")
+def _reward_error(error: BaseException, rollout: Rollout, label: str) -> RewardError:
+    return RewardError(f"{label} failed: {type(error).__name__}: {error}\n  {describe_attempt(rollout)}")
 
 
-def where(rollout: Rollout) -> str:
-    """The task and the completion, for a message."""
+def describe_attempt(rollout: Rollout) -> str:
+    """Return the task and the completion, shortened for a message."""
     return f"task {rollout.task.id or rollout.task.prompt!r:.200}, completion {rollout.completion.text!r:.200}"

@@ -1,17 +1,23 @@
-"""Gold answers checked against themselves: which tasks could never be judged, found before anything is trained on them."""
+"""Gold answers checked before anything is trained on them: each must earn 1.0, and wrong answers close to it must not.
 
-import asyncio
-from collections.abc import Callable, Iterable, Mapping
+A gold answer that is misread earns 1.0 against itself. It gives itself away by a variant that is paid: `48` for `48,\\!048`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from ..contracts import Composite, Environment
 from ..errors import R1Error
 from ..records import Completion, Rollout, Task
+from ..reply_format import extract_answer, reply_with
+from .blocking import run_blocking
 from .isolation import unwrapped
-from .score_rollouts import judge
+from .score_rollouts import verify
 
+PROBED = 2000  # tasks of a split whose variants are tried; of more, every so manieth
+VARIANTS = 6  # tried for one task
 SHOWN = 5  # tasks that a message names
 _CHUNK = 256
 
@@ -30,25 +36,52 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """A task on which a wrong answer close to the gold answer earns 1.0: the gold answer is misread, or is two things at once."""
+
+    index: int  # among the tasks of its split, from 0
+    task: str
+    answer: str
+    variant: str  # the wrong answer
+
+    def __str__(self) -> str:
+        return f"{self.task}: answer {self.answer!r:.60}: {self.variant!r:.60} earns 1.0 too"
+
+
+@dataclass(frozen=True, slots=True)
 class GoldCheck:
     """What came of the check of one split."""
 
     tasks: int  # in all
     checked: int  # those that have an answer to check
     faults: tuple[Fault, ...]
+    suspects: tuple[Suspect, ...] = ()
+    probed: int = 0  # tasks on which wrong answers were tried
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, saved: Mapping[str, Any]) -> "GoldCheck":
-        return cls(saved["tasks"], saved["checked"], tuple(Fault(**fault) for fault in saved["faults"]))
+        return cls(
+            saved["tasks"],
+            saved["checked"],
+            tuple(Fault(**fault) for fault in saved["faults"]),
+            tuple(Suspect(**suspect) for suspect in saved.get("suspects", ())),
+            saved.get("probed", 0),
+        )
 
     def describe(self) -> str:
         """How many gold answers failed, and the first of them, one a line."""
         named = [f"\n  {fault}" for fault in self.faults[:SHOWN]]
         more = f"\n  and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
         return f"{len(self.faults)} of {self.checked} gold answers cannot be verified" + "".join(named) + more
+
+    def describe_suspects(self) -> str:
+        """How many gold answers pay a wrong one as well, and the first of them, one a line."""
+        named = [f"\n  {suspect}" for suspect in self.suspects[:SHOWN]]
+        more = f"\n  and {len(self.suspects) - SHOWN} more" if len(self.suspects) > SHOWN else ""
+        return f"{len(self.suspects)} of {self.probed} gold answers pay a wrong answer too" + "".join(named) + more
 
 
 def check_gold(
@@ -58,24 +91,80 @@ def check_gold(
 
     The reply is what the environment's `gold_reply(task)` returns, or without one the task's `answer` in the reply format.
     A task without an answer, or for which that returns None, is not checked. `progress`: called with how many are done.
+
+    Where the environment has `wrong_replies(task)`, up to `VARIANTS` of these are judged as well, for every task up to
+    `PROBED` of a split and for that many spread over a larger one: none may earn 1.0.
     """
     source = enumerate(tasks)
     faults: list[Fault] = []
+    right: list[tuple[int, Task]] = []  # whose variants are tried: a sample of those that earn 1.0
     seen = checked = 0
+    stride = 1
     while some := list(islice(source, _CHUNK)):
         seen += len(some)
         replies = [(index, task, reply) for index, task in some if (reply := gold_reply(environment, task)) is not None]
         checked += len(replies)
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in replies]
-        judged = asyncio.run(judge(rollouts, environment))
+        judged = run_blocking(verify(rollouts, environment))
         for (index, task, _), rollout in zip(replies, judged, strict=True):
             verdict = rollout.verdict
             assert verdict is not None
             if verdict.status != "ok" or verdict.value != 1.0:
                 faults.append(Fault(index, _name(task), task.answer or "", _reason(verdict.value, verdict)))
+            elif index % stride == 0:
+                right.append((index, task))
+        while len(right) > PROBED:
+            stride *= 2
+            right = [(index, task) for index, task in right if index % stride == 0]
         if progress:
             progress(seen)
-    return GoldCheck(seen, checked, tuple(faults))
+    suspects, probed = _suspects(right, environment)
+    return GoldCheck(seen, checked, tuple(faults), suspects, probed)
+
+
+def _suspects(tasks: Sequence[tuple[int, Task]], environment: Environment) -> tuple[tuple[Suspect, ...], int]:
+    """The tasks on which a variant of the gold answer earns 1.0, and on how many any were tried."""
+    found: list[Suspect] = []
+    probed = 0
+    for start in range(0, len(tasks), _CHUNK):
+        tried = [
+            (index, task, list(islice(wrong_replies(environment, task), VARIANTS)))
+            for index, task in tasks[start : start + _CHUNK]
+        ]
+        probed += sum(bool(replies) for _, _, replies in tried)
+        pairs = [(index, task, reply) for index, task, replies in tried for reply in replies]
+        rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in pairs]
+        named: set[int] = set()
+        for (index, task, reply), rollout in zip(pairs, run_blocking(verify(rollouts, environment)), strict=True):
+            verdict = rollout.verdict
+            if verdict is not None and verdict.value == 1.0 and index not in named:
+                named.add(index)
+                found.append(Suspect(index, _name(task), task.answer or "", extract_answer(reply) or reply))
+    return tuple(found), probed
+
+
+def enforce_suspects(found: GoldCheck, policy: Literal["leave_out", "keep", "stop"], split: str) -> str | None:
+    """A warning where a gold answer pays a wrong one too, None where none does. Raises: R1Error where the policy is to stop."""
+    if not found.suspects:
+        return None
+    said = found.describe_suspects()
+    if policy == "stop":
+        raise R1Error(
+            f"split {split!r}: {said}\n  limits.suspect is stop: correct these answers, or set it to leave_out or keep"
+        )
+    left_out = len({*(fault.index for fault in found.faults), *(suspect.index for suspect in found.suspects)})
+    if policy == "leave_out" and left_out == found.tasks:
+        raise R1Error(f"split {split!r}: {said}\n  nothing is left to train on; limits.suspect: keep trains on them")
+    return f"{said}\n  they are {'left out of training' if policy == 'leave_out' else 'trained on: limits.suspect is keep'}"
+
+
+def wrong_replies(environment: Environment, task: Task) -> Iterator[str]:
+    """Yield replies that must earn less than 1.0 on `task`; none where the environment knows of none."""
+    while isinstance(composite := unwrapped(environment), Composite):
+        environment = composite.part_of(task)
+    own = getattr(environment, "wrong_replies", None)
+    if own is not None:
+        yield from own(task)
 
 
 def enforce(found: GoldCheck, limit: float, split: str) -> str | None:
@@ -99,9 +188,7 @@ def gold_reply(environment: Environment, task: Task) -> str | None:
     if own is not None:
         reply: str | None = own(task)
         return reply
-    if task.answer is None:
-        return None
-    return f"<think>\nThe answer is known.\n</think>\n<answer>{task.answer}</answer>"
+    return None if task.answer is None else reply_with(task.answer)
 
 
 def _name(task: Task) -> str:

@@ -1,4 +1,4 @@
-"""Which rewards and environments are called in a worker process, and for how long: a mark, or a key of the recipe."""
+"""Decide if a reward or environment is called in a worker process, and for how long: by a mark or by a key of the recipe."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,10 +11,10 @@ _MARK = "r1_isolation"
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """What one call in a worker may take."""
+    """The limits of one call in a worker."""
 
     timeout_s: float = 5.0
-    memory_bytes: int | None = DEFAULT_MEMORY_BYTES  # beyond what the worker held before the call; None: no limit
+    memory_bytes: int | None = DEFAULT_MEMORY_BYTES  # growth of the worker during the call; None: no limit
 
     def __post_init__(self) -> None:
         if not self.timeout_s > 0:
@@ -27,15 +27,16 @@ Marked = TypeVar("Marked", bound=Callable[..., Any])
 
 
 def isolated(timeout_s: float = 5.0, memory_bytes: int | None = DEFAULT_MEMORY_BYTES) -> Callable[[Marked], Marked]:
-    """Declare that a reward (function or class), or the `verify` of an environment class, is slow or may hang.
+    """Mark a reward (function or class), or the `verify` of an environment class, as slow or likely to hang.
 
         @r1sdk.isolated(timeout_s=2.0)
         def compiles(rollout: r1sdk.Rollout) -> float: ...
 
-    Scoring then calls it in a worker process that can be killed. A call that takes more than `timeout_s` seconds or
-    `memory_bytes` bytes earns None with status "timeout", one whose worker dies None with status "error"; for a verifier
-    the verdict is 0.0 with status "timeout", or status "error". A group reward has its whole group in one call. It is
-    pickled: a function or class of a module, with options that can be pickled. It cannot change anything in the trainer.
+    Scoring then calls it in a worker process that can be killed. A reward that exceeds `timeout_s` seconds or `memory_bytes`
+    bytes gets None with status "timeout"; one whose worker dies gets None with status "error". A verifier that exceeds a
+    limit gives the verdict 0.0 with status "timeout"; if its worker dies, None with status "error". A group reward gets
+    its whole group in one call. The reward is pickled, so it must be a function or class of a module, with options that
+    can be pickled, and it cannot change anything in the trainer.
     """
 
     def mark(target: Marked) -> Marked:
@@ -45,15 +46,15 @@ def isolated(timeout_s: float = 5.0, memory_bytes: int | None = DEFAULT_MEMORY_B
     return mark
 
 
-class Bounded:
-    """A reward or an environment whose recipe says `timeout_s`; in everything else it is what it holds."""
+class TimeLimited:
+    """A proxy for a reward or environment with a `timeout_s` in its recipe. It behaves like `target` in all other respects."""
 
     def __init__(self, target: Any, limits: Isolation) -> None:
         self.target = target
         self.limits = limits
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("target", "limits"):  # not set yet: it is being unpickled or copied
+        if name in ("target", "limits"):  # not set yet, because the proxy is being unpickled or copied
             raise AttributeError(name)
         return getattr(self.target, name)
 
@@ -61,22 +62,22 @@ class Bounded:
         return self.target(*arguments)
 
     def __repr__(self) -> str:
-        return f"Bounded({self.target!r}, {self.limits!r})"
+        return f"TimeLimited({self.target!r}, {self.limits!r})"
 
 
-def bounded(target: Any, timeout_s: float | None) -> Any:
-    """`target`, isolated with the recipe's `timeout_s` instead of its own mark; as it is for None."""
+def with_timeout(target: Any, timeout_s: float | None) -> Any:
+    """Return `target` with the recipe's `timeout_s` in place of the limit of its mark, or unchanged if `timeout_s` is None."""
     if timeout_s is None:
         return target
-    return Bounded(target, replace(isolation_of(target) or Isolation(), timeout_s=timeout_s))
+    return TimeLimited(target, replace(isolation_of(target) or Isolation(), timeout_s=timeout_s))
 
 
 def isolation_of(target: Any) -> Isolation | None:
-    """What a call of `target` may take in a worker; None: it is called where it is."""
-    limits = target.limits if isinstance(target, Bounded) else getattr(target, _MARK, None)
+    """Return the limits of a call of `target` in a worker, or None if it is called in this process."""
+    limits = target.limits if isinstance(target, TimeLimited) else getattr(target, _MARK, None)
     return limits if isinstance(limits, Isolation) else None
 
 
 def unwrapped(target: Any) -> Any:
-    """The reward or environment itself."""
-    return target.target if isinstance(target, Bounded) else target
+    """Return the reward or environment without its `TimeLimited` proxy."""
+    return target.target if isinstance(target, TimeLimited) else target

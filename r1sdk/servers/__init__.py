@@ -1,4 +1,4 @@
-"""The one client of OpenAI-compatible servers: what asks them for judgements and for completions asks through it."""
+"""The client of OpenAI-compatible servers, used for verdicts and for completions."""
 
 from .reply import ServerReply
 from .server import Server, read_key

@@ -1,4 +1,4 @@
-"""The body of a chat completion in, a `ServerReply` out. What a server sends may be anything."""
+"""Read the body of a chat completion into a `ServerReply`. A server may send anything."""
 
 import json
 from collections.abc import Mapping
@@ -8,21 +8,21 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class ServerReply:
-    """What a server answered."""
+    """One answer of a server."""
 
-    text: str  # a reasoning that the server keeps apart stands in front, in <think> and </think>
-    finish: Literal["stop", "length"] = "stop"  # "length": cut by the token limit
-    prompt_tokens: int | None = None  # None: the server does not say
+    text: str  # reasoning that the server sends separately is put in front, in <think> and </think>
+    finish: Literal["stop", "length"] = "stop"  # "length": truncated by the token limit
+    prompt_tokens: int | None = None  # None: the server does not report it
     completion_tokens: int | None = None  # likewise
     whole: bool = True  # False: the body was no chat completion
-    attempts: int = 1  # requests that it took
+    attempts: int = 1  # requests that this answer took
 
 
 NO_COMPLETION = ServerReply("", whole=False)
 
 
 def read_reply(body: bytes) -> ServerReply:
-    """The first choice of a chat completion; `NO_COMPLETION` where `body` is none."""
+    """Return the first choice of a chat completion, or `NO_COMPLETION` if `body` is not a chat completion."""
     try:
         data = json.loads(body)
         choice = data["choices"][0]
@@ -32,7 +32,7 @@ def read_reply(body: bytes) -> ServerReply:
         return NO_COMPLETION
     reasoning = _reasoning(message)
     if content is None and reasoning:
-        content = ""  # cut off while it was still thinking
+        content = ""  # truncated while it was still thinking
     if not isinstance(content, str):
         return NO_COMPLETION
     text = content
@@ -48,7 +48,7 @@ def read_reply(body: bytes) -> ServerReply:
 
 
 def _reasoning(message: Any) -> str:
-    """vLLM, SGLang and DeepSeek hand the think block over by itself where they parse it."""
+    """Return the think block that vLLM, SGLang and DeepSeek send as a separate key when they parse it."""
     for key in ("reasoning_content", "reasoning"):
         value = message.get(key) if isinstance(message, Mapping) else None
         if isinstance(value, str) and value.strip():

@@ -1,4 +1,4 @@
-"""A conversation with an OpenAI-compatible server that may be slow, busy, broken or gone; each wait is bounded."""
+"""A client of an OpenAI-compatible server that may be slow, busy, broken or gone. Every wait is bounded."""
 
 import json
 import random
@@ -11,13 +11,13 @@ from ..errors import Unavailable
 from .reply import NO_COMPLETION, ServerReply, read_reply
 from .server import Server, read_key
 
-MAX_WAIT_S = 30.0  # between two attempts, also where the server asks for more
+MAX_WAIT_S = 30.0  # between two attempts, even if the server asks for more
 RETRIED = frozenset({408, 409, 425, 429})  # and every 5xx
-_jitter = random.Random()  # of its own: the training's random numbers stay as they are
+_jitter = random.Random()  # separate, so that it does not advance the random numbers of the training
 
 
 class Refused(Unavailable):
-    """The server does not take the request: asking again would change nothing."""
+    """The server rejects the request: a retry would change nothing."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class Refused(Unavailable):
 
 
 class _TryAgain(Exception):
-    """An attempt failed in a way that may pass."""
+    """An attempt failed for a reason that may pass."""
 
     def __init__(self, reason: str, wait_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -35,8 +35,8 @@ class _TryAgain(Exception):
 class ServerSession:
     """The connections of one running event loop to the server.
 
-    Where several questions in a row went unanswered, the rest are not asked: a server that is gone costs a batch the
-    patience of one question, not of all.
+    After several unanswered requests in a row the remaining ones are not sent: a server that is gone costs a batch the
+    timeout of one request, not of all.
     """
 
     def __init__(self, server: Server) -> None:
@@ -45,23 +45,23 @@ class ServerSession:
         import aiohttp
 
         self.server = server
-        self.retried = 0  # requests that were asked again
+        self.retried = 0  # number of retries
         self._key = read_key(server.api_key_env) if server.api_key_env else "none"
         self._url = server.base_url.rstrip("/") + "/chat/completions"
         self._proxy = _proxy(server.base_url)
         self._slots = asyncio.Semaphore(server.max_concurrent)
-        self._unanswered = 0  # questions in a row
+        self._unanswered = 0  # requests in a row
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=server.max_concurrent),
-            timeout=aiohttp.ClientTimeout(total=None),  # its clock starts again with every byte; ours does not
+            timeout=aiohttp.ClientTimeout(total=None),  # aiohttp restarts its clock with every byte; ours does not
             headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def ask(self, messages: Sequence[Mapping[str, Any]], **body: Any) -> ServerReply:
-        """The server's reply; `body` goes over what the server's own says.
+        """Send `messages` and return the server's reply. Keys in `body` override those of `server.body`.
 
-        Raises: Unavailable after the last attempt, Refused at once where the server refuses the request.
+        Raises: Unavailable after the last attempt, Refused at once if the server rejects the request.
         """
         import asyncio
 
@@ -71,7 +71,7 @@ class ServerSession:
             for attempt in range(self.server.retries + 1):
                 if self._unanswered >= max(2, self.server.max_concurrent):
                     raise Unavailable(
-                        f"the server {self.server.base_url} left {self._unanswered} questions in a row unanswered"
+                        f"the server {self.server.base_url} left {self._unanswered} requests in a row unanswered"
                     )
                 try:
                     reply = await self._attempt(request.encode())
@@ -90,7 +90,7 @@ class ServerSession:
             raise Unavailable(f"the server {self.server.base_url} did not answer: {reason}")
 
     async def _attempt(self, request: bytes) -> ServerReply:
-        """One request. Raises: _TryAgain, Refused."""
+        """Send one request. Raises: _TryAgain, Refused."""
         import asyncio
 
         import aiohttp
@@ -99,9 +99,9 @@ class ServerSession:
             async with asyncio.timeout(self.server.timeout_s):
                 return await self._request(request)
         except TimeoutError:
-            raise _TryAgain(f"no whole reply in {self.server.timeout_s:g} s") from None
+            raise _TryAgain(f"no complete reply in {self.server.timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise _TryAgain(self.said(f"{type(error).__name__}: {error}")) from None
+            raise _TryAgain(self.redact(f"{type(error).__name__}: {error}")) from None
 
     async def _request(self, request: bytes) -> ServerReply:
         post = self._client.post(self._url, data=request, proxy=self._proxy, allow_redirects=False)
@@ -113,23 +113,23 @@ class ServerSession:
                     return NO_COMPLETION
             if response.status == 200:
                 return read_reply(body)
-            reason = self.said(f"HTTP {response.status}: {_message(body)}")
+            reason = self.redact(f"HTTP {response.status}: {_message(body)}")
             if response.status in RETRIED or response.status >= 500:
                 raise _TryAgain(reason, _seconds(response.headers.get("Retry-After")))
             refuses = f"the server {self.server.base_url} refuses the request: {reason}"
             raise Refused(refuses, response.status)
 
-    def said(self, text: str) -> str:
-        """What may be shown of a message: never the key, which a server may repeat."""
+    def redact(self, text: str) -> str:
+        """Return the part of a message that may be shown: shortened and without the key, which a server may repeat."""
         return " ".join(text.replace(self._key, "[key]").split())[:300]
 
     async def close(self) -> None:
-        """End the connections."""
+        """Close the connections."""
         await self._client.close()
 
 
 def _message(body: bytes) -> str:
-    """What an error's body says."""
+    """Return the error message in a response's body."""
     try:
         return str(json.loads(body)["error"]["message"])
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -137,13 +137,13 @@ def _message(body: bytes) -> str:
 
 
 def _seconds(header: str | None) -> float:
-    """The number of seconds in a Retry-After header; 0.0 where it is something else."""
+    """Return the number of seconds in a Retry-After header, or 0.0 if it has another form."""
     text = (header or "").strip()
     return float(text[:6]) if text.isascii() and text.isdigit() else 0.0
 
 
 def _proxy(url: str) -> str | None:
-    """The proxy that the environment names for `url`."""
+    """Return the proxy that the environment sets for `url`."""
     import urllib.request
 
     parts = urlsplit(url)

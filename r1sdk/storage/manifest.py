@@ -61,10 +61,10 @@ def differences(manifest: Mapping[str, Any], recipe: Recipe, registry: Registry)
 
 def _plugins(recipe: Recipe, registry: Registry) -> dict[str, str]:
     used = [
-        *([("environment", recipe.env.name)] if recipe.env.name else []),
-        *(("reward", reward.name) for reward in recipe.rewards),
+        *(registry.used("environment", recipe.env.name, recipe.env.options) if recipe.env.name else ()),
+        *(registry.get("reward", reward.name) for reward in recipe.rewards),
     ]
-    return {f"{kind} {name}": registry.get(kind, name).source for kind, name in used}
+    return {f"{entry.kind} {entry.name}": entry.source for entry in used}
 
 
 def _versions() -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Calls in worker processes that can be killed, for functions that are slow, may hang, or may break their process."""
+"""Run functions that are slow, may hang or may crash in worker processes that can be killed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +11,16 @@ __all__ = ["DEFAULT_MEMORY_BYTES", "Outcome", "call_isolated"]
 async def call_isolated(
     function: Callable[..., Any], *args: Any, timeout_s: float, memory_bytes: int | None = DEFAULT_MEMORY_BYTES
 ) -> Outcome:
-    """The outcome of `function(*args)` in a worker process of the pool that this process shares.
+    """Run `function(*args)` in a worker of this process's shared pool and return its outcome.
 
-    The function and its arguments are pickled: a function of a module, frozen dataclasses. A coroutine function is run to
-    its end in the worker. `timeout_s` runs from the moment the call starts in a worker, not from when it was asked for;
-    what its module takes to import is not counted. `memory_bytes`: how much the worker may grow; None: no limit. What the
-    function prints is dropped, its stdin is empty, and environment variables that look like secrets are not there.
+    The function and its arguments are pickled, so use a function defined in a module, and arguments such as frozen
+    dataclasses. The worker runs a coroutine function to completion. `timeout_s` counts from the moment the call starts in
+    the worker, not from the moment you asked for it, and excludes the time its module takes to import. `memory_bytes`
+    limits how much the worker may grow; None means no limit. The function's output is discarded, its stdin is empty, and
+    environment variables that look like secrets are removed.
 
-    In any event loop. Inside a worker the call is made in place, under the limits of the call that it is part of.
-    Raises: R1Error where something cannot be pickled, or no worker can be started.
+    Works in any event loop. Inside a worker the call is made in place, under the limits of the surrounding call.
+    Raises: R1Error if something cannot be pickled or no worker can be started.
     """
     from . import worker
 

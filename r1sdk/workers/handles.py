@@ -1,4 +1,4 @@
-"""The pool's side of its fork server and of the workers: started, asked, killed."""
+"""The pool's handles on its fork server and its workers: start them, send requests, kill them."""
 
 import contextlib
 import json
@@ -16,12 +16,12 @@ from typing import Any
 
 from ..errors import R1Error
 
-LOAD_S = 120.0  # for the imports that a function needs; not counted against its own time
+LOAD_S = 120.0  # time to import the modules of a function; not counted against the call's own time
 _PROGRAM = "from r1sdk.workers.fork_server import main; main({descriptor}, {parent})"
 _SECRET_NAME = re.compile(
     r"TOKEN(?!IZER)|SECRET|PASSW|PASSPHRASE|CREDENTIAL|APIKEY|PRIVATE|(^|_)(KEYS?|AUTH|PAT|DSN)(_|$)", re.IGNORECASE
 )
-_SECRET_VALUE = re.compile(r"://[^/\s@]*:[^/\s@]*@")  # a URL with its password
+_SECRET_VALUE = re.compile(r"://[^/\s@]*:[^/\s@]*@")  # a URL that contains a password
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR")}
 
 
@@ -31,12 +31,12 @@ class Worker:
     def __init__(self, pid: int, connection: socket.socket, server: "subprocess.Popen[bytes]") -> None:
         self.pid = pid
         self.connection = connection
-        connection.settimeout(LOAD_S)  # a worker that somebody stopped takes nothing
+        connection.settimeout(LOAD_S)  # a worker that somebody stopped reads nothing
         self.server = server
-        self.functions: set[bytes] = set()  # that it has
+        self.functions: set[bytes] = set()  # keys of the functions it keeps
 
     def kill(self) -> None:
-        """End it now. Its number cannot have passed to another process: its server has not buried it yet."""
+        """Kill the worker now. Its pid cannot have been reused, because its server has not reaped it yet."""
         self.connection.close()
         if self.server.poll() is None:
             for kill in (os.killpg, os.kill):
@@ -45,25 +45,25 @@ class Worker:
 
 
 class ForkServer:
-    """The process that forks this pool's workers, started when the first one is asked for. Safe to use from any thread."""
+    """The process that forks this pool's workers. It starts on first use and is safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._workers: set[Worker] = set()
-        self._modules: set[str] = set()  # imported there
-        self._threaded: set[str] = set()  # modules that start threads: a process that has some must not fork
+        self._modules: set[str] = set()  # imported in the server
+        self._threaded: set[str] = set()  # modules that start threads: a process with threads must not fork
         self._closed = False
 
     def fork(self, modules: Iterable[str]) -> Worker:
-        """A new worker, with `modules` imported where that can be. Raises: R1Error."""
+        """Start a new worker, with `modules` imported where possible. Raises: R1Error."""
         with self._lock:
             for attempt in range(3):
                 new = set(modules) - self._modules - self._threaded
                 try:
                     worker, threads = self._fork(sorted(self._modules | new))
-                except (OSError, ValueError) as error:  # it was killed: another one is started
+                except (OSError, ValueError) as error:  # the server was killed: start another one
                     self._stop()
                     reason = f"{type(error).__name__}: {error}"
                     continue
@@ -77,18 +77,18 @@ class ForkServer:
                 reason = f"the imports of {', '.join(sorted(new))} leave {threads} threads"
         raise R1Error(f"no worker process could be started: {reason}")
 
-    def bury(self, worker: Worker) -> str:
-        """End a worker and what it left behind. Returns how it ended, e.g. `killed by SIGSEGV`."""
+    def reap(self, worker: Worker) -> str:
+        """Kill a worker and the processes it left behind. Returns how it ended, e.g. `was killed by SIGSEGV`."""
         worker.kill()
         with self._lock:
             self._workers.discard(worker)
             status = None
             if self._process is worker.server:
                 try:
-                    status = self._ask({"bury": worker.pid}).get("status")
-                except (OSError, ValueError):  # it has ended, or its answers no longer belong to what it is asked
+                    status = self._ask({"reap": worker.pid}).get("status")
+                except (OSError, ValueError):  # it has ended, or its answers no longer match the requests
                     self._stop()
-        return _how(status)
+        return _describe_exit(status)
 
     def close(self) -> None:
         """End the server and its workers."""
@@ -97,16 +97,16 @@ class ForkServer:
             self._stop()
 
     def forget(self) -> None:
-        """In the child of a fork: let go of what belongs to the parent."""
+        """Release the parent's handles in a forked child."""
         for handle in (self._control, *(worker.connection for worker in self._workers)):
             if handle is not None:
                 handle.close()
         if self._process is not None:
-            self._process.returncode = 0  # not this process's child: nothing to wait for
+            self._process.returncode = 0  # not a child of this process, so there is nothing to wait for
 
     def _fork(self, modules: list[str]) -> tuple[Worker | None, int]:
-        """A worker, or None and how many threads the server has. Raises: OSError, ValueError, R1Error."""
-        process = self._started()
+        """Return a worker, or None with the server's number of threads. Raises: OSError, ValueError, R1Error."""
+        process = self._running_process()
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -119,32 +119,32 @@ class ForkServer:
         ours.close()
         return None, int(answer["threads"])
 
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _running_process(self) -> "subprocess.Popen[bytes]":
         if self._closed:
             raise R1Error("this pool of workers is closed")
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._stop()
         self._control, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as said:
+        with theirs, tempfile.TemporaryFile() as errors:
             program = _PROGRAM.format(descriptor=theirs.fileno(), parent=os.getpid())
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", program],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=said,
+                stderr=errors,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the process that uses the pool
-                env=environment(),
+                env=worker_environment(),
             )
             theirs.close()
             try:
                 self._answer()
             except (OSError, ValueError):
                 self._stop()
-                said.seek(0)
-                text = said.read().decode(errors="replace").strip()
-                raise R1Error(f"no worker process could be started\n  {text[-2000:] or 'it said nothing'}") from None
+                errors.seek(0)
+                text = errors.read().decode(errors="replace").strip()
+                raise R1Error(f"no worker process could be started\n  {text[-2000:] or 'it printed nothing'}") from None
         return self._process
 
     def _ask(self, message: dict[str, Any], *descriptors: int) -> dict[str, Any]:
@@ -166,21 +166,21 @@ class ForkServer:
         return dict(json.loads(text))
 
     def _stop(self) -> None:
-        """End the server, whose workers end with it."""
+        """End the server; its workers end with it."""
         if self._control is not None:
             self._control.close()
             self._control = None
         if self._process is not None:
             try:
-                self._process.wait(timeout=5.0)  # it ends its workers first
+                self._process.wait(timeout=5.0)  # the server ends its workers first
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
             self._process = None
 
 
-def environment() -> dict[str, str]:
-    """This process's environment for a worker: its module search path, one thread for each library, no secrets."""
+def worker_environment() -> dict[str, str]:
+    """Return a worker's worker_environment: this process's, with its module search path, one thread per library and no secrets."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -190,11 +190,11 @@ def environment() -> dict[str, str]:
 
 
 def search_path() -> list[str]:
-    """Where this process finds modules now."""
+    """Return the folders in which this process finds modules now."""
     return [path or os.getcwd() for path in sys.path]
 
 
-def _how(status: int | None) -> str:
+def _describe_exit(status: int | None) -> str:
     if status is None:
         return "ended"
     code = os.waitstatus_to_exitcode(status)

@@ -1,4 +1,4 @@
-"""What came of one call in a worker."""
+"""The outcome of one call in a worker."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,13 +8,13 @@ DEFAULT_MEMORY_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one call in a worker.
+    """The outcome of one call in a worker.
 
-    `ok`: it returned. `raised`: it raised, which is a bug of the function. `timeout`, `memory`: it took more than it may.
-    `died`: its process ended before it did. After the last three the worker has been replaced.
+    `ok`: the function returned. `raised`: it raised, which is a bug in the function. `timeout`, `memory`: it exceeded that
+    limit. `died`: its process ended before the function did. After the last three the worker has been replaced.
     """
 
     status: Literal["ok", "raised", "timeout", "memory", "died"]
-    value: Any = None  # ok: what the function returned; raised: the exception
+    value: Any = None  # ok: the function's return value; raised: the exception
     seconds: float = 0.0  # from the moment the call started in its worker
     reason: str = ""  # why there is no value; raised: the traceback

@@ -1,4 +1,4 @@
-"""A function or its arguments as bytes that a worker can read, with the modules that it needs for that."""
+"""Pickle a function or its arguments for a worker, and list the modules needed to unpickle them."""
 
 import pickle
 import types
@@ -9,7 +9,7 @@ from ..errors import R1Error
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles what a worker can find again, and collects the modules that it needs for that."""
+    """A pickler that accepts only values a worker can import, and collects the modules needed for that."""
 
     def __init__(self, file: BytesIO) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
@@ -19,14 +19,14 @@ class _Pickler(pickle.Pickler):
         if isinstance(value, type | types.FunctionType):
             if value.__module__ == "__main__":
                 raise pickle.PicklingError(
-                    f"{value.__qualname__} is defined in the script that runs, which a worker does not; put it in a module"
+                    f"{value.__qualname__} is defined in the running script, which a worker cannot import; move it to a module"
                 )
             self.modules.add(value.__module__)
         return NotImplemented
 
 
 def pack(value: Any) -> tuple[bytes, frozenset[str]]:
-    """`value` pickled, and the modules that unpickling it imports. Raises: R1Error where a worker could not have it."""
+    """Return `value` pickled, and the modules that unpickling imports. Raises: R1Error if a worker could not unpickle it."""
     file = BytesIO()
     pickler = _Pickler(file)
     try:

@@ -1,4 +1,4 @@
-"""Calls made in worker processes that can be killed: `WorkerPool`, with one thread here for each worker there."""
+"""`WorkerPool`: calls in worker processes that can be killed, with one thread here per worker."""
 
 import asyncio
 import atexit
@@ -22,17 +22,17 @@ _MAX_WORKERS = 32
 
 
 class WorkerPool:
-    """Worker processes for functions that are slow, may hang, or may break their process.
+    """A pool of worker processes for functions that are slow, may hang or may crash their process.
 
-    A call's time runs from the moment it starts in a worker, and is kept here. A worker that overruns, ends, or needs more
-    than its memory is killed and replaced; the call that it was making is lost, no other. Workers start when they are
-    needed, and end with this process, however that ends. Safe to use from any thread. In a process forked from this one
-    the pool begins anew.
+    The pool, not the worker, keeps the time of a call, which counts from the moment the call starts in a worker. A worker
+    that overruns, ends or exceeds its memory is killed and replaced; only the call it was making is lost. Workers start
+    when they are needed and end with this process, even if it is killed. Safe to use from any thread. A process forked
+    from this one starts with an empty pool.
 
-    `workers`: default: the processors that this process may use, divided by LOCAL_WORLD_SIZE.
+    `workers` defaults to the processors that this process may use, divided by LOCAL_WORLD_SIZE.
 
-    Not covered: code that means harm. A worker runs as this user, may read and write files and use the network, and can
-    signal this process. Code that a model wrote belongs into a sandbox.
+    Not a sandbox: a worker runs as this user, may read and write files and use the network, and can signal this process.
+    Run model-written code in a sandbox.
     """
 
     def __init__(self, workers: int | None = None, memory_bytes: int | None = DEFAULT_MEMORY_BYTES) -> None:
@@ -58,7 +58,7 @@ class WorkerPool:
         timeout_s: float,
         memory_bytes: int | None | Literal["pool"] = "pool",
     ) -> "Future[Outcome]":
-        """The future outcome of `function(*arguments)`. Raises: R1Error where these cannot be pickled."""
+        """Queue `function(*arguments)` and return the future outcome. Raises: R1Error if these cannot be pickled."""
         if not timeout_s > 0:
             raise ValueError(f"timeout_s must be above 0, got {timeout_s}")
         packed, modules = pack(function)
@@ -81,15 +81,15 @@ class WorkerPool:
         return call.future
 
     def call(self, function: Callable[..., Any], *arguments: Any, **limits: Any) -> Outcome:
-        """The outcome of `function(*arguments)`, waited for. Limits: as `submit`."""
+        """Run `function(*arguments)`, wait for it and return the outcome. Limits: as in `submit`."""
         return self.submit(function, *arguments, **limits).result()
 
     async def call_async(self, function: Callable[..., Any], *arguments: Any, **limits: Any) -> Outcome:
-        """The outcome of `function(*arguments)`, in any event loop. Limits: as `submit`."""
+        """Run `function(*arguments)` from any event loop and return the outcome. Limits: as in `submit`."""
         return await asyncio.wrap_future(self.submit(function, *arguments, **limits))
 
     def close(self) -> None:
-        """End the workers. Calls that are waiting are cancelled; those being made are lost."""
+        """End the workers. Waiting calls are cancelled; running calls are lost."""
         with self._lock:
             if self._closed:
                 return
@@ -111,14 +111,14 @@ class WorkerPool:
         self.close()
 
     def _after_fork(self) -> None:
-        """In the child of a fork the threads are gone, and the workers belong to the parent."""
+        """Reset a forked child: its threads are gone, and the workers belong to the parent."""
         self._server.forget()
         closed = self._closed
         self._begin()
         self._closed = closed
 
     def _run(self) -> None:
-        """One thread: its worker, and the calls that this worker makes."""
+        """Serve one thread: take calls from the queue and make them in this thread's worker."""
         caller = Caller(self._server)
         while True:
             try:
@@ -132,17 +132,17 @@ class WorkerPool:
                 continue
             try:
                 caller.make(call)
-            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the outcome
+            except BaseException as error:  # noqa: BLE001 - it belongs to the code that waits for the outcome
                 if not call.future.done():
                     call.future.set_exception(error)
-            del call  # not to be kept while waiting for the next
+            del call  # do not keep it alive while waiting for the next one
 
 
 _POOLS: "weakref.WeakSet[WorkerPool]" = weakref.WeakSet()
 
 
 def default_workers() -> int:
-    """The processors that this process may use, divided among the ranks of this machine."""
+    """Return the number of processors that this process may use, divided among the ranks of this machine."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     ranks = os.environ.get("LOCAL_WORLD_SIZE", "1")
     return min(_MAX_WORKERS, max(1, processors // max(1, int(ranks) if ranks.isdecimal() else 1)))
@@ -153,7 +153,7 @@ _lock = threading.Lock()
 
 
 def shared_pool() -> WorkerPool:
-    """The pool of this process, made when it is first asked for and closed at exit."""
+    """Return the pool of this process. It is made on first use and closed at exit."""
     global _shared
     with _lock:
         if _shared is None:

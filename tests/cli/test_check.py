@@ -259,6 +259,106 @@ def r1_register_environments(register):
         register(kind.__name__.lower(), kind)
 '''
 
+VERIFIERS = """
+import random, threading, time
+from dataclasses import dataclass, field
+import r1sdk
+
+HEAD = "1.0 for the gold answer, else 0.0."
+
+def documented(text):
+    def mark(target):
+        target.__doc__ = text
+        return target
+    return mark
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Right:
+    def read_gold(self, task):
+        if not task.answer:
+            raise r1sdk.Unverifiable("no gold answer")
+        return task.answer
+    def verify(self, gold, reply):
+        return r1sdk.Verdict(float(reply.answer == gold))
+    def variants(self, gold):
+        return [gold + "7", "-" + gold]
+
+@documented("Compares.")
+@dataclass(frozen=True)
+class Rangeless(Right):
+    pass
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Misread(Right):  # a gold answer is right by itself, and so is all that begins as it does
+    def verify(self, gold, reply):
+        return r1sdk.Verdict(float((reply.answer or "").startswith(gold[:1])))
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Blind(Right):
+    def verify(self, gold, reply):
+        return r1sdk.Verdict(0.0)
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Generous(Right):
+    def verify(self, gold, reply):
+        return r1sdk.Verdict(float(reply.answer in (gold, None, "")))
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Careless(Right):
+    def read_gold(self, task):
+        return task.answer.strip()
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Numeric(Right):
+    def verify(self, gold, reply):
+        return float(reply.answer == gold)
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Drawing(Right):
+    def verify(self, gold, reply):
+        return r1sdk.Verdict(float(reply.answer == gold), reason=str(random.random()))
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Hanging(Right):
+    def verify(self, gold, reply):
+        if len(reply.text) > 900_000:
+            time.sleep(60)
+        return r1sdk.Verdict(float(reply.answer == gold))
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Locked(Right):
+    lock: object = field(init=False, repr=False, compare=False, default_factory=threading.Lock)
+
+@documented(HEAD)
+@dataclass(frozen=True)
+class Halved:
+    def read_gold(self, task):
+        return task.answer
+
+@r1sdk.hookimpl
+def r1_register_verifiers(register):
+    register("right_verifier", Right)
+    register("rangeless_verifier", Rangeless)
+    register("misread", Misread)
+    register("blind", Blind)
+    register("generous_verifier", Generous)
+    register("careless", Careless)
+    register("numeric", Numeric)
+    register("drawing", Drawing)
+    register("hanging_verifier", Hanging)
+    register("locked_verifier", Locked)
+    register("halved", Halved)
+"""
+
 SANDBOXES = '''
 import asyncio, contextlib, io
 from dataclasses import dataclass
@@ -303,34 +403,34 @@ FAULTS = [  # name, check, what is said
     ("anything", "options", "level: Any"),
     ("mistaken", "options", "'high' is not of its type"),
     ("locked", "pickles", "cannot pickle"),
-    ("wild", "range", "paid 7, 7, 7, and the docstring speaks of 0 to 1"),
-    ("moody", "repeats", "other prices for the same replies"),
-    ("hashed", "processes", "other ones in another process"),
+    ("wild", "range", "returned 7, 7, 7, but the docstring states 0 to 1"),
+    ("moody", "repeats", "different values for the same replies"),
+    ("hashed", "processes", "different in another process"),
     ("greedy", "repeats", "changes the rollouts"),
-    ("fragile", "prices", "IndexError"),
+    ("fragile", "scores", "IndexError"),
     ("backtracking", "hostile", "letters before the end: more than 3 s"),
     ("fatal", "hostile", "control characters: the process ended with 7"),
     ("demanding", "builds", "level must be given"),
-    ("shifting", "same tasks", "train task 0 is another one on the second call"),
-    ("shifting", "processes", "tasks: other ones in another process"),
-    ("leaking", "splits", "20 tasks are in train and in test"),
-    ("tupled", "tasks", "use lists and texts, no tuples"),
+    ("shifting", "same tasks", "train task 0 differs on the second call"),
+    ("shifting", "processes", "tasks: different in another process"),
+    ("leaking", "splits", "20 tasks are in both train and test"),
+    ("tupled", "tasks", "use lists and texts instead of tuples"),
     ("anonymous", "tasks", "several tasks have one id"),
-    ("obliging", "splits", "must be an R1Error"),
-    ("unjust", "gold", "32 of 32 gold answers are not right"),
-    ("lenient", "altered", "altered answers are judged right"),
-    ("generous", "altered", "the reply '' is judged right"),
+    ("obliging", "splits", "must raise R1Error"),
+    ("unjust", "gold", "32 of 32 gold answers do not earn 1.0"),
+    ("lenient", "altered", "altered answers earn 1.0"),
+    ("generous", "altered", "the reply '' earns 1.0"),
     ("evaluating", "hostile", "powers of powers: more than 3 s"),
     ("untold", "sessions", "the prompt does not name the tool loop"),
     ("undescribed", "sessions", "tool 'unsaid' needs a docstring"),
     ("stuck", "calls", "gave no result in 3 s"),
-    ("shared", "independent", "answers otherwise while another one of the same task is played"),
+    ("shared", "independent", "answers differently while another one of the same task is played"),
     ("picky", "independent", "Numbers.answer failed: TypeError"),
     ("picky", "ends", "Numbers.answer failed: TypeError"),
     ("picky", "calls", "Numbers.answer failed"),
     ("secretive", "ends", "outcome must be JSON"),
     ("naive", "runs", "int(input()) * 2 for 1, 2, 3"),
-    ("naive", "fresh", "are there"),
+    ("naive", "fresh", "are still there"),
     ("naive", "ends", "must be 'timeout'"),
     ("naive", "claims", "read a file of the host"),
     ("naive", "claims", "read an environment variable"),
@@ -338,11 +438,23 @@ FAULTS = [  # name, check, what is said
     ("naive", "languages", "must raise r1sdk.R1Error"),
     ("heavy", "loading", "loads vllm"),
     ("slow", "loading", "s of processor time"),
+    ("rangeless_verifier", "docstring", "no range"),
+    ("misread", "near gold", "1 of 2 near answers earn 1.0"),
+    ("blind", "gold", "1 of 1 right replies do not earn 1.0"),
+    ("generous_verifier", "no answer", "a reply without an answer must earn 0.0"),
+    ("careless", "no gold", "AttributeError"),
+    ("numeric", "gold", "must return an r1sdk.Verdict, got 1.0"),
+    ("drawing", "repeats", "then ok"),
+    ("drawing", "processes", "gold"),
+    ("hanging_verifier", "hostile", "more than"),
+    ("locked_verifier", "pickles", "TypeError"),
+    ("halved", "builds", "must have read_gold(task) and verify(gold, reply)"),
 ]
 
 
 NEEDS_MORE = {  # of ours: what a check without a service, a model, a key or the right tasks cannot try in full
     *(("reward", name) for name in ("model_judge", "reward_model", "code", "binary_code", "countdown", "narrowing")),
+    ("verifier", "judge"),
     *(("sandbox", name) for name in ("e2b", "unsafe")),
     *(("environment", name) for name in ("hub", "openenv", "reasoning_gym", "verifiers", *NAMED)),
 }
@@ -353,6 +465,7 @@ def site(tmp_path_factory, install):
     folder = tmp_path_factory.mktemp("site")
     install(folder, "r1-bad-rewards", REWARDS)
     install(folder, "r1-bad-environments", ENVIRONMENTS)
+    install(folder, "r1-bad-verifiers", VERIFIERS)
     install(folder, "r1-bad-sandboxes", SANDBOXES)
     (folder / "vllm.py").write_text("# stands for the library of that name, which no plugin may load\n")
     install(folder, "r1-heavy", HOOK.format(first="import vllm", name="heavy"))
@@ -364,7 +477,7 @@ def site(tmp_path_factory, install):
 @pytest.fixture(scope="module")
 def checked(run_r1, site):
     """What `r1 check` says of every plugin of `site`: name -> check -> its finding."""
-    distributions = [f"r1-bad-{kind}" for kind in ("rewards", "environments", "sandboxes")]
+    distributions = [f"r1-bad-{kind}" for kind in ("rewards", "environments", "verifiers", "sandboxes")]
     said = run_r1("check", *distributions, "r1-heavy", "r1-slow", "--timeout-s", "3", "--json", path=[site])
     assert said.code == 1, said.err
     found = json.loads(said.out)
@@ -387,17 +500,21 @@ def test_nothing_else_is_held_against_a_plugin(checked, name):
         "shifting": {"altered"},
         "evaluating": {"altered", "splits", "gold"},
         "lenient": {"hostile"},
+        "numeric": {"near gold", "no answer", "repeats", "hostile"},
+        "generous_verifier": {"hostile"},
     }
     failed = {check for check, finding in checked[name].items() if finding["outcome"] == "fails"}
     assert expected <= failed <= expected | excused.get(name, set())
 
 
 def test_a_plugin_without_a_fault_passes_every_check(checked):
-    assert {finding["outcome"] for name in ("right", "withtool") for finding in checked[name].values()} == {"ok"}
+    assert {
+        finding["outcome"] for name in ("right", "withtool", "right_verifier") for finding in checked[name].values()
+    } == {"ok"}
 
 
 def test_a_service_that_is_not_there_is_no_fault_and_no_success(checked):
-    finding = checked["without_service"]["prices"]
+    finding = checked["without_service"]["scores"]
     assert finding["outcome"] == "skipped" and "nobody there" in finding["detail"]
 
 

@@ -8,7 +8,7 @@ from r1_envs.mixture import Mixture
 from r1_envs.table import File
 from r1sdk import Part, R1Error
 from r1sdk.data import Item, Overlap, check_data, items, rate
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 
 def write(path, *rows):

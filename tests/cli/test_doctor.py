@@ -63,7 +63,7 @@ def test_a_recipe_that_cannot_be_trained_fails_with_its_reason_and_the_rest_is_s
 
 
 def test_a_model_without_a_chat_template_fails(r1, tmp_path):
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
 
     folder = tmp_path / "model"
     shutil.copytree(load_plugins().get("model", "tiny").target, folder)

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 import pytest
 
 from r1sdk import Completion, Rollout, RunError, Score, Task, Verdict
-from r1sdk.evaluation.attempts import majority_at_k, summarize
 from r1sdk.evaluation.evaluation_folder import EvaluationFolder
-from r1sdk.evaluation.statistics import difference, student
+from r1sdk.evaluation.evaluation_summary import summarize
+from r1sdk.evaluation.statistics import difference, majority_at_k, student
 from r1sdk.rollout.sampling import Sampling
 
 PLAN = {"models": ["m", "n"], "envs": {"e": {}}}
@@ -96,7 +96,7 @@ def test_other_settings_other_tasks_and_a_second_process_are_refused(tmp_path):
     (tmp_path / "other" / "x").touch()
     with pytest.raises(RunError, match="holds no evaluation"):
         EvaluationFolder.open(tmp_path / "other", PLAN)
-    with pytest.raises(RunError, match="kept in one folder"):
+    with pytest.raises(RunError, match="share one folder"):
         EvaluationFolder.open(tmp_path / "third", {**PLAN, "models": ["runs/a", "runs-a"]})
 
 
@@ -202,13 +202,14 @@ def test_everything_at_fault_is_named_before_a_model_is_loaded(r1, tmp_path):
 
 
 def test_a_benchmark_is_taken_whole_and_sampled_as_its_reports_are_unless_told_otherwise(tmp_path):
-    from r1_cli.benches import set_up
+    from r1sdk.api.evaluation_setup import set_up
+    from r1sdk.plugins.loading import load_plugins
 
     file = tmp_path / "aime.jsonl"
     file.write_text("".join(json.dumps({"problem": f"q{i}", "answer": str(i)}) + "\n" for i in range(230)))
 
     def bench(sets=(), **asked):
-        return set_up(["tiny"], ["aime24"], sets, [f"aime24.source={file}"], {}, asked).benches[0]
+        return set_up(load_plugins(), ["tiny"], ["aime24"], sets, [f"aime24.source={file}"], {}, asked).benches[0]
 
     found = bench()
     assert (found.sampling.temperature, found.sampling.top_p, found.sampling.samples, len(found.tasks)) == (

@@ -15,12 +15,12 @@ import pytest
 pytest.importorskip("aiohttp")
 
 from r1sdk import R1Error, RecipeError
-from r1sdk.generate import Collected, Keep, LocalSource, ServerSource, collect, plan_of
-from r1sdk.generate.journal import Journal
-from r1sdk.generate.keep import Candidate
-from r1sdk.generate.plan import server_of
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.generation import Collected, Keep, LocalSource, ServerSource, collect, plan_of
+from r1sdk.generation.journal import Journal
+from r1sdk.generation.keep import Candidate
+from r1sdk.generation.plan import server_of
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.records import Completion
 from r1sdk.rollout.sampling import Sampling
@@ -65,7 +65,7 @@ def echo():
 
 def run_of(tasks=4, samples=1, server=None, keep="all", rewards="accuracy,format", **collected):
     collected |= {"tasks": tasks, "keep": keep, **({"server": server} if server else {})}
-    return compose(
+    return plan_run(
         Recipe(
             method="generate",
             model="echo" if server else "tiny_blank",
@@ -127,7 +127,7 @@ def test_a_rule_keeps_what_it_says(rule, kept):
         ("best", "best=N"),
         ("best=0", "best=N"),
         ("pass_rate=0.9:0.1", "pass_rate=A:B"),
-        ("pass_rate=0:0.5,pass_rate=0:1", "once at most"),
+        ("pass_rate=0:0.5,pass_rate=0:1", "at most once"),
         ("correct,wrong", "one of correct, wrong and all"),
         ("best=1,shortest=1", "one of best, shortest and first"),
     ],
@@ -219,7 +219,7 @@ def test_answers_made_with_other_settings_are_not_mixed(tmp_path):
     plan = plan_of(run_of(tasks=2), tmp_path / "made.jsonl")
     collect(plan, LocalSource(Counting(), plan.sampling))
     hotter = run_of(tasks=2)
-    hotter = compose(hotter.recipe.model_copy(update={"seed": 5}), load_plugins())
+    hotter = plan_run(hotter.recipe.model_copy(update={"seed": 5}), load_plugins())
     with pytest.raises(R1Error, match="made with seed 0, not 5"):
         collect(plan_of(hotter, plan.out), LocalSource(Counting(), plan.sampling))
 
@@ -249,7 +249,7 @@ def test_a_server_that_refuses_stops_at_once_and_one_that_is_gone_stops_soon(ech
     with pytest.raises(R1Error, match="HTTP 404"):
         collect(plan_of(run, tmp_path / "a.jsonl"), ServerSource(server_of(run.recipe)))
     run = run_of(tasks=400, server={"url": "http://127.0.0.1:9/v1", "retries": 0, "concurrent": 2})
-    with pytest.raises(R1Error, match="in a row did not come"):
+    with pytest.raises(R1Error, match="in a row failed"):
         collect(plan_of(run, tmp_path / "b.jsonl"), ServerSource(server_of(run.recipe)))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 import r1sdk
-from r1sdk.scoring.gold_check import SHOWN, GoldCheck, check_gold, enforce
+from r1sdk.scoring.gold_check import PROBED, SHOWN, GoldCheck, check_gold, enforce, enforce_suspects
 from r1sdk.storage.run_folder import RunFolder
 
 
@@ -155,3 +155,71 @@ def test_an_evaluation_leaves_nothing_out_and_counts_what_it_could_not_judge(run
     assert said.code == 0, said.err
     result = json.loads(said.out)["results"]["tiny_blank"]["file"]
     assert result["statuses"] == {"ok": 19, "unverifiable": 1} and result["accuracy"]["n"] == 19
+
+
+@dataclass(frozen=True)
+class Careless(Quiz):
+    """Takes any answer that begins as the gold answer does."""
+
+    async def verify(self, rollout):
+        return float((r1sdk.extract_answer(rollout.completion.text) or "").startswith(rollout.task.answer[:1]))
+
+    def wrong_replies(self, task):
+        yield f"<answer>{'9' if task.answer[0] != '9' else '8'}</answer>"
+        yield f"<answer>{task.answer[:1]}0000</answer>"
+
+
+def test_a_gold_answer_that_pays_a_wrong_answer_too_is_a_suspect_and_named_with_it():
+    checked = check_gold(Quiz(("42", "5")).tasks("train"), Careless(("42", "5")))
+    assert checked.faults == () and checked.probed == 2
+    assert [(s.index, s.answer, s.variant) for s in checked.suspects] == [(0, "42", "40000"), (1, "5", "50000")]
+    assert GoldCheck.from_json(json.loads(json.dumps(checked.to_json()))) == checked
+    assert "leave" not in enforce_suspects(checked, "keep", "train")
+    with pytest.raises(
+        r1sdk.R1Error, match=r"train/0: answer '42': '40000' earns 1.0 too(.|\n)*limits.suspect is stop"
+    ):
+        enforce_suspects(checked, "stop", "train")
+    with pytest.raises(r1sdk.R1Error, match="nothing is left"):
+        enforce_suspects(checked, "leave_out", "train")
+    assert enforce_suspects(found(Quiz(("42",))), "stop", "train") is None
+
+
+def test_of_a_large_split_a_sample_is_tried():
+    environment = Careless(("42",) * (2 * PROBED + 100))
+    checked = check_gold(environment.tasks("train"), environment)
+    assert PROBED / 2 <= checked.probed <= PROBED and len(checked.suspects) == checked.probed
+
+
+def test_the_gold_answers_of_real_data_sets_pay_no_wrong_answer(tmp_path):
+    rows = [
+        r"48,\!048",
+        "9 (apples)",
+        r"3+4\mathrm{i}",
+        r"3;$\frac{5}{7}$",
+        "2 hours 30 minutes",
+        r"\text{B,E}",
+        r"6.63 \times 10^{-34}",
+    ]
+    file = tmp_path / "golds.jsonl"
+    file.write_text("".join(json.dumps({"problem": f"p{n}", "answer": gold}) + "\n" for n, gold in enumerate(rows)))
+    environment = r1sdk.load_plugins().build("environment", "file", {"source": str(file), "test_share": 0.0})
+    checked = found(environment)
+    assert (checked.checked, checked.faults, checked.suspects, checked.probed) == (7, (), (), 7)
+
+
+def test_a_run_leaves_out_suspects_or_keeps_them(run_r1, small, tmp_path):
+    """The verdicts of math-verify as they are: it takes any equation for the value on its right."""
+    file = tmp_path / "sums.jsonl"
+    rows = [
+        {"problem": f"What is {n} + {n}?", "answer": r"$\frac{1}{2^{99}}$" if n == 3 else str(2 * n)}
+        for n in range(1, 13)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    trl = ("--set", "env.options.verifier={name: maths, options: {mode: trl}}")
+    said = train(run_r1, small, file, tmp_path / "left", *trl)
+    assert said.code == 0, said.err
+    assert "1 of 12 gold answers pay a wrong answer too" in said.err and "left out of training" in said.err
+    seen = {rollout["task"]["id"] for rollout in RunFolder.open(tmp_path / "left").rollouts()}
+    assert "train/row 3" not in seen
+    said = train(run_r1, small, file, tmp_path / "kept", *trl, "--set", "limits.suspect=keep")
+    assert said.code == 0 and "limits.suspect is keep" in said.err, said.err

@@ -50,7 +50,7 @@ def test_a_run_is_listed_in_the_order_of_its_training(folder):
 
 def test_a_group_that_was_not_trained_on_says_so(folder):
     score = [Score({"accuracy": 0.0}, 0.0)] * 2
-    folder.append_rollouts(3, [attempt("train/1"), attempt("train/2")], score, [{}, {"dropped": "no spread"}])
+    folder.append_rollouts(3, [attempt("train/1"), attempt("train/2")], score, [{}, {"dropped": "zero variance"}])
     index = RolloutIndex.open(folder.path)
     index.refresh()
     assert [row.when for row in index.rows] == ["3", "3 dropped"]

@@ -7,9 +7,9 @@ import time
 import pytest
 from rich.console import Console
 
-from r1_cli.ui.follower import Follower
-from r1_cli.ui.live import BARS, CURVE, curve, health, render, step_line, watch
 from r1sdk import Completion, Rollout, Score, Task, Verdict
+from r1sdk.progress.follower import Follower
+from r1sdk.progress.live import BARS, CURVE, curve, health, render, step_line, watch
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.run_folder import RunFolder
 
@@ -81,7 +81,7 @@ def test_a_step_is_one_line_with_its_rewards_and_its_speed():
     line = step_line(step(12), 80)
     assert "\n" not in line
     assert line.startswith(
-        "step 12/80  reward 0.500  accuracy 0.500  format 1.000  length 123  clipped 5.0%  no spread 25%"
+        "step 12/80  reward 0.500  accuracy 0.500  format 1.000  length 123  clipped 5.0%  zero variance 25%"
     )
     assert line.endswith("1500 tokens/s  2.0 s")
     assert step_line(step(12), None).startswith("step 12/? ")

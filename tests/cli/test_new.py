@@ -7,7 +7,13 @@ import pytest
 from programs_of_python import run_module
 
 EXAMPLES = [path.parent for path in Path(__file__).parents[2].glob("docs/examples/*/pyproject.toml")]
-KINDS = {"reward": [], "environment": [], "sandbox": [], "environment_with_tools": ["--tools"]}  # by name, with flags
+KINDS = {  # by name, with flags
+    "reward": [],
+    "environment": [],
+    "verifier": [],
+    "sandbox": [],
+    "environment_with_tools": ["--tools"],
+}
 
 
 def distribution(kind):
@@ -41,7 +47,7 @@ def test_a_new_package_passes_its_own_tests_and_with_them_the_check(packages, ki
 def test_new_packages_and_the_examples_are_strictly_typed(packages):
     sources = [f"{distribution(kind)}/{part}" for kind in KINDS for part in (f"r1_my_{kind}.py", "tests")]
     sources += [example / part for example in EXAMPLES for part in (example.name.replace("-", "_"), "tests")]
-    assert "no issues found in 16 source files" in run_module("mypy", "--strict", *sources, cwd=packages)
+    assert "no issues found in 18 source files" in run_module("mypy", "--strict", *sources, cwd=packages)
     for kind in KINDS:
         settings = tomllib.loads((packages / distribution(kind) / "pyproject.toml").read_text())["tool"]["mypy"]
         assert settings == {"strict": True, "files": [f"r1_my_{kind}.py", "tests"]}
@@ -101,7 +107,7 @@ def test_a_folder_that_is_there_is_left_alone(r1, tmp_path, monkeypatch):
     assert list(Path("r1-mine").iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["none", "any", "judge", "a", "n2_x"])
+@pytest.mark.parametrize("name", ["none", "any", "verify_reply", "a", "n2_x"])
 def test_the_module_compiles_whatever_the_name(r1, tmp_path, name):
     for kind, flags in KINDS.items():
         out = tmp_path / f"{kind}-{name}"

@@ -12,7 +12,7 @@ import pytest
 import r1sdk
 from r1_envs.openenv import OpenEnv
 from r1sdk.planning.build import build_environment
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 SERVER = Path(__file__).parents[1] / "support" / "openenv_server.py"
@@ -184,7 +184,7 @@ def test_it_is_trained_on_by_name(run_r1, sums, tmp_path):
 
 @pytest.mark.interop
 def test_the_librarys_own_server_is_spoken_to_in_the_same_way():
-    assert find_spec("openenv"), "docs/interop.md says how to install it"
+    assert find_spec("openenv"), "docs/other-frameworks.md says how to install it"
     with serving("sums", "real") as url:
         environment = OpenEnv(url, train_size=6, test_size=2, sessions=2)
         tasks = list(environment.tasks("train"))

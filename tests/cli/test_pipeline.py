@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from r1_cli.ui.stage_table import other_tasks
 from r1sdk import Completion, R1Error, Rollout, Score, Task
+from r1sdk.launch.stage_table import other_tasks
 from r1sdk.planning.stages import check_stages, load_stages, to_yaml
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.layers import dotted
 from r1sdk.storage.atomic import sealed
 from r1sdk.storage.run_folder import RunFolder
@@ -100,7 +100,7 @@ def test_flags_that_would_be_for_one_stage_are_refused(r1, tmp_path):
 
 
 def test_last_is_the_pipeline_or_the_run_that_was_written_to_last(tmp_path, monkeypatch):
-    from r1_cli.pipeline import resumed_pipeline
+    from r1sdk.launch.pipelines import resumed_pipeline
 
     monkeypatch.chdir(tmp_path)
     assert resumed_pipeline(Path("last")) is None

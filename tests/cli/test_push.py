@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("huggingface_hub")
 
 from r1sdk import R1Error
-from r1sdk.generate import LocalSource, collect, plan_of
-from r1sdk.generate.push import push
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.generation import LocalSource, collect, plan_of
+from r1sdk.generation.push import push
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.records import Completion
 
@@ -101,28 +101,28 @@ class Same:
 def test_rows_and_card_are_pushed_private_unless_public(hub, tmp_path):
     found = hub()
     recipe = Recipe(method="generate", model="tiny_blank", env="countdown", collect={"tasks": 2})
-    plan = plan_of(compose(recipe, load_plugins()), tmp_path / "made.jsonl")
+    plan = plan_of(plan_run(recipe, load_plugins()), tmp_path / "made.jsonl")
     collect(plan, LocalSource(Same(), plan.sampling))
-    push(plan, "me/set")
+    push(plan.out, plan.card, "me/set")
     assert found.files["made.jsonl"] == plan.out.read_bytes()
     assert found.files["README.md"] == plan.card.read_bytes() and b"path: made.jsonl" in found.files["README.md"]
-    push(plan, "me/set", public=True)
+    push(plan.out, plan.card, "me/set", public=True)
     assert [(made["visibility"], made["type"]) for made in found.made] == [
         ("private", "dataset"),
         ("public", "dataset"),
     ]
     found.private, found.files = False, {}
-    with pytest.raises(R1Error, match="me/set is there and public: --public"):
-        push(plan, "me/set")
+    with pytest.raises(R1Error, match="me/set exists and is public: confirm with --public"):
+        push(plan.out, plan.card, "me/set")
     assert found.files == {}
 
 
 def test_a_hub_that_refuses_is_an_error_that_says_so(hub, tmp_path):
     hub(refuses=True)
     recipe = Recipe(method="generate", model="tiny_blank", env="countdown", collect={"tasks": 1})
-    plan = plan_of(compose(recipe, load_plugins()), tmp_path / "made.jsonl")
+    plan = plan_of(plan_run(recipe, load_plugins()), tmp_path / "made.jsonl")
     collect(plan, LocalSource(Same(), plan.sampling))
     with pytest.raises(R1Error, match="cannot push to me/set: .*403"):
-        push(plan, "me/set")
+        push(plan.out, plan.card, "me/set")
     with pytest.raises(R1Error, match="cannot push to a//b"):
-        push(plan, "a//b")
+        push(plan.out, plan.card, "a//b")

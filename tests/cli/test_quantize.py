@@ -9,7 +9,7 @@ import pytest
 from model_shapes import QWEN_7B, ZERO2, recipe
 
 from r1sdk.planning.memory import Shape, advice, estimate
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.storage.run_folder import RunFolder
 
 bits = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="needs pip install 'r1sdk[quantize]'")

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from r1_cli.ui.summary import _tell_report
+from r1_cli.ui.summary import tell_report
 from r1sdk import Completion, R1Error, Rollout, Score, Task, Verdict
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.report import PAGE, leave_report, write_report
-from r1sdk.report.collect_run import gather, names
+from r1sdk.report.collect_run import collect_run, short_names
 from r1sdk.report.curves import POINTS, charts
 from r1sdk.report.failures import failure_kind
 from r1sdk.report.figures import differences, held_out_rows
-from r1sdk.report.reply_view import parts, shortened
+from r1sdk.report.reply_view import shortened, split_reply
 from r1sdk.storage.run_folder import RunFolder
 
 ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'><style>*{display:none}</style>\x1b[2J\ud800 &amp; {{7*7}} <!--"
@@ -160,7 +160,10 @@ def test_whatever_a_model_wrote_arrives_as_text(tmp_path, page):
 
 def test_several_runs_share_axes_and_what_their_recipes_differ_in_is_listed(tmp_path, folder):
     other = a_run(tmp_path / "two", seed=1)
-    runs = [gather(one, name) for one, name in zip((folder, other), names([folder.path, other.path]), strict=True)]
+    runs = [
+        collect_run(one, name)
+        for one, name in zip((folder, other), short_names([folder.path, other.path]), strict=True)
+    ]
     assert [run.name for run in runs] == ["one", "two"]
     assert differences(runs) == {"seed": ["0", "1"]}
     learning = charts(runs)[0]
@@ -171,11 +174,11 @@ def test_several_runs_share_axes_and_what_their_recipes_differ_in_is_listed(tmp_
 
 
 def test_runs_of_one_name_are_told_apart_by_the_folders_above(tmp_path):
-    assert names([tmp_path / "a" / "run", tmp_path / "b" / "run"]) == ["a/run", "b/run"]
+    assert short_names([tmp_path / "a" / "run", tmp_path / "b" / "run"]) == ["a/run", "b/run"]
 
 
 def test_the_change_on_the_same_tasks_has_the_error_of_paired_differences(folder):
-    row = held_out_rows([gather(folder, "one")])[0]
+    row = held_out_rows([collect_run(folder, "one")])[0]
     assert row.change == pytest.approx(0.25)
     # Differences 1, 1, 0, -1: mean 0.25, mean of squares 0.75.
     assert row.error == pytest.approx(((0.75 - 0.25**2) / 4) ** 0.5)
@@ -187,7 +190,7 @@ def test_several_samples_and_categories_have_rows_of_their_own(tmp_path):
         one = {"mean": right, "stderr": None, "n": 4}
         more = {"pass_at": {"1": one, "4": one}, "samples": 4, "majority": one, "categories": {"level": {"hard": one}}}
         folder.write_evaluation(name, evaluation(right) | more)
-    rows = held_out_rows([gather(folder, "run")])
+    rows = held_out_rows([collect_run(folder, "run")])
     assert [row.label for row in rows] == ["accuracy", "pass@4", "maj@4", "level hard", "reward format"]
     assert rows[1].change == 0.25 and rows[1].error is None
 
@@ -202,7 +205,7 @@ def test_a_long_run_makes_no_large_page(tmp_path):
     with folder.rollouts_file.open("a") as file:
         line = folder.rollouts_file.read_text().splitlines()[0]
         file.writelines(line.replace('"step": 1', f'"step": {step}', 1) + "\n" for step in range(3, 1000))
-    [reward] = [c for g in charts([gather(folder, "run")]) for c in g["charts"] if c["key"] == "reward"]
+    [reward] = [c for g in charts([collect_run(folder, "run")]) for c in g["charts"] if c["key"] == "reward"]
     assert len(reward["lines"][0]["x"]) <= POINTS
     assert reward["lines"][0]["x"][-1] == 2999
     assert write_report([folder.path]).stat().st_size < 250_000
@@ -237,9 +240,9 @@ def test_without_the_extra_a_run_ends_well_and_says_how_to_have_its_page(tmp_pat
         write_report([folder.path])
     leave_report(folder)
     assert not (folder.path / PAGE).exists()
-    _tell_report(folder)
+    tell_report(folder.path)
     said = capsys.readouterr()
-    assert "no report: a report needs jinja2" in said.out
+    assert "no report: the report needs jinja2" in said.out
     assert f"pip install 'r1sdk[report]' && r1 report {folder.path}" in said.err
 
 
@@ -263,9 +266,9 @@ def test_the_command_writes_the_page_and_says_where(folder, r1, tmp_path):
         ({"value": 1.0, "status": "ok", "reason": ""}, "stop", None),
         ({"value": 0.0, "status": "ok", "reason": "uses 89, which is not given"}, "stop", "uses N, which is not given"),
         ({"value": 0.0, "status": "ok", "reason": "unknown name 'x'; 3/4 left"}, "stop", "unknown name …; N left"),
-        ({"value": 0.0, "status": "ok", "reason": "no answer"}, "length", "cut by the token limit"),
+        ({"value": 0.0, "status": "ok", "reason": "no answer"}, "length", "truncated by the token limit"),
         ({"value": 0.0, "status": "ok", "reason": ""}, "stop", "wrong"),
-        ({"value": 0.5, "status": "ok", "reason": ""}, "stop", "partly right"),
+        ({"value": 0.5, "status": "ok", "reason": ""}, "stop", "partly correct"),
         ({"value": None, "status": "error", "reason": "server 503"}, "stop", "error: server N"),
         ({"value": 0.0, "status": "timeout", "reason": ""}, "stop", "timeout"),
         (None, "stop", None),
@@ -291,7 +294,7 @@ def test_failures_of_one_kind_count_as_one(verdict, finish, kind):
     ],
 )
 def test_a_reply_is_taken_apart_whatever_it_is(text, found):
-    assert [tuple(part) for part in parts(text)] == found
+    assert [tuple(part) for part in split_reply(text)] == found
 
 
 def test_a_long_text_keeps_both_ends():

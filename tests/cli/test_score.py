@@ -211,7 +211,7 @@ def test_a_tally_counts_prompts_and_keeps_none_apart():
     tally.add([attempt("c")], [Score({"x": None}, 0.0, {"x": "timeout"}, {"x": 1.0}, {"x": "no result within 1 s"})])
     assert (tally.completions, tally.prompts) == (4, 3)
     assert str(tally.mean("x")) == "0.500 (n=1)"
-    assert tally.spread("x") | {"stderr": None} == {
+    assert tally.distribution("x") | {"stderr": None} == {
         "mean": 0.5,
         "stderr": None,
         "n": 1,
@@ -323,7 +323,9 @@ def test_a_run_folder_brings_its_environment_rewards_and_limit(r1, tmp_path):
 def test_what_the_completions_do_not_say_is_asked_for(r1, tmp_path):
     file = write(tmp_path / "a.jsonl", {"completion": RIGHT, **GAME})
     assert "name its environment with --env" in r1("score", file).err
-    assert "'nums'" in (said := r1("score", "--text", RIGHT, "--env", "countdown").err) and "with --info" in said
+    said = r1("score", "--text", RIGHT, "--env", "countdown").err
+    assert "verdict unverifiable: the info of the task has no whole numbers as nums and target" in said
+    assert "with --info" in said
     limit = r1("score", file, "--rewards", "soft_overlong")
     assert limit.code == 1 and "takes its option 'max_tokens' from the recipe key 'generation.max_tokens'" in limit.err
     known = ("--rewards", "soft_overlong", "--set", "generation.max_tokens=8")

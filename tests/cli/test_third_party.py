@@ -1,7 +1,10 @@
 """A distribution of somebody else's: built, installed with pip, found, trained with; and broken ones that break nothing."""
 
+import json
 import subprocess
 import sys
+import venv
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +44,51 @@ class Brevity:
 @r1sdk.hookimpl
 def r1_register_rewards(register):
     register("brevity", Brevity)
+'''
+
+WITHIN_PYPROJECT = PYPROJECT.replace("brevity", "within")
+WITHIN = '''
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import r1sdk
+
+
+@dataclass(frozen=True)
+class Within:
+    """1.0 for a number within the tolerance that the row or the option gives, else 0.0."""
+
+    tolerance: float = 0.5  # where the row has no column of that name
+
+    reads: ClassVar[Sequence[str]] = ("answer",)
+
+    def pose(self, row: r1sdk.RowView) -> r1sdk.Posed:
+        tolerance = float(row.row.get("tolerance") or self.tolerance)
+        return r1sdk.Posed(f"Within {tolerance:g} is close enough.", str(row.get("answer")), {"tolerance": tolerance})
+
+    def read_gold(self, task: r1sdk.Task) -> tuple[float, float]:
+        try:
+            return float(task.answer or ""), float(task.info.get("tolerance", self.tolerance))
+        except ValueError:
+            raise r1sdk.Unverifiable(f"{task.answer!r:.40} is no number") from None
+
+    async def verify(self, gold: tuple[float, float], reply: r1sdk.Submission) -> r1sdk.Verdict:
+        try:
+            number = float((reply.answer or "")[:40])
+        except ValueError:
+            return r1sdk.Verdict(0.0, reason="no number")
+        is_close = math.isfinite(number) and abs(number - gold[0]) <= gold[1]
+        return r1sdk.Verdict(float(is_close), extracted=f"{number:g}", reason="" if is_close else f"is not {gold[0]:g}")
+
+    def variants(self, gold: tuple[float, float]) -> Iterator[str]:
+        yield str(gold[0] + 2 * gold[1] + 1)
+
+
+@r1sdk.hookimpl
+def r1_register_verifiers(register):
+    register("within", Within)
 '''
 
 HOOK = "import r1sdk\n\n@r1sdk.hookimpl\ndef {hook}(register):\n    register({name!r}, lambda rollout: 1.0)\n"
@@ -173,3 +221,101 @@ def test_a_taken_name_is_a_conflict_for_that_name_alone(run_r1, install, tmp_pat
     said = run_r1(*train, "accuracy", path=[tmp_path])
     assert said.code == 1
     assert "'accuracy' is provided by" in said.err and "R1_DISABLE_PLUGINS" in said.err
+
+
+@pytest.fixture(scope="module")
+def within(tmp_path_factory):
+    """The Python of a new virtual environment that `r1-within` was installed into by pip, from a wheel.
+
+    The libraries that r1sdk needs, and r1sdk itself, are those of this environment.
+    """
+    source, wheels, folder = (tmp_path_factory.mktemp(name) for name in ("source", "wheels", "venv"))
+    (source / "pyproject.toml").write_text(WITHIN_PYPROJECT)
+    (source / "r1_within.py").write_text(WITHIN)
+    pip("wheel", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", wheels, source)
+    venv.create(folder, with_pip=False, symlinks=True)
+    python = folder / "bin" / "python"
+    (site,) = folder.glob("lib/python3*/site-packages")
+    (site / "libraries.pth").write_text("\n".join(path for path in sys.path if Path(path).is_dir()))
+    pip("--python", python, "install", "--no-deps", "--no-index", "--find-links", wheels, "r1-within")
+    return python
+
+
+def run_there(python, *arguments):
+    return subprocess.run(
+        [python, "-m", "r1_cli", *map(str, arguments)], capture_output=True, text=True, timeout=180, check=False
+    )
+
+
+@pytest.fixture
+def heights(tmp_path):
+    rows = [
+        {"problem": f"How high is hill {n}?", "answer": 100 + n, "tolerance": 2 if n % 2 else None} for n in range(40)
+    ]
+    file = tmp_path / "heights.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+def test_an_installed_verifier_is_listed_and_keeps_the_contract(within):
+    said = run_there(within, "plugins", "--kind", "verifier")
+    assert said.returncode == 0, said.stderr
+    (line,) = (line for line in said.stdout.splitlines() if line.startswith("  within"))
+    assert line.endswith("[r1-within 0.1.0 (within)]")
+    assert {line.split()[0] for line in said.stdout.splitlines()[1:]} == {
+        *("choice", "code", "countdown", "exact", "judge", "maths", "within")
+    }
+    checked = run_there(within, "check", "within")
+    assert checked.returncode == 0 and "near gold  1 of 1 near answers earn less than 1.0" in checked.stdout, (
+        checked.stdout
+    )
+
+
+def test_an_installed_verifier_judges_the_rows_of_a_table(within, heights, tmp_path):
+    replies = tmp_path / "replies.jsonl"
+    rows = [("100.4", None), ("101", None), ("101", 2), ("", 2), ("nan", 2)]
+    replies.write_text(
+        "".join(
+            json.dumps(
+                {
+                    "prompt": "?",
+                    "answer": "100",
+                    "completion": f"<think>so</think><answer>{text}</answer>",
+                    **({"tolerance": tolerance} if tolerance else {}),
+                }
+            )
+            + "\n"
+            for text, tolerance in rows
+        )
+    )
+    env = ("--env", "file", "--set", f"env.options.source={heights}", "--set", "env.options.verifier=within")
+    said = run_there(within, "score", replies, *env, "--rewards", "accuracy", "--out", tmp_path / "scored.jsonl")
+    assert said.returncode == 0, said.stderr
+    scored = [json.loads(line) for line in (tmp_path / "scored.jsonl").read_text().splitlines()]
+    assert [row["rewards"]["accuracy"] for row in scored] == [1.0, 0.0, 1.0, 0.0, 0.0]
+
+
+def test_an_installed_verifier_is_trained_with_and_stands_in_the_manifest(within, heights, small, tmp_path):
+    options = {"source": str(heights), "test_share": 0.2, "verifier": {"name": "within", "options": {"tolerance": 1.5}}}
+    (tmp_path / "mine.yaml").write_text(
+        json.dumps(
+            {"env": {"name": "file", "options": options}, "rewards": ["accuracy", "format"], "model": "tiny_blank"}
+        )
+    )
+    small = [argument for setting in small[1::2] if not setting.startswith("env.") for argument in ("--set", setting)]
+    small += ["--set", "evaluation.tasks=4"]
+    said = run_there(within, "train", tmp_path / "mine.yaml", "--steps", "1", *small, "--out", tmp_path / "run")
+    assert said.returncode == 0, said.stderr
+    folder = RunFolder.open(tmp_path / "run")
+    assert folder.manifest()["plugins"]["verifier within"] == "r1-within 0.1.0 (within)"
+    rollout = next(iter(folder.rollouts()))
+    assert rollout["task"]["info"]["tolerance"] in (1.5, 2.0)
+    assert "close enough" in rollout["task"]["prompt"][-1]["content"]
+    assert rollout["verdict"]["status"] == "ok"
+    dry = run_there(
+        *(within, "train", tmp_path / "mine.yaml", "--dry-run"),
+        *("--set", "env.options.verifier.options.tolerence=1", "--set", "env.options.test_share=7"),
+    )
+    assert dry.returncode == 1
+    assert "verifier 'within' has no option 'tolerence'; did you mean 'tolerance'?" in dry.stderr
+    assert "test_share is from 0 to 1" in dry.stderr

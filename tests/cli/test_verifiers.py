@@ -1,7 +1,7 @@
 """The environment `verifiers`, on the library itself and on packages as their authors write them.
 
 The library cannot live beside everything that our own tests need: all but the first tests are the suite `interop`, which is run
-once with verifiers 0.3, that has both generations, and once with 0.4 (docs/interop.md).
+once with verifiers 0.3, that has both generations, and once with 0.4 (docs/other-frameworks.md).
 """
 
 import ast
@@ -23,7 +23,7 @@ import r1sdk
 from r1_envs.verifiers_hub import Verifiers
 from r1_envs.verifiers_hub.env_packages import load
 from r1sdk.planning.build import build_environment
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 INSTALLED = version("verifiers") if find_spec("verifiers") else ""

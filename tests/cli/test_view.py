@@ -96,7 +96,7 @@ def test_a_filter_that_is_typed_shows_what_it_names_and_a_wrong_one_says_so(fold
         assert "3 of 8 rollouts" in screen(app)
         await pilot.press("slash", "x", "colon", "1", "enter")
         await settle(app, pilot)
-        assert "is no number" in screen(app) or "no filter" in screen(app)
+        assert "is not a number" in screen(app) or "no filter" in screen(app)
 
     drive(folder, steps)
 
@@ -117,7 +117,7 @@ def test_the_group_of_a_prompt_stands_side_by_side(folder):
         await pilot.press("escape")
         await settle(app, pilot, "8 rollouts")
         await pilot.press("end", "up", "up", "g")
-        await settle(app, pilot, "no spread: this group teaches nothing")
+        await settle(app, pilot, "zero variance: GRPO learns nothing from this group")
 
     drive(folder, steps)
 

@@ -1,16 +1,16 @@
-"""The pages are true: their links resolve, their Python and their commands run, what they say of the package holds.
+"""The pages are true: their links resolve, their Python and their commands run, their figures of the package are right.
 
-A page is followed from top to bottom in a folder of its own. A fence with `title="FILE"` is that file. Python without a title is
-run as one program. Commands are run as they stand, but for these:
+The tests follow each page from top to bottom in an empty folder. A fence with `title="FILE"` is that file. Python fences without a
+title run as one program. Commands run unchanged, except for these:
 
-- `pip install -e ".[extra]"`: the extras are looked up; `pip install -e FOLDER`: the page's own package is built and installed
-  into the page's folder
-- `r1 train` gets `--dry-run`; the folder named by `--out` then holds a run, so that later commands find it
-- `r1 eval`, `r1 generate`: one task and a few tokens, with fresh weights where the page names a run or `tiny`
-- `pytest` on the project, and `python benchmarks/...`: the paths and the options are looked up
+- `pip install -e ".[extra]"`: only the names of the extras are checked; `pip install -e FOLDER`: the package that the page wrote is
+  built and installed into the page's folder
+- `r1 train` gets `--dry-run`, and the folder named by `--out` then holds a run, so that later commands find it
+- `r1 eval`, `r1 generate`: one task and a few tokens, with fresh weights if the page names a run or `tiny`
+- `pytest` on the project, and `python benchmarks/...`: only paths and options are checked
 
-A fence is left alone only with a reason: ```` ```bash no-test: takes an hour ````. One that is marked ```` ```bash as-it-stands ````
-is run so: a training of a few steps, and what reads the run that it left.
+A fence is skipped only with a reason behind its language: `no-test: takes an hour`. A fence marked `as-it-stands` runs unchanged: a
+training of a few steps, and the commands that read its run.
 """
 
 import json
@@ -27,11 +27,12 @@ from pathlib import Path
 
 import pytest
 
-from r1sdk.train.monitor.warnings import _CHECKS
+from r1sdk.training.monitor.warnings import _CHECKS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
     *(ROOT / folder / "README.md" for folder in (".", "benchmarks", "docs/examples")),
+    *(ROOT / name for name in ("CONTRIBUTING.md", "AGENTS.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -142,7 +143,8 @@ class Reader:
             case ["pip", _]:
                 changed = self.pip(words, where)
             case ["pytest", *_] if not any((self.folder / word).is_dir() for word in words[1:]):
-                changed = ["pytest", "--collect-only", "-q", *words[1:], str(ROOT / "tests" / "test_text.py")]
+                some = min((ROOT / "tests" / "unit").glob("test_*.py"))
+                changed = ["pytest", "--collect-only", "-q", *words[1:], str(some)]
             case ["python", script]:
                 return self.look_up(words, [sys.executable, script, "--help"], where)
             case [".ci/run", *_]:
@@ -241,7 +243,7 @@ def test_every_relative_link_of_a_page_resolves(page):
             assert anchor in anchors(file), f"{page.name}: {target}: no such heading"
 
 
-FAILING = ROOT / "docs" / "tutorial-failures.md"
+FAILING = ROOT / "docs" / "troubleshooting.md"
 
 
 def test_the_page_of_what_goes_wrong_has_every_warning():
@@ -266,6 +268,27 @@ def test_each_run_of_the_page_of_what_goes_wrong_shows_what_it_says(tmp_path):
     assert len(shown) >= 6
     missing = {without_numbers(line) for line in shown} - {without_numbers(line.split("\n")[0]) for line in found}
     assert not missing, f"{missing} are not among\n" + "\n".join(found)
+
+
+WALK = ROOT / "docs" / "contributing.md"
+
+
+def test_the_walk_through_the_code_names_files_that_exist_and_functions_that_are_in_them():
+    named = 0
+    for row in re.findall(r"^\|(.+)\|$", WALK.read_text(encoding="utf-8"), re.MULTILINE):
+        cells = [re.findall(r"`([^`]+)`", cell) for cell in row.split("|")]
+        paths = [path for cell in cells for path in cell if re.match(r"(r1sdk|cli|plugins|envs|recipes|tests)/", path)]
+        for path in paths:
+            assert list(ROOT.glob(re.sub(r"\{.*?\}", "*", path))), f"{WALK.name}: {path} does not exist"
+        files = [ROOT / path for path in paths if path.endswith(".py")]
+        if files and len(cells) == 3 and row.lstrip()[0].isdigit():
+            source = "\n".join(file.read_text(encoding="utf-8") for file in files)
+            for name in cells[2]:
+                assert re.search(rf"^ *(?:(?:async )?def|class) {name}\b", source, re.MULTILINE), (
+                    f"{name} is not in {paths}"
+                )
+                named += 1
+    assert named > 20
 
 
 def without_numbers(text: str) -> str:

@@ -1,6 +1,7 @@
 """The shape of the repository: which packages there are, who may import whom, and what the wheel holds."""
 
 import ast
+import importlib
 import json
 import os
 import runpy
@@ -101,17 +102,24 @@ def test_plugins_reach_no_module_of_r1sdk_through_an_attribute():
                         assert node.attr in r1sdk.__all__, f"{module} uses r1sdk.{node.attr}"
 
 
-def test_one_plugin_package_imports_another_only_as_environments_use_the_checkers_of_rewards():
-    allowed = {
-        ("r1_envs", "r1_rewards"),
-        ("r1_envs", "r1_verifiers"),
-        ("r1_rewards", "r1_verifiers"),
-        ("r1_models", "r1_envs"),
-    }  # the tokenizer of tiny was made from Countdown
+def test_plugin_packages_import_each_others_public_names_and_no_inner_module():
     for module, imported in every_import(PLUGINS):
-        here, there = module.split(".")[0], imported.split(".")[0]
+        here, (there, _, name) = module.split(".")[0], imported.partition(".")
         if there in NAMES - {"r1sdk", here}:
-            assert (here, there) in allowed, f"{module} imports {imported}"
+            assert not name or name in getattr(importlib.import_module(there), "__all__", ()), (
+                f"{module} imports {imported}"
+            )
+
+
+def test_the_command_line_calls_the_api_and_nothing_deeper():
+    """`r1sdk`, and what a package of r1sdk shows in its `__all__`; no module within one."""
+    for module, imported in every_import({"r1_cli"}):
+        top, _, rest = imported.partition(".")
+        if top != "r1sdk" or not rest or rest in r1sdk.__all__ or rest == "api":
+            continue
+        package, _, name = rest.partition(".")
+        shown = getattr(importlib.import_module(f"r1sdk.{package}"), "__all__", ())
+        assert name in shown, f"{module} imports {imported}, which {package} does not show"
 
 
 def test_core_imports_no_plugin_and_not_the_command_line():
@@ -186,7 +194,7 @@ def test_the_libraries_of_training_are_imported_where_models_are_and_nowhere_els
         if imported.split(".")[0] == library
     }
     assert places <= (
-        {"r1sdk.train"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.train", "r1sdk.rollout"}
+        {"r1sdk.training"} if library in ("trl", "accelerate", "datasets") else {"r1sdk.training", "r1sdk.rollout"}
     )
 
 
@@ -216,7 +224,7 @@ def test_the_wheel_holds_every_file_of_every_package(wheel):
 
 
 def test_without_the_first_party_plugins_core_has_no_names_at_all():
-    program = "import json, r1sdk.plugins.registry as p; r = p.load_plugins(); print(json.dumps([[*map(list, r.entries)], r.failures]))"
+    program = "import json, r1sdk.plugins.loading as p; r = p.load_plugins(); print(json.dumps([[*map(list, r.entries)], r.failures]))"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "R1_DISABLE_PLUGINS": "r1sdk"},

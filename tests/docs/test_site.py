@@ -1,4 +1,4 @@
-"""The docs site: it is built without a warning, is whole, asks no network for anything, and names every public name of the API."""
+"""The docs site: it builds without a warning, is complete, loads nothing from a network, and lists every public name of the API."""
 
 import hashlib
 import re
@@ -50,7 +50,7 @@ def pages():
     """The Markdown files that the configuration lets in, as the navigation names them."""
     folders = (".", "docs", "docs/examples", "docs/examples/*", "benchmarks", "plugins/r1_models/tiny")
     names = ("README.md", "*.md", "README.md", "README.md", "README.md", "README.md")
-    return {
+    return {"CONTRIBUTING.md", "CHANGELOG.md"} | {
         str(file.relative_to(ROOT))
         for folder, name in zip(folders, names, strict=True)
         for file in ROOT.glob(f"{folder}/{name}")
@@ -74,7 +74,8 @@ def site(tmp_path_factory):
     """The built site. Zensical writes beside its settings, so it is given a copy of the pages."""
     folder = tmp_path_factory.mktemp("site")
     shutil.copytree(ROOT / "docs", folder / "docs", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("mkdocs.yml", "README.md", "LICENSE", "benchmarks/README.md", "plugins/r1_models/tiny/README.md"):
+    top = ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE")
+    for name in (*top, "benchmarks/README.md", "plugins/r1_models/tiny/README.md"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     done = subprocess.run(

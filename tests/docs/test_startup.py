@@ -46,7 +46,7 @@ def test_the_help_of_a_command_loads_nothing_of_the_trainer(command):
 
 
 def test_asking_a_server_loads_nothing_of_the_trainer():
-    assert loaded("import r1sdk.train.generation_source, r1sdk.servers.session", [*TRAINING, *MATHS]) == []
+    assert loaded("import r1sdk.training.generation_source, r1sdk.servers.session", [*TRAINING, *MATHS]) == []
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from r1_sandboxes import E2BSandbox
 from r1_sandboxes import e2b as package
 from r1_sandboxes.e2b import cell, fleet, patience
 from r1_sandboxes.e2b.cell import Garbled, make_cell
-from r1_sandboxes.e2b.loop import close_fleets
-from r1_verifiers.code.programs import check_program
-from r1sdk.plugins.registry import load_plugins
+from r1_sandboxes.e2b.e2b_loop import close_fleets
+from r1_verifiers.code.run_tests import check_program
+from r1sdk.plugins.loading import load_plugins
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from e2b_server import KEY, E2BServer
@@ -176,9 +176,9 @@ def test_what_is_missing_is_said_before_training(server, monkeypatch, r1):
     monkeypatch.setenv("E2B_API_KEY", "e2b_wrong")
     package._check.cache_clear()
     close_fleets()
-    with pytest.raises(r1sdk.R1Error, match="cannot be had: sandbox e2b: AuthenticationException: 401"):
+    with pytest.raises(r1sdk.R1Error, match="is not available: sandbox e2b: AuthenticationException: 401"):
         sandbox_at(server).check()
-    with pytest.raises(r1sdk.R1Error, match="cannot be had"):
+    with pytest.raises(r1sdk.R1Error, match="is not available"):
         E2BSandbox(api_url="http://127.0.0.1:9", sandbox_url="http://127.0.0.1:9").check()
     monkeypatch.delenv("E2B_API_KEY")
     said = r1("train", "--env", "code", "--rewards", "accuracy", "--set", "env.options.sandbox=e2b", "--dry-run")

@@ -7,11 +7,11 @@ import pytest
 
 import r1sdk
 from r1_envs.table import File
-from r1_sandboxes import LocalSandbox, languages, pool
-from r1_sandboxes.pool import close_pools
-from r1_verifiers.code.blocks import find_program
-from r1_verifiers.code.cases import read_tests
-from r1_verifiers.code.programs import check_program
+from r1_sandboxes import LocalSandbox, jail_pool, languages
+from r1_sandboxes.jail_pool import close_pools
+from r1_verifiers.code.code_block import find_program
+from r1_verifiers.code.run_tests import check_program
+from r1_verifiers.code.tests import read_tests
 
 HERE = LocalSandbox().languages()
 ADD = {"tests": [{"input": f"{a} {b}\n", "output": f"{a + b}\n"} for a, b in ((1, 2), (-5, 5), (10, 20))]}
@@ -65,8 +65,8 @@ def test_a_program_is_built_once_for_all_its_cases_and_for_all_calls(sandbox, mo
     if HERE["cpp"].startswith("not here"):
         pytest.skip(HERE["cpp"])
     built = []
-    real = pool.build
-    monkeypatch.setattr(pool, "build", lambda jail, source: built.append(1) or real(jail, source))
+    real = jail_pool.build
+    monkeypatch.setattr(jail_pool, "build", lambda jail, source: built.append(1) or real(jail, source))
     code = RIGHT["cpp"] + "// once"
     for _ in range(2):
         assert check(sandbox, code, "cpp", scoring="all").value == 1.0  # one case first, then the others

@@ -69,23 +69,23 @@ def main(path: Path) -> None:
     from transformers import AttentionInterface
     from trl.experimental.async_grpo import async_grpo_trainer, async_rollout_worker
 
-    from r1sdk.planning.build import compose
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.planning.resolve import plan_run
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.rollout.hf_model import end_tokens
     from r1sdk.storage.run_folder import RunFolder
-    from r1sdk.train.held_out_evaluation import evaluate_model
-    from r1sdk.train.models import load_model, load_tokenizer, locate
-    from r1sdk.train.monitor.callback import RunCallback, StopRequest
-    from r1sdk.train.process_group import SINGLE_PROCESS
-    from r1sdk.train.save import save
-    from r1sdk.train.trl.async_trainer import async_trainer
+    from r1sdk.training.held_out_evaluation import evaluate_model
+    from r1sdk.training.models import load_model, load_tokenizer, locate
+    from r1sdk.training.monitor.callback import RunCallback, StopRequest
+    from r1sdk.training.process_group import SINGLE_PROCESS
+    from r1sdk.training.save import save
+    from r1sdk.training.trl.async_trainer import async_trainer
 
     async_grpo_trainer.get_peak_flops_per_device = lambda *_: None  # by the name of the GPU
     async_rollout_worker.is_vllm_available = lambda *_, **__: (
         True
     )  # asked for by the side that calls the server, and not used
     folder = RunFolder.open(path)
-    run = compose(folder.recipe(), load_plugins())
+    run = plan_run(folder.recipe(), load_plugins())
     where = locate(run.model, folder.path / "base_model", 0)
     tokenizer = load_tokenizer(where)
     ends = sorted(end_tokens(load_model(where), tokenizer))

@@ -1,6 +1,6 @@
-"""Every attack on the sandbox `local`, and what came of it. An ordinary user runs it without pytest, from copied files.
+"""Try every attack on the sandbox `local`, and print what came of it. An ordinary user runs it without pytest, from copied files.
 
-python attack_run.py FOLDER MODE...
+python attack_run.py MODE...
 """
 
 import asyncio
@@ -18,10 +18,10 @@ import attacks
 import attacks_languages
 
 import r1sdk
-from r1_sandboxes import LocalSandbox, builds, held, pool
-from r1_sandboxes.jails import JailDied
-from r1_sandboxes.pool import close_pools
-from r1_sandboxes.start import start_jail
+from r1_sandboxes import LocalSandbox, builds, jail_pool, proc_usage
+from r1_sandboxes.jail_client import JailDied
+from r1_sandboxes.jail_pool import close_pools
+from r1_sandboxes.start_jail import start_jail
 
 TOKEN = "hf_0123456789abcdefTOKEN"
 SMALL = r1sdk.ExecutionLimits(timeout_s=3.0, memory_bytes=128 << 20, output_bytes=1 << 20, disk_bytes=8 << 20)
@@ -41,7 +41,7 @@ AFTER = {
 
 @dataclass(frozen=True)
 class Attack:
-    """One program, and what it may end with (None: anything, as long as it gets nothing)."""
+    """One program, and the statuses that it may end with (None: any, as long as it gets nothing)."""
 
     language: str
     name: str
@@ -50,7 +50,7 @@ class Attack:
 
 
 def all_attacks(languages: Iterator[str] | list[str]) -> list[Attack]:
-    """Those of the given languages."""
+    """Return the attacks in the given languages."""
     found = []
     for language in languages:
         module = attacks if language == "python" else attacks_languages
@@ -72,13 +72,13 @@ class Outside:
         os.environ["HF_TOKEN"] = TOKEN
 
     def place(self, attack: Attack) -> str:
-        """The program of `attack` with what it looks for put in."""
+        """Return the program of `attack`, with the file, folder and token that it looks for."""
         quote = (lambda text: text) if attack.language == "bash" else json.dumps
         text = attack.code.replace("HOST", quote(str(self.host))).replace("FOLDER", quote(str(self.folder)))
         return re.sub(r"\bTOKEN\b", lambda _: quote(TOKEN[2:]), text)
 
     def damage(self) -> str:
-        """What has been done to them, or nothing."""
+        """Return the damage to the file and the folder, or nothing."""
         if [path.name for path in self.folder.iterdir()] != ["host.txt"]:
             return f"the folder holds {[path.name for path in self.folder.iterdir()]}"
         if self.host.read_text() != "of the host" or self.host.stat().st_mode & 0o777 != 0o666:
@@ -91,7 +91,7 @@ def execute(sandbox: LocalSandbox, code: str, *stdins: str, limits=SMALL, langua
 
 
 def try_attack(sandbox: LocalSandbox, attack: Attack, outside: Outside) -> str:
-    """What was wrong: the attack got something, ended in another way, left a process, or the next program does not run."""
+    """Return what was wrong, or nothing: it got something, ended otherwise, left a process, or the next program does not run."""
     limits = SMALL if attack.ends_with is None else SHORT
     if attack.ends_with is not None and "timeout" not in attack.ends_with:
         limits = replace(SHORT, timeout_s=30.0)  # it ends sooner, however busy the machine is
@@ -100,10 +100,10 @@ def try_attack(sandbox: LocalSandbox, attack: Attack, outside: Outside) -> str:
     after = execute(sandbox, AFTER[attack.language], "41", language=attack.language)[0]
     left = [
         child
-        for p in pool._pools.values()
+        for p in jail_pool._pools.values()
         if p.kind.language == attack.language
         for jail in p.jails
-        for child in held.descendants(jail.pid)
+        for child in proc_usage.descendants(jail.pid)
     ]
     faults = []
     if "GOT" in done.stdout or "of the host" in done.stdout + done.stderr or TOKEN[3:] in done.stdout + done.stderr:

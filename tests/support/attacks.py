@@ -5,12 +5,146 @@ HOST, FOLDER and TOKEN stand for a file and a folder outside of the sandbox, and
 
 LIBC = "import ctypes, os, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n"
 
+# Threads by machine code: each runs `pause` in a loop on a stack that all share, so that no limit on memory bounds them.
+RAW_THREADS = (
+    LIBC
+    + """
+import mmap, platform
+code = mmap.mmap(-1, 4096, prot=7)
+code.write(bytes.fromhex('b822000000' '0f05' 'ebf7' if platform.machine() == 'x86_64' else
+                         '000080d2010080d2020080d2030080d2880880d2010000d4f9ffff17'))
+start = ctypes.addressof(ctypes.c_char.from_buffer(code))
+stack = ctypes.create_string_buffer(65536)
+top = ctypes.c_void_p((ctypes.addressof(stack) + 65536 - 64) & ~15)
+def raw_thread(flags=0x10f00):
+    return libc.clone(ctypes.c_void_p(start), top, flags, None)
+"""
+)
+
+# System calls that are on no list: they must be refused before their arguments are looked at.
+X86_64_REFUSED = (
+    "29 30 31 41 42 43 47 49 50 51 52 54 55 64 65 66 67 68 69 70 71 73 76 86 90 91 92 93 94 97 101 103 105 106 109 112 113 114 "
+    "116 117 119 122 123 125 126 129 132 133 134 135 136 139 141 142 144 148 149 150 151 152 153 154 155 156 157 159 160 161 "
+    "162 163 164 165 166 167 168 169 170 171 172 173 174 175 176 177 178 179 180 181 182 183 184 185 187 188 189 190 191 192 "
+    "193 194 195 196 197 198 199 200 203 205 206 207 208 209 210 211 212 214 215 216 222 223 224 225 226 227 235 236 237 238 "
+    "240 241 242 243 244 245 246 248 249 250 251 252 253 254 255 256 259 260 261 265 268 272 276 277 278 279 280 282 285 288 "
+    "289 294 297 298 299 300 301 303 304 305 306 307 308 310 311 312 313 314 315 317 319 320 321 322 323 324 325 327 328 329 "
+    "330 331 333 424 425 426 427 428 429 430 431 432 433 434 437 438 440 441 442 443 444 445 446 447 448 449 450 451 452 453 "
+    "454 455 456 457 458 459 460 461 462 463 464 465 466 467 468"
+)
+
 GETS_NOTHING = {
     "reads a file of the host": "print('GOT', open(HOST).read())",
     "reads it by a relative path": "print('GOT', open('../' * 20 + HOST).read())",
     "reads it through a link": "import os\nos.symlink(HOST, 'link')\nprint('GOT', open('link').read())",
     "reads it through a hard link": "import os\nos.link(HOST, 'link')\nprint('GOT', open('link').read())",
     "reads it through the root of its parent": "import os\nprint('GOT', open(f'/proc/{os.getppid()}/root' + HOST).read())",
+    "empties a file, by every mode of opening": (
+        "import os, sys\nfor path in (HOST, os.path.join(sys.path[0], 'empty_for_probes')):\n    for mode in (0, 1, 2, 3):\n"
+        "        for more in (0, os.O_APPEND, os.O_CREAT, os.O_NOFOLLOW, os.O_NONBLOCK, os.O_DIRECT, os.O_SYNC):\n"
+        "            try: fd = os.open(path, mode | os.O_TRUNC | more)\n            except OSError: continue\n"
+        "            print('GOT', path, mode, more)"
+    ),
+    "opens a file without asking for a right": (
+        "import os\nfor more in (0, os.O_CLOEXEC, os.O_APPEND, os.O_NONBLOCK):\n    try: fd = os.open(HOST, 3 | more)\n"
+        "    except OSError: continue\n    print('GOT', more)"
+    ),
+    "empties a file by raw calls": LIBC
+    + "import platform\nx86 = platform.machine() == 'x86_64'\npath = HOST.encode()\nhow = (ctypes.c_uint64 * 3)(0o1000 | 3, 0, 0)\n"
+    "calls = [((257 if x86 else 56), -100, path, 0o1003, 0), (437, -100, path, how, 24), ((76 if x86 else 45), path, 0)]\n"
+    "if x86: calls += [(2, path, 0o1000, 0), (2, path, 0o1003, 0), (85, path, 0o666)]\n"
+    "for call in calls:\n    if libc.syscall(*call) >= 0: print('GOT', call[0])",
+    "empties a file through a path or a descriptor of its own": (
+        "import os\nfor mode in (0, 1, 2, 3):\n    try: fd = os.open(HOST, os.O_PATH)\n    except OSError: break\n"
+        "    for path in (f'/proc/self/fd/{fd}', f'/dev/fd/{fd}', f'/proc/thread-self/fd/{fd}'):\n"
+        "        try: os.open(path, mode | os.O_TRUNC)\n        except OSError: continue\n        print('GOT', path, mode)\n"
+        "    for act in (lambda: os.ftruncate(fd, 0), lambda: os.truncate(f'/proc/self/fd/{fd}', 0), lambda: os.read(fd, 9)):\n"
+        "        try: act()\n        except OSError: continue\n        print('GOT', mode)"
+    ),
+    "makes nameless files in a folder of the host": (
+        "import os\nfor mode in (1, 2, 3):\n    try: fd = os.open(FOLDER, os.O_TMPFILE | mode, 0o600)\n    except OSError: continue\n"
+        "    print('GOT', mode)"
+    ),
+    "exchanges and moves files of the host": LIBC
+    + "import platform\nnumber = 316 if platform.machine() == 'x86_64' else 276\nopen('mine', 'w').close()\n"
+    "for a, b in ((HOST, 'mine'), ('mine', HOST), ('mine', FOLDER + '/new'), (HOST, 'other')):\n    for flags in (0, 1, 2, 4):\n"
+    "        if libc.syscall(number, -100, a.encode(), -100, b.encode(), flags) == 0: print('GOT', a, b, flags)",
+    "writes to what it has mapped for reading": (
+        "import ctypes, mmap, os\nfd = os.open(os.__file__, os.O_RDONLY)\n"
+        "try: mapped = mmap.mmap(fd, 0, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)\nexcept OSError: pass\nelse: print('GOT')\n"
+        "mapped = mmap.mmap(fd, 0, mmap.MAP_SHARED, mmap.PROT_READ)\nlibc = ctypes.CDLL(None)\n"
+        "page = ctypes.CDLL(None).mmap\npage.restype = ctypes.c_void_p\npage.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + "
+        "[ctypes.c_long]\nat = page(None, 4096, 1, 1, fd, 0)\nif at and libc.mprotect(ctypes.c_void_p(at), 4096, 3) == 0: print('GOT mprotect')"
+    ),
+    "makes any other system call": LIBC
+    + f"import platform\nif platform.machine() == 'x86_64':\n    for number in map(int, '{X86_64_REFUSED}'.split()):\n"
+    "        ctypes.set_errno(0)\n        done = libc.syscall(number, -1, -1, -1, -1, -1, -1)\n"
+    "        if done != -1 or ctypes.get_errno() not in (1, 13, 38): print('GOT', number, done, ctypes.get_errno())",
+    "passes descriptors": (
+        "import array, os, socket\na, b = socket.socketpair()\nfor act in (lambda: a.sendmsg([b'x'], [(1, 1, array.array('i', [0]))]), "
+        "lambda: socket.send_fds(a, [b'x'], [0]), lambda: b.recvmsg(9, 99, socket.MSG_DONTWAIT), lambda: a.getpeername(), "
+        "lambda: a.setsockopt(1, 9, 1), lambda: a.connect('x')):\n    try: act()\n    except OSError: continue\n    print('GOT')"
+    ),
+    "passes descriptors where the gate goes through": LIBC
+    + "import platform, socket\na, b = socket.socketpair()\nfor at in (300, 301, 299):\n    try: os.dup2(a.fileno(), at)\n"
+    "    except OSError: pass\n    else: print('GOT', at)\n"
+    "    if libc.syscall(46 if platform.machine() == 'x86_64' else 211, at, bytes(56), 0) >= 0: print('GOT sent')",
+    "sends to sockets by their names": (
+        "import socket\nfor kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):\n    a, b = socket.socketpair(socket.AF_UNIX, kind)\n"
+        "    for name in ('\\0abstract', '/run/dbus/system_bus_socket', '/var/run/docker.sock', '/run/systemd/private'):\n"
+        "        for act in (lambda: a.sendto(b'x', name), lambda: a.connect(name), lambda: a.bind(name)):\n"
+        "            try: act()\n            except OSError: continue\n            print('GOT', name)"
+    ),
+    "opens the memory of processes": (
+        "import os\nfor pid in ('self', os.getppid(), 1):\n    for name in ('mem', 'maps', 'pagemap', 'status', 'cmdline', 'auxv', 'stack', "
+        "'oom_score_adj', 'coredump_filter', 'fd/0/x', 'task', 'ns', 'root/etc'):\n        for mode in (os.O_RDONLY, os.O_WRONLY):\n"
+        "            try: os.open(f'/proc/{pid}/{name}', mode)\n            except OSError: continue\n            print('GOT', pid, name)"
+    ),
+    "opens files of the kernel": (
+        "import os\nfor path in ('/proc/sys/kernel/core_pattern', '/proc/sysrq-trigger', '/proc/cpuinfo', '/proc/kcore', '/proc/mounts', "
+        "'/proc/self/mountinfo', '/proc/keys', '/proc', '/sys/fs/cgroup', '/sys/kernel/mm/ksm/run', '/dev/shm', '/dev/mqueue', '/dev/ptmx', "
+        "'/dev/pts', '/dev/fuse', '/dev/kvm', '/dev/nvidia0', '/dev/full', '/dev/userfaultfd', '/dev/cpu_dma_latency'):\n"
+        "    for mode in (os.O_RDONLY, os.O_WRONLY):\n        try: os.open(path, mode)\n        except OSError: continue\n"
+        "        print('GOT', path)"
+    ),
+    "signals every process there is": (
+        "import os\nfor pid in range(1, 40000):\n    if pid == os.getpid(): continue\n    try: os.kill(pid, 0)\n    except OSError: continue\n"
+        "    print('GOT', pid)"
+    ),
+    "limits and slows other processes": LIBC
+    + "import resource\nfor pid in (1, os.getppid(), os.getppid() - 1):\n    if pid in (0, os.getpid()): continue\n"
+    "    for act in (lambda: resource.prlimit(pid, resource.RLIMIT_CPU), lambda: os.sched_setaffinity(pid, {0}), "
+    "lambda: os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0)), lambda: os.setpriority(os.PRIO_PROCESS, pid, 19), "
+    "lambda: os.setpriority(os.PRIO_USER, os.getuid(), 19)):\n        try: act()\n        except OSError: continue\n        print('GOT', pid)",
+    "changes attributes of its own files that outlive it": LIBC
+    + "import fcntl\nopen('x', 'w').close()\nfor act in (lambda: os.setxattr('x', 'user.a', b'b'), lambda: os.chmod('x', 0o4755), "
+    "lambda: os.chown('x', 0, 0), lambda: os.utime('x'), lambda: os.link('x', 'y'), lambda: fcntl.ioctl(os.open('x', 0), 0x40086602, b'x' * 8), "
+    "lambda: fcntl.flock(os.open(os.__file__, 0), fcntl.LOCK_EX), lambda: fcntl.fcntl(os.open('x', 0), 1024, 0), "
+    "lambda: os.mkfifo('f')):\n    try: act()\n    except OSError: continue\n    print('GOT')",
+    "starts threads that share no files": LIBC
+    + "import platform\nnumber = 56 if platform.machine() == 'x86_64' else 220\n"
+    "for flags in (0x10100 | 0x800, 0x10000, 0x10b00, 0x10f00 | 0x8000, 0x10f00 | 0x10000000, 0x10f00 | 0x2000):\n"
+    "    if libc.syscall(number, flags, 0, 0, 0, 0) >= 0: print('GOT', hex(flags))\n"
+    "if libc.syscall(436, 1000, 1001, 2) == 0 or libc.unshare(0x400) == 0: print('GOT a table of its own')",
+    "starts threads without stacks": RAW_THREADS
+    + "started = 0\nwhile started < 1500 and raw_thread() > 0: started += 1\nif started >= 600: print('GOT', started)\n"
+    "sys.stdout.flush()\nos._exit(0)",
+    "starts threads without stacks, again and again": RAW_THREADS
+    + "import time\nstarted, end = 0, time.monotonic() + 1\nwhile started < 1500 and time.monotonic() < end:\n"
+    "    started += raw_thread() > 0\nif started >= 600: print('GOT', started)\nsys.stdout.flush()\nos._exit(0)",
+    "answers its own gate": LIBC
+    + "import fcntl\nfor fd in range(0, 512):\n    for request in (0xC0502100, 0xC0182101, 0x40082102, 0x40182103):\n"
+    "        try: fcntl.ioctl(fd, request, bytes(80))\n        except OSError: continue\n        print('GOT', fd)",
+    "raises its limits as far as they go": (
+        "import resource, time\nfor name in dir(resource):\n    if name.startswith('RLIMIT_'):\n        which = getattr(resource, name)\n"
+        "        try: resource.setrlimit(which, (resource.getrlimit(which)[1],) * 2)\n        except (OSError, ValueError): pass\n"
+        "kept = bytearray(600 << 20)\ntime.sleep(1)\nprint('GOT', len(kept))"
+    ),
+    "reads its own output and the errors of others": (
+        "import os\nfor path in ('/dev/stdout', '/dev/stderr', '/dev/fd/1', '/proc/self/fd/2'):\n    try: fd = os.open(path, os.O_RDONLY | "
+        "os.O_NONBLOCK)\n    except OSError: continue\n    try: text = os.read(fd, 4096)\n    except OSError: continue\n"
+        "    if text: print('GOT', text)"
+    ),
     "reads it by raw calls": LIBC + "fd = libc.open(HOST.encode(), 0)\nif fd >= 0: print('GOT', os.read(fd, 99))",
     "opens it by io_uring": LIBC + "if libc.syscall(425, 8, bytes(120)) >= 0: print('GOT')",
     "opens it by its handle": LIBC + "if libc.syscall(304, -100, bytes(64), 0) >= 0: print('GOT')",
@@ -203,6 +337,52 @@ ENDED = {
             "import os\nkept = []\nwhile True:\n    kept.append(os.open('y', os.O_RDWR | os.O_CREAT))\n    os.write(kept[-1], bytes(1000000))\n"
             "    os.rename('y', 'x')"
         ),
+        {"output", "failed"},
+    ),
+    "fills the disk in a folder that cannot be listed": (
+        "import os\nos.mkdir('d', 0o300)\nfor n in range(2000): open(f'd/{n}', 'wb').write(bytes(500000))",
+        {"output"},
+    ),
+    "fills the disk in a folder that cannot be listed, by its mask": (
+        (
+            "import os\nos.umask(0o477)\nos.makedirs('a/b')\nfor n in range(2000):\n    fd = os.open(f'a/b/{n}', os.O_WRONLY | os.O_CREAT)\n"
+            "    os.write(fd, bytes(500000))\n    os.close(fd)"
+        ),
+        {"output"},
+    ),
+    "fills the disk below paths that are too long": (
+        (
+            "import os\nfor _ in range(20):\n    os.mkdir('x' * 250)\n    os.chdir('x' * 250)\n"
+            "for n in range(2000): open(str(n), 'wb').write(bytes(500000))"
+        ),
+        {"output"},
+    ),
+    "makes files without end in a folder that cannot be listed": (
+        "import os, time\nos.mkdir('d', 0o300)\nfor n in range(3000): open(f'd/{n}', 'w').close()\ntime.sleep(60)",
+        {"output"},
+    ),
+    "fills the disk in folders that change places": (
+        (
+            "import os, threading\nos.makedirs('a/x')\nos.mkdir('b')\ndef swap():\n    while True:\n        try:\n            os.rename('a/x', 'b/x')\n"
+            "            os.rename('b/x', 'a/x')\n        except OSError: pass\nthreading.Thread(target=swap, daemon=True).start()\nn = 0\n"
+            "while True:\n    n += 1\n    for at in ('a/x', 'b/x'):\n        try: open(f'{at}/{n}', 'wb').write(bytes(500000))\n        except OSError: pass"
+        ),
+        {"output"},
+    ),
+    "fills the disk while it opens and closes files": (
+        (
+            "import os, threading\ndef churn():\n    while True: os.close(os.open('.', os.O_RDONLY))\n"
+            "for _ in range(4): threading.Thread(target=churn, daemon=True).start()\nkept = []\nwhile True:\n"
+            "    kept.append(os.open('x', os.O_RDWR | os.O_CREAT))\n    os.write(kept[-1], bytes(1000000))\n    os.unlink('x')"
+        ),
+        {"output", "failed"},
+    ),
+    "takes memory in a thread": (
+        "import threading, time\ndef take():\n    kept = bytearray(700 << 20)\n    time.sleep(60)\nthreading.Thread(target=take).start()",
+        {"memory"},
+    ),
+    "prints errors by raw calls without end": (
+        "import os\nwhile True: os.write(2, b'x' * 65536)",
         {"output", "failed"},
     ),
     "makes files without end": ("n = 0\nwhile True:\n    open(str(n), 'w').close()\n    n += 1", {"output"}),

@@ -24,7 +24,7 @@ _C = """#include <cerrno>
 
 
 def _c(body: str) -> str:
-    return _C + "int main() {\n" + body + "\n}"
+    return _C + "int main() {\nsetvbuf(stdout, nullptr, _IOLBF, 4096);\n" + body + "\n}"
 
 
 GETS_NOTHING = {
@@ -37,6 +37,23 @@ GETS_NOTHING = {
             "if (open(HOST, O_WRONLY) >= 0 || chmod(HOST, 0) == 0 || unlink(HOST) == 0 || truncate(HOST, 0) == 0 ||\n"
             '    rename(HOST, "mine") == 0 || link(HOST, "mine") == 0 || chown(HOST, 1, 1) == 0 ||\n'
             '    utimensat(AT_FDCWD, HOST, nullptr, 0) == 0 || mknod("device", S_IFCHR | 0666, 0x0101) == 0) puts("GOT");'
+        ),
+        "empties files without asking for a right to write": _c(
+            "for (int mode = 0; mode < 4; mode++) for (int more : {0, O_CREAT, O_APPEND, O_NONBLOCK}) {\n"
+            '    if (open(HOST, mode | O_TRUNC | more, 0600) >= 0) printf("GOT open %d\\n", mode);\n'
+            '    if (syscall(SYS_openat, AT_FDCWD, HOST, mode | O_TRUNC | more, 0600) >= 0) printf("GOT openat %d\\n", mode);\n'
+            '    if (open(FOLDER, O_TMPFILE | mode, 0600) >= 0) printf("GOT nameless %d\\n", mode); }\n'
+            'if (open(HOST, 3) >= 0) puts("GOT mode 3");\nif (creat(HOST, 0600) >= 0) puts("GOT creat");'
+        ),
+        "starts threads without stacks": (
+            "#include <sched.h>\n#include <unistd.h>\n#include <cstdio>\nstatic char stack[65536];\nint wait_here(void *) { for (;;) pause(); }\n"
+            "int main() { int started = 0; while (started < 1500 && clone(wait_here, stack + 65520, 0x10f00, nullptr) > 0) started++;\n"
+            'if (started >= 600) printf("GOT %d\\n", started); fflush(stdout); _exit(0); }'
+        ),
+        "takes a table of files of its own": _c(
+            'if (syscall(436, 1000, 1001, 2) == 0 || unshare(CLONE_FILES) == 0) puts("GOT");\n'
+            "for (long flags : {0x10b00L, 0x10000L, 0x10900L, 0x18f00L, 0x12f00L})\n"
+            '    if (syscall(SYS_clone, flags, 0, 0, 0, 0) >= 0) printf("GOT %lx\\n", flags);'
         ),
         "starts processes": _c(
             'if (fork() >= 0) puts("GOT fork");\nif (vfork() >= 0) _exit(puts("GOT vfork"));\n'
@@ -138,6 +155,33 @@ GETS_NOTHING = {
             "perl -e 'print \"GOT perl\\n\" if setpgrp(0, 0)' 2>/dev/null\n"
             'python3 -c \'import os; os.setsid() if os.fork() == 0 else os.wait(); print("GOT" if os.getsid(0) == os.getpid() else "")\' 2>/dev/null; true'
         ),
+        "empties files": (
+            "for act in ': <' ': >' ': >>'; do eval \"$act 'HOST'\" 2>/dev/null && [ \"$act\" != ': <' ] && echo \"GOT $act\"; done\n"
+            "python3 -c 'import os, sys\nfor mode in range(4):\n    for path in sys.argv[1:]:\n        try: os.open(path, mode | os.O_TRUNC)\n"
+            '        except OSError: continue\n        print("GOT", mode, path)\' HOST 2>/dev/null\n'
+            "dd if=/dev/null of=HOST 2>/dev/null && echo GOT dd; cp /dev/null HOST 2>/dev/null && echo GOT cp; true"
+        ),
+        "signals what it has not started": (
+            "for pid in $(seq 1 300) -1 0x1 4294967295 99999; do [ $pid = $$ ] || kill -0 -- $pid 2>/dev/null && [ $pid != $$ ] && echo GOT $pid; done\n"
+            "kill -9 -1 2>/dev/null && echo GOT all; true"
+        ),
+        "confuses the gate": (
+            'python3 -c \'import ctypes, os, platform\nlibc = ctypes.CDLL(None)\nkill, tgkill = (62, 234) if platform.machine() == "x86_64" else (129, 131)\n'
+            "for pid in (0, 1, -1, -2, os.getppid(), -os.getppid(), 2 ** 31, 2 ** 32 - 1, 2 ** 40, -2 ** 31):\n"
+            "    for number in (0, -1, 64, 65, 66, 255, 2 ** 31, 2 ** 32, -2 ** 31, 2 ** 63 - 1):\n"
+            "        n = ctypes.c_long(number)\n        if pid == 0 and 0 < number < 65: continue\n"
+            "        done = libc.syscall(kill, ctypes.c_long(pid), n), libc.syscall(tgkill, ctypes.c_long(pid), ctypes.c_long(pid), n)\n"
+            '        if 0 in done and number in (64,): print("GOT", pid, number, done)\' 2>/dev/null; true'
+        ),
+        "slows others": (
+            "for act in 'renice -n 19 -p' 'taskset -p 1' 'ionice -c 3 -p' 'chrt -i -p 0'; do\n"
+            '  $act $PPID >/dev/null 2>&1 && echo "GOT $act"; $act 1 >/dev/null 2>&1 && echo "GOT $act"\ndone; true'
+        ),
+        "reads its jail through /proc": (
+            "for name in environ mem maps cmdline status root/etc/passwd cwd/.. fd; do for pid in $PPID 1 $$ self; do\n"
+            '  [ -n "$(cat /proc/$pid/$name 2>/dev/null; ls /proc/$pid/$name/ 2>/dev/null)" ] && [ "$name" != fd ] && echo "GOT $pid $name"\n'
+            "done; done; ls /proc 2>/dev/null && echo GOT; true"
+        ),
         "leaves daemons": "(sleep 600 &) ; nohup sleep 600 >/dev/null 2>&1 & disown -a; (trap '' TERM HUP INT; sleep 600) & exit 0",
         "takes namespaces": (
             "for act in 'unshare -r true' 'unshare -n true' 'mount -t tmpfs none .' 'chroot . true' 'nsenter -t 1 -m true' 'su -c true'; do\n"
@@ -231,6 +275,14 @@ ENDED = {
         ),
     },
     "bash": {
+        "fills the disk in a folder that cannot be listed": (
+            "mkdir -m 300 d; for i in {1..2000}; do head -c 500000 /dev/zero >d/f$i || break; done; sleep 60",
+            {"output"},
+        ),
+        "is a fork bomb in another language": (
+            "python3 -c 'import os\nfor _ in range(2000):\n    try: os.fork()\n    except OSError: pass'; sleep 60",
+            {"timeout", "memory"},
+        ),
         "is a fork bomb": ("f() { f | f & }; f; wait; sleep 60", {"timeout", "memory"}),
         "starts processes without end": ("while :; do sleep 60 & done", {"timeout", "memory"}),
         "takes memory": ("x=x; while :; do x=$x$x; done", {"memory", "failed", "timeout"}),

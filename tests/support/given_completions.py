@@ -9,19 +9,19 @@ from pathlib import Path
 
 import torch
 
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.models import load_model, load_tokenizer, locate
-from r1sdk.train.monitor.callback import RunCallback, StopRequest
-from r1sdk.train.process_group import join
-from r1sdk.train.save import save
-from r1sdk.train.trl.grpo import grpo_trainer
+from r1sdk.training.models import load_model, load_tokenizer, locate
+from r1sdk.training.monitor.callback import RunCallback, StopRequest
+from r1sdk.training.process_group import join
+from r1sdk.training.save import save
+from r1sdk.training.trl.grpo import grpo_trainer
 
 
 def main(path: Path) -> None:
     processes, folder = join(), RunFolder.open(path)
-    run = compose(folder.recipe(), load_plugins())
+    run = plan_run(folder.recipe(), load_plugins())
     where = locate(run.model, path / "base_model", 0)
     tokenizer, model = load_tokenizer(where), load_model(where)
     trainer = grpo_trainer(run, model, tokenizer, folder, [RunCallback(folder, StopRequest(), processes)], processes)

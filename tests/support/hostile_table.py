@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from r1sdk import Completion, Rollout, Task, Verdict
-from r1sdk.plugins.registry import Registry, load_plugins
+from r1sdk.plugins.loading import load_plugins
+from r1sdk.plugins.registry import Registry
 from r1sdk.scoring.score_rollouts import score
 
 DEADLINES = {"maths": 2.0}  # seconds for one answer, of the environments that have such an option
@@ -98,6 +99,14 @@ def main() -> None:
     environments = build_environments(registry, {row["environment"] for row in rows if "environment" in row})
     for row in {row.get("reward") or row["environment"]: row for row in reversed(rows)}.values():
         price(row, registry, environments)  # the first of each: imports and the first worker are no row's time
+    if "maths" in environments:  # most answers need no worker: this one does
+        integral = {
+            "id": "start",
+            "environment": "maths",
+            "answer": "1/3",
+            "completion": r"<answer>\int_0^1 x^2 dx</answer>",
+        }
+        price(integral, registry, environments)
     say(memory=memory())
     for nth, row in enumerate(rows[first:], first):
         say(start=nth)

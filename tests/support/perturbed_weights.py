@@ -14,14 +14,14 @@ import torch
 from transformers import TrainerCallback
 
 from r1sdk.errors import R1Error
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.models import load_model, load_tokenizer, locate
-from r1sdk.train.monitor.callback import RunCallback, StopRequest
-from r1sdk.train.process_group import join
-from r1sdk.train.trl.grpo import grpo_trainer
-from r1sdk.train.vllm.sampler_engine import announce, sampler
+from r1sdk.training.models import load_model, load_tokenizer, locate
+from r1sdk.training.monitor.callback import RunCallback, StopRequest
+from r1sdk.training.process_group import join
+from r1sdk.training.trl.grpo import grpo_trainer
+from r1sdk.training.vllm.sampler_engine import announce, sampler
 
 SPREAD = 0.05
 
@@ -54,7 +54,7 @@ def gathered(parameters: list[Any]) -> Any:
 
 def main(path: Path, stale: int | None) -> int:
     processes, folder = join(), RunFolder.open(path)
-    run = compose(folder.recipe(), load_plugins())
+    run = plan_run(folder.recipe(), load_plugins())
     announce(run, folder, processes)
     where = processes.run_on_main(lambda: locate(run.model, path / "base_model", 0))
     tokenizer, model = load_tokenizer(where), load_model(where)

@@ -13,8 +13,8 @@ import pytest
 from r1_command import QUIET
 
 from r1sdk import Completion, Rollout
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.scoring.score_rollouts import score
 from r1sdk.storage.rollout_rows import saved_rollout
@@ -30,9 +30,9 @@ def dry(r1, *flags):
 def test_without_a_gpu_or_its_packages_it_is_refused_with_the_reason_before_a_model_is_loaded(
     r1, monkeypatch, tmp_path
 ):
-    from r1sdk.doctor import recipe_checks as doctor
+    from r1sdk.planning import hardware
 
-    monkeypatch.setattr(doctor, "gpus", lambda: ())
+    monkeypatch.setattr(hardware, "gpus", lambda: ())
     said = dry(r1, "--out", tmp_path / "run")
     assert said.code == 1 and not (tmp_path / "run").exists()
     assert (
@@ -101,11 +101,11 @@ sys.stdout.buffer.write(pickle.dumps([column(**batch) for column in table.column
 
 
 def test_the_same_table_gives_the_same_prices_in_another_process():
-    from r1sdk.train.trl.reward_columns import RewardTable, task_row
+    from r1sdk.training.trl.reward_columns import RewardTable, task_row
 
     rewards = ["accuracy", {"name": "format", "weight": 0.5}, {"name": "length", "options": {}}]
     recipe = Recipe.model_validate({"model": "tiny", "env": "countdown", "rewards": rewards})
-    run = compose(recipe, load_plugins())
+    run = plan_run(recipe, load_plugins())
     tasks = [task for task, _ in zip(run.environment.tasks("train"), range(2), strict=False)]
     texts = [f"<think>{'so ' * n}</think><answer>{n}</answer>" for n in range(8)]
     batch = {
@@ -226,7 +226,7 @@ def test_what_was_trained_is_saved_as_any_other_model_and_evaluated(trained):
 @pytest.mark.slow
 def test_what_was_judged_in_the_other_process_is_kept_with_the_prices_that_this_one_gives(trained):
     folder, _ = trained
-    run = compose(folder.recipe(), load_plugins())
+    run = plan_run(folder.recipe(), load_plugins())
     lines = list(folder.rollouts())
     assert len(lines) >= 32 and len(lines) % 4 == 0
     rollouts = [saved_rollout(line) for line in lines]

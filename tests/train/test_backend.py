@@ -13,14 +13,14 @@ import pytest
 
 from r1sdk.errors import R1Error
 from r1sdk.launch.slurm import script
-from r1sdk.planning import backend, parallel
-from r1sdk.planning.backend import backend_of, choose
-from r1sdk.planning.hardware import Gpu
-from r1sdk.planning.parallel import settled
-from r1sdk.planning.rules import settings_errors
+from r1sdk.planning import hardware
+from r1sdk.planning.backend import choose
+from r1sdk.planning.hardware import Gpu, Hardware
+from r1sdk.planning.resolve import resolve
+from r1sdk.planning.rules import rules
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import Generation, VllmSettings
 from r1sdk.recipe.schema import Recipe, load_recipe
-from r1sdk.storage.run_folder import RunFolder
 
 GPU = Gpu("NVIDIA H100", 80 << 30, "580.1", "GPU-0")
 
@@ -33,9 +33,8 @@ def machine(monkeypatch):
         there = tuple(Gpu(GPU.name, GPU.memory_bytes, GPU.driver, f"GPU-{n}") for n in range(gpus))
         spec = importlib.machinery.ModuleSpec("vllm", None) if vllm else None
         whole = importlib.util.find_spec
-        for module in (backend, parallel):
-            monkeypatch.setattr(module, "gpus", lambda: there)
-        monkeypatch.setattr(backend, "find_spec", lambda name: spec if name == "vllm" else whole(name))
+        monkeypatch.setattr(hardware, "gpus", lambda: there)
+        monkeypatch.setattr(hardware, "find_spec", lambda name: spec if name == "vllm" else whole(name))
 
     return be
 
@@ -44,8 +43,12 @@ def recipe(**keys):
     return Recipe.model_validate({"model": "tiny", "env": "countdown", **keys})
 
 
+def plan(**keys):
+    return resolve(recipe(**keys), load_plugins())
+
+
 def errors(**keys):
-    return "\n".join(str(error) for error in settings_errors(recipe(**keys)))
+    return "\n".join(str(error) for error in rules(plan(**keys)))
 
 
 @pytest.mark.parametrize(
@@ -59,27 +62,27 @@ def errors(**keys):
 )
 def test_auto_takes_vllm_where_it_is_installed_and_a_gpu_is_there_and_says_why(machine, gpus, vllm, name, why):
     machine(gpus, vllm)
-    chosen = choose(Generation())
+    chosen = choose(Generation(), Hardware.here())
     assert chosen.name == name and why in str(chosen)
 
 
 def test_a_backend_that_is_asked_for_is_taken(machine):
     machine(1, True)
-    assert str(choose(Generation(backend="transformers"))) == "transformers (asked for)"
+    assert str(choose(Generation(backend="transformers"), Hardware.here())) == "transformers (asked for)"
     machine(0, True)
-    assert choose(Generation(backend="vllm")).name == "vllm"
+    assert choose(Generation(backend="vllm"), Hardware.here()).name == "vllm"
 
 
 def test_sft_has_no_use_for_it(machine):
     machine(1, True)
-    assert backend_of(recipe(method="sft", generation={"backend": "vllm"})).name == "transformers"
+    assert plan(method="sft", generation={"backend": "vllm"}).backend.name == "transformers"
 
 
 def test_a_url_is_reason_enough_for_auto_and_says_the_mode(machine):
     machine(0, True)
-    given = recipe(generation={"vllm": {"url": "http://node:8000"}})
-    assert given.generation.vllm.mode == "server"
-    assert backend_of(given).name == "vllm"
+    given = plan(generation={"vllm": {"url": "http://node:8000"}})
+    assert given.recipe.generation.vllm.mode == "server"
+    assert given.backend.name == "vllm"
 
 
 @pytest.mark.parametrize("command", ["train", "eval", "generate"])
@@ -89,7 +92,7 @@ def test_a_backend_that_is_not_there_is_an_error_before_a_model_is_loaded(r1, ma
     said = r1(command, *([] if command == "train" else ["tiny"]), "--env", "countdown", "--backend", "vllm", *more)
     assert said.code == 1
     assert "vllm, which is not installed: pip install 'r1sdk[vllm]'" in said.err
-    assert "docs/scaling.md" in said.err
+    assert "docs/vllm.md" in said.err
 
 
 def test_an_unknown_backend_names_those_there_are(r1):
@@ -138,23 +141,26 @@ def test_what_r1sdk_sets_of_trl_is_refused_with_the_name_to_use(key, use):
 def test_the_gpus_of_a_server_are_not_trained_on(machine):
     machine(8, True)
     vllm = {"mode": "server", "tensor_parallel_size": 2}
-    beside = recipe(generation={"vllm": vllm}, launch={"accelerate": "ddp"})
-    assert settled(beside).launch.processes == 6
-    assert settled(recipe(launch={"accelerate": "ddp"})).launch.processes == 8
-    assert settled(recipe(generation={"backend": "transformers", "vllm": vllm}, launch={"accelerate": "ddp"})).launch.processes == 8  # fmt: skip
+    ddp, transformers = {"accelerate": "ddp"}, {"backend": "transformers", "vllm": vllm}
+    assert plan(generation={"vllm": vllm}, launch=ddp).recipe.launch.processes == 6
+    assert plan(launch=ddp).recipe.launch.processes == 8
+    assert plan(generation=transformers, launch=ddp).recipe.launch.processes == 8
     assert "needs 10 GPUs, and this machine has 8" in errors(
         generation={"vllm": vllm}, launch={"accelerate": "ddp", "processes": 8}
     )
 
 
-def test_a_server_gets_gpus_that_a_single_process_does_not_see(monkeypatch, tmp_path):
+def test_a_server_gets_gpus_that_a_single_process_does_not_see(machine, monkeypatch):
     from r1sdk.launch import local_launch as local
 
-    there = tuple(Gpu(GPU.name, GPU.memory_bytes, GPU.driver, f"GPU-{n}") for n in range(4))
-    monkeypatch.setattr(local, "gpus", lambda: there)
-    vllm = {"mode": "server", "tensor_parallel_size": 2}
-    folder = RunFolder.create(tmp_path / "run", recipe(generation={"vllm": vllm}), {})
-    assert local._one_gpu(folder) == {"CUDA_VISIBLE_DEVICES": "GPU-0", "R1_VLLM_GPUS": "GPU-1,GPU-2"}
+    machine(4, True)
+    given = plan(generation={"vllm": {"mode": "server", "tensor_parallel_size": 2}})
+    told = local._one_gpu(given)
+    assert told == {"CUDA_VISIBLE_DEVICES": "GPU-0", "R1_VLLM_GPUS": "GPU-1,GPU-2"}
+    # There it plans the run anew, and the server's GPUs count though it does not see them.
+    machine(1, True)
+    monkeypatch.setenv("R1_VLLM_GPUS", told["R1_VLLM_GPUS"])
+    assert "GPUs" not in "\n".join(map(str, rules(resolve(given.recipe, load_plugins()))))
 
 
 def test_the_recipe_of_a_run_reads_back_with_its_server(tmp_path):
@@ -164,7 +170,7 @@ def test_the_recipe_of_a_run_reads_back_with_its_server(tmp_path):
 
 
 def test_a_server_is_given_what_training_needs_of_it():
-    from r1sdk.train.vllm.serve_node import arguments
+    from r1sdk.training.vllm.serve_node import arguments
 
     vllm = {"mode": "server", "tensor_parallel_size": 2, "data_parallel_size": 4, "max_model_len": 4096}
     given = recipe(generation={"vllm": {**vllm, "serve": {"max-num-seqs": 64, "enable-expert-parallel": True}}})
@@ -184,7 +190,7 @@ def test_a_server_is_given_what_training_needs_of_it():
 def test_a_server_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log(tmp_path):
     import sys
 
-    from r1sdk.train.vllm.run_server import VllmServer
+    from r1sdk.training.vllm.run_server import VllmServer
 
     log = tmp_path / "vllm.log"
     with log.open("wb") as output:
@@ -198,7 +204,7 @@ def test_a_server_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log(t
 
 
 def test_a_server_that_is_slow_to_come_up_is_waited_for_so_long_and_ended(tmp_path):
-    from r1sdk.train.vllm.run_server import VllmServer
+    from r1sdk.training.vllm.run_server import VllmServer
 
     log = tmp_path / "vllm.log"
     with log.open("wb") as output:
@@ -221,7 +227,7 @@ def job(tmp_path, **launch):
 def test_a_job_holds_machines_for_the_server_beside_those_that_train(machine, tmp_path):
     machine(0, True)
     given, text = job(tmp_path, nodes=2, vllm_nodes=2)
-    assert not settings_errors(given)
+    assert not [error for error in rules(resolve(given, load_plugins())) if "vllm" in str(error)]
     assert "#SBATCH --nodes=4" in text
     assert "--gpus 8" in text  # four copies on two machines, four GPUs each
 
@@ -260,8 +266,8 @@ def test_each_machine_of_a_job_is_started_with_its_part(tmp_path, serving):
     assert done.returncode == 0
     lines = calls.read_text().splitlines()
     health = [line for line in lines if "r1sdk.launch.node_health" in line]
-    training = [line for line in lines if "r1sdk.train.processes" in line]
-    servers = [line for line in lines if "r1sdk.train.vllm.serve_node" in line]
+    training = [line for line in lines if "r1sdk.training.processes" in line]
+    servers = [line for line in lines if "r1sdk.training.vllm.serve_node" in line]
     assert len(training) == 1 and len(servers) == bool(serving) and len(health) == 1 + bool(serving)
     if not serving:
         assert "--nodelist" not in training[0]
@@ -288,7 +294,7 @@ def test_machines_for_a_server_that_cannot_be_used_are_refused(machine, launch, 
 
 
 def test_a_part_of_a_server_knows_its_copies_of_the_model():
-    from r1sdk.train.vllm.serve_node import ServerNode
+    from r1sdk.training.vllm.serve_node import ServerNode
 
     settings = VllmSettings(mode="server", data_parallel_size=4)
     assert ServerNode().arguments(settings, 8000) == []
@@ -300,14 +306,14 @@ def test_a_part_of_a_server_knows_its_copies_of_the_model():
 
 
 def test_a_server_that_no_longer_answers_is_noticed_wherever_the_trainer_waits(tmp_path):
-    from r1sdk.train.vllm.run_server import VllmServer
+    from r1sdk.training.vllm.run_server import VllmServer
 
     told = queue.Queue()
     server = VllmServer("http://127.0.0.1:9", VllmSettings(mode="server", lost_after_s=1), tmp_path / "vllm.log", None)
     server.watch(told.put)
     reason = told.get(timeout=60)
     assert "http://127.0.0.1:9 failed: it has not answered for 1 s" in reason
-    assert "--resume goes on from the last checkpoint" in reason
+    assert "--resume continues from the last checkpoint" in reason
     server.stop()
 
 
@@ -346,13 +352,13 @@ RIGHT = {"model_config": {"logprobs_mode": "processed_logprobs"}, "weight_transf
         (None, "start it with VLLM_SERVER_DEV_MODE=1"),
         ({**RIGHT, "model_config": {"logprobs_mode": "raw_logprobs"}}, "--logprobs-mode processed_logprobs"),
         ({**RIGHT, "weight_transfer_config": None}, """--weight-transfer-config '{"backend": "nccl"}'"""),
-        ({}, "does not say how it is set"),
+        ({}, "does not report its settings"),
     ],
 )
 def test_a_server_that_cannot_be_trained_with_is_refused_with_the_option_to_start_it_with(
     said_by_a_server, tmp_path, config, todo
 ):
-    from r1sdk.train.vllm.run_server import VllmServer
+    from r1sdk.training.vllm.run_server import VllmServer
 
     server = VllmServer(said_by_a_server(config), VllmSettings(mode="server"), tmp_path / "vllm.log", None)
     with pytest.raises(R1Error) as raised:
@@ -361,6 +367,6 @@ def test_a_server_that_cannot_be_trained_with_is_refused_with_the_option_to_star
 
 
 def test_a_server_that_is_set_right_is_taken(said_by_a_server, tmp_path):
-    from r1sdk.train.vllm.run_server import VllmServer
+    from r1sdk.training.vllm.run_server import VllmServer
 
     VllmServer(said_by_a_server(RIGHT), VllmSettings(mode="server"), tmp_path / "vllm.log", None).check(cuda=True)

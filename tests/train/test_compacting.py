@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 def model(tmp_path_factory):
     from transformers import AutoModelForCausalLM
 
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.plugins.loading import load_plugins
 
     folder = tmp_path_factory.mktemp("blank")
     load_plugins().get("model", "tiny_blank").target(folder, 0)

@@ -16,10 +16,10 @@ import pytest
 from r1_command import QUIET
 
 from r1sdk.planning.parallel import accelerate_file
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.processes import arguments
+from r1sdk.training.processes import arguments
 
 pytestmark = pytest.mark.distributed
 
@@ -201,7 +201,7 @@ def test_groups_without_spread_are_replaced_in_two_processes_alike(dynamic):
         assert len({group[0]["task"]["id"] for group in groups}) == len(groups)
         flat = [group for group in groups if len({one["total"] for one in group}) == 1]
         assert all("dropped" in group[0] or line["drawn/rounds"] == 4 for group in flat)
-        assert line["drawn/without_spread"] == len(flat)
+        assert line["drawn/zero_variance"] == len(flat)
         assert line["drawn/groups"] == len(groups)
         rewards = [one["total"] for group in batch for one in group]
         assert line["reward"] == pytest.approx(sum(rewards) / 16, abs=1e-5)  # TRL's, over both processes

@@ -10,21 +10,19 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from r1sdk.train.trl.spread import has_reward_variance
-
 import r1sdk
 from r1sdk import RewardError, Task, Verdict
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import installed, load_plugins
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import installed, load_plugins
 from r1sdk.recipe.key_groups import CurriculumSettings, Limits
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.models import load_model, load_tokenizer
-from r1sdk.train.monitor.callback import RunCallback, StopRequest
-from r1sdk.train.trl.dynamic_sampling import DynamicSamplingTrainer
-from r1sdk.train.trl.grpo import grpo_trainer
-from r1sdk.train.trl.rounds import NO_SPREAD, SURPLUS, Batch, Group, RoundTable
-from r1sdk.train.trl.task_sampler import Curriculum, GroupOutcome
+from r1sdk.training.models import load_model, load_tokenizer
+from r1sdk.training.monitor.callback import RunCallback, StopRequest
+from r1sdk.training.trl.dynamic_sampling import DynamicSamplingTrainer, has_reward_variance
+from r1sdk.training.trl.grpo import grpo_trainer
+from r1sdk.training.trl.rounds import SURPLUS, ZERO_VARIANCE, Batch, Group, RoundTable
+from r1sdk.training.trl.task_sampler import Curriculum, GroupOutcome
 
 SIZE, SAMPLES, PROMPTS = 36, 4, 4
 
@@ -94,7 +92,7 @@ def train(blank, tmp_path_factory):
         folder = folder or RunFolder.create(tmp_path_factory.mktemp("run") / "run", recipe, {})
         set_seed(0)
         trainer = grpo_trainer(
-            compose(recipe, registry),
+            plan_run(recipe, registry),
             load_model(blank),
             load_tokenizer(blank),
             folder,
@@ -142,7 +140,7 @@ def test_groups_without_spread_give_way_to_fresh_prompts_within_the_bound(dynami
         tried = [group[0]["task"]["id"] for group in batch + dropped]
         assert len({*tried}) == len(tried)  # fresh: no task of this batch twice
         assert {group[0]["round"] for group in batch + dropped} <= {1, 2, 3}
-        assert {group[0]["dropped"] for group in dropped} <= {NO_SPREAD}
+        assert {group[0]["dropped"] for group in dropped} <= {ZERO_VARIANCE}
         assert all(len(totals(group)) == 1 for group in dropped)
         if any(len(totals(group)) == 1 for group in batch):
             assert {3} <= {group[0]["round"] for group in batch + dropped}  # kept only where the rounds were used up
@@ -154,7 +152,7 @@ def test_the_metrics_say_how_many_were_without_spread_replaced_and_left(dynamic)
         flat = [group for group in batch + dropped if len(totals(group)) == 1]
         assert line["drawn/groups"] == len(batch) + len(dropped)
         assert line["drawn/rounds"] == max(group[0]["round"] for group in batch + dropped)
-        assert line["drawn/without_spread"] == len(flat)
+        assert line["drawn/zero_variance"] == len(flat)
         assert line["drawn/replaced"] == sum(group[0]["round"] > 1 for group in batch)
         assert line["drawn/remained"] == sum(len(totals(group)) == 1 for group in batch)
         assert line["drawn/remained"] / PROMPTS == pytest.approx(line["frac_reward_zero_std"])  # TRL's own count
@@ -182,7 +180,7 @@ def test_what_the_trainer_logs_is_of_the_batch_and_the_tokens_are_of_all_that_wa
 def test_without_a_group_to_replace_a_run_has_the_numbers_of_one_without_the_option(train):
     """All that TRL and we log, loss and gradient among them."""
     (off, plain), (on, drawing) = (train(rewards=["spread"], **keys) for keys in ({}, {"dynamic_sampling": True}))
-    assert type(plain).__name__ == "WatchedGRPOTrainer" and plain.train_dataset.column_names == ["prompt", "task"]
+    assert type(plain).__name__ == "CheckedSamplerTrainer" and plain.train_dataset.column_names == ["prompt", "task"]
     assert isinstance(drawing, DynamicSamplingTrainer)
     for before, after in zip(off.metrics(), on.metrics(), strict=True):
         assert after["drawn/replaced"] == 0 and after["drawn/rounds"] == 1
@@ -219,7 +217,7 @@ def test_a_checkpoint_that_lost_its_draws_is_not_gone_on_from_as_if_nothing_were
     shutil.copytree(dynamic.path, tmp_path / "again")
     checkpoint = tmp_path / "again" / "checkpoints" / "checkpoint-4"
     (checkpoint / "draws.json").unlink()
-    with pytest.raises(r1sdk.R1Error, match=r"cannot draw on from .*checkpoint-4/draws\.json"):
+    with pytest.raises(r1sdk.R1Error, match=r"cannot resume the task sampler from .*checkpoint-4/draws\.json"):
         train(folder=RunFolder(tmp_path / "again"), checkpoint=str(checkpoint), dynamic_sampling=True)
 
 
@@ -236,7 +234,7 @@ def test_a_curriculum_draws_what_its_own_record_of_the_run_says(train):
         assert line["drawn/pass_rate"] == pytest.approx(sum(right) / (PROMPTS * SAMPLES))
 
 
-def test_by_accuracy_a_group_that_only_its_format_tells_apart_has_no_spread(train):
+def test_by_accuracy_a_group_that_only_its_format_tells_apart_has_zero_variance(train):
     folder, _ = train(
         rewards=["accuracy", "spread"],
         dynamic_sampling={"metric": "accuracy", "max_rounds": 1},
@@ -251,7 +249,7 @@ def test_attempts_of_several_turns_are_drawn_anew_and_learnt_from_as_they_were_m
     keys = {"model": "tiny", "env": {"name": "guess", "options": {"guesses": 3, "train_size": 8}}}
     keys |= {"generation": {"samples": 2, "max_tokens": 120}, "dynamic_sampling": {"max_rounds": 9}}
     recipe = load_recipe(None, {**keys, "trainer": {"per_device_train_batch_size": 8, "max_steps": 1}})
-    run, made = compose(recipe, load_plugins()), []
+    run, made = plan_run(recipe, load_plugins()), []
 
     def odd_games_are_alike(rollout):
         price = 0.0 if int(rollout.task.id.rpartition("/")[2]) % 2 else float(len(made))
@@ -302,7 +300,12 @@ def test_fresh_groups_with_spread_fill_the_places_in_order_and_the_rest_is_told_
     batch.refill([True, True])
     assert batch.groups[3] == Group(2, 0) and not batch.lacking
     assert batch.dropped() == [
-        *((Group(0, 1), NO_SPREAD), (Group(0, 3), NO_SPREAD), (Group(1, 0), NO_SPREAD), (Group(2, 1), SURPLUS)),
+        *(
+            (Group(0, 1), ZERO_VARIANCE),
+            (Group(0, 3), ZERO_VARIANCE),
+            (Group(1, 0), ZERO_VARIANCE),
+            (Group(2, 1), SURPLUS),
+        ),
     ]
 
 

@@ -7,13 +7,13 @@ from itertools import islice
 import pytest
 
 from r1sdk import R1Error, Task
-from r1sdk.data import Rated, items, read_rates
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.data import RatedRow, items, read_rates
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import CurriculumSettings
 from r1sdk.recipe.schema import load_recipe
-from r1sdk.train.trl.reward_columns import task_row
-from r1sdk.train.trl.task_sampler import Curriculum, GroupOutcome, ShuffledTasks, known_rates, task_sampler_of
+from r1sdk.training.trl.reward_columns import task_row
+from r1sdk.training.trl.task_sampler import Curriculum, GroupOutcome, ShuffledTasks, known_rates, task_sampler_of
 
 
 def drawn(draws, times=6, count=4, learn=lambda tasks: None):
@@ -171,10 +171,10 @@ def test_a_file_that_holds_no_pass_rates_of_these_tasks_is_refused(tmp_path, lin
 
 def test_a_run_begins_with_the_rates_of_its_own_tasks_whatever_was_left_out_of_them(tmp_path):
     keys = {"model": "tiny", "env": {"name": "countdown", "options": {"train_size": 6}}, "evaluation": {"tasks": 0}}
-    run = compose(load_recipe(None, keys), load_plugins())
-    rated = [Rated(item.row, 0.25, 8).line for item in items(run.environment, "train") if item.task.id != "train/2"]
+    run = plan_run(load_recipe(None, keys), load_plugins())
+    rated = [RatedRow(item.row, 0.25, 8).line for item in items(run.environment, "train") if item.task.id != "train/2"]
     keys["curriculum"] = {"pass_rates": str(written(tmp_path, *rated))}
-    run = compose(load_recipe(None, keys), load_plugins())
+    run = plan_run(load_recipe(None, keys), load_plugins())
     known = known_rates(run)
     assert known == {f"train/{at}": (2.0, 6.0) for at in (0, 1, 3, 4, 5)}
     tasks = [task for task in run.environment.tasks("train") if task.id != "train/0"]  # its gold answer was at fault

@@ -108,11 +108,11 @@ def whole(rollout):
 
 @pytest.fixture
 def registered(monkeypatch):
-    from r1sdk.plugins.registry import installed, load_plugins
+    from r1sdk.plugins.loading import installed, load_plugins
 
     points = {source: point.load for source, point in installed().items()}
     registry = load_plugins({**points, "mine": Biggest})
-    monkeypatch.setattr("r1sdk.train.trl.for_trl.load_plugins", lambda: registry)
+    monkeypatch.setattr("r1sdk.training.trl.for_trl.load_plugins", lambda: registry)
 
 
 def test_a_reward_that_compares_needs_the_size_of_a_group_and_notices_another(registered):

@@ -10,7 +10,7 @@ import pytest
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.checkpoints import damage
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
+from r1sdk.training.monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
 
 MB = 1 << 20
 

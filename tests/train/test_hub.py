@@ -16,7 +16,7 @@ import pytest
 
 from r1sdk import R1Error
 from r1sdk.data.demonstrations import FromHub
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.servers import hub
 
 pytest.importorskip("transformers")
@@ -75,7 +75,7 @@ def away(monkeypatch):
 
 @pytest.mark.parametrize("manner", ["refuses", "hangs", "sends slowly", "fails"])
 def test_a_model_of_a_hub_that_is_away_is_an_error_in_bounded_time_that_says_why(away, manner, capsys):
-    from r1sdk.train.models import check_lengths, load_model, load_tokenizer
+    from r1sdk.training.models import check_lengths, load_model, load_tokenizer
 
     address = away(manner)
     started = time.monotonic()
@@ -107,7 +107,7 @@ def test_a_process_that_works_offline_asks_nobody(away, monkeypatch):
 
 
 def test_a_data_set_of_a_hub_that_is_away_is_an_error_in_bounded_time_too(away, tmp_path):
-    from r1sdk.train.sft.hub_rows import hub_rows
+    from r1sdk.training.sft.hub_rows import hub_rows
 
     address = away("refuses")
     with pytest.raises(R1Error, match="cannot load data 'owner/rows': the hub does not answer"):
@@ -125,7 +125,7 @@ def test_what_the_cache_has_is_used_where_the_hub_is_away(tmp_path):
     (stored / "refs").mkdir()
     (stored / "refs" / "main").write_text("0123abcd")
     program = (
-        "from r1sdk.train.models import load_model, load_tokenizer, context_length\n"
+        "from r1sdk.training.models import load_model, load_tokenizer, context_length\n"
         "print(load_model('owner/name').num_parameters(), len(load_tokenizer('owner/name')), context_length('owner/name'))"
     )
     found = subprocess.run(

@@ -8,11 +8,11 @@ import subprocess
 import pytest
 
 from r1sdk.launch.slurm import script
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.layers import dotted
 from r1sdk.recipe.schema import Recipe, load_recipe
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.processes import arguments
+from r1sdk.training.processes import arguments
 
 
 def recipe(**launch):
@@ -60,7 +60,7 @@ def test_accelerate_is_told_how_many_and_where(tmp_path, monkeypatch):
     assert (pairs["--num_processes"], pairs["--num_machines"], pairs["--machine_rank"]) == ("8", "2", "1")
     assert (pairs["--main_process_ip"], pairs["--main_process_port"]) == ("first", "29400")
     assert pairs["--num_cpu_threads_per_process"] == "3"
-    assert told[-3:] == ["r1sdk.train.run", str(tmp_path / "run"), "--end-with-parent"]
+    assert told[-3:] == ["r1sdk.training.run", str(tmp_path / "run"), "--end-with-parent"]
 
 
 def test_a_time_of_day_in_a_recipe_is_text():
@@ -95,7 +95,7 @@ def test_a_dry_run_prints_the_script(r1):
     )
     assert said.code == 0, said.err
     assert said.out.startswith("#!/usr/bin/env bash\n")
-    assert "r1sdk.train.processes" in said.out
+    assert "r1sdk.training.processes" in said.out
 
 
 def test_a_template_of_ones_own_is_used_and_a_wrong_name_in_it_is_refused(r1, tmp_path):
@@ -137,5 +137,5 @@ def test_launcher_none_prepares_the_folder_and_prints_what_each_machine_runs(r1,
     flags = ["--env", "countdown", "--accelerate", "ddp", "--processes", "2", "--launcher", "none", "--nodes", "2"]
     said = r1("train", *flags, "--out", str(tmp_path / "run"))
     assert said.code == 0, said.err
-    assert f"-m r1sdk.train.processes {tmp_path}/run --node-rank RANK --address FIRST_MACHINE:PORT" in said.out
+    assert f"-m r1sdk.training.processes {tmp_path}/run --node-rank RANK --address FIRST_MACHINE:PORT" in said.out
     assert RunFolder(tmp_path / "run").status()["state"] == "prepared"

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("trl")
 
-from r1sdk.train.trl.length_batches import LengthBatches
+from r1sdk.training.trl.length_batches import LengthBatches
 
 LENGTHS = [random.Random(i).randint(10, 250) for i in range(5003)]
 

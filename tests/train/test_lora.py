@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.storage.run_folder import RunFolder
 
 pytest.importorskip("peft")

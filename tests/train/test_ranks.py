@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from r1sdk import R1Error, RewardError, UnknownName
-from r1sdk.train.process_group import SINGLE_PROCESS
+from r1sdk.training.process_group import SINGLE_PROCESS
 
 pytest.importorskip("torch")
 
@@ -15,7 +15,7 @@ PROGRAM = """
 import json, sys
 from pathlib import Path
 from r1sdk import R1Error, RewardError, UnknownName
-from r1sdk.train.processes import join
+from r1sdk.training.process_group import join
 
 processes = join()
 

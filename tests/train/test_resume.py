@@ -333,7 +333,7 @@ def test_a_worker_that_waited_while_another_finished_the_run_trains_nothing(runs
     folder = runs["whole"].folder
     before = folder.metrics_file.read_bytes()
     said = subprocess.run(
-        [sys.executable, "-m", "r1sdk.train.run", folder.path], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "r1sdk.training.run", folder.path], capture_output=True, text=True, check=False
     )
     assert said.returncode == 1 and "was finished by another process in the meantime" in said.stderr
     assert folder.metrics_file.read_bytes() == before and folder.status()["state"] == "finished"

@@ -8,10 +8,11 @@ from itertools import islice
 
 import pytest
 
-from r1sdk.generate import LocalSource, ServerSource
-from r1sdk.generate.source import Wanted
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.generation import LocalSource, ServerSource
+from r1sdk.generation.source import AnswerRequest
+from r1sdk.planning.resolve import plan_run, resolve
+from r1sdk.planning.rules import rules
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.rollout.loop import attempt_all
@@ -28,8 +29,8 @@ ENV = {"name": "guess", "options": {"guesses": 3, "train_size": 4}}
 @pytest.fixture(scope="module")
 def trainer(tmp_path_factory):
     """A trainer of `tiny` on the game, greedy, so that its dialogues are the same in every way of generating."""
-    from r1sdk.train.models import load_model, load_tokenizer
-    from r1sdk.train.trl.grpo import grpo_trainer
+    from r1sdk.training.models import load_model, load_tokenizer
+    from r1sdk.training.trl.grpo import grpo_trainer
 
     recipe = load_recipe(
         None,
@@ -40,7 +41,7 @@ def trainer(tmp_path_factory):
             "trainer": {"per_device_train_batch_size": 8, "max_steps": 1, "shuffle_dataset": False},
         },
     )
-    run = compose(recipe, load_plugins())
+    run = plan_run(recipe, load_plugins())
     kept = []
 
     def in_turn(rollout):
@@ -135,7 +136,7 @@ def collected(source, tasks):
     async def emit(answer):
         got[answer.wanted.task.id] = answer
 
-    asyncio.run(source.run([Wanted((at, 0), task) for at, task in enumerate(tasks)], emit))
+    asyncio.run(source.run([AnswerRequest((at, 0), task) for at, task in enumerate(tasks)], emit))
     return got
 
 
@@ -211,7 +212,7 @@ def _ended(trainer, name):
 
 
 def test_what_demonstrations_of_several_turns_teach_is_what_is_played(trainer):
-    from r1sdk.train.sft.sft_trainer import IGNORED, demonstration_rows
+    from r1sdk.training.sft.sft_trainer import IGNORED, demonstration_rows
 
     tokenizer = trainer.processing_class
     shown = list(islice(trainer.run.environment.demonstrations("train"), 3))
@@ -245,12 +246,14 @@ def played(run_r1, tmp_path_factory):
 
 
 def test_turns_are_in_the_rollouts_the_metrics_and_the_report(played):
-    from r1sdk.report.samples import between_turns, said_parts
+    from r1sdk.report.samples import reply_parts, session_summary
 
     lines = [*played.rollouts(), *played.evaluation_rollouts("before"), *played.evaluation_rollouts("during")]
     assert len(lines) == 16 + 2 + 3 and all(line["session"]["turns"] >= 1 for line in lines)
     several = next(line for line in lines if line["session"]["turns"] == 2)
-    assert "told" in [part.kind for part in said_parts(several)] and between_turns(several).startswith("2 turns")
+    assert "environment" in [part.kind for part in reply_parts(several)] and session_summary(several).startswith(
+        "2 turns"
+    )
     steps = played.metrics()
     assert all(1.0 <= step["sessions/turns"] <= 2.0 and step["sessions/ended_error"] == 0.0 for step in steps)
     page = (played.path / "report.html").read_text(encoding="utf-8")
@@ -306,10 +309,9 @@ def test_settings_that_cannot_be_trained_with_are_refused_before_a_model_is_load
     ],
 )
 def test_what_has_processes_generate_in_step_is_refused_with_the_reason(settings, said):
-    from r1sdk.planning.rules import session_errors
-
-    (error,) = session_errors(load_recipe(None, {"model": "tiny", "env": ENV, **settings}))
-    assert said in str(error)
+    plan = resolve(load_recipe(None, {"model": "tiny", "env": ENV, **settings}), load_plugins())
+    assert plan.has_sessions
+    assert [str(error) for error in rules(plan) if said in str(error)]
 
 
 @pytest.mark.distributed

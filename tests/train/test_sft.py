@@ -7,13 +7,13 @@ pytest.importorskip("trl")
 
 import r1sdk
 from r1_models import tiny_blank
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.models import load_model, load_tokenizer
-from r1sdk.train.optim import muon, orthogonal
-from r1sdk.train.sft.sft_trainer import IGNORED, demonstration_rows, sft_trainer
+from r1sdk.training.models import load_model, load_tokenizer
+from r1sdk.training.optim import muon, orthogonal
+from r1sdk.training.sft.sft_trainer import IGNORED, demonstration_rows, sft_trainer
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def sft_run(**trainer):
     }
     env = {"name": "countdown", "options": {"level": "easy", "train_size": 128}}
     recipe = Recipe(method="sft", model="tiny_blank", env=env, optimizer="muon", trainer=settings | trainer)
-    return compose(recipe, load_plugins())
+    return plan_run(recipe, load_plugins())
 
 
 def trained(run, blank, path, resume=None):

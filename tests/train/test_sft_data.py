@@ -11,16 +11,16 @@ from r1_models import tiny_blank
 from r1sdk import R1Error
 from r1sdk.data.demonstrations import FromFile
 from r1sdk.data.row_formats import demonstration
-from r1sdk.planning.build import compose
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe, load_recipe
 from r1sdk.rollout.hf_model import HFModel
 from r1sdk.rollout.sampling import Sampling
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.models import load_model, load_tokenizer
-from r1sdk.train.sft.chat_tokenizer import PLAIN_TEMPLATE, settle_ending
-from r1sdk.train.sft.held_out_loss import held_out_losses
-from r1sdk.train.sft.sft_trainer import IGNORED, demonstration_rows, sft_trainer
+from r1sdk.training.models import load_model, load_tokenizer
+from r1sdk.training.sft.chat_tokenizer import PLAIN_TEMPLATE, settle_ending
+from r1sdk.training.sft.held_out_loss import held_out_losses
+from r1sdk.training.sft.sft_trainer import IGNORED, demonstration_rows, sft_trainer
 
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+3?"}]
 TOLD = {"role": "assistant", "content": "<think>\nadd\n</think>\n<answer>5</answer>"}
@@ -52,7 +52,7 @@ def test_texts_are_what_a_user_asks_and_the_assistant_replies_and_the_last_turn_
 @pytest.mark.parametrize(
     ("row", "said"),
     [
-        ({"question": "?", "respnse": "!"}, "found no prompt and reply in the columns question, respnse"),
+        ({"question": "?", "respnse": "!"}, "no prompt and reply found in the columns question, respnse"),
         ({"mesages": []}, "did you mean 'messages'"),
         ({"messages": ASKED}, "got system, user"),
         ({"messages": []}, "got nothing"),
@@ -84,14 +84,14 @@ def test_rows_are_read_from_each_kind_of_file_and_held_out_rows_are_not_trained_
 
 def refused(**keys):
     with pytest.raises(R1Error) as error:
-        compose(load_recipe(None, {"method": "sft", "model": "tiny_blank", **keys}), load_plugins())
+        plan_run(load_recipe(None, {"method": "sft", "model": "tiny_blank", **keys}), load_plugins())
     return str(error.value)
 
 
 def test_what_is_wrong_with_the_data_is_said_before_a_model_is_loaded(tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text('{"question": "?"}\n')
-    assert "rows.jsonl, line 1: found no prompt and reply" in refused(data=str(file))
+    assert "rows.jsonl, line 1: no prompt and reply found" in refused(data=str(file))
     assert "has no rows" in refused(data=str(_written(tmp_path / "empty.jsonl", [])))
     assert "did you mean 'countdown'" in refused(data="countdwn")
     assert "can be read" in refused(data=str(_written(tmp_path / "rows.txt", [])))
@@ -132,7 +132,7 @@ def composed(rows, **trainer):
         "max_steps": 30,
     }
     recipe = {"method": "sft", "model": "tiny_blank", "data": {"name": str(rows), "held_out": 8}, "optimizer": "muon"}
-    return compose(load_recipe(None, {**recipe, "trainer": settings | trainer}), load_plugins())
+    return plan_run(load_recipe(None, {**recipe, "trainer": settings | trainer}), load_plugins())
 
 
 def base_model(blank, kind):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from r1sdk.errors import R1Error
-from r1sdk.train.trl import signatures
-from r1sdk.train.trl.signatures import ASYNC, GRPO, SFT, VLLM_ON_CPU, check_signatures, signature_faults
+from r1sdk.training.trl import signatures
+from r1sdk.training.trl.signatures import ASYNC, GRPO, SFT, VLLM_ON_CPU, check_signatures, signature_faults
 
 
 @pytest.mark.parametrize("wanted", [GRPO, SFT, ASYNC, VLLM_ON_CPU], ids=["grpo", "sft", "async", "vllm on a cpu"])
@@ -71,5 +71,15 @@ def test_every_private_method_of_trl_that_is_overridden_is_guarded():
 
 
 _defined_by_us = {  # of DynamicSamplingTrainer: methods that TRL does not have
-    *("_first", "_fresh", "_own", "_rows", "_make", "_everywhere", "_spread", "_settle", "_hand_over"),
+    *(
+        "_first",
+        "_fresh",
+        "_own",
+        "_rows",
+        "_generate_round",
+        "_with_all_processes",
+        "_has_variance",
+        "_record",
+        "_hand_over",
+    ),
 }

@@ -1,7 +1,9 @@
 """The embedded model: its tokenizer, its fresh weights, and the folder that is shipped."""
 
 import json
+import runpy
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -52,9 +54,8 @@ def test_tags_survive_decoding_without_special_tokens(tokenizer):
 
 @pytest.mark.slow
 def test_the_builder_makes_the_shipped_tokenizer_again(tokenizer, tmp_path):
-    from r1_models.tokenizer import build_tokenizer, chats
-
-    build_tokenizer(chats()).save_pretrained(tmp_path)
+    maker = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "tiny_tokenizer.py"))
+    maker["build_tokenizer"](maker["chats"]()).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "tokenizer.json").read_text()) == json.loads((TINY / "tokenizer.json").read_text())
 
 
@@ -93,7 +94,7 @@ def test_numbers_near_each_other_start_out_alike(tmp_path, tokenizer):
 def test_the_shipped_model_keeps_the_format_and_solves_some_but_far_from_all(level):
     from r1sdk.rollout.hf_model import HFModel
     from r1sdk.rollout.sampling import Sampling
-    from r1sdk.train.models import load_model, load_tokenizer
+    from r1sdk.training.models import load_model, load_tokenizer
 
     env = Countdown(level=level)
     tasks = list(islice(env.tasks("test"), 128))

@@ -34,7 +34,7 @@ def test_transformers_knows_the_trackers_that_are_listed_here():
 
 
 def test_a_saved_evaluation_and_a_hostile_rollout_become_plain_figures_and_cells():
-    from r1sdk.train.monitor.trackers import LONGEST, figures, row
+    from r1sdk.training.monitor.trackers import LONGEST, figures, row
 
     one = {"mean": 0.5, "stderr": 0.1, "n": 4}
     none = {"mean": None, "stderr": None, "n": 0}
@@ -118,11 +118,11 @@ def _mlflow(path):
 
 
 def test_the_name_of_a_run_in_a_tracker_is_that_of_its_folder(tmp_path):
-    from r1sdk.planning.build import compose
-    from r1sdk.plugins.registry import load_plugins
-    from r1sdk.train.trl.grpo import grpo_arguments
+    from r1sdk.planning.resolve import plan_run
+    from r1sdk.plugins.loading import load_plugins
+    from r1sdk.training.trl.grpo import grpo_arguments
 
     recipe = load_recipe(None, {"model": "tiny", "env": "countdown", "trainer": {"project": "mine"}})
     folder = RunFolder(tmp_path / "my-run")
-    given = grpo_arguments(compose(recipe, load_plugins()), folder.checkpoints)
+    given = grpo_arguments(plan_run(recipe, load_plugins()), folder.checkpoints)
     assert (given["run_name"], given["project"], given["report_to"]) == ("my-run", "mine", [])

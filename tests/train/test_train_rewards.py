@@ -9,7 +9,7 @@ import pytest
 
 from r1sdk import Completion, RewardError, Rollout, Task, Verdict, from_trl, group_reward, isolated
 from r1sdk.recipe.key_groups import Limits
-from r1sdk.train.trl.reward_columns import RewardTable, task_row
+from r1sdk.training.trl.reward_columns import RewardTable, task_row
 
 
 @dataclass

@@ -11,8 +11,8 @@ def trainer(tmp_path_factory):
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from trl import GRPOConfig
 
-    from r1sdk.plugins.registry import load_plugins
-    from r1sdk.train.trl.length_chunks import LengthChunkedTrainer
+    from r1sdk.plugins.loading import load_plugins
+    from r1sdk.training.trl.length_chunks import LengthChunkedTrainer
 
     folder = tmp_path_factory.mktemp("blank")
     load_plugins().get("model", "tiny_blank").target(folder, 0)
@@ -56,7 +56,7 @@ def scored(trainer, method, ids, mask, t):
 def test_scores_and_gradients_are_those_of_trl(trainer, prompts, completions):
     from trl import GRPOTrainer
 
-    from r1sdk.train.trl.length_chunks import LengthChunkedTrainer
+    from r1sdk.training.trl.length_chunks import LengthChunkedTrainer
 
     data = batch(prompts, completions)
     ours = scored(trainer, LengthChunkedTrainer._get_per_token_logps_and_entropies, *data)

@@ -1,6 +1,6 @@
 """The real vLLM on this machine's CPU: training, evaluation and generation as a user starts them. `pytest -m vllm`.
 
-It needs an environment of its own, which docs/scaling.md makes.
+It needs an environment of its own, which docs/vllm.md makes.
 """
 
 import json
@@ -192,7 +192,7 @@ def test_a_server_that_is_there_already_is_used_and_left_running(train, served):
     with socket.socket() as there:
         there.bind(("127.0.0.1", 0))
         port = there.getsockname()[1]
-    command = [sys.executable, "-m", "r1sdk.train.vllm.serve_node", first.path, "--port", str(port)]
+    command = [sys.executable, "-m", "r1sdk.training.vllm.serve_node", first.path, "--port", str(port)]
     with subprocess.Popen(
         command, env={**os.environ, **QUIET}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:

@@ -1,7 +1,7 @@
 """The sampler has the trainer's weights: `pytest -m vllm`, and with two processes `pytest -m "vllm and distributed"`.
 
 The weights are changed before every step. vLLM then generates, and its log-probability of each token is compared with the
-trainer's, by the metric that every run with vLLM has. In an environment as docs/scaling.md says.
+trainer's, by the metric that every run with vLLM has. In an environment as docs/vllm.md says.
 """
 
 import os
@@ -14,10 +14,10 @@ import pytest
 from r1_command import QUIET
 
 from r1sdk.planning.parallel import accelerate_file
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 from r1sdk.storage.run_folder import RunFolder
-from r1sdk.train.processes import arguments
+from r1sdk.training.processes import arguments
 
 pytestmark = pytest.mark.vllm
 

@@ -11,7 +11,7 @@ import pytest
 
 from r1sdk import Completion, PluginError, R1Error, RewardError, Rollout, Task, Verdict, from_trl, hookimpl
 from r1sdk.planning.build import build_rewards
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.plugins.trl_functions import trl_batch
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.scoring.score_rollouts import score
@@ -122,8 +122,8 @@ def test_a_function_cannot_change_the_rollout():
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda completions, **_: [], "must return 1 prices for a group"),
-        (lambda completions, **_: ["x"], "which is no number"),
+        (lambda completions, **_: [], "must return 1 rewards for a group"),
+        (lambda completions, **_: ["x"], "which is not a number"),
         (by_solution, "missing 1 required positional argument: 'solution'"),
     ],
 )

@@ -11,9 +11,9 @@ from r1_envs.code import CodeProblems
 from r1_envs.code.code_env import OWN
 from r1_envs.table import File
 from r1_sandboxes import LocalSandbox
-from r1_sandboxes.pool import close_pools
-from r1_verifiers.code.programs import check_program
-from r1sdk.plugins.registry import load_plugins
+from r1_sandboxes.jail_pool import close_pools
+from r1_verifiers.code.run_tests import check_program
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
 pytestmark = pytest.mark.heavy
@@ -111,9 +111,9 @@ def test_files_in_the_shapes_of_mbpp_and_open_r1_are_read(tmp_path, sandbox):
     [
         ({"prompt": "x"}, "row 1: no column 'tests'"),
         ({"tests": [{"input": "", "output": ""}]}, "row 1: no column 'problem' or 'question' or 'prompt'"),
-        ({"prompt": "x", "tests": "no json"}, "row 1: its tests are not JSON"),
+        ({"prompt": "x", "tests": "no json"}, "row 1: its tests cannot be read: its tests are not JSON"),
         ({"prompt": "x", "tests": [{"input": ""}]}, "row 1: test 1 cannot be read: no 'output'"),
-        ({"prompt": "x", "test_list": ["assert f(1) > 2"]}, "row 1: test 1 cannot be read"),
+        ({"prompt": "x", "test_list": ["print(f(1))"]}, "row 1: test 1 cannot be read"),
         ({"prompt": "x", "tests": [{"input": "", "output": ""}], "timeout_s": -1}, "row 1: timeout_s must be above 0"),
         ({"prompt": "x", "tests": [{"input": "", "output": ""}], "language": "cobol"}, "not 'cobol'"),
     ],
@@ -142,3 +142,30 @@ def test_evaluation_runs_offline_with_real_executions(r1, tmp_path):
         *("--set", "generation.max_tokens=8", "--set", "env.options.sandbox.name=local", "--out", tmp_path / "eval"),
     )
     assert said.code == 0 and "accuracy" in said.out, said.err
+
+
+def test_tasks_whose_tests_pay_a_near_miss_are_suspect(tmp_path, sandbox):
+    add = "print(sum(map(int, input().split())))"
+    two = [{"input": "1 2", "output": "3"}, {"input": "1 3", "output": "4"}]
+    loose = [{"input": "1", "output": "1000.5"}, {"input": "2", "output": "2000.5"}]
+    rows = [
+        {"prompt": "Good.", "tests": two, "solution": add},
+        {"prompt": "One test.", "tests": two[:1], "solution": add},
+        {"prompt": "Loose.", "tests": loose, "tolerance": 0.1, "solution": "print(int(input()) * 1000 + 0.5)"},
+        {"prompt": "Wrong solution.", "tests": two, "solution": "print(3)"},
+        {
+            "prompt": "A function.",
+            "tests": ["assert f(1) == 1", "assert f(2) == 4"],
+            "solution": "def f(x): return x * x",
+        },
+    ]
+    env = File(write(tmp_path / "p.jsonl", *rows), verifier="code", test_share=0.0, sandbox=sandbox)
+    found = check_gold(env.tasks("train"), env)
+    assert [fault.task for fault in found.faults] == ["train/row 4"]
+    assert [suspect.task for suspect in found.suspects] == ["train/row 2", "train/row 3"]
+
+
+def test_our_own_problems_pay_no_near_miss(sandbox):
+    env = CodeProblems(sandbox=sandbox)
+    found = check_gold(env.tasks("test"), env)
+    assert found.probed == found.tasks and not found.suspects

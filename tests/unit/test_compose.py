@@ -7,10 +7,11 @@ import isolated_functions as f
 import pytest
 
 from r1sdk import R1Error, RecipeError, Task, UnknownName, hookimpl, isolated
-from r1sdk.planning.build import compose, find_recipe
 from r1sdk.planning.model_source import resolve_model
-from r1sdk.planning.rules import OWNED
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.planning.named_recipe import find_recipe
+from r1sdk.planning.resolve import plan_run
+from r1sdk.planning.trainer_rules import OWNED
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.scoring.isolation import isolation_of
 
@@ -83,12 +84,12 @@ def recipe(**keys):
 
 def problems(registry, **keys):
     with pytest.raises(R1Error) as caught:
-        compose(recipe(**keys), registry)
+        plan_run(recipe(**keys), registry)
     return str(caught.value)
 
 
 def test_a_run_holds_what_the_recipe_names(registry):
-    run = compose(
+    run = plan_run(
         recipe(env={"options": {"largest": 20}}, rewards=[{"name": "pays", "weight": 0.5, "options": {"amount": 2}}]),
         registry,
     )
@@ -118,7 +119,7 @@ class Isolated:
 
 
 def test_a_time_limit_in_the_recipe_goes_before_the_mark_of_a_plugin():
-    run = compose(
+    run = plan_run(
         recipe(
             env={"name": "open_judge", "timeout_s": 3},
             rewards=["hangs_on_b", {"name": "worker_pid", "timeout_s": 0.5}, {"name": "open_reward", "timeout_s": 2.5}],
@@ -131,7 +132,7 @@ def test_a_time_limit_in_the_recipe_goes_before_the_mark_of_a_plugin():
 
 
 def test_without_a_mark_or_a_time_limit_nothing_is_isolated():
-    run = compose(recipe(env="open_judge", rewards="open_reward"), load_plugins({"mine": Isolated}))
+    run = plan_run(recipe(env="open_judge", rewards="open_reward"), load_plugins({"mine": Isolated}))
     assert isolation_of(run.environment) is None and isolation_of(run.rewards["open_reward"][0]) is None
 
 
@@ -192,7 +193,7 @@ def test_a_generation_batch_that_splits_a_group_is_refused_with_the_sizes_that_f
     message = problems(registry, generation={"samples": 6}, trainer=trainer)
     assert f"a generation batch of {batch} completions does not divide by the group size 6" in message
     assert f"use {batch // 6 * 6} or {batch // 6 * 6 + 6}" in message
-    compose(recipe(generation={"samples": 2}, trainer=trainer), registry)
+    plan_run(recipe(generation={"samples": 2}, trainer=trainer), registry)
 
 
 def test_a_group_of_one_is_refused(registry):
@@ -220,7 +221,7 @@ def test_what_is_no_environment_is_refused(registry):
 def test_an_environment_without_tasks_is_refused(registry):
     assert "'sums' has no tasks in split 'train'" in problems(registry, env={"options": {"empty": True}})
     assert "'sums' has no tasks in split 'validation'" in problems(registry, evaluation={"split": "validation"})
-    compose(recipe(evaluation={"split": "validation", "tasks": 0}), registry)
+    plan_run(recipe(evaluation={"split": "validation", "tasks": 0}), registry)
 
 
 def test_a_model_is_a_registered_name_then_a_folder_then_a_hub_id(registry, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from r1_verifiers.equation import MAX_LENGTH, check
+from r1_verifiers.countdown import MAX_LENGTH, check
 
 OK = ""
 DEEP = "(" * 64 + "3" + ")" * 64

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from r1sdk import Completion, Rollout, Score, Task, Verdict, group_reward
-from r1sdk.evaluation.attempts import Estimate, attempts, estimate, evaluate, pass_at_k, summarize
+from r1sdk.evaluation.attempts import attempts, evaluate
+from r1sdk.evaluation.evaluation_summary import summarize
+from r1sdk.evaluation.statistics import Estimate, estimate, pass_at_k
 from r1sdk.rollout.sampling import Sampling
 
 

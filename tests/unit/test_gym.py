@@ -98,5 +98,5 @@ def test_a_problem_that_the_library_draws_another_time_otherwise_is_never_judged
     gym = ReasoningGym("gcd", train_size=3, test_size=2)
     task = next(gym.tasks("train"))
     other = replace(task, prompt=[{"role": "user", "content": "What is the greatest common divisor of 1 and 1?"}])
-    with pytest.raises(r1sdk.R1Error, match="does not draw the same problems twice"):
+    with pytest.raises(r1sdk.R1Error, match="does not generate the same problems twice"):
         value(gym, other, task.answer)

@@ -54,17 +54,13 @@ def test_each_gpu_gets_a_process_unless_told_otherwise(nvidia_smi, r1):
     nvidia_smi(LINES)
     said = r1("train", "--env", "countdown", "--accelerate", "ddp", "--launcher", "none", "--out", "run", "--dry-run")
     assert said.code == 0, said.err
-    from r1sdk.planning.parallel import settled
+    from r1sdk.planning.resolve import resolve
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import Recipe
 
-    asked = Recipe.model_validate({"model": "tiny", "env": "countdown", "launch": {"accelerate": "ddp"}})
-    assert settled(asked).launch.processes == 2
-    assert (
-        settled(
-            asked.model_copy(update={"launch": asked.launch.model_copy(update={"accelerate": None})})
-        ).launch.processes
-        == 1
-    )
+    for accelerate, processes in (("ddp", 2), (None, 1)):
+        asked = Recipe.model_validate({"model": "tiny", "env": "countdown", "launch": {"accelerate": accelerate}})
+        assert resolve(asked, load_plugins()).recipe.launch.processes == processes
 
 
 def test_more_processes_than_gpus_are_refused(nvidia_smi, r1):
@@ -94,16 +90,14 @@ def test_memory_and_cores_are_known_here():
         (("amx_bf16", "avx512_bf16"), None),
     ],
 )
-def test_bf16_on_a_cpu_that_is_slower_by_it_is_a_warning(monkeypatch, has, words):
+def test_bf16_on_a_cpu_that_is_slower_by_it_is_a_warning(has, words):
     from r1sdk.doctor import recipe_checks as doctor
-    from r1sdk.planning.build import compose
-    from r1sdk.plugins.registry import load_plugins
+    from r1sdk.planning.resolve import plan_run
+    from r1sdk.plugins.loading import load_plugins
     from r1sdk.recipe.schema import Recipe
 
-    monkeypatch.setattr(doctor, "gpus", lambda: ())
-    monkeypatch.setattr(doctor, "bf16", lambda: has)
     asked = Recipe.model_validate({"model": "tiny", "env": "countdown", "trainer": {"bf16": True}})
-    found = list(doctor.check_precision(compose(asked, load_plugins())))
+    found = list(doctor.check_precision(plan_run(asked, load_plugins(), hardware.Hardware(bf16=has))))
     assert [finding.status for finding in found] == (["warning"] if words else [])
     assert words is None or words in found[0].text
 

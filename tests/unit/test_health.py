@@ -2,7 +2,7 @@
 
 import pytest
 
-from r1sdk.train.monitor.warnings import warnings
+from r1sdk.training.monitor.warnings import warnings
 
 WELL = {
     "kind": "step",
@@ -31,19 +31,19 @@ def test_a_run_that_learns_has_no_warnings():
 def test_there_is_no_warning_before_the_window_is_full():
     bad = [{**WELL, "frac_reward_zero_std": 1.0, "completions/clipped_ratio": 1.0}] * 9
     assert warnings(bad) == {}
-    assert {*warnings([*bad, bad[0]])} == {"no_spread", "clipped"}
+    assert {*warnings([*bad, bad[0]])} == {"zero_variance", "clipped"}
 
 
 def test_groups_without_spread_are_said_to_be_too_hard_where_nothing_was_gained():
     found = warnings(run(first={"reward": 0.1}, frac_reward_zero_std=0.9, reward=0.1))
-    assert {*found} == {"no_spread"}
-    assert found["no_spread"].startswith("90% of the groups") and "nothing is right yet" in found["no_spread"]
-    assert "generation.samples" in found["no_spread"]
+    assert {*found} == {"zero_variance"}
+    assert found["zero_variance"].startswith("90% of the groups") and "nothing is right yet" in found["zero_variance"]
+    assert "generation.samples" in found["zero_variance"]
 
 
 def test_groups_without_spread_are_said_to_be_too_easy_where_the_reward_rose():
     found = warnings(run(first={"reward": 0.1}, frac_reward_zero_std=0.9, reward=1.9))
-    assert "too easy" in found["no_spread"]
+    assert "too easy" in found["zero_variance"]
 
 
 def test_completions_cut_by_the_limit_name_the_limit():

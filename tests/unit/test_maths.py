@@ -6,7 +6,9 @@ import pytest
 
 from r1_verifiers import maths
 from r1_verifiers.maths.extract import answer_text
-from r1_verifiers.maths.units import split_unit
+from r1_verifiers.maths.judging import answer_for
+from r1_verifiers.maths.reader import read
+from r1_verifiers.maths.types import Apply, CompositeQuantity, Quantity, Several
 
 FORMAT = "<think>\nsome thoughts\n</think>\n<answer>{}</answer>"
 
@@ -98,7 +100,7 @@ def test_a_wrong_answer_is_wrong_and_says_why(gold, answer):
 @pytest.mark.parametrize(("gold", "answer"), [*pairs(0), *pairs(1)])
 def test_what_is_decided_without_math_verify_is_the_same_verdict(gold, answer):
     reply = FORMAT.format(answer)
-    assert maths.decide(answer_text(reply), gold) in (None, maths.check(reply, gold))
+    assert maths.decide(answer_for(reply, gold), gold) in (None, maths.check(reply, gold))
 
 
 @pytest.mark.parametrize(
@@ -162,22 +164,36 @@ def test_an_answer_inside_the_thinking_or_never_closed_is_none(reply):
 
 
 @pytest.mark.parametrize(
-    ("text", "quantity"),
+    ("text", "unit"),
     [
-        ("5 cm", ("5", "cm")),
-        ("5m", ("5m", "")),
-        ("5 m", ("5", "m")),
-        (r"x \text{ meters}", ("x", "m")),
-        ("60 km/h", ("60", "km/h")),
-        ("9.8 m/s^2", ("9.8", "m/s^2")),
-        ("$3.50", ("3.50", "dollar")),
-        ("5 or more", ("5 or more", "")),
-        (r"5\text{ and }6", (r"5\text{ and }6", "")),
-        ("2x", ("2x", "")),
+        ("5 cm", "cm"),
+        (r"5\text{ meters}", "m"),
+        (r"x \text{ meters}", "m"),
+        ("60 km/h", "km/h"),
+        ("9.8 m/s^2", "m/s^2"),
+        (r"9.8 \mathrm{~m} / \mathrm{s}^{2}", "m/s^2"),
+        (r"2450 \pi \mathrm{N}-\mathrm{m}", "N*m"),
+        ("12 square meters", "m^2"),
+        ("$3.50", "dollar"),
+        ("9 (apples)", "apples"),
+        (r"33\frac{1}{3}\%", "%"),
+        (r"24.33^{\circ} \mathrm{F}", "degreeF"),
     ],
 )
-def test_a_quantity_is_taken_apart_into_number_and_unit(text, quantity):
-    assert split_unit(text) == quantity
+def test_a_quantity_has_a_unit_where_one_is_written(text, unit):
+    value = read(text, tight=True)
+    assert isinstance(value, Quantity) and value.unit == unit
+
+
+@pytest.mark.parametrize("text", ["5m", "2x", "6 x^{2}", r"\frac{5}{2} h", r"2\pi h", "n(n-1) h", "-3 m", "12 xyz"])
+def test_letters_are_letters_first(text):
+    assert isinstance(read(text), Apply)
+
+
+def test_several_units_are_one_quantity_and_words_between_values_none():
+    assert isinstance(read("2 hours 30 minutes"), CompositeQuantity)
+    assert isinstance(read(r"5\text{ and }6"), Several)
+    assert isinstance(read("5 or more"), Several)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_both_stages_are_used():
 
 
 def test_it_is_installed_where_answers_are_checked():
-    import r1_verifiers.maths.verify  # noqa: F401
+    import r1_verifiers.maths.equivalence  # noqa: F401
 
     assert latex2sympy2.PSParser is TwoStageParser
     install()

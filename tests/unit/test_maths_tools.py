@@ -7,7 +7,7 @@ import time
 import pytest
 
 import r1sdk
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
 from r1sdk.rollout.episode import Episode
 from r1sdk.scoring.score_rollouts import score

@@ -6,7 +6,7 @@ import pytest
 from model_shapes import QWEN_1_5B, QWEN_7B, ZERO2, ZERO3, recipe
 
 from r1sdk.planning.memory import GB, Shape, advice, estimate, read_shape
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 
 @pytest.mark.parametrize(("config", "parameters"), [(QWEN_1_5B, 1.5437e9), (QWEN_7B, 7.6156e9)])
@@ -75,11 +75,11 @@ def test_the_advice_is_of_what_is_largest():
 
 
 def test_a_run_that_will_not_fit_is_told_so_before_it_starts(r1, tmp_path, monkeypatch):
-    from r1sdk.doctor import recipe_checks as doctor
+    from r1sdk.planning import hardware
 
     (tmp_path / "config.json").write_text(json.dumps(QWEN_7B))
-    monkeypatch.setattr(doctor, "memory_bytes", lambda: 16 * GB)  # this machine's, whatever it has
-    monkeypatch.setattr(doctor, "gpus", lambda: ())
+    monkeypatch.setattr(hardware, "memory_bytes", lambda: 16 * GB)  # this machine's, whatever it has
+    monkeypatch.setattr(hardware, "gpus", lambda: ())
     said = r1("doctor", "default", "--env", "countdown", "--model", str(tmp_path), "--set", "trainer.beta=0.0")
     line = next(line for line in said.out.splitlines() if "memory of the run" in line)
     assert line.startswith("warning") and "of 16.0 GB" in line

@@ -7,9 +7,9 @@ import pytest
 
 import r1sdk
 from r1_envs.mixture import Mixture
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
-from r1sdk.scoring.score_rollouts import judge
+from r1sdk.scoring.score_rollouts import verify
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def test_each_task_is_judged_by_its_own_environment_isolated_as_that_asks():
         for task in tasks
         for text in ("a", "b")
     ]
-    judged = asyncio.run(judge(rollouts, mixture))
+    judged = asyncio.run(verify(rollouts, mixture))
     assert [r.verdict.value for r in judged] == [
         float(r.task.answer in r.completion.text.partition("<answer>")[2][0]) for r in judged
     ]

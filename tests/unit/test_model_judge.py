@@ -20,10 +20,10 @@ pytest.importorskip("aiohttp")
 
 import r1_rewards
 from r1_rewards import ModelJudge
-from r1_rewards.judge.judge_cache import Cache
-from r1_rewards.judge.judge_prompt import ask, quote
+from r1_verifiers.judge.judge_cache import Cache
+from r1_verifiers.judge.judge_prompt import ask, quote
 from r1sdk import Completion, PluginError, Rollout, Task, Unavailable, Verdict
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 KEY = "sk-Vq7-secret-0123456789"
@@ -281,7 +281,7 @@ def test_a_server_that_hangs_costs_the_timeout_and_no_more(serve):
 
     started = time.monotonic()
     (value,) = judged(reward(serve(hang), timeout_s=0.3, retries=1), rollout("Paris"))
-    assert isinstance(value, Unavailable) and "no whole reply in 0.3 s" in str(value)
+    assert isinstance(value, Unavailable) and "no complete reply in 0.3 s" in str(value)
     assert time.monotonic() - started < 2.0
 
 
@@ -379,7 +379,7 @@ def test_a_server_that_is_gone_costs_the_batch_one_question_and_not_all(serve):
     values = judged(reward(judge, retries=1, max_concurrent=4), *(rollout(f"{n}") for n in range(40)))
     assert all(isinstance(value, Unavailable) for value in values)
     assert len(judge.requests) <= 16
-    assert "questions in a row unanswered" in str(values[-1])
+    assert "requests in a row unanswered" in str(values[-1])
     judge.answer = by_answer  # the next batch asks again
     assert judged(reward(judge), rollout("Paris")) == [1.0]
 
@@ -431,12 +431,12 @@ def test_without_a_key_none_is_taken_from_the_environment(serve, monkeypatch):
         ({}, "base_url must be the URL of a server"),
         ({"base_url": "localhost:8000"}, "base_url must be the URL of a server"),
         ({"base_url": "file:///etc/passwd"}, "base_url must be the URL of a server"),
-        ({"base_url": "http://h/v1"}, "model must be the name"),
+        ({"base_url": "http://h/v1"}, "model must be the server's name"),
         ({"base_url": f"http://me:{KEY}@h/v1", "model": "m"}, "must have no user"),
         ({"base_url": f"http://h/v1?key={KEY}", "model": "m"}, "must have no user"),
         ({"base_url": "http://h/v1", "model": "m", "api_key_env": KEY}, "the name of an environment variable"),
         ({"base_url": "http://h/v1", "model": "m", "api_key_env": "NO_SUCH_KEY"}, "NO_SUCH_KEY is not set"),
-        ({"base_url": "http://h/v1", "model": "m", "api_key_env": "ODD_KEY"}, "ODD_KEY holds is no key"),
+        ({"base_url": "http://h/v1", "model": "m", "api_key_env": "ODD_KEY"}, "ODD_KEY does not hold a key"),
         ({"base_url": "http://h/v1", "model": "m", "timeout_s": 0}, "timeout_s"),
         ({"base_url": "http://h/v1", "model": "m", "points": 0}, "points must be at least 1"),
         ({"base_url": "http://h/v1", "model": "m", "retries": -1}, "retries must be at least 0"),

@@ -8,7 +8,7 @@ import pytest
 
 import r1sdk
 from r1sdk import PluginError, UnknownName, hookimpl
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 
 
 def half(rollout):

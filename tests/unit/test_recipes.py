@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from r1sdk.planning.build import compose
+from r1sdk.planning.resolve import plan_run
 from r1sdk.planning.stages import check_stages, is_pipeline, load_stages
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import Launch
 from r1sdk.recipe.schema import load_recipe
 
@@ -32,7 +32,7 @@ def test_a_shipped_recipe_composes(name):
         stages = load_stages(target(name), [], target)
         check_stages([type(stage)(stage.name, here(stage.recipe)) for stage in stages], REGISTRY, draw=False)
     else:
-        compose(here(load_recipe(target(name))), REGISTRY, draw=False)
+        plan_run(here(load_recipe(target(name))), REGISTRY, draw=False)
 
 
 @pytest.mark.parametrize("name", [*NAMES, "default"])

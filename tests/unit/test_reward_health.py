@@ -3,7 +3,7 @@
 import pytest
 
 from r1sdk import Completion, Rollout, Score, Task, Verdict
-from r1sdk.train.monitor.batch_metrics import correlation, measure
+from r1sdk.training.monitor.batch_metrics import correlation, measure
 
 
 def rollout(value, text="a", status="ok", seconds=0.002):

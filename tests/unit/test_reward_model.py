@@ -15,7 +15,7 @@ import r1_rewards
 from r1_rewards import RewardModel
 from r1_rewards.reward_model.classifier import load_classifier
 from r1sdk import Completion, PluginError, R1Error, Rollout, Task, Unavailable
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.score_rollouts import score
 
 TEMPLATE = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import r1_rewards
-from r1_rewards import Countdown, Format, TagCount, accuracy
+from r1_rewards import CountdownReward, Format, TagCount, accuracy
 from r1sdk import SYSTEM_PROMPT, Completion, RewardError, Rollout, Task, Verdict
 
 PLAIN = "<think>a</think><answer>b</answer>"
@@ -23,18 +23,20 @@ def rollout(text, info=None, verdict=None):
 def test_the_plugin_registers_each_reward_under_its_name():
     registered = {}
     r1_rewards.r1_register_rewards(registered.__setitem__)
-    ours = {"accuracy": accuracy, "countdown": Countdown, "format": Format, "tag_count": TagCount}
+    ours = {"accuracy": accuracy, "countdown": CountdownReward, "format": Format, "tag_count": TagCount}
     assert registered.items() >= ours.items()
 
 
-@pytest.mark.parametrize("reward", [accuracy, Countdown, Format, TagCount])
+@pytest.mark.parametrize("reward", [accuracy, CountdownReward, Format, TagCount])
 def test_each_reward_states_its_range_in_the_first_line_of_its_docstring(reward):
     first = reward.__doc__.partition("\n")[0]
     assert first.endswith(".")
     assert any(number in first for number in ("1.0", "[0, 1]"))
 
 
-@pytest.mark.parametrize("reward", [accuracy, Countdown(scoring="tinyzero"), Format(think_is_open=True), TagCount()])
+@pytest.mark.parametrize(
+    "reward", [accuracy, CountdownReward(scoring="tinyzero"), Format(think_is_open=True), TagCount()]
+)
 def test_each_reward_survives_pickling(reward):
     assert pickle.loads(pickle.dumps(reward)) == reward
 
@@ -150,27 +152,27 @@ def said(answer):
     ],
 )
 def test_countdown_pays_the_right_equation_and_under_tinyzero_a_tenth_for_a_wrong_one(text, binary, tinyzero):
-    assert Countdown()(rollout(text, GAME)) == binary
-    assert Countdown(scoring="tinyzero")(rollout(text, GAME)) == tinyzero
+    assert CountdownReward()(rollout(text, GAME)) == binary
+    assert CountdownReward(scoring="tinyzero")(rollout(text, GAME)) == tinyzero
 
 
 def test_countdown_lets_numbers_be_left_over_only_when_told_so():
     attempt = rollout(said("3*9"), {"nums": [3, 9, 2], "target": 27})
-    assert Countdown()(attempt) == 0.0
-    assert Countdown(use_all=False)(attempt) == 1.0
+    assert CountdownReward()(attempt) == 0.0
+    assert CountdownReward(use_all=False)(attempt) == 1.0
 
 
 @pytest.mark.parametrize("info", [{}, {"nums": [3, 9]}, {"target": 27}])
 @pytest.mark.parametrize("scoring", ["binary", "tinyzero"])
 def test_countdown_does_not_apply_to_a_task_without_numbers_or_target(info, scoring):
-    assert Countdown(scoring=scoring)(rollout(said("3*9"), info)) is None
+    assert CountdownReward(scoring=scoring)(rollout(said("3*9"), info)) is None
 
 
 def test_countdown_does_not_need_the_verdict_of_the_environment():
     for verdict in (None, Verdict(0.0), Verdict(None, "error")):
-        assert Countdown()(rollout(said("3*9-2"), GAME, verdict)) == 1.0
+        assert CountdownReward()(rollout(said("3*9-2"), GAME, verdict)) == 1.0
 
 
 def test_countdown_keeps_to_the_operators_of_the_task():
-    assert Countdown()(rollout(said("3*9-2"), {**GAME, "operators": "+-*"})) == 1.0
-    assert Countdown()(rollout(said("3*9-2"), {**GAME, "operators": "+-"})) == 0.0
+    assert CountdownReward()(rollout(said("3*9-2"), {**GAME, "operators": "+-*"})) == 1.0
+    assert CountdownReward()(rollout(said("3*9-2"), {**GAME, "operators": "+-"})) == 0.0

@@ -22,7 +22,7 @@ from r1_rewards import (
 )
 from r1sdk import Completion, PluginError, R1Error, RewardError, Rollout, Task, Verdict, from_recipe, hookimpl
 from r1sdk.planning.build import build_rewards
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.scoring.score_rollouts import score
 
@@ -288,7 +288,8 @@ CODE = {
     "words around it": (coded("Here:\n```python\nx\n```\nDone."), 1, 1),
     "four backticks": (coded("````python\n```\nx\n````"), 1, 1),
     "two blocks, the second is python": (coded("```text\nx\n```\n```python\ny\n```"), 1, 1),
-    "no language": (coded("```\nx\n```"), 0, 0),
+    "no language": (coded("```\nx\n```"), 1, 0),
+    "no language behind a block with one": (coded("```python\nx\n```\n```\n3\n```"), 1, 1),
     "another language": (coded("```rust\nx\n```"), 0, 0),
     "a longer name": (coded("```pythonic\nx\n```"), 0, 1),
     "never closed": (coded("```python\nx"), 0, 0),

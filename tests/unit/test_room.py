@@ -7,10 +7,10 @@ import pytest
 from model_shapes import QWEN_1_5B, ZERO2
 
 from r1sdk.doctor.recipe_checks import check_room
-from r1sdk.planning.build import compose
 from r1sdk.planning.disk import RECORDS, room_for
 from r1sdk.planning.memory import Shape
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.planning.resolve import plan_run
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
 
 
@@ -57,10 +57,10 @@ def test_as_many_checkpoints_lie_there_as_the_trainer_keeps_and_one_more(trainer
 def test_a_large_model_is_refused_where_a_small_one_would_fit(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps(QWEN_1_5B))
     registry, usage = load_plugins(), shutil.disk_usage(tmp_path)
-    run = compose(Recipe.model_validate({"model": str(tmp_path), "env": "countdown"}), registry)
+    run = plan_run(Recipe.model_validate({"model": str(tmp_path), "env": "countdown"}), registry)
     for free, status in ((20 << 30, "failure"), (40 << 30, "warning"), (80 << 30, "ok")):
         monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: usage._replace(free=free))
-        (found,) = check_room(run, registry, tmp_path / "run")
+        (found,) = check_room(run, tmp_path / "run")
         assert found.status == status
         assert "a checkpoint takes about 17.3 GB, 3 at a time" in found.text
 
@@ -68,9 +68,9 @@ def test_a_large_model_is_refused_where_a_small_one_would_fit(tmp_path, monkeypa
 def test_a_run_that_goes_on_needs_no_room_for_the_checkpoints_that_are_there(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps(QWEN_1_5B))
     registry, usage = load_plugins(), shutil.disk_usage(tmp_path)
-    run = compose(Recipe.model_validate({"model": str(tmp_path), "env": "countdown"}), registry)
+    run = plan_run(Recipe.model_validate({"model": str(tmp_path), "env": "countdown"}), registry)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=30 << 30))
-    assert [found.status for found in check_room(run, registry, tmp_path)] == ["warning"]
+    assert [found.status for found in check_room(run, tmp_path)] == ["warning"]
     for step in (50, 100):
         (tmp_path / "checkpoints" / f"checkpoint-{step}").mkdir(parents=True)
-    assert [found.status for found in check_room(run, registry, tmp_path)] == ["ok"]
+    assert [found.status for found in check_room(run, tmp_path)] == ["ok"]

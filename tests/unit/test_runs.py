@@ -10,7 +10,7 @@ import time
 import pytest
 
 from r1sdk import Completion, Rollout, RunError, Score, Task, Verdict
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage import jsonl
 from r1sdk.storage.checkpoints import mark_complete

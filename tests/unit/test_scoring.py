@@ -8,8 +8,8 @@ import isolated_functions as f
 import pytest
 
 from r1sdk import Completion, RewardError, Rollout, SessionLog, Task, Unavailable, Verdict, group_reward, isolated
-from r1sdk.scoring.isolation import bounded
-from r1sdk.scoring.score_rollouts import price, score
+from r1sdk.scoring.isolation import with_timeout
+from r1sdk.scoring.score_rollouts import score, score_rewards
 
 
 class Judge:
@@ -99,7 +99,7 @@ def test_a_group_reward_is_given_the_completions_of_one_prompt_together():
 
 
 def test_a_group_reward_refuses_a_batch_that_is_no_whole_groups():
-    with pytest.raises(RewardError, match="'rank' compares whole groups: 3 rollouts are not groups of 2"):
+    with pytest.raises(RewardError, match="'rank' compares complete groups: 3 rollouts are not groups of 2"):
         score(rollouts("a", "b", "c"), Judge(), {"rank": (rank, 1.0)}, group_size=2)
 
 
@@ -122,7 +122,7 @@ def test_a_group_reward_refuses_a_group_with_completions_of_several_prompts(firs
 @pytest.mark.parametrize("prices", [[1.0], [1.0, 2.0, 3.0], 1.0, None])
 def test_a_group_reward_returns_a_price_for_each(prices):
     wrong = group_reward(lambda group: prices)
-    with pytest.raises(RewardError, match="'wrong' must return 2 prices for a group"):
+    with pytest.raises(RewardError, match="'wrong' must return 2 rewards for a group"):
         score(rollouts("a", "b", group_size=2), Judge(), {"wrong": (wrong, 1.0)}, group_size=2)
 
 
@@ -193,7 +193,7 @@ def test_the_rewards_and_rollouts_of_a_batch_run_at_the_same_time():
         await asyncio.wait_for(everyone.wait(), timeout=5)
         return 1.0
 
-    asyncio.run(price(rollouts("a", "b"), {"one": (meet, 1.0), "two": (meet, 1.0)}))
+    asyncio.run(score_rewards(rollouts("a", "b"), {"one": (meet, 1.0), "two": (meet, 1.0)}))
     assert waiting == 4
 
 
@@ -316,14 +316,14 @@ def test_an_isolated_verifier_that_raises_stops_the_run_with_the_task():
 
 
 def test_a_time_limit_isolates_what_was_not_marked_and_replaces_the_mark_of_what_was():
-    rewards = {"open": (bounded(f.open_reward, 5.0), 1.0), "marked": (bounded(f.hangs_on_b, 0.3), 1.0)}
-    (judged, _), scores = score(rollouts("a", "b"), bounded(f.OpenJudge(), 5.0), rewards)
+    rewards = {"open": (with_timeout(f.open_reward, 5.0), 1.0), "marked": (with_timeout(f.hangs_on_b, 0.3), 1.0)}
+    (judged, _), scores = score(rollouts("a", "b"), with_timeout(f.OpenJudge(), 5.0), rewards)
     assert os.getpid() not in (int(judged.verdict.extracted), scores[0].rewards["open"])
     assert "no result within 0.3 s" in scores[1].reasons["marked"]
 
 
 def test_without_a_time_limit_a_reward_is_as_it_was():
-    assert bounded(length, None) is length
+    assert with_timeout(length, None) is length
 
 
 def test_the_log_of_a_session_goes_along_to_the_worker_that_prices():
@@ -339,5 +339,5 @@ def test_an_isolated_reward_that_cannot_be_sent_stops_the_run_and_is_named():
 
 
 def test_no_result_that_is_no_number_comes_from_a_worker_either():
-    with pytest.raises(RewardError, match="reward 'text' returned 'a', which is no number"):
-        score(rollouts("a"), Judge(), {"text": (bounded(f.text, 5.0), 1.0)})
+    with pytest.raises(RewardError, match="reward 'text' returned 'a', which is not a number"):
+        score(rollouts("a"), Judge(), {"text": (with_timeout(f.text, 5.0), 1.0)})

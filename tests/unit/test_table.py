@@ -9,7 +9,7 @@ import r1sdk
 from r1_envs.table import File, Hub
 from r1_envs.table.conditions import read_condition
 from r1_envs.table_io import Origin, read_rows
-from r1sdk.plugins.registry import load_plugins
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
 
@@ -29,7 +29,10 @@ def test_the_columns_that_were_guessed_are_said_and_those_that_were_named_are_no
     file = write(tmp_path / "a.jsonl", {"question": "q", "final_answer": "1", "subject": "s", "other": 2})
     said = File(file).summary()
     assert "prompt from 'question', answer from 'final_answer', category from 'subject'" in said
-    assert "found by name; else set prompt_column, answer_column, category_column" in said and "judged by maths" in said
+    assert (
+        "found by name; else set prompt_column, answer_column, category_column" in said
+        and "verified by MathsVerifier" in said
+    )
     named = File(file, prompt_column="other", answer_column="question", category_column="subject").summary()
     assert "prompt from 'other', answer from 'question'" in named and "found by name" not in named
 
@@ -230,7 +233,7 @@ def test_only_the_verifier_code_has_a_sandbox_built(tmp_path):
 
 def test_the_verifier_judge_has_the_options_of_the_reward_and_says_what_is_wrong_with_them(tmp_path):
     file = write(tmp_path / "a.jsonl", {"problem": "q", "answer": "1"})
-    with pytest.raises(ValueError, match="base_url must be the URL"):
+    with pytest.raises(r1sdk.PluginError, match="base_url must be the URL"):
         File(file, verifier="judge")
     server = {"base_url": "http://localhost:1/v1", "model": "m", "retries": 0, "timeout_s": 1}
     table = File(file, test_share=0.0, verifier={"name": "judge", "options": server})

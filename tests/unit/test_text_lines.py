@@ -3,16 +3,16 @@
 import json
 
 import pytest
+from r1_verifiers.judge.judge_cache import Cache
 
-from r1_cli.ui.follower import Follower
 from r1_envs.table_io import read_rows as read_table
-from r1_rewards.judge.judge_cache import Cache
 from r1sdk import Completion, Rollout, Score, Task, Verdict
-from r1sdk.data.difficulty import Rated
+from r1sdk.data.difficulty import RatedRow
 from r1sdk.data.items import Item, write_rows
 from r1sdk.data.rates import read_rates
 from r1sdk.evaluation.evaluation_folder import EvaluationFolder, read_lines
-from r1sdk.generate.journal import Journal
+from r1sdk.generation.journal import Journal
+from r1sdk.progress.follower import Follower
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.rollout.sampling import Sampling
 from r1sdk.storage.rollout_rows import count_rows, read_groups
@@ -119,7 +119,7 @@ def test_rows_that_are_written_are_read_back_by_every_reader_of_data(tmp_path, t
     row = {"prompt": text, "completion": text, "answer": text}
     items = [Item(Task([], text, {}, str(number)), text, {**row, "n": number}) for number in range(3)]
     file = tmp_path / "rows.jsonl"
-    assert write_rows((Rated(item.row, 0.5, 2).line for item in items), file) == 3 == count_rows(file)
+    assert write_rows((RatedRow(item.row, 0.5, 2).line for item in items), file) == 3 == count_rows(file)
     assert [found["prompt"] for found in read_table(str(file))] == [text] * 3
     assert [rollout.completion.text for group in read_groups(file) for rollout in group] == [text] * 3
     assert {key: known.right for key, known in read_rates(file, items).items()} == dict.fromkeys("012", 1.0)

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 import r1sdk
-from r1sdk.rollout.tool_calls import Malformed, ToolCall, read_calls
+from r1sdk.rollout.tool_calls import MalformedCall, ToolCall, read_calls
 from r1sdk.rollout.tools import as_chat, tool_of, tools_of
 
 
@@ -100,12 +100,12 @@ def test_calls_are_read_after_the_last_thought():
 )
 def test_what_is_no_call_is_malformed_and_says_why(text, said):
     (found,) = read_calls(text)
-    assert isinstance(found, Malformed) and said in found.reason
+    assert isinstance(found, MalformedCall) and said in found.reason
 
 
 def test_arguments_must_fit():
     tool = tool_of(look_up)
-    assert tool.misfit({"word": "a", "most": 2, "kind": "verb"}) is None
+    assert tool.argument_problem({"word": "a", "most": 2, "kind": "verb"}) is None
     for arguments, said in [
         ({}, "needs the argument 'word'"),
         ({"word": 3}, "'word' of look_up must be string, got 3"),
@@ -113,7 +113,7 @@ def test_arguments_must_fit():
         ({"word": "a", "kind": "x"}, "must be"),
         ({"word": "a", "wrod": "b"}, "no argument 'wrod'; it takes word, most, kind"),
     ]:
-        assert said in tool.misfit(arguments)
+        assert said in tool.argument_problem(arguments)
 
 
 def test_what_tools_returned_is_one_turn_of_the_user():

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from r1sdk.planning.rules import OWNED
+from r1sdk.planning.trainer_rules import OWNED
 from r1sdk.recipe.trl_fields import trainer_fields
 
 

@@ -156,9 +156,9 @@ def test_an_exception_comes_back_with_the_place_where_it_was_raised(pool):
         (f.exit_by_exception, "2"),
         (f.service_is_down, "no answer from the service"),
         (f.fail_stubbornly, "Stubborn: one and two"),
-        (f.fail_without_a_text, "BadText: its text cannot be had"),
+        (f.fail_without_a_text, "BadText: its text is not available"),
         (f.return_a_lambda, "lambda"),
-        (f.return_what_cannot_be_read, "what it returned cannot be unpickled: KeyError: 'only there'"),
+        (f.return_what_cannot_be_read, "its return value cannot be unpickled: KeyError: 'only there'"),
     ],
 )
 def test_whatever_is_raised_or_returned_there_is_an_exception_here_and_costs_no_worker(function, text):
@@ -190,7 +190,7 @@ def test_a_function_of_the_script_that_runs_is_refused_with_what_to_do(tmp_path)
         "try: asyncio.run(r1sdk.call_isolated(mine, timeout_s=1))\nexcept r1sdk.R1Error as error: print(error)\n"
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    assert "mine is defined in the script that runs" in done.stdout and "put it in a module" in done.stdout
+    assert "mine is defined in the running script" in done.stdout and "move it to a module" in done.stdout
 
 
 # Deadlines

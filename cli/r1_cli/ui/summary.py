@@ -1,17 +1,22 @@
 """What came of a run, on the terminal: the held-out figures before and after, and what to do next."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from r1sdk.storage.run_folder import RunFolder
+    from r1sdk.api import TrainedRun
 
 
-def summarize(folder: "RunFolder") -> None:
-    """The held-out figures before and after on stdout, and what to do next on stderr."""
-    before, after = folder.evaluation("before"), folder.evaluation("after")
+def summarize(run: "TrainedRun") -> None:
+    """Print the held-out figures before and after to stdout, and what to do next to stderr."""
+    if run.stages:
+        _summarize_stages(run)
+        return
+    before, after = (None if found is None else found.to_json() for found in (run.before, run.after))
     if after:
         rows = {"accuracy": ("accuracy",), **{f"reward {name}": ("rewards", name) for name in after["rewards"]}}
         generated = after["accuracy"]["n"]
@@ -30,27 +35,42 @@ def summarize(folder: "RunFolder") -> None:
             typer.echo(
                 f"loss per token of {after['loss']['n']} replies that were never trained on; ± one standard error"
             )
-    if made := folder.evaluation("collected"):
+    if run.collected is not None:
+        made = run.collected
         typer.echo(f"kept {made['kept']} of {made['answers']} answers ({made['rule']})")
-        typer.echo(f"data      {folder.data}", err=True)
+        typer.echo(f"data      {run.data_path}", err=True)
         return
-    typer.echo(f"model     {folder.model}\nrollouts  {folder.rollouts_file}\nmetrics   {folder.metrics_file}", err=True)
-    _tell_report(folder)
-    env = "" if folder.recipe().env.name else " --env ENV"
-    typer.echo(f"next: r1 view {folder.path}, r1 eval {folder.path}{env} --samples 8", err=True)
+    files = {
+        "model": run.model_path,
+        "rollouts": run.folder / "rollouts.jsonl",
+        "metrics": run.folder / "metrics.jsonl",
+    }
+    for name, file in files.items():
+        typer.echo(f"{name:8}  {file}", err=True)
+    tell_report(run.folder)
+    env = "" if run.env else " --env ENV"
+    typer.echo(f"next: r1 view {run.folder}, r1 eval {run.folder}{env} --samples 8", err=True)
 
 
-def _tell_report(folder: "RunFolder") -> None:
-    """Where the page of the run is, or how to have one."""
+def _summarize_stages(run: "TrainedRun") -> None:
+    table = run.folder / "stages.txt"
+    typer.echo(table.read_text(encoding="utf-8"), nl=False)
+    typer.echo(f"written to {table}", err=True)
+    models = [stage.folder for stage in run.stages if stage.model_path is not None]
+    typer.echo(f"next: r1 eval {models[-1] if models else run.folder} --samples 8", err=True)
+
+
+def tell_report(folder: Path) -> None:
+    """Print where the page of the run is, or how to make one."""
     from r1sdk.report import PAGE
 
-    page = folder.path / PAGE
+    page = folder / PAGE
     install = "" if find_spec("jinja2") else "pip install 'r1sdk[report]' && "
-    told = str(page) if page.is_file() else f"none: {install}r1 report {folder.path}"
+    told = str(page) if page.is_file() else f"none: {install}r1 report {folder}"
     typer.echo(f"report    {told}", err=True)
 
 
-def _estimate(evaluation: dict[str, Any] | None, path: tuple[str, ...]) -> str:
+def _estimate(evaluation: Mapping[str, Any] | None, path: tuple[str, ...]) -> str:
     value: Any = evaluation
     for key in path:
         value = (value or {}).get(key)
@@ -59,5 +79,5 @@ def _estimate(evaluation: dict[str, Any] | None, path: tuple[str, ...]) -> str:
     return f"{value['mean']:.3f}" + (f" ± {value['stderr']:.3f}" if value["stderr"] is not None else "")
 
 
-def _figure(evaluation: dict[str, Any] | None, key: str) -> str:
+def _figure(evaluation: Mapping[str, Any] | None, key: str) -> str:
     return f"{evaluation[key]:.1f}" if evaluation else "-"

@@ -1,1 +1,1 @@
-"""The terminal viewer of rollouts: textual is imported in this package only."""
+"""The terminal viewer of rollouts. Only this package imports textual."""

@@ -1,4 +1,4 @@
-"""The viewer: a list of rollouts, the one under the cursor beside it, a filter, and a run that is followed as it grows."""
+"""The viewer app: a list of rollouts, the selected one next to it, a filter, and live updates of a growing run."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,19 +13,18 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Footer, Input, Static
 
-from r1sdk.errors import R1Error
-from r1sdk.report.index import RolloutIndex, RolloutRow
-from r1sdk.report.query import Query, parse
-from r1sdk.storage.run_folder import RunFolder
+from r1sdk import R1Error
+from r1sdk.api import RunFolder
+from r1sdk.report import Query, RolloutIndex, RolloutRow, parse
 
 from .paint import DIM, OTHER, plain, rollout
 from .screens import DiffScreen, GroupScreen, HelpScreen
 from .table import RolloutTable
 
-FIRST = 2000  # rows that are read before the first picture; the rest come in behind it
-CHUNK = 20_000  # rows that are read or searched between two looks at what the reader does
+FIRST = 2000  # rows read before the first screen is drawn; the rest is read in the background
+CHUNK = 20_000  # rows read or searched before the app handles input again
 EVERY_S = 0.5
-LONGEST_NAME = 40  # columns for the path at the top
+LONGEST_NAME = 40  # characters of the path at the top
 
 SORTS: Sequence[tuple[str, Callable[[RolloutRow], Any]]] = (
     ("as trained", lambda row: row.order),
@@ -35,7 +34,7 @@ SORTS: Sequence[tuple[str, Callable[[RolloutRow], Any]]] = (
 
 
 class ViewApp(App[None]):
-    """`r1 view`."""
+    """The app behind `r1 view`."""
 
     CSS_PATH = "app.tcss"
     TITLE = "r1 view"
@@ -63,9 +62,9 @@ class ViewApp(App[None]):
         self.note = ""
         self.lost: list[str] | None = None  # what the files of the run lack; None before it was looked up
         self._reading = Lock()
-        self._asked = 0  # how often a list was asked for: only the newest one is shown
+        self._request = 0  # number of the latest listing: results of earlier ones are dropped
 
-        # Kept at hand: a look-up would search the screen on top, and the run goes on under it.
+        # Kept as attributes: a query would search the top screen, while these widgets are updated below it.
         self.top = Static(id="status")
         self.table = RolloutTable(id="table")
         self.shown = Static(id="rollout")
@@ -84,12 +83,12 @@ class ViewApp(App[None]):
         self.index.refresh(FIRST)
         self.table.focus()
         self.arrange()
-        self.read_on()
-        self.set_interval(EVERY_S, self.read_on)
+        self.read_new()
+        self.set_interval(EVERY_S, self.read_new)
 
     @work(thread=True)
-    def read_on(self) -> None:
-        """Read what is new, in parts, so that the list can be used meanwhile."""
+    def read_new(self) -> None:
+        """Read new rows in chunks, so that the list stays usable meanwhile."""
         if not self._reading.acquire(blocking=False):
             return
         try:
@@ -108,23 +107,23 @@ class ViewApp(App[None]):
 
     @work(thread=True)
     def arrange(self, from_top: bool = False) -> None:
-        """List the rows that pass the filter, in order, the cursor on the rollout that it was on or at the top."""
-        self._asked += 1
-        asked, wanted = self._asked, self.filter
-        found = [row for row in list(self.index.rows) if wanted.row(row)]
+        """List the rows that pass the filter, in order, with the cursor on the same rollout as before or at the top."""
+        self._request += 1
+        request, wanted = self._request, self.filter
+        found = [row for row in list(self.index.rows) if wanted.matches_row(row)]
         if wanted.reads_text:
             kept: list[RolloutRow] = []
             for start in range(0, len(found), CHUNK):
                 some = ((row, self._read(row)) for row in found[start : start + CHUNK])
-                kept += [row for row, line in some if line is not None and wanted.text(line)]
-                if asked != self._asked:
-                    return  # something else is wanted by now
+                kept += [row for row, line in some if line is not None and wanted.matches_text(line)]
+                if request != self._request:
+                    return  # a newer request has replaced this one
             found = kept
         found.sort(key=SORTS[self.sort][1])
-        self.call_from_thread(self.list_rows, found, asked, from_top)
+        self.call_from_thread(self.list_rows, found, request, from_top)
 
-    def list_rows(self, found: list[RolloutRow], asked: int, from_top: bool) -> None:
-        if asked != self._asked:
+    def list_rows(self, found: list[RolloutRow], request: int, from_top: bool) -> None:
+        if request != self._request:
             return
         table = self.table
         old = None if from_top else table.current
@@ -133,10 +132,10 @@ class ViewApp(App[None]):
         else:
             cursor = next((place for place, row in enumerate(found) if row is old), 0)
         table.show(found, cursor)
-        self.tell()
+        self.show_status()
 
-    def tell(self) -> None:
-        """The line at the top: what this is, how much of it is shown, what is asked for."""
+    def show_status(self) -> None:
+        """Update the line at the top: the path, the run's progress, the number of rollouts shown, and the filter."""
         table = self.table
         parts: list[str | tuple[str, str]] = [
             (f" {plain(self._end_of_path(), lines=False)} ", "bold reverse"),
@@ -145,7 +144,7 @@ class ViewApp(App[None]):
         shown, known = len(table.shown), len(self.index.rows)
         parts.append(f"{shown:,} of {known:,} rollouts" if shown != known else f"{known:,} rollouts")
         if self.index.behind and not self.following:
-            parts.append(", reading on")
+            parts.append(", still reading")
         if self.index.unreadable:
             where = ", ".join(f"{count} in {name}" for name, count in self.index.unreadable_in().items())
             parts.append((f", damaged lines: {where}", OTHER))
@@ -159,7 +158,7 @@ class ViewApp(App[None]):
         self.top.update(Text.assemble(*parts))
 
     def _end_of_path(self) -> str:
-        """The end of a long path, so that it leaves room for what else there is to say."""
+        """Return the end of a long path, to leave space for the rest of the line."""
         path = str(self.path)
         return path if len(path) <= LONGEST_NAME else f"…{path[1 - LONGEST_NAME :]}"
 
@@ -177,7 +176,7 @@ class ViewApp(App[None]):
             self.filter = parse(event.value)
         except R1Error as error:
             self.note = str(error)
-            self.tell()
+            self.show_status()
             return
         self.query_text, self.note = event.value, ""
         event.input.display = False
@@ -187,10 +186,10 @@ class ViewApp(App[None]):
     def on_key(self) -> None:
         if self.note:
             self.note = ""
-            self.tell()
+            self.show_status()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What the list offers is not offered while something lies over it."""
+        """Disable the actions of the list while another screen covers it."""
         return len(self.screen_stack) == 1 or action in ("quit", "pop_screen")
 
     def action_filter(self) -> None:
@@ -220,8 +219,8 @@ class ViewApp(App[None]):
             return
         others = [other for other in self.index.rows if other.task == row.task and other.group != row.group]
         if not row.task or not others:
-            self.note = "this task was attempted at no other step; step:held-out lists those that were"
-            self.tell()
+            self.note = "this task was attempted at no other step; the filter step:held-out lists tasks that were"
+            self.show_status()
             return
         self.push_screen(DiffScreen(self.index, row, sorted(others, key=lambda other: other.order)))
 

@@ -1,4 +1,4 @@
-"""A rollout in, what a terminal shows of it out. What a model wrote reaches the terminal as plain text only."""
+"""Draw a rollout for the terminal. Model-written text reaches the terminal as plain text only."""
 
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
@@ -8,24 +8,23 @@ from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from r1sdk.report.index import RolloutRow
-from r1sdk.report.samples import asked, between_turns, said, said_parts
+from r1sdk.report import RolloutRow, last_prompt, reply_parts, reply_text, session_summary
 
-RIGHT, WRONG, OTHER, DIM, TOLD = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e", "#79b8ff"
+RIGHT, WRONG, OTHER, DIM, ENVIRONMENT = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e", "#79b8ff"
 
 
 def plain(text: str, lines: bool = True) -> str:
-    """`text` without what a terminal would act on: control and format characters, escape sequences among them, become `·`."""
+    """Return `text` with every character a terminal would act on, such as those of escape sequences, replaced by `·`."""
     kept = "\n" if lines else ""
     return "".join(c if c.isprintable() or c in kept else " " if c in "\t\n" else "·" for c in text)
 
 
-def mark(value: float | None, status: str) -> tuple[str, str]:
-    """A verdict in a word, and its colour."""
+def verdict_mark(value: float | None, status: str) -> tuple[str, str]:
+    """Return a word and a colour for a verdict."""
     if status and status != "ok":
         return status, OTHER
     if value is None:
-        return "not judged", OTHER
+        return "not verified", OTHER
     if value == 1.0:
         return "✓ right", RIGHT
     return ("✗ wrong", WRONG) if value == 0.0 else (f"{value:.2f}", OTHER)
@@ -36,31 +35,33 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 
 def heading(row: RolloutRow, line: Mapping[str, Any]) -> Text:
-    """When, which task, the verdict with its reason, the rewards, the length."""
-    word, colour = mark(row.value, row.status)
+    """Return the heading of a rollout: verdict, step, task, reason, rewards and length."""
+    word, colour = verdict_mark(row.value, row.status)
     verdict = line.get("verdict") or {}
-    text = Text.assemble((word, f"bold {colour}"), (f"  {moment(row)}  ", "bold"), (plain(row.task, lines=False), DIM))
+    text = Text.assemble(
+        (word, f"bold {colour}"), (f"  {step_label(row)}  ", "bold"), (plain(row.task, lines=False), DIM)
+    )
     if reason := verdict.get("reason"):
         text.append(f"\n{plain(str(reason), lines=False)}", colour)
     if row.total is not None:
-        prices = "  ".join(f"{plain(name, lines=False)} {figure(value)}" for name, value in row.rewards.items())
-        text.append(f"\nreward {row.total:.3f}  ", "bold").append(prices, DIM)
+        rewards = "  ".join(f"{plain(name, lines=False)} {figure(value)}" for name, value in row.rewards.items())
+        text.append(f"\nreward {row.total:.3f}  ", "bold").append(rewards, DIM)
     for name, why in (line.get("reasons") or {}).items():
         text.append(f"\n{plain(str(name), lines=False)}: {plain(str(why), lines=False)}", OTHER)
-    text.append(f"\n{row.tokens} tokens", DIM).append(", cut by the limit" if row.cut else "", OTHER)
-    return text.append(f", {plain(turns, lines=False)}" if (turns := between_turns(line)) else "", DIM)
+    text.append(f"\n{row.tokens} tokens", DIM).append(", truncated by the limit" if row.truncated else "", OTHER)
+    return text.append(f", {plain(turns, lines=False)}" if (turns := session_summary(line)) else "", DIM)
 
 
-def moment(row: RolloutRow) -> str:
+def step_label(row: RolloutRow) -> str:
     return row.when if row.moment in ("before", "after") else f"step {row.when}" if row.step is not None else ""
 
 
 def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
-    """The think part dim, the answer bold, what stands outside both marked."""
+    """Return the reply: the think part dim, the answer bold, text outside both marked."""
     shown: list[RenderableType] = []
-    for part in said_parts(line):
-        style = {"think": DIM, "answer": "bold", "other": OTHER, "told": TOLD}[part.kind]
-        title = {"other": "outside the format", "told": "the environment"}.get(part.kind, part.kind)
+    for part in reply_parts(line):
+        style = {"think": DIM, "answer": "bold", "other": OTHER, "environment": ENVIRONMENT}[part.kind]
+        title = {"other": "outside the format", "environment": "the environment"}.get(part.kind, part.kind)
         shown.append(Rule(Text(title, DIM), align="left", style=DIM))
         shown.append(Text(plain(part.text) or "(empty)", style))
         if not part.closed:
@@ -69,15 +70,18 @@ def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
 
 
 def rollout(row: RolloutRow, line: Mapping[str, Any]) -> RenderableType:
-    """All of one rollout."""
+    """Return a whole rollout."""
     return Group(
-        heading(row, line), Rule(Text("prompt", DIM), align="left", style=DIM), Text(plain(asked(line))), *reply(line)
+        heading(row, line),
+        Rule(Text("prompt", DIM), align="left", style=DIM),
+        Text(plain(last_prompt(line))),
+        *reply(line),
     )
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Text, Text]:
-    """Two replies word by word: what only the old one has in red, what only the new one has in green."""
-    left, right = (_words(plain(said(line))) for line in (old, new))
+    """Compare two replies word by word: words only in the old one are red, words only in the new one green."""
+    left, right = (_words(plain(reply_text(line))) for line in (old, new))
     before, after = Text(), Text()
     for kind, a, b, c, d in SequenceMatcher(None, left, right, autojunk=len(left) + len(right) > 4000).get_opcodes():
         same = kind == "equal"
@@ -87,7 +91,7 @@ def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Text, Te
 
 
 def _words(text: str) -> list[str]:
-    """Words with the space behind them; a line break stands alone."""
+    """Split into words with the space after them; each line break stands alone."""
     words: list[str] = []
     for at, row in enumerate(text.split("\n")):
         words += ["\n"] if at else []

@@ -1,4 +1,4 @@
-"""What opens over the list: the whole group of a prompt side by side, two attempts compared, the help."""
+"""Screens over the list: the whole group of a prompt, two attempts compared, and the help."""
 
 from collections.abc import Sequence
 from statistics import fmean, pstdev
@@ -13,21 +13,19 @@ from textual.containers import Horizontal, HorizontalScroll, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from r1sdk.report import query
-from r1sdk.report.index import RolloutIndex, RolloutRow
-from r1sdk.report.samples import asked
+from r1sdk.report import FILTERS, RolloutIndex, RolloutRow, last_prompt
 
-from .paint import DIM, OTHER, difference, figure, heading, moment, plain, reply
+from .paint import DIM, OTHER, difference, figure, heading, plain, reply, step_label
 
 
-class Over(Screen[None]):
+class OverlayScreen(Screen[None]):
     """A screen that Escape closes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "app.pop_screen", "Back")]
 
 
-class GroupScreen(Over):
-    """The completions of one prompt at one moment, with what the group makes of them."""
+class GroupScreen(OverlayScreen):
+    """The completions of one prompt at one step, with the figures of the group."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1)", "Left", key_display="←"),
@@ -42,7 +40,7 @@ class GroupScreen(Over):
 
     def compose(self) -> ComposeResult:
         lines = [self.index.read(row) for row in self.rows]
-        yield Static(Group(group_figures(self.rows), Text(plain(asked(lines[0])), DIM)), classes="title")
+        yield Static(Group(group_figures(self.rows), Text(plain(last_prompt(lines[0])), DIM)), classes="title")
         with HorizontalScroll(id="columns"):
             for row, line in zip(self.rows, lines, strict=True):
                 with VerticalScroll(classes=f"column {_kind(row)}"):
@@ -59,8 +57,8 @@ class GroupScreen(Over):
         columns[self.at].scroll_visible(animate=False)
 
 
-class DiffScreen(Over):
-    """An attempt beside another at the same task, word by word."""
+class DiffScreen(OverlayScreen):
+    """An attempt next to another at the same task, compared word by word."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1)", "Earlier", key_display="←"),
@@ -75,7 +73,7 @@ class DiffScreen(Over):
         self.at = 0
 
     def compose(self) -> ComposeResult:
-        yield Static(id="asked", classes="title")
+        yield Static(id="prompt", classes="title")
         with Horizontal(id="columns"):
             for name in ("old", "new"):
                 with VerticalScroll(classes="half"):
@@ -91,15 +89,17 @@ class DiffScreen(Over):
         lines = self.index.read(old), self.index.read(new)
         count = f"{self.at + 1} of {len(self.others)} other attempts"
         title = Text.assemble(
-            (f"{moment(old)} → {moment(new)}", "bold"), (f"   {count}\n", DIM), (plain(asked(lines[0])), DIM)
+            (f"{step_label(old)} → {step_label(new)}", "bold"),
+            (f"   {count}\n", DIM),
+            (plain(last_prompt(lines[0])), DIM),
         )
-        self.query_one("#asked", Static).update(title)
+        self.query_one("#prompt", Static).update(title)
         for name, row, line, text in zip(("#old", "#new"), (old, new), lines, difference(*lines), strict=True):
             self.query_one(name, Static).update(Group(heading(row, line), Rule(style=DIM), text))
 
 
-class HelpScreen(Over):
-    """The keys, and the language of the filter."""
+class HelpScreen(OverlayScreen):
+    """The keys and the filter language."""
 
     KEYS = """\
     up down page home end    move through the list
@@ -109,12 +109,12 @@ class HelpScreen(Over):
     s                        sort: as trained, by reward, by length
     f                        follow a run that is being written
     tab                      into the rollout and back, to scroll it
-    q                        leave
+    q                        quit
 """
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static(Text.assemble(("Keys\n", "bold"), self.KEYS, ("\nFilter\n", "bold"), query.__doc__ or ""))
+            yield Static(Text.assemble(("Keys\n", "bold"), self.KEYS, ("\nFilter\n", "bold"), FILTERS))
         yield Footer()
 
 
@@ -123,16 +123,16 @@ def _kind(row: RolloutRow) -> str:
 
 
 def group_figures(rows: Sequence[RolloutRow]) -> Text:
-    """`step 12 train/44: 8 completions, 3 right, reward 1.375 ± 0.484`; what GRPO makes of a group is its spread."""
+    """Return a line such as `step 12 train/44: 8 completions, 3 right, reward 1.375 ± 0.484`. The ± is the group's reward std."""
     right = sum(row.value == 1.0 for row in rows)
     totals = [row.total for row in rows if row.total is not None]
     text = Text.assemble(
-        (f"{moment(rows[0])} {plain(rows[0].task, lines=False)}", "bold"),
+        (f"{step_label(rows[0])} {plain(rows[0].task, lines=False)}", "bold"),
         f"  {len(rows)} completion{'s' * (len(rows) > 1)}, {right} right",
     )
     if len(totals) > 1:
-        spread = pstdev(totals)
-        text.append(f", reward {figure(fmean(totals))} ± {figure(spread)}")
-        if spread == 0:
-            text.append("  no spread: this group teaches nothing", OTHER)
+        std = pstdev(totals)
+        text.append(f", reward {figure(fmean(totals))} ± {figure(std)}")
+        if std == 0:
+            text.append("  zero variance: GRPO learns nothing from this group", OTHER)
     return text

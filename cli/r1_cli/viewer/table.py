@@ -1,4 +1,4 @@
-"""A list of rollouts that draws only the lines on the screen, so that a million of them cost what forty do."""
+"""A list of rollouts that draws only the visible lines, so that its cost does not grow with the number of rollouts."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -13,15 +13,15 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from r1sdk.report.index import RolloutRow
+from r1sdk.report import RolloutRow
 
-from .paint import DIM, figure, mark, plain
+from .paint import DIM, figure, plain, verdict_mark
 
 HEADER = f"{'step':>9}  {'task':<14}  {'':1} {'reward':>7}  {'tokens':>6}  answer"
 
 
 class RolloutTable(ScrollView, can_focus=True):
-    """Rows, one a line, under a header that stays."""
+    """Rows, one per line, below a fixed header."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
@@ -34,7 +34,7 @@ class RolloutTable(ScrollView, can_focus=True):
     cursor: reactive[int] = reactive(0)
 
     class Moved(Message):
-        """The cursor is on another row."""
+        """Sent when the cursor moves to another row."""
 
     def __init__(self, id: str) -> None:
         super().__init__(id=id)
@@ -45,7 +45,7 @@ class RolloutTable(ScrollView, can_focus=True):
         return self.shown[self.cursor] if 0 <= self.cursor < len(self.shown) else None
 
     def show(self, shown: Sequence[RolloutRow], cursor: int) -> None:
-        """List these rows, the cursor on the one at `cursor`."""
+        """List these rows, with the cursor on row number `cursor`."""
         self.shown = shown
         self.virtual_size = Size(max(self.size.width, 60), len(shown) + 1)
         self.cursor = max(0, min(cursor, len(shown) - 1))
@@ -90,7 +90,7 @@ class RolloutTable(ScrollView, can_focus=True):
         if at >= len(self.shown):
             return Strip.blank(width, self.rich_style)
         row = self.shown[at]
-        word, colour = mark(row.value, row.status)
+        word, colour = verdict_mark(row.value, row.status)
         chosen = at == self.cursor
         base = Style(bgcolor="#2a4a6b", color="white") if chosen else Style()
         soft = base if chosen else Style(color=DIM)
@@ -98,10 +98,10 @@ class RolloutTable(ScrollView, can_focus=True):
         return _strip(
             [
                 Segment(f"{plain(_when(row), lines=False):>9}  ", base),
-                Segment(f"{_cut(row.task, 14):<14}  ", soft),
+                Segment(f"{_shorten(row.task, 14):<14}  ", soft),
                 Segment(f"{sign} ", base + Style(color=colour, bold=True)),
-                Segment(f"{figure(row.total):>7}  {row.tokens:>6}{'+' if row.cut else ' '} ", base),
-                Segment(_cut(row.answer or ("" if row.status == "ok" else row.status), 200), soft),
+                Segment(f"{figure(row.total):>7}  {row.tokens:>6}{'+' if row.truncated else ' '} ", base),
+                Segment(_shorten(row.answer or ("" if row.status == "ok" else row.status), 200), soft),
             ],
             width,
             base,
@@ -113,7 +113,7 @@ def _when(row: RolloutRow) -> str:
     return f"{row.step} {short}" if short else row.when
 
 
-def _cut(text: str, width: int) -> str:
+def _shorten(text: str, width: int) -> str:
     text = plain(text, lines=False)
     return text if len(text) <= width else text[: width - 1] + "…"
 

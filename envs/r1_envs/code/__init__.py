@@ -1,4 +1,4 @@
-"""The environment `code`: programs, judged by running them in a sandbox."""
+"""The environment `code`: programs, verified by running them in a sandbox."""
 
 from .code_env import CodeProblems
 

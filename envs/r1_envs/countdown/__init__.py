@@ -1,4 +1,4 @@
-"""Countdown: make a target from a few numbers (the task of TinyZero), drawn without end or read from a file."""
+"""Countdown (the task of TinyZero): make a target from a few numbers. Problems are generated without limit, or read from a file."""
 
 from .countdown_env import Countdown
 

@@ -1,4 +1,4 @@
-"""Steps of the Countdown game: which are legal, and whether a target can still be reached."""
+"""Steps of the Countdown game: the legal ones, and a test whether the target is still reachable."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 OPERATORS = "+-*/"
 
-# Sums and differences first, as in the task's usual data: products mostly overshoot.
+# Sums and differences first, as in the task's usual data, because products mostly overshoot.
 _WEIGHTS = {"+": 3, "-": 3, "*": 1, "/": 1}
 
 
 class ArithmeticStep(NamedTuple):
-    """One operation on two of the numbers at hand; the larger number stands on the left."""
+    """One operation on two of the available numbers, the larger one on the left."""
 
     left: int
     operator: str
@@ -25,21 +25,21 @@ class ArithmeticStep(NamedTuple):
 
 
 class Game(NamedTuple):
-    """The rules that a step obeys: the operators allowed and the largest intermediate result."""
+    """The rules for a step: the allowed operators and the largest intermediate result."""
 
     operators: str
     max_result: int
 
 
 def results(game: Game, left: int, right: int) -> list[tuple[str, int]]:
-    """Each operator that is legal for `left >= right`, with its positive integer result."""
+    """Yield each legal operator for `left >= right` with its positive integer result."""
     found = []
     for operator in game.operators:
         if operator == "+":
             value = left + right
         elif operator == "-":
             value = left - right
-        elif right == 1:  # x*1 and x/1 only pass a number along
+        elif right == 1:  # x*1 and x/1 change nothing
             continue
         elif operator == "*":
             value = left * right
@@ -54,7 +54,7 @@ def results(game: Game, left: int, right: int) -> list[tuple[str, int]]:
 
 @lru_cache(maxsize=1 << 16)
 def steps(game: Game, numbers: tuple[int, ...]) -> tuple[ArithmeticStep, ...]:
-    """Every legal step from `numbers`, which are in rising order."""
+    """Yield every legal step from `numbers`, which are sorted."""
     pairs = {(numbers[j], numbers[i]) for j in range(len(numbers)) for i in range(j)}
     return tuple(
         ArithmeticStep(left, operator, right, value)
@@ -64,7 +64,7 @@ def steps(game: Game, numbers: tuple[int, ...]) -> tuple[ArithmeticStep, ...]:
 
 
 def after(numbers: tuple[int, ...], step: ArithmeticStep) -> tuple[int, ...]:
-    """The numbers at hand once `step` is taken, in rising order."""
+    """Return the available numbers after `step`, sorted."""
     rest = list(numbers)
     rest.remove(step.left)
     rest.remove(step.right)
@@ -74,7 +74,7 @@ def after(numbers: tuple[int, ...], step: ArithmeticStep) -> tuple[int, ...]:
 
 @lru_cache(maxsize=1 << 18)
 def reachable(game: Game, numbers: tuple[int, ...], target: int) -> bool:
-    """Whether legal steps that use every number can end in `target`."""
+    """True if legal steps that use every number can end in `target`."""
     if len(numbers) == 1:
         return numbers[0] == target
     if len(numbers) == 2:
@@ -83,7 +83,7 @@ def reachable(game: Game, numbers: tuple[int, ...], target: int) -> bool:
 
 
 def random_step(game: Game, numbers: tuple[int, ...], rng: random.Random) -> ArithmeticStep | None:
-    """A legal step drawn at random, or None where there is none."""
+    """Return a random legal step; None if there is none."""
     legal = steps(game, numbers)
     if not legal:
         return None
@@ -91,11 +91,11 @@ def random_step(game: Game, numbers: tuple[int, ...], rng: random.Random) -> Ari
 
 
 def expression(numbers: tuple[int, ...], path: list[ArithmeticStep]) -> str:
-    """The steps of `path` as one expression over `numbers`, with a parenthesis for each inner step."""
+    """Return the steps of `path` as one expression over `numbers`, with a parenthesis for each inner step."""
     hand: list[tuple[int, str]] = [(number, str(number)) for number in numbers]
 
     def take(value: int) -> str:
-        # The newest of equal values: a step's result is read on as that result.
+        # Of equal values take the newest, so that a step's result is used as such.
         at = max(i for i, (held, _) in enumerate(hand) if held == value)
         return hand.pop(at)[1]
 

@@ -1,15 +1,14 @@
-"""The Countdown environment: its tasks in words, their check, and worked examples."""
+"""The Countdown environment: prompts, verification, and worked examples."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
 import r1sdk
-from r1_verifiers.equation import check
 
 from .arithmetic import OPERATORS, Game
 from .countdown_files import read_problems
@@ -20,9 +19,9 @@ LEVELS = {
     "easy": Rules(count=(3, 3), number=(1, 20), max_target=60, operators="+-"),
     "full": Rules(count=(3, 4), number=(1, 99), max_target=100, operators=OPERATORS),
 }
-EASY_SHARE = 0.25  # of the level "mixed"
+EASY_SHARE = 0.25  # in the level "mixed"
 
-# The easy level is shown with blind attempts and the full one with better ones, so that neither starts out solved.
+# Demonstrations of the easy level make blind attempts and those of the full level better ones, so that neither starts out solved.
 SEARCHES = {
     "+-": Search(guided=0.0, sees_last_step=False),
     OPERATORS: Search(),
@@ -31,23 +30,25 @@ SEARCHES = {
 
 @dataclass(frozen=True)
 class Countdown:
-    """Make a target from a few numbers, each used exactly once, with the operators given.
+    """Make a target from a few numbers, each used exactly once, with the given operators.
 
     Tasks are drawn without end, each from its own random stream, and each can be solved. A problem (its numbers in any
     order and its target) belongs to one split for ever, whatever the level and seed: no test task is ever trained on.
     """
 
     level: Literal["easy", "full", "mixed"] = "full"  # easy: 3 numbers of 1..20, + -; full: 3 or 4 of 1..99, + - * /
-    numbers: tuple[int, int] | None = None  # how many: least and most; None: as the level says
+    numbers: tuple[int, int] | None = None  # least and most; None: as the level says
     min_number: int | None = None
     max_number: int | None = None
     max_target: int | None = None
     operators: str | None = None  # some of "+-*/"
-    use_all: bool = True  # False: an equation may leave numbers out
+    use_all: bool = True  # False: an equation may omit numbers
     train_size: int = 20_000
     test_size: int = 500
-    seed: int = 0  # of the training tasks; those of the test split are the same whatever it is
+    seed: int = 0  # of the training tasks; the test tasks do not depend on it
     file: str | None = None  # JSONL, CSV, parquet, or a data set on the Hub, with columns nums and target
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option("countdown", shares=("use_all",))
+    _verifier: r1sdk.Verifier = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.operators is not None and (not self.operators or not set(self.operators) <= set(OPERATORS)):
@@ -60,25 +61,30 @@ class Countdown:
                 raise ValueError(f"min_number {rules.number[0]} and max_number {rules.number[1]} must rise from 1")
             if rules.max_target < 1:
                 raise ValueError(f"max_target must be at least 1, got {rules.max_target}")
+        object.__setattr__(self, "_verifier", r1sdk.verifier_of(self))
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
-        """The tasks of "train" or "test", drawn one by one."""
+        """Yield the tasks of "train" or "test"."""
         size = {"train": self.train_size, "test": self.test_size}.get(split)
         if size is None:
             raise r1sdk.R1Error(f"countdown has the splits train and test, not {split!r}")
         for index, problem in enumerate(islice(self._problems(split, size), size)):
             yield self._task(problem, f"{split}/{index}")
 
-    def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        """1.0 if the answer is an equation over the task's numbers that makes its target, else 0.0."""
-        info = rollout.task.info
-        answer = r1sdk.extract_answer(rollout.completion.text)
-        return check(
-            answer, info["nums"], info["target"], use_all=self.use_all, operators=info.get("operators", OPERATORS)
-        )
+    def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict | Awaitable[r1sdk.Verdict]:
+        """Return 1.0 if the answer is an equation over the task's numbers that makes its target, else 0.0."""
+        return r1sdk.verify_with(self._verifier, rollout)
+
+    def gold_reply(self, task: r1sdk.Task) -> str | None:
+        """Return the verifier's gold reply, if it has one: a task has many solutions, and none is stored."""
+        return r1sdk.gold_reply_of(self._verifier, task)
+
+    def wrong_replies(self, task: r1sdk.Task) -> Iterator[str]:
+        """Replies close to the right one, which must earn less than 1.0."""
+        return r1sdk.wrong_replies_of(self._verifier, task)
 
     def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
-        """The tasks of `split`, each with a search for its solution that may give up early or find nothing."""
+        """Yield the tasks of `split`, each with a search for its solution that may give up early or fail."""
         for task in self.tasks(split):
             problem = Problem(tuple(task.info["nums"]), task.info["target"], task.info["operators"])
             rng = random.Random(f"countdown {self.seed} demonstration {task.id}")
@@ -88,7 +94,7 @@ class Countdown:
                 yield task, r1sdk.Completion([{"role": "assistant", "content": text}])
 
     def summary(self) -> str:
-        """Which tasks these are, in one line."""
+        """Return one line that describes the tasks."""
         if self.file:
             return f"Countdown from {self.file}"
         shown = ["easy", "full"] if self.level == "mixed" else [self.level]
@@ -113,7 +119,7 @@ class Countdown:
         return draw_many(self._rules(self.level), self._seed(split), split, size)
 
     def _mixed(self, split: str, size: int) -> Iterator[Problem]:
-        """Both levels, shuffled. One problem may come up at both, with other operators."""
+        """Yield both levels, shuffled. A problem may occur in both, with different operators."""
         seed = self._seed(split)
         easy = draw_many(self._rules("easy"), seed, split, size)
         full = draw_many(self._rules("full"), seed, split, size)

@@ -12,7 +12,7 @@ from .countdown_problems import Problem
 
 
 def read_problems(source: str, operators: str) -> Iterator[Problem]:
-    """The problems of `source` in its order. Raises: r1sdk.R1Error that names the row at fault."""
+    """Yield the problems of `source` in order. Raises: r1sdk.R1Error that names the faulty row."""
     for row, columns in enumerate(read_rows(source), 1):
         try:
             nums = columns["nums"]

@@ -1,4 +1,4 @@
-"""Countdown problems: drawn at random, each with a solution, and each in one split for ever."""
+"""Random Countdown problems, each with a solution. A problem always belongs to the same split."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import r1sdk
 
 from .arithmetic import Game, after, random_step
 
-MAX_DRAWS = 10_000  # for one problem
-TEST_SHARE = 10  # one problem in so many belongs to the test split
+MAX_DRAWS = 10_000  # attempts at one problem
+TEST_SHARE = 10  # one problem in this many belongs to the test split
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Numbers, the target to make from them, and the operators allowed."""
+    """Numbers, the target to make from them, and the allowed operators."""
 
     nums: tuple[int, ...]
     target: int
@@ -25,7 +25,7 @@ class Problem:
 
     @property
     def split(self) -> str:
-        """ "test" or "train". Depends on the numbers and the target alone, whatever the settings, order or seed."""
+        """The split, "test" or "train". It depends only on the numbers and the target, not on settings, order or seed."""
         key = f"{sorted(self.nums)} {self.target}"
         side = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
         return "train" if side % TEST_SHARE else "test"
@@ -33,7 +33,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Which problems are drawn."""
+    """Bounds on the generated problems."""
 
     count: tuple[int, int]  # of numbers: least and most
     number: tuple[int, int]  # each number: least and most
@@ -42,12 +42,12 @@ class Rules:
 
     @property
     def game(self) -> Game:
-        """Solutions may pass through results above the largest target, but not far above."""
+        """The largest intermediate result of a solution: somewhat above the largest target."""
         return Game(self.operators, 2 * self.max_target)
 
 
 def draw(rules: Rules, rng: random.Random) -> Problem | None:
-    """A problem whose target was made from its numbers by random steps; None where those lead nowhere."""
+    """Make a problem whose target comes from random steps on its numbers; None if the steps lead nowhere."""
     nums = tuple(rng.randint(*rules.number) for _ in range(rng.randint(*rules.count)))
     hand = tuple(sorted(nums))
     while len(hand) > 1:
@@ -59,7 +59,7 @@ def draw(rules: Rules, rng: random.Random) -> Problem | None:
 
 
 def draw_many(rules: Rules, seed: int, split: str, size: int) -> Iterator[Problem]:
-    """`size` problems of `split`, the i-th from its own random stream. Those of the test split are all different.
+    """Yield `size` problems of `split`, the i-th from its own random stream. Test problems are all different.
 
     Raises: r1sdk.R1Error where the rules allow too few.
     """

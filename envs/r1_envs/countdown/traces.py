@@ -11,34 +11,34 @@ from .arithmetic import ArithmeticStep, Game, after, expression, random_step, re
 
 @dataclass(frozen=True)
 class Search:
-    """How a demonstrated search behaves.
+    """Settings of a demonstrated search.
 
     A search always ends: by reaching the target, by giving up, after `max_attempts`, or with nothing new to try.
     """
 
     max_attempts: int = 8
-    guided: float = 0.15  # share of attempts whose every step keeps the target reachable
+    guided: float = 0.15  # share of attempts in which every step keeps the target reachable
     sees_last_step: bool = True  # take the target with the last step whenever that is possible
-    give_up: float = 0.5  # chance to stop after a miss
-    persistent: float = 0.2  # share of searches that never give up, and that begin with a run of misses
+    give_up: float = 0.5  # probability to stop after a failed attempt
+    persistent: float = 0.2  # share of searches that never give up and begin with several failed attempts
 
 
 def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Search, rng: random.Random) -> str | None:
-    """A search for `target` as `<think>` … `</think>` and the expression it ends with as `<answer>`.
+    """Return a search for `target` as `<think>` … `</think>` and its final expression as `<answer>`.
 
     None where no attempt is possible under the rules of `game`.
     """
     numbers = tuple(sorted(numbers))
     give_up, misses = search.give_up, 0
     if rng.random() < search.persistent:
-        # Long searches are rare by chance, and without them the model does not learn to end one.
+        # Long searches are rare by chance, but without them the model does not learn to end one.
         give_up, misses = 0.0, rng.randint(0, search.max_attempts)
     lines: list[str] = []
     tried: set[str] = set()
     answer = ""
     for _ in range(search.max_attempts):
         path = _new_attempt(numbers, target, game, search, tried, len(lines) < misses, rng)
-        path = path or _new_attempt(numbers, target, game, search, tried, False, rng)  # no way left to miss
+        path = path or _new_attempt(numbers, target, game, search, tried, False, rng)  # no failing attempt is left
         if path is None:
             break
         answer = expression(numbers, path)
@@ -54,7 +54,7 @@ def write_trace(numbers: tuple[int, ...], target: int, game: Game, search: Searc
 
 
 def _with_the_rest(numbers: tuple[int, ...], path: list[ArithmeticStep]) -> Iterator[str]:
-    """Each step of `path`, and after it the numbers that wait beside its result."""
+    """Yield each step of `path`, and after it the other numbers that are still available."""
     hand = numbers
     for step in path:
         rest = list(hand)
@@ -67,7 +67,7 @@ def _with_the_rest(numbers: tuple[int, ...], path: list[ArithmeticStep]) -> Iter
 def _new_attempt(
     numbers: tuple[int, ...], target: int, game: Game, search: Search, tried: set[str], miss: bool, rng: random.Random
 ) -> list[ArithmeticStep] | None:
-    """An attempt that is not among those tried, or None where none was found."""
+    """Return an attempt that was not tried yet; None if none was found."""
     for _ in range(20):
         guided = not miss and rng.random() < search.guided
         path = _attempt(numbers, target, game, guided, search.sees_last_step, rng)
@@ -81,7 +81,7 @@ def _new_attempt(
 def _attempt(
     numbers: tuple[int, ...], target: int, game: Game, guided: bool, sees_last_step: bool, rng: random.Random
 ) -> list[ArithmeticStep] | None:
-    """Steps until one number is left, or None where the way leads nowhere."""
+    """Return steps until one number is left; None for a dead end."""
     path: list[ArithmeticStep] = []
     hand = numbers
     while len(hand) > 1:

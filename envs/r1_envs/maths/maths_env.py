@@ -1,4 +1,4 @@
-"""The environment `maths`: problems drawn without end, each with its exact answer."""
+"""The environment `maths`: problems generated without limit, each with its exact answer."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from typing import Literal
 import r1sdk
 
 from ..table.splits import in_test
-from ..table.verifiers.contract import in_format
-from ..table.verifiers.maths import Maths as Check
 from .maths_problems import KINDS
 
 
 @dataclass(frozen=True)
 class Maths:
-    """Arithmetic, algebra and number theory, drawn without end and without files, with exact answers. Problems of your own: `file`.
+    """Arithmetic, algebra and number theory, generated without files, with exact answers. For your own problems use `file`.
 
     A problem belongs to one split for ever, by its words: no test task is ever trained on. Tasks are drawn one by one, each
     from its own random stream; of easy kinds the same one may come again.
     """
 
-    kinds: tuple[str, ...] = tuple(KINDS)  # some of them
+    kinds: tuple[str, ...] = tuple(KINDS)  # the kinds of problems
     level: Literal[1, 2, 3] = 2  # 1 is the easiest
     train_size: int = 20_000
     test_size: int = 500
     test_share: float = 0.1  # of all problems
-    seed: int = 0  # of the training tasks; those of the test split are the same whatever it is
+    seed: int = 0  # of the training tasks; the test tasks do not depend on it
     timeout_s: float = 5.0  # to check one answer
-    _check: Check = field(init=False, repr=False, compare=False)
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option("maths", shares=("timeout_s",))
+    _verifier: r1sdk.Verifier = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.kinds or (unknown := [kind for kind in self.kinds if kind not in KINDS]):
@@ -41,10 +40,10 @@ class Maths:
             raise ValueError(f"test_share is between 0 and 1, got {self.test_share}")
         if self.train_size < 1 or self.test_size < 1:
             raise ValueError("train_size and test_size are at least 1")
-        object.__setattr__(self, "_check", Check(timeout_s=self.timeout_s))
+        object.__setattr__(self, "_verifier", r1sdk.verifier_of(self))
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
-        """The tasks of "train" or "test", the kinds in turn."""
+        """Yield the tasks of "train" or "test", the kinds in turn."""
         size = {"train": self.train_size, "test": self.test_size}.get(split)
         if size is None:
             raise r1sdk.R1Error(f"maths has the splits train and test, not {split!r}")
@@ -59,15 +58,20 @@ class Maths:
             )
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        """1.0 if the reply's answer equals the exact one, in whatever notation."""
-        return await self._check.verify(rollout)
+        """Return 1.0 if the reply's answer equals the exact one, in any notation."""
+        found = r1sdk.verify_with(self._verifier, rollout)
+        return found if isinstance(found, r1sdk.Verdict) else await found
 
-    def gold_reply(self, task: r1sdk.Task) -> str:
-        """The reply that gives the exact answer."""
-        return in_format(task.answer or "")
+    def gold_reply(self, task: r1sdk.Task) -> str | None:
+        """Return the reply with the exact answer."""
+        return r1sdk.gold_reply_of(self._verifier, task)
+
+    def wrong_replies(self, task: r1sdk.Task) -> Iterator[str]:
+        """Replies close to the right one, which must earn less than 1.0."""
+        return r1sdk.wrong_replies_of(self._verifier, task)
 
     def summary(self) -> str:
-        """Which kinds, and how hard."""
+        """Return one line: the kinds and the level."""
         return f"Mathematics, level {self.level}: {', '.join(self.kinds)}"
 
     def _draw(self, kind: str, split: str, index: int) -> tuple[str, str]:

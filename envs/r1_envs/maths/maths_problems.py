@@ -1,4 +1,4 @@
-"""One problem of each kind, with its exact answer, for a random stream and a level from 1 to 3."""
+"""Generators of problems: one per kind, from a random stream and a level from 1 to 3, with the exact answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def arithmetic(rng: Random, level: int) -> tuple[str, str]:
     """An expression of 2 to 4 numbers with + - *, in brackets from level 2."""
     top = (20, 50, 200)[level - 1]
     text, value = str(first := rng.randint(1, top)), first
-    product = False  # the last step was one: it binds as it stands
+    product = False  # the last step was a product, which needs no brackets
     for step in range(level):
         sign, number = rng.choice("+-*"), rng.randint(2, top if level < 3 else 30)
         if sign == "*" and step and not product:

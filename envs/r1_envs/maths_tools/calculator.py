@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from r1_verifiers.equation import value_of
+from r1_verifiers import value_of
 
-DIGITS = 12  # after the point, of a decimal that does not end
+DIGITS = 12  # decimals of a number that does not end
 LONGEST = 400  # digits of a result
 
 
@@ -24,7 +24,7 @@ def calculator(expression: str) -> str:
 
 
 def _decimal(value: Fraction) -> str:
-    """`2.5`, or `0.333333333333...` where it does not end."""
+    """Return `2.5`, or `0.333333333333...` for a decimal that does not end."""
     sign = "-" if value < 0 else ""
     whole, rest = divmod(abs(value), 1)
     digits = ""

@@ -1,4 +1,4 @@
-"""The environment `maths_tools`: the problems of another environment, and its judge, with tools to work with."""
+"""The environment `maths_tools`: problems and verification of another environment, with tools."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class MathsTools:
             yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions))
 
     def rows(self, split: str) -> Iterator[tuple[r1sdk.Task, str, Mapping[str, Any]]]:
-        """The rows of the other environment. Raises: R1Error where it has none."""
+        """Yield the rows of the other environment. Raises: R1Error if it has none."""
         inner: Any = self._inner()
         if not hasattr(inner, "rows"):
             raise r1sdk.R1Error("these problems are drawn, and come from no rows")
@@ -62,19 +62,19 @@ class MathsTools:
             yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions)), problem, row
 
     def session(self, task: r1sdk.Task) -> r1sdk.ToolSession:
-        """The tools, for one attempt."""
+        """Return the session of one attempt: the tools."""
         return r1sdk.ToolSession(self._functions())
 
     def part_of(self, task: r1sdk.Task) -> r1sdk.Environment:
-        """The environment that judges."""
+        """Return the environment that verifies."""
         return self._inner()
 
     def verify(self, rollout: r1sdk.Rollout) -> Any:
-        """The verdict of the other environment on the last turn."""
+        """Return the other environment's verdict on the last turn."""
         return self._inner().verify(rollout)
 
     def summary(self) -> str:
-        """Which problems, and which tools."""
+        """Return one line: the problems and the tools."""
         said = getattr(self._inner(), "summary", lambda: self.of[0].name if self.of else "maths")()
         return f"{said}; with {' and '.join(self.tools)}"
 

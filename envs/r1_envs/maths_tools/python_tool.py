@@ -1,4 +1,4 @@
-"""The tool `python`: a program of the model's, run in a sandbox, and what it printed."""
+"""The tool `python`: runs a program of the model in a sandbox and returns its output."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import r1sdk
 
-MAX_CHARS = 20_000  # of a program
-SHOWN = 1000  # characters of an error
+MAX_CHARS = 20_000  # characters per program
+SHOWN = 1000  # characters of an error message
 
 
 @dataclass(frozen=True)
 class Python:
-    """Where programs run, and what one may take."""
+    """The sandbox for programs, and the limits of each."""
 
     sandbox: r1sdk.Sandbox | None
     timeout_s: float
@@ -34,7 +34,7 @@ class Python:
 
 
 def _told(execution: r1sdk.Execution) -> str:
-    """What a program printed, and how it ended where it did not end well."""
+    """Return a program's output, and its error if it failed."""
     printed = execution.stdout.rstrip()
     match execution.status:
         case "ok":

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import r1sdk
 
 from ..table import Table
 from ..table_io import Row
-from .asserts import read_check
 from .maths_sets import REPORTED
-from .packed import unpacked
-
-# What solutions on LeetCode may take for granted.
-_LEETCODE = """from typing import *
-from collections import *
-from functools import *
-from itertools import *
-from heapq import *
-from bisect import *
-import math, re, string, random, collections, functools, itertools, heapq, bisect, operator, sys"""
 
 
 def _every_test(**options: Any) -> dict[str, Any]:
@@ -37,45 +24,33 @@ class MBPP(Table):
     source: str = "google-research-datasets/mbpp"
     config: str | None = "full"
     test_split: str | None = "test"
-    verifier: str | dict[str, Any] = field(
-        default_factory=partial(_every_test, shown=3)
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option(
+        _every_test(shown=3), shares=("sandbox",)
     )  # as is usual, the prompt shows all of them
 
     is_python: ClassVar[bool] = True
     leaves_out_unreadable: ClassVar[bool] = True
 
-    def adapt(self, row: Row) -> Row | None:
-        """The row with the code that its tests need in front of a program."""
-        setup = row.get("test_setup_code") or "\n".join(row.get("test_imports") or ())
-        return {**row, "prelude": setup or None}
-
 
 @dataclass(frozen=True)
 class HumanEval(Table):
-    """164 functions to complete, for evaluation: openai/openai_humaneval; those whose tests are no comparisons are left out."""
+    """164 functions to complete, for evaluation: openai/openai_humaneval; those whose tests cannot be taken apart are left out."""
 
     source: str = "openai/openai_humaneval"
     train_split: str | None = None
     test_split: str | None = "test"
-    verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0))
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option(_every_test(shown=0), shares=("sandbox",))
     template: str = "Complete this function:\n\n```python\n{prompt}\n```"
 
     is_python: ClassVar[bool] = True
     leaves_out_unreadable: ClassVar[bool] = True
 
     def adapt(self, row: Row) -> Row | None:
-        """The row with its check as single tests, and the imports of the prompt in front of a program. Raises: R1Error."""
+        """Return the row; the verifier reads its check. Raises: R1Error where a column is missing."""
         for name in ("prompt", "test", "entry_point"):
             if not isinstance(row.get(name), str):
                 raise r1sdk.R1Error(f"no {name!r}; found {', '.join(map(str, row))}")
-        prompt, solution = row["prompt"], row.get("canonical_solution")
-        head = prompt[: prompt.index(f"def {row['entry_point']}")] if f"def {row['entry_point']}" in prompt else ""
-        return {
-            **row,
-            "tests": read_check(row["test"], row["entry_point"]),
-            "solution": None if solution is None else prompt + solution,
-            "prelude": head.strip() or None,
-        }
+        return row
 
 
 @dataclass(frozen=True)
@@ -88,27 +63,19 @@ class LiveCodeBench(Table):
     test_split: str | None = "test"
     prompt_column: str | None = "question_content"
     category_column: str | None = "difficulty"
-    verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0, timeout_s=6.0))
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option(_every_test(shown=0, timeout_s=6.0), shares=("sandbox",))
 
     is_python: ClassVar[bool] = True
     sampling: ClassVar[Mapping[str, Any]] = {**REPORTED, "samples": 16}
 
     def adapt(self, row: Row) -> Row | None:
-        """The row with its public and hidden tests. Raises: R1Error."""
-        try:
-            cases = json.loads(row["public_test_cases"]) + unpacked(row["private_test_cases"])
-            function = json.loads(row.get("metadata") or "{}").get("func_name")
-            tests = [_lcb_test(case, function) for case in cases]
-        except (KeyError, TypeError, ValueError) as error:
-            raise r1sdk.R1Error(f"its tests cannot be read: {type(error).__name__}: {error}") from None
+        """Return the row with its starter code in the problem; the verifier reads its tests. Raises: R1Error."""
+        for name in ("public_test_cases", "private_test_cases"):
+            if name not in row:
+                raise r1sdk.R1Error(f"its tests cannot be read: no {name!r}")
         starter = row.get("starter_code") or ""
         asked = f"{row['question_content']}\n\nComplete this:\n```python\n{starter}\n```" if starter.strip() else None
-        return {
-            **row,
-            **({"question_content": asked} if asked else {}),
-            "tests": tests,
-            "prelude": _LEETCODE if function else None,
-        }
+        return {**row, "question_content": asked} if asked else row
 
 
 @dataclass(frozen=True)
@@ -121,7 +88,7 @@ class Codeforces(Table):
     prompt_column: str | None = "description"
     tests_column: str | None = "official_tests"
     category_column: str | None = "rating"
-    verifier: str | dict[str, Any] = field(default_factory=partial(_every_test, shown=0))
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option(_every_test(shown=0), shares=("sandbox",))
 
     is_python: ClassVar[bool] = True
     heavy: ClassVar[tuple[str, ...]] = ("editorial",)
@@ -144,15 +111,6 @@ class Codeforces(Table):
         if row.get("memory_limit"):
             limits["memory_bytes"] = int(float(row["memory_limit"])) << 20
         return {**row, **limits, "description": _statement(row)}
-
-
-def _lcb_test(case: Mapping[str, Any], function: str | None) -> dict[str, Any]:
-    if case.get("testtype") != "functional":
-        return {"input": case["input"], "output": case["output"]}
-    if not function:
-        raise ValueError("a functional test without func_name")
-    arguments = [json.loads(line) for line in case["input"].split("\n") if line.strip()]
-    return {"fn_name": function, "input": arguments, "output": json.loads(case["output"])}
 
 
 def _statement(row: Row) -> str:

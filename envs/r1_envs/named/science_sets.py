@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import r1sdk
@@ -29,9 +29,7 @@ class GPQADiamond(Table):
     test_split: str | None = "train"
     prompt_column: str | None = "Question"
     category_column: str | None = "High-level domain"
-    verifier: str | dict[str, Any] = field(
-        default_factory=lambda: {"name": "choice", "options": {"shuffle": True, "seed": 0}}
-    )
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option({"name": "choice", "options": {"shuffle": True, "seed": 0}})
 
     sampling: ClassVar[Mapping[str, Any]] = {**REPORTED, "samples": 8}
 

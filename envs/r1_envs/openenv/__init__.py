@@ -14,12 +14,12 @@ import r1sdk
 
 from ..table.splits import in_test
 
-BATCH = 64  # resets over one connection
+BATCH = 64  # resets per connection
 
 
 @dataclass(frozen=True)
 class OpenEnv:
-    """Tasks of a running OpenEnv server, by its `url`: what reset shows is the prompt, the reply is the one action, its reward the verdict.
+    """Tasks of a running OpenEnv server at `url`: reset gives the prompt, the reply is the only action, its reward is the verdict.
 
     A task is what one `reset` shows, of the seeds from 0 on or of each entry of `resets`. An episode that goes on after the first
     action needs several turns, and stops the run. A server that is away makes no verdict.
@@ -30,9 +30,9 @@ class OpenEnv:
     observation: str = ""  # the field that is the prompt; "": the only one that is text, else all of them as JSON
     action: str = ""  # the field that takes the reply; "": the only one that the server requires
     fixed: dict[str, Any] = field(default_factory=dict)  # the action's other fields
-    send: Literal["reply", "answer"] = "reply"  # all of it, or what stands in the answer tag
-    reward_min: float = 0.0  # what earns 0.0
-    reward_max: float = 1.0  # what earns 1.0
+    send: Literal["reply", "answer"] = "reply"  # the whole reply, or the content of its answer tag
+    reward_min: float = 0.0  # the reward that maps to 0.0
+    reward_max: float = 1.0  # the reward that maps to 1.0
     train_size: int = 200
     test_size: int = 50
     test_share: float = 0.2
@@ -58,7 +58,7 @@ class OpenEnv:
         read_key(self.api_key_env)
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
-        """The tasks of "train" or "test": a prompt belongs to one of them for ever, by its words. Raises: R1Error."""
+        """Yield the tasks of "train" or "test". A prompt always belongs to the same split, by its words. Raises: R1Error."""
         size = {"train": self.train_size, "test": self.test_size}.get(split)
         if size is None:
             raise r1sdk.R1Error(f"openenv has the splits train and test, not {split!r}")
@@ -83,8 +83,8 @@ class OpenEnv:
             raise r1sdk.R1Error(f"{self.url} has too few different tasks: {drawn} for split {split!r} of {most} seeds")
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        """The reward of the one step that the reply makes. Raises: Unavailable; R1Error where the episode goes on."""
-        from .episode_client import Episode
+        """Return the reward of the one step with the reply. Raises: Unavailable; R1Error if the episode continues."""
+        from .episode_client import OpenEnvEpisode
 
         text = rollout.completion.text
         sent = text if self.send == "reply" else r1sdk.extract_answer(text)
@@ -92,7 +92,7 @@ class OpenEnv:
             return r1sdk.Verdict(0.0, reason="no answer")
         if len(sent) > 100_000:
             return r1sdk.Verdict(0.0, reason="longer than 100000 characters")
-        async with Episode(self.url, self.sessions, self.timeout_s, self.api_key_env) as episode:
+        async with OpenEnvEpisode(self.url, self.sessions, self.timeout_s, self.api_key_env) as episode:
             started = time.perf_counter()
             field_name = self.action or await episode.action_field(tuple(self.fixed))
             shown = await episode.reset(dict(rollout.task.info["reset"]))
@@ -111,10 +111,10 @@ class OpenEnv:
         return self._verdict(step.get("reward"), sent, seconds)
 
     def gold_reply(self, task: r1sdk.Task) -> None:
-        """Nothing to check: a server does not tell its answers."""
+        """Return None: a server does not reveal its answers."""
 
     def summary(self) -> str:
-        """Which server."""
+        """Return one line: the server."""
         return f"OpenEnv server {self.url}"
 
     def _verdict(self, reward: Any, sent: str, seconds: float) -> r1sdk.Verdict:
@@ -132,10 +132,10 @@ class OpenEnv:
         return dict(self.resets[number]) if self.resets else {"seed": number}
 
     async def _drawn(self, numbers: range) -> list[list[r1sdk.Message]]:
-        from .episode_client import Episode
+        from .episode_client import OpenEnvEpisode
 
         prompts = []
-        async with Episode(self.url, self.sessions, self.timeout_s * len(numbers), self.api_key_env) as episode:
+        async with OpenEnvEpisode(self.url, self.sessions, self.timeout_s * len(numbers), self.api_key_env) as episode:
             for number in numbers:
                 prompts.append(self._prompt((await episode.reset(self._reset(number)))["observation"]))
         return prompts

@@ -20,18 +20,18 @@ import aiohttp
 import r1sdk
 
 MAX_BYTES = 4 << 20  # of one message
-PAUSE_S = 0.2  # before asking a server again that has no room
+PAUSE_S = 0.2  # before retrying a server that is full
 FULL = "CAPACITY_REACHED"
 
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Semaphore]] = WeakKeyDictionary()
 
 
 class _Full(Exception):
-    """The server has as many sessions as it allows."""
+    """Raised when the server is at its limit of sessions."""
 
 
-class Episode:
-    """A session on a server. What fails within it raises Unavailable, and so does a server that takes too long."""
+class OpenEnvEpisode:
+    """A session on a server. Failures inside it, a slow server included, raise Unavailable."""
 
     def __init__(self, url: str, sessions: int, timeout_s: float, api_key_env: str | None = None) -> None:
         self._url = url.rstrip("/")
@@ -45,7 +45,7 @@ class Episode:
         loop = asyncio.get_running_loop()
         slot = _slots.setdefault(loop, {}).setdefault(self._url, asyncio.Semaphore(self._sessions))
         await self._stack.enter_async_context(slot)
-        self._deadline = loop.time() + self._timeout_s  # waiting for others of our own is no part of it
+        self._deadline = loop.time() + self._timeout_s  # waiting for r1sdk's own other sessions does not count
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._http = await self._stack.enter_async_context(aiohttp.ClientSession(headers=headers))
         self._socket: aiohttp.ClientWebSocketResponse | None = None
@@ -59,7 +59,7 @@ class Episode:
         await self._stack.aclose()
 
     async def action_field(self, given: tuple[str, ...]) -> str:
-        """The one field of an action that the server requires and that is not `given`. Raises: R1Error, Unavailable."""
+        """Return the one action field that the server requires and that is not `given`. Raises: R1Error, Unavailable."""
 
         async def ask() -> Any:
             async with self._http.get(f"{self._url}/schema") as response:
@@ -77,7 +77,7 @@ class Episode:
         )
 
     async def reset(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin an episode: what the server shows. Raises: Unavailable."""
+        """Begin an episode and return its observation. Raises: Unavailable."""
         while True:
             try:
                 shown: dict[str, Any] = await self._in_time(self._asked("reset", arguments))
@@ -89,14 +89,14 @@ class Episode:
                 await self._in_time(asyncio.sleep(PAUSE_S))
 
     async def step(self, action: Mapping[str, Any]) -> dict[str, Any]:
-        """Take the action: what came of it. Raises: Unavailable."""
+        """Take the action and return its outcome. Raises: Unavailable."""
         came: dict[str, Any] = await self._in_time(self._asked("step", action))
         return came
 
     async def _asked(self, kind: str, data: Mapping[str, Any]) -> dict[str, Any]:
         if self._socket is None:
             self._socket = await self._http.ws_connect(f"{self._url}/ws", max_msg_size=MAX_BYTES)
-        with suppress(ConnectionResetError):  # a server that has no room says so and hangs up at once: read why
+        with suppress(ConnectionResetError):  # a full server says so and hangs up at once: read its reason
             await self._socket.send_str(json.dumps({"type": kind, "data": dict(data)}))
         message = await self._socket.receive()
         if message.type is not aiohttp.WSMsgType.TEXT:
@@ -122,7 +122,7 @@ class Episode:
 
 
 def read_key(variable: str | None) -> str:
-    """The key in the environment variable `variable`, "" for None. Raises: R1Error, without the key."""
+    """Return the key in the environment variable `variable`; "" for None. Raises: R1Error, which never contains the key."""
     if variable is None:
         return ""
     key = os.environ.get(variable, "").strip()

@@ -2,6 +2,5 @@
 
 from .kinds import File, Hub
 from .table_env import Table
-from .verifiers import Verifier, build_verifier
 
-__all__ = ["File", "Hub", "Table", "Verifier", "build_verifier"]
+__all__ = ["File", "Hub", "Table"]

@@ -11,6 +11,7 @@ import r1sdk
 
 from ..table_io import Row
 
+_ROLES = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
 _BRACES = "a brace that stands for itself is written {{ or }}"
 
 
@@ -18,8 +19,20 @@ def as_messages(asked: Any) -> list[r1sdk.Message]:
     """A text as one message of the user, chat messages as they are. Raises: R1Error."""
     if isinstance(asked, str) and asked.strip():
         return [{"role": "user", "content": asked.strip()}]
-    if isinstance(asked, list) and asked and all(isinstance(m, dict) and {"role", "content"} <= set(m) for m in asked):
-        return [{"role": str(m["role"]), "content": str(m["content"])} for m in asked]
+    if isinstance(asked, list) and asked and all(isinstance(m, dict) for m in asked):
+        if all({"role", "content"} <= set(m) for m in asked):
+            messages = [{"role": str(m["role"]), "content": str(m["content"])} for m in asked]
+        elif all({"from", "value"} <= set(m) or "ground_truth" in m for m in asked):
+            messages = [
+                {"role": _ROLES.get(str(m["from"]), str(m["from"])), "content": str(m.get("value") or "")}
+                for m in asked
+            ]
+        else:
+            messages = []
+        while messages and messages[-1]["role"] == "assistant":
+            messages.pop()  # the answer is no part of what is asked
+        if messages:
+            return messages
     raise r1sdk.R1Error(f"a problem is a text or a list of chat messages, got {asked!r:.60}")
 
 

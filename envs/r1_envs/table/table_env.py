@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import r1sdk
+from r1_verifiers import cell_text
 
 from ..table_io import Origin, Row, read_rows
-from .columns import Columns
+from .columns import Columns, TableRow
 from .conditions import Condition, read_condition
 from .prompts import as_messages, filled, template_faults
 from .splits import Splits
-from .verifiers import Verifier, build_verifier, verifier_name
-from .verifiers.code import check_languages, languages
+
+
+def _only_if_named(options: Mapping[str, Any]) -> bool:
+    """A verifier that runs programs has a sandbox of its own, and shares the one that is named here."""
+    return False
 
 
 class Read(NamedTuple):
@@ -30,7 +34,7 @@ class Read(NamedTuple):
 class Table:
     """Tasks from the rows of a file, a folder or a data set on the Hub. What `file`, `hub` and every named data set are."""
 
-    source: str = ""  # JSON lines, CSV or parquet, a folder in the layout of a data set, or OWNER/NAME on the Hub
+    source: str = ""  # JSON, CSV, parquet or Arrow, a folder in the layout of a data set, or OWNER/NAME on the Hub
     config: str | None = None  # of a data set
     revision: str | None = None  # of a data set on the Hub
     files: str | None = None  # of a data set: only the files of this pattern, as they stand
@@ -38,25 +42,27 @@ class Table:
     test_split: str | None = None  # of a data set; None: `test_share` of the problems of train_split
     test_source: str | None = None  # where the test tasks come from, if not from `source`
     test_share: float = 0.1  # of the problems, by their words: a problem belongs to one split for ever
-    prompt_column: str | None = None  # None: the first that is there of problem, question, prompt, description, text
-    answer_column: str | None = None  # answer, final_answer, solution
+    prompt_column: str | None = (
+        None  # None: the first that is there of problem, question, prompt, description, text, messages
+    )
+    answer_column: str | None = (
+        None  # answer, final_answer, solution, expected_answer, ground_truth, reward_model.ground_truth
+    )
     choices_column: str | None = None  # choices, options
-    tests_column: str | None = None  # tests, test_list, verification_info, test_cases
-    solution_column: str | None = None  # a program that passes: solution, code
+    tests_column: str | None = None  # tests, test_list, verification_info, test_cases and more: docs/code.md
+    solution_column: str | None = None  # a program that passes: solution, code, gold_standard_solution and more
     category_column: str | None = None  # for tables by category: category, subject, topic
     keep: tuple[str, ...] = ()  # columns that go into each task's info
     where: tuple[str, ...] = ()  # conditions on columns, as `level >= 4`; all must hold
     system: str = r1sdk.SYSTEM_PROMPT  # empty: none
     template: str = "{prompt}"  # of the question; {COLUMN} is any column
-    verifier: str | dict[str, Any] = "maths"  # maths, exact, choice, code or judge; or {name: ..., options: ...}
-    sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option(
-        needed=lambda options: verifier_name(options["verifier"]) == "code"
-    )
-    _verifier: Verifier = field(init=False, repr=False, compare=False)
+    verifier: r1sdk.Verifier | None = r1sdk.verifier_option("maths", shares=("sandbox",))  # any registered one
+    sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option(needed=_only_if_named)  # None: the verifier's, if it has one
+    _verifier: r1sdk.Verifier = field(init=False, repr=False, compare=False)
     _conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
     _checked: set[str] = field(
         init=False, repr=False, compare=False, default_factory=set
-    )  # splits whose languages are there
+    )  # splits whose rows the verifier has looked through
 
     sampling: ClassVar[Mapping[str, Any]] = {}  # as `evaluation` of a recipe: what its reports sample with
     heavy: ClassVar[tuple[str, ...]] = ()  # columns that are never needed
@@ -74,12 +80,16 @@ class Table:
             except ValueError as error:
                 faults.append(str(error))
         try:
-            object.__setattr__(self, "_verifier", build_verifier(self.verifier, self.sandbox))
-        except ValueError as error:
+            object.__setattr__(self, "_verifier", r1sdk.verifier_of(self))
+        except r1sdk.R1Error as error:
+            if not faults:
+                raise
             faults.append(str(error))
         if faults:
             raise ValueError("; ".join(faults))
         object.__setattr__(self, "_conditions", tuple(conditions))
+        if self.sandbox is None:
+            object.__setattr__(self, "sandbox", getattr(self._verifier, "sandbox", None))
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
         """The tasks of "train" or "test", in the order of the rows. The id of each ends in its row. Raises: R1Error at a fault."""
@@ -107,19 +117,24 @@ class Table:
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """The verdict of the chosen verifier."""
-        return await self._verifier.verify(rollout)
+        found = r1sdk.verify_with(self._verifier, rollout)
+        return found if isinstance(found, r1sdk.Verdict) else await found
 
     def gold_reply(self, task: r1sdk.Task) -> str | None:
         """The reply that must earn 1.0; None where there is nothing to check."""
-        return self._verifier.gold_reply(task)
+        return r1sdk.gold_reply_of(self._verifier, task)
+
+    def wrong_replies(self, task: r1sdk.Task) -> Iterator[str]:
+        """Replies close to the right one, which must earn less than 1.0."""
+        return r1sdk.wrong_replies_of(self._verifier, task)
 
     def summary(self) -> str:
         """Which tasks these are, which columns were taken for what, how they are judged, and what is left out."""
-        name = verifier_name(self.verifier)
+        reads = self._verifier.reads if isinstance(self._verifier, r1sdk.PosesRows) else ("answer",)
         first = next((row for raw in read_rows(self._splits().first()) if (row := self.adapt(raw)) is not None), None)
-        taken = "no rows" if first is None else self._columns().describe(first, name)
-        parts = [f"{self.source}: {taken}; judged by {name}"]
-        if self.sandbox is not None and name == "code":
+        taken = "no rows" if first is None else self._columns().describe(first, reads)
+        parts = [f"{self.source}: {taken}; verified by {type(self._verifier).__name__}"]
+        if self.sandbox is not None and hasattr(self._verifier, "sandbox"):
             parts.append(next((f"run in {g.how}" for g in self.sandbox.check() if g.name == "jail"), ""))
         if self.where:
             parts.append(f"where {' and '.join(self.where)}")
@@ -136,10 +151,10 @@ class Table:
     def _all(self, split: str) -> Iterator[Read | r1sdk.R1Error]:
         """Every row of `split`, as a task or as the error that it makes."""
         origin, is_wanted = self._splits().of(split)
-        if self.sandbox is not None and split not in self._checked:
-            check_languages(
-                ("python",) if self.is_python else languages(read_rows(origin), self._columns()), self.sandbox
-            )
+        if isinstance(self._verifier, r1sdk.ChecksRows) and split not in self._checked:
+            columns = self._columns()
+            rows = () if self.is_python else (TableRow(row, columns) for row in read_rows(origin))
+            self._verifier.check_rows(rows)
             self._checked.add(split)
         for number, row in enumerate(read_rows(origin), 1):
             try:
@@ -159,7 +174,11 @@ class Table:
         asked = columns.get("prompt", row)
         messages = as_messages(asked)
         problem = "\n".join(str(message["content"]) for message in messages if message["role"] != "system")
-        posed = self._verifier.pose(problem, row, columns)
+        view = TableRow(row, columns, problem)
+        if isinstance(self._verifier, r1sdk.PosesRows):
+            posed = self._verifier.pose(view)
+        else:
+            posed = r1sdk.Posed(answer=cell_text(view.get("answer")))
         last = messages[-1]
         question = filled(self.template, {**row, "prompt": last["content"]})
         messages[-1] = {**last, "content": "\n\n".join(filter(None, [question, posed.added]))}

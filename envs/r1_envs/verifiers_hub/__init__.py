@@ -1,4 +1,4 @@
-"""The environment `verifiers`: tasks of an environment package made for the library verifiers, judged by its own rewards."""
+"""The environment `verifiers`: tasks of an environment package made for the library verifiers, verified by its own rewards."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Verifiers:
             load(self._source("test"))
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
-        """The tasks of "train" or "test", each a row of the package by its place."""
+        """Yield the tasks of "train" or "test", each a row of the package by its index."""
         if split not in ("train", "test"):
             raise r1sdk.R1Error(f"verifiers has the splits train and test, not {split!r}")
         test = split == "test"
@@ -67,7 +67,7 @@ class Verifiers:
                 return
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
-        """The package's reward functions on the reply, weighted."""
+        """Return the weighted sum of the package's reward functions on the reply."""
         text = rollout.completion.text
         if len(text) > 200_000:
             return r1sdk.Verdict(0.0, reason="longer than 200000 characters")
@@ -87,7 +87,7 @@ class Verifiers:
             case "raised" if isinstance(outcome.value, r1sdk.R1Error):
                 raise outcome.value
             case "raised":
-                # The library itself counts this as 0.0. Nobody has judged the reply, though.
+                # The library itself counts this as 0.0, but nothing has verified the reply.
                 reason = f"{type(outcome.value).__name__}: {outcome.value}"[:300]
                 return r1sdk.Verdict(None, "error", seconds=outcome.seconds, reason=reason)
             case "died":
@@ -96,10 +96,10 @@ class Verifiers:
                 return r1sdk.Verdict(0.0, "timeout", seconds=outcome.seconds, reason=outcome.reason)
 
     def gold_reply(self, task: r1sdk.Task) -> None:
-        """Nothing to check: which words a package wants around an answer is its own affair."""
+        """Return None: each package expects its own format around an answer."""
 
     def summary(self) -> str:
-        """Which package, and its arguments."""
+        """Return one line: the package and its arguments."""
         said = ", ".join(f"{name}={value}" for name, value in self.args.items())
         return f"verifiers: {self.name}" + (f" with {said}" if said else "") + f" ({load(self._source('train')).kind})"
 

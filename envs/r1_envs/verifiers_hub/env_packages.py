@@ -1,4 +1,4 @@
-"""An environment package by its name, for either of the library's two generations, and one reply scored by it."""
+"""Load an environment package by name, for either generation of the library, and score replies with it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=8)
 def load(source: PackageSource) -> Loaded:
-    """The package, loaded once in each process. Raises: R1Error where it cannot be had, or its tasks need more than one reply."""
+    """Load the package, once per process. Raises: R1Error if it is not available, or its tasks need more than one reply."""
     module_name = source.name.rpartition("/")[2].partition("@")[0].replace("-", "_").lower()
     with _handlers_kept():
         try:
@@ -40,7 +40,7 @@ def load(source: PackageSource) -> Loaded:
                     f"environment package {source.name!r} needs {error.name!r}, which is missing"
                 ) from error
             raise r1sdk.R1Error(
-                f"there is no package {source.name!r}: install the environment, as the hub's page of it says"
+                f"there is no package {source.name!r}: install the environment as its page on the hub says"
             ) from None
         except Exception as error:
             raise r1sdk.R1Error(f"importing {module_name} failed: {type(error).__name__}: {error}") from error
@@ -51,7 +51,7 @@ def load(source: PackageSource) -> Loaded:
 
 
 def _has_taskset(module: ModuleType) -> bool:
-    """Whether the package is made for the second generation, and the installed library has that."""
+    """True if the package is made for the second generation and the installed library supports it."""
     if find_spec("verifiers.v1") is None:
         return False
     from verifiers.v1 import Taskset
@@ -62,7 +62,7 @@ def _has_taskset(module: ModuleType) -> bool:
 
 @contextmanager
 def _handlers_kept() -> Iterator[None]:
-    """The first generation takes SIGINT and SIGTERM for itself when an environment is made; a run needs them."""
+    """Keep the handlers of SIGINT and SIGTERM, which the first generation replaces when it makes an environment."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -76,7 +76,7 @@ def _handlers_kept() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class PackageScorer:
-    """Scores one reply. Unpickling it loads the package, so that in a worker this is no part of the time for a reply."""
+    """A scorer of one reply. Unpickling it loads the package, so a worker's time limit does not include that."""
 
     source: PackageSource
     test: bool
@@ -99,9 +99,9 @@ def _loaded_scorer(name: str, args: str, test: bool) -> PackageScorer:
 
 
 async def here(scorer: PackageScorer, *call: Any, timeout_s: float) -> r1sdk.Outcome:
-    """The same in this process, in an event loop that stays, since clients of services live as long as theirs.
+    """Score in this process, in a permanent event loop, because clients of services live as long as their loop.
 
-    What holds the processor beyond `timeout_s` cannot be ended.
+    Code that blocks the processor beyond `timeout_s` cannot be interrupted.
     """
     import asyncio
 
@@ -111,7 +111,7 @@ async def here(scorer: PackageScorer, *call: Any, timeout_s: float) -> r1sdk.Out
         value = await asyncio.wait_for(asyncio.wrap_future(future), timeout_s)
     except TimeoutError:
         return r1sdk.Outcome("died", None, time.perf_counter() - started, f"no scores within {timeout_s:g} s")
-    except Exception as error:  # noqa: BLE001 - a reward function of anybody's
+    except Exception as error:  # noqa: BLE001 - someone else's reward function
         return r1sdk.Outcome("raised", error, time.perf_counter() - started)
     return r1sdk.Outcome("ok", value, time.perf_counter() - started)
 

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import r1sdk
 
 Scores = Mapping[str, tuple[float, float]]
-"""By reward function: its score and its weight."""
+"""Score and weight by reward function."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackageSource:
-    """A package and the arguments that it is loaded with, as JSON."""
+    """A package and its arguments, as JSON."""
 
     name: str
     args: str
@@ -30,22 +30,22 @@ class PackageRow:
 
 
 class Loaded(Protocol):
-    """A package that is loaded."""
+    """A loaded package."""
 
     kind: str
-    has_test: bool  # whether it has test rows of its own
+    has_test: bool  # True if it has its own test rows
 
     def rows(self, test: bool) -> Iterator[PackageRow]:
-        """Its rows in order; those of its own test split where it has one and `test`."""
+        """Yield its rows in order; with `test`, those of its own test split if it has one."""
         ...
 
     async def scores(self, index: int, test: bool, prompt: list[r1sdk.Message], reply: str, cut: bool) -> Scores:
-        """What each reward function gives the reply to row `index`. Raises: whatever they raise; R1Error for another prompt."""
+        """Return the score of each reward function for the reply to row `index`. Raises: whatever they raise; R1Error for another prompt."""
         ...
 
 
 def same_prompt(index: int, asked: list[r1sdk.Message], row: PackageRow) -> None:
-    """Raises: R1Error where the package does not ask the same twice."""
+    """Raises: R1Error if the package generates another prompt for the same index."""
     if asked != row.prompt:
         raise r1sdk.R1Error(
             f"task {index} is another one in this process: the package does not draw the same tasks twice"
@@ -53,7 +53,7 @@ def same_prompt(index: int, asked: list[r1sdk.Message], row: PackageRow) -> None
 
 
 def plain(content: Any, where: str) -> str:
-    """The text of a message. Raises: R1Error where there is more than text."""
+    """Return the text of a message. Raises: R1Error if it holds more than text."""
     if isinstance(content, str):
         return content
     parts = [part if isinstance(part, Mapping) else part.model_dump() for part in content or []]

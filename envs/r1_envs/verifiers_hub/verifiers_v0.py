@@ -15,7 +15,7 @@ from .package_types import PackageRow, Scores, plain, same_prompt
 
 
 def open_environment(module: ModuleType, name: str, args: Mapping[str, Any]) -> OpenedEnvironment:
-    """The environment that the package's `load_environment(**args)` returns. Raises: R1Error."""
+    """Return the environment that the package's `load_environment(**args)` makes. Raises: R1Error."""
     try:
         import verifiers
 
@@ -50,7 +50,7 @@ def open_environment(module: ModuleType, name: str, args: Mapping[str, Any]) -> 
 
 
 class OpenedEnvironment:
-    """A SingleTurnEnv. Its rubric's functions are called one by one: the rubric itself counts one that raises as 0.0."""
+    """A SingleTurnEnv. The rubric's functions are called one by one, because the rubric counts one that raises as 0.0."""
 
     def __init__(self, name: str, made: Any) -> None:
         self.kind = f"verifiers v0, {type(made).__name__}"
@@ -103,7 +103,7 @@ class OpenedEnvironment:
 
 
 def _parts(rubric: Any) -> Iterator[Any]:
-    """The rubrics that have functions of their own: a RubricGroup holds others."""
+    """Yield the rubrics that contain functions; a RubricGroup contains other rubrics."""
     others = getattr(rubric, "rubrics", None)
     if others is None:
         yield rubric
@@ -121,6 +121,6 @@ async def _called(function: Any, objects: Mapping[str, Any]) -> float:
 
 
 def _merged(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
-    """Two functions of one name, as one with the sum of their weights."""
+    """Merge functions of the same name into one with the sum of their weights."""
     weight = one[1] + other[1]
     return ((one[0] * one[1] + other[0] * other[1]) / weight if weight else one[0], weight)

@@ -12,7 +12,7 @@ from .package_types import PackageRow, Scores, plain, same_prompt
 
 
 def open_taskset(name: str, args: Mapping[str, Any]) -> Tasks:
-    """The taskset that the package exports, with `args` as its settings. Raises: R1Error."""
+    """Return the taskset that the package exports, with `args` as its settings. Raises: R1Error."""
     import verifiers.v1 as vf
     from verifiers.v1.utils import loaders
 
@@ -44,7 +44,7 @@ def _refused(name: str, why: str) -> r1sdk.R1Error:
 
 
 class Tasks:
-    """A taskset. Its tasks may be without end: as many are kept as were asked for."""
+    """A taskset. It may be infinite: as many tasks are kept as were asked for."""
 
     has_test = False
 
@@ -83,7 +83,7 @@ class Tasks:
         return self._drawn[index]
 
     def _check(self, task: Any) -> None:
-        """Raises: R1Error where a reward of the first task needs what there is not here: a machine."""
+        """Raises: R1Error if a reward of the first task needs a machine of its own, which is not available here."""
         scorers = [*task.hooks("reward"), *(judge.score for judge in task.plugged_judges())]
         for scorer in scorers:
             machine = inspect.signature(scorer).parameters.get("runtime")
@@ -108,7 +108,7 @@ class Tasks:
 
 
 def _trace(task: Any, prompt: list[r1sdk.Message], reply: str, cut: bool) -> Any:
-    """The record of a conversation of one turn, as the library's own loop leaves it."""
+    """Return the record of a conversation of one turn, as the library's own loop makes it."""
     from verifiers.v1 import graph, state, trace, types
     from verifiers.v1.configs.agent import WireAgentConfig
 

@@ -1,4 +1,4 @@
-"""The sandbox `e2b`: programs run in sandboxes on E2B, or on a server of one's own that speaks its protocol."""
+"""The sandbox `e2b`: programs run in sandboxes on E2B, or on your own server that speaks its protocol."""
 
 import os
 from collections.abc import Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:  # imported where a program is run: listing plugins stays quic
 class E2BSandbox:
     """Sandboxes on E2B (needs a key in E2B_API_KEY), or on a server of your own: `api_url` and `sandbox_url`, or `debug`.
 
-    A solution is one request that carries inputs only; each case is a process with limits of its own. Sandboxes are used for
-    up to `solutions` solutions and deleted at the end; those that a program disturbs are thrown away. Solutions that share a
+    A solution is one request that carries inputs only; each case is a process with its own limits. A sandbox runs up to
+    `solutions` solutions and is deleted at the end; one that a program disturbs is thrown away. Solutions that share a
     sandbox are one user there: `solutions: 1` gives each its own. Disk is not limited.
     """
 
@@ -25,8 +25,8 @@ class E2BSandbox:
     concurrency: int = 8  # sandboxes at a time, of all processes of a run together
     solutions: int = 100  # that run in one sandbox before it is thrown away
     lifetime_s: int = 1800  # after which E2B ends a sandbox, whatever happens here
-    patience_s: float = 60.0  # how long rate limits and a server that is away are waited out
-    internet: bool = False  # whether programs may reach it
+    patience_s: float = 60.0  # how long to wait for rate limits and for a server that does not answer
+    internet: bool = False  # let programs reach it
     api_url: str | None = None
     sandbox_url: str | None = None
     debug: bool = False  # a server on this machine at port 49999, without keys
@@ -44,22 +44,22 @@ class E2BSandbox:
         limits: r1sdk.ExecutionLimits = r1sdk.ExecutionLimits(),
         language: str = "python",
     ) -> Sequence[r1sdk.Execution]:
-        """The execution of `code` on each of `stdins`, in one request. Raises: Unavailable, R1Error."""
+        """Run `code` on each of `stdins`, in one request. Raises: Unavailable, R1Error."""
         import asyncio
 
         from .cell import make_cell
-        from .loop import submit
+        from .e2b_loop import submit
 
         _check_language(language)
         return await asyncio.wrap_future(submit(self._settings(), make_cell(code, stdins, limits, language)))
 
     def check(self, language: str = "python") -> Sequence[r1sdk.Guarantee]:
-        """A program that runs there. Raises: R1Error that says what is missing: the package, the key, the server."""
+        """Run a program there. Raises: R1Error that says what is missing: the package, the key, the server."""
         _check_language(language)
         return _check(self._settings(), language)
 
     def _settings(self) -> "Settings":
-        """What its sandboxes are made with. Raises: R1Error where the package or the key is missing."""
+        """Return the settings of its sandboxes. Raises: R1Error where the package or the key is missing."""
         from .fleet import Settings
 
         try:
@@ -84,7 +84,7 @@ class E2BSandbox:
         )
 
     def _share(self) -> int:
-        """Of `concurrency`, what is this process's. Raises: R1Error where that is nothing."""
+        """Return the share of this process in `concurrency`. Raises: R1Error where that is nothing."""
         ranks, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
         if self.concurrency < ranks:
             raise r1sdk.R1Error(
@@ -95,7 +95,7 @@ class E2BSandbox:
 
 
 def _check_language(language: str) -> None:
-    from .inside import LANGUAGES
+    from .case_runner import LANGUAGES
 
     if language not in LANGUAGES:
         raise r1sdk.R1Error(f"sandbox 'e2b' runs {', '.join(LANGUAGES)}, not {language!r}")
@@ -113,13 +113,13 @@ _TRIED = {
 @cache
 def _check(settings: "Settings", language: str) -> tuple[r1sdk.Guarantee, ...]:
     from .cell import make_cell
-    from .loop import submit
+    from .e2b_loop import submit
 
     limits = r1sdk.ExecutionLimits(timeout_s=20.0)
     try:
         (done,) = submit(settings, make_cell(_TRIED[language], ["answered\n"], limits, language), 5.0).result()
     except r1sdk.Unavailable as error:
-        raise r1sdk.Unavailable(f"sandbox 'e2b' cannot be had: {error}") from None
+        raise r1sdk.Unavailable(f"sandbox 'e2b' is not available: {error}") from None
     if done.stdout != "answered\n":
         raise r1sdk.R1Error(
             f"sandbox 'e2b' does not run {language}: {done.status} {done.stdout!r:.100} {done.stderr[-200:]}"
@@ -132,5 +132,5 @@ def _check(settings: "Settings", language: str) -> tuple[r1sdk.Guarantee, ...]:
         r1sdk.Guarantee(
             "jail", True, f"sandboxes at {where}, {settings.concurrency} at a time in this process; {shared}"
         ),
-        r1sdk.Guarantee("expected outputs", True, "never sent: what was printed is compared here"),
+        r1sdk.Guarantee("expected outputs", True, "never sent: outputs are compared here"),
     )

@@ -1,4 +1,4 @@
-"""One solution as a cell of code for a sandbox on E2B, and the executions that come back, read as hostile."""
+"""One solution as a cell of code for a sandbox on E2B. The answer is read as hostile."""
 
 import base64
 import inspect
@@ -11,19 +11,19 @@ from typing import Any
 
 import r1sdk
 
-from . import inside
+from . import case_runner
 
 SLACK_S = 15.0
-_SOURCE = inspect.getsource(inside)
+_SOURCE = inspect.getsource(case_runner)
 
 
 class Garbled(Exception):
-    """What came back is not an answer: the sandbox was disturbed."""
+    """The answer cannot be read: a program has disturbed the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is sent, and what is needed to read the answer."""
+    """One request: the code to send, and how to read the answer."""
 
     code: str
     mark: str  # in front of the answer, drawn anew
@@ -33,12 +33,12 @@ class Cell:
 
     @property
     def most_s(self) -> float:
-        """Longer than it can take, if the sandbox is well."""
-        build = inside.BUILD_S if inside.LANGUAGES[self.language][1] else 0.0
+        """Return a time that a sandbox in order never needs."""
+        build = case_runner.BUILD_S if case_runner.LANGUAGES[self.language][1] else 0.0
         return self.cases * (self.limits.timeout_s + 0.5) + build + SLACK_S
 
     def read(self, printed: str) -> list[r1sdk.Execution]:
-        """The executions in what the cell printed. Raises: Garbled; R1Error where the language is not there."""
+        """Return the executions from the output of the cell. Raises: Garbled; R1Error where the language is missing."""
         line = next((line for line in reversed(printed.split("\n")) if line.startswith(self.mark)), None)
         if line is None:
             raise Garbled("no answer was printed")
@@ -71,7 +71,7 @@ class Cell:
 
 
 def make_cell(code: str, stdins: Sequence[str], limits: r1sdk.ExecutionLimits, language: str) -> Cell:
-    """The cell for one solution: its inputs, and nothing of what is expected."""
+    """Make the cell for one solution: its inputs, without the expected outputs."""
     mark = f"r1-{secrets.token_hex(8)} "
     asked = {
         "mark": mark,

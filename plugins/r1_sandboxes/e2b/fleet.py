@@ -17,7 +17,7 @@ CANARY_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the sandboxes of a fleet have in common."""
+    """The settings that the sandboxes of a fleet share."""
 
     template: str | None
     concurrency: int  # of this process
@@ -30,7 +30,7 @@ class Settings:
 
 @dataclass(eq=False)
 class Remote:
-    """One sandbox, with a context of its own in it."""
+    """One sandbox, with the context that cells run in."""
 
     sandbox: Any
     context: Any
@@ -39,7 +39,7 @@ class Remote:
 
 
 class Fleet:
-    """Runs cells. A sandbox that a program has disturbed is thrown away."""
+    """Sandboxes that run cells. One that a program has disturbed is thrown away."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -49,7 +49,7 @@ class Fleet:
         self._slots = asyncio.Semaphore(settings.concurrency)
 
     async def run(self, cell: Cell, patience_s: float | None = None) -> list[r1sdk.Execution]:
-        """The executions of a cell. Raises: Unavailable, R1Error.
+        """Return the executions of a cell. Raises: Unavailable, R1Error.
 
         A program that ends or hangs two sandboxes, the second of which was well just before, has failed: it is not the server.
         """
@@ -66,7 +66,7 @@ class Fleet:
                     return [r1sdk.Execution("failed", stderr=f"it disturbed its sandbox: {disturbed}")] * cell.cases
 
     async def close(self) -> None:
-        """Delete them all, and those that are being made."""
+        """Delete all sandboxes, and those that are being made."""
         if self._making:
             await asyncio.wait(self._making)
         await asyncio.gather(*(self._drop(remote) for remote in list(self._all)))
@@ -80,12 +80,12 @@ class Fleet:
         return await self._make(patience_s)
 
     async def _make(self, patience_s: float) -> Remote:
-        """A new one. Raises: Unavailable."""
+        """Make a sandbox. Raises: Unavailable."""
         making = asyncio.ensure_future(self._created(patience_s))
         self._making.add(making)
         try:
             return await asyncio.shield(making)
-        except asyncio.CancelledError:  # it is made all the same, or E2B would keep one that nobody knows
+        except asyncio.CancelledError:  # it goes on being made, or E2B would keep one that nobody knows
             making.add_done_callback(self._unwanted)
             raise
         finally:
@@ -123,7 +123,7 @@ class Fleet:
             self._free.append(made.result())
 
     async def _in(self, remote: Remote, cell: Cell, patience_s: float) -> list[r1sdk.Execution]:
-        """The executions of `cell` in `remote`, which is free again afterwards, or gone. Raises: Disturbed, Unavailable."""
+        """Run `cell` in `remote`, which is free again afterwards, or gone. Raises: Disturbed, Unavailable."""
         try:
             found = cell.read(await waited_out(lambda: self._printed(remote, cell), is_refused, patience_s))
         except BaseException as error:
@@ -147,7 +147,7 @@ class Fleet:
         return "".join(done.logs.stdout)
 
     async def _answers(self, remote: Remote) -> None:
-        """Raises: Unavailable where a new sandbox does not even run a program that does nothing."""
+        """Run an empty program in a new sandbox. Raises: Unavailable where not even that works."""
         try:
             await asyncio.wait_for(remote.sandbox.run_code("1", context=remote.context, timeout=CANARY_S), CANARY_S)
         except Exception as error:  # noqa: BLE001 - whatever the client raises
@@ -155,7 +155,7 @@ class Fleet:
             raise r1sdk.Unavailable(f"sandbox e2b: {words(error)}") from None
 
     async def _drop(self, remote: Remote) -> None:
-        """Throw away its context and delete it. One that cannot be deleted ends by itself after `lifetime_s`."""
+        """Delete a sandbox and its context. One that cannot be deleted ends by itself after `lifetime_s`."""
         if remote in self._free:
             self._free.remove(remote)
 

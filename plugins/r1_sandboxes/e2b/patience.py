@@ -1,4 +1,4 @@
-"""Which faults of E2B pass, and waiting until they have."""
+"""Retry calls of E2B while their errors are of a kind that passes."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ class Disturbed(Exception):
 async def waited_out(
     act: Callable[[], Awaitable[Result]], passes: Callable[[Exception], bool], patience_s: float
 ) -> Result:
-    """What `act` returns, tried again for `patience_s` while its error `passes`. Raises: Unavailable after that; other errors."""
+    """Return `await act()`, retried for `patience_s` while its error `passes`. Raises: Unavailable after that; other errors."""
     end, pause = time.monotonic() + patience_s, FIRST_S
     while True:
         try:
@@ -34,7 +34,7 @@ async def waited_out(
 
 
 def is_refused(error: Exception) -> bool:
-    """Whether the server took nothing because of a rate limit or because it is busy."""
+    """True if the server refused because of a rate limit, or because it is busy."""
     from e2b import RateLimitException, SandboxException
     from e2b.exceptions import ServiceBusyException
 
@@ -44,7 +44,7 @@ def is_refused(error: Exception) -> bool:
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether making a sandbox later may work: refused, or the server cannot be reached; not a wrong key or template."""
+    """True if making a sandbox may work later: refused, or the server cannot be reached; not a wrong key or template."""
     from e2b import SandboxException, TimeoutException
     from httpx import TransportError
 
@@ -54,10 +54,10 @@ def may_pass(error: Exception) -> bool:
 
 
 def words(error: BaseException) -> str:
-    """An error of the client, in one line."""
+    """Return an error of the client in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _status(error: Exception) -> str:
-    """Of HTTP. The code interpreter's errors have it in their text alone."""
+    """Return the HTTP status. Errors of the code interpreter have it in their text alone."""
     return str(getattr(error, "status_code", None) or str(error)[:3])

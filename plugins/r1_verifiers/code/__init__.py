@@ -4,3 +4,6 @@ from typing import Literal
 
 Scoring = Literal["fraction", "all", "weighted"]
 """How passed tests become a value; `check_program` says what each means."""
+
+Imports = Literal["auto", "always", "never"]
+"""When the usual imports stand in front of a program; auto: where the shape's official grader puts them, and before functions."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import r1sdk
 
-from .asking import asking
+from .harness import harness
 
 _CHECK = """
 value = names["check"](asked["given"], asked["expected"], asked["printed"])
@@ -34,7 +34,7 @@ async def run_checker(
     A checker that fails, or does not end, on what a program printed has not accepted it.
     """
     stdins = [json.dumps({"given": g, "expected": e, "printed": p}) for g, e, p in cases]
-    executions = await sandbox.run(asking(source, "checker", _CHECK), stdins, limits=limits, language="python")
+    executions = await sandbox.run(harness(source, "checker", _CHECK), stdins, limits=limits, language="python")
     if len(executions) != len(stdins):
         raise r1sdk.Unavailable(f"the sandbox ran {len(executions)} of {len(stdins)} checks")
     return [_complaint(execution) for execution in executions]

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import r1sdk
 
+from .units import is_unit_word
+
 LOOKED_AT = 8192  # characters at the end of a reply in which its answer is looked for
 _STATED_IN = 2048  # and where there is neither tag nor box
 
@@ -21,9 +23,30 @@ _SPAN = re.compile(
 _WITH_SPAN = re.compile(r"[ \t]*(?:\\?%|percent\b|[A-Za-z]+(?:[ \t]+[A-Za-z]+){0,2}[ \t]*[.]?\s*\Z)")
 # What may stand between two parts of one answer: "$\boxed{1}$ and $x = \boxed{2}$".
 _JOINT = re.compile(
-    r"(?:[\s$,;&]|\\[()\[\]]|\\text\{\W*(?:and|or)\W*\}|\band\b|\bor\b){0,12}(?:[A-Za-z]\s*=[\s$]{0,4})?"
+    r"(?:[\s$,;&~]|\\[()\[\],;:!\s]|\\q?quad(?![A-Za-z])|\\(?:text|mathrm|textrm|mbox)\s*\{\W*(?:and|or)\W*\}|\band\b|\bor\b){0,16}"
+    r"(?:[A-Za-z](?:_\{?\w\}?)?\s*=[\s$]{0,4})?"
 )
-_STATES = re.compile(r"\banswers?(?:\s+(?:is|are)\b|\s*[:=])\s*:?", re.IGNORECASE)
+_OR = re.compile(r"\bor\b")
+_STATES = re.compile(
+    r"(?i:\banswers?\b)[*_\s]{0,4}(?:(?:(?:is|are|would\s+be|will\s+be)\b(?!\s+(?:not|wrong|incorrect)\b)|[:=\uff1a])[*_\s]{0,4}:?[*_]{0,3})"
+    r"|(?im:^[#*_\s]*(?:the\s+)?(?:final\s+)?answer[*_\s]*:?[*_ \t]*\n)|\u7b54\u6848\s*(?:\u662f|\u4e3a|\u70ba)?\s*[:\uff1a]?"
+)
+_GSM8K = re.compile(r"(?m:^|(?<=\s))####[ \t]*(\S[^\n]*)")
+_FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_BOLD = re.compile(r"(?<![\w)*])\*\*(?![\s*])([^*\n]{1,400}?)(?<![\s*])\*\*(?![\w(*])")
+_ASIDE = re.compile(
+    r",\s+(?!(?:and|or)\b)(?=[a-z]{2,}\b)|\s+(?:because|since|so that|which|as)\s|(?<=[^\s.])\.(?=\s+[A-Z])"
+)
+_CONDITION = re.compile(
+    r",?\s+(?:where|when|if|with|such\s+that|for\s+(?:all|any|every|each|some|integers?|\$|\\\())\b"
+)
+_SENTENCE = re.compile(r"[A-Za-z]{3,}")
+_NO_SENTENCE = re.compile(
+    r"(?i:\b(?:and|or|option|choice|answer|solution|percent|degrees?|dollars?|cents?|meters?|feet|inch(?:es)?|square|cubic|hours?|minutes?|seconds?|miles?|pounds?|ounces?|per|if|for|where|when)\b)"
+)
+_SAYS_SO = re.compile(
+    r"[ \t]*(?:is|are|was|for|when|if|as|because|since|in|on|at|to|and|or|but|so|the|which|that|by|of|we|it|has|have|satisfies|works|gives|only)\b"
+)
 _HOPE = re.compile(r"\.?\s*I hope\b[^\n]{0,80}\Z")
 _MINUS = re.compile(r"(?:\A|[\s$=({\[,])[-\u2212\u2013](\s*)\Z")
 
@@ -42,14 +65,21 @@ def answer_text(reply: str) -> str | None:
     That is the content of the answer tag, or without one what follows the think block: of that the last box, or else the
     mathematics that is said to be the answer, or else the whole. An answer that was begun and never closed is none.
     """
+    region = answer_region(reply)
+    if region is None:
+        return None
+    found = last_box(region)
+    return _stated(region) if found is None else found
+
+
+def answer_region(reply: str) -> str | None:
+    """The content of the answer tag, else what follows the think block; None where that is not closed."""
     region = r1sdk.extract_answer(reply)
     if region is None:
         region = reply.rpartition("</think>")[2]
         if "<think>" in region or "<answer>" in region:
             return None
-    region = region[-LOOKED_AT:]
-    found = last_box(region)
-    return _stated(region) if found is None else found
+    return region[-LOOKED_AT:]
 
 
 def last_box(text: str) -> str | None:
@@ -111,22 +141,63 @@ def _sign(text: str, start: int) -> str:
 def _joined(text: str, parts: "list[_Part]") -> str:
     """The last part, with those in front of it that it continues."""
     last = len(parts) - 1
+    joint = ", "
     while last > 0 and _JOINT.fullmatch(text, parts[last - 1].end, parts[last].start):
+        if _OR.search(text, parts[last - 1].end, parts[last].start):
+            joint = r" \text{ or } "
         last -= 1
-    return ", ".join(dict.fromkeys(part.content for part in parts[last:]))
+    return joint.join(dict.fromkeys(part.content for part in parts[last:]))
 
 
 def _stated(text: str) -> str:
-    """What a text without a box says: the mathematics after its last "answer is", or all of it."""
+    """What a text without a box says: what stands after "answer is" or "####", else its last mathematics, else all of it."""
+    if fenced := _FENCE.match(text):
+        text = fenced[1]
     text = text if len(text) <= _STATED_IN else text[-_STATED_IN:].partition("\n")[2]
+    if marked := _GSM8K.findall(text):
+        return str(marked[-1]).strip()
     phrase = None
-    for phrase in _STATES.finditer(text):
-        pass
-    if phrase is not None and text[phrase.end() :].strip():
+    for found in _STATES.finditer(text):
+        if text[found.end() :].strip(" *_\n"):
+            phrase = found
+    if phrase is not None:
         text = text[phrase.end() :].strip()
-    text = _HOPE.sub("", text.strip())
+        text = text[2:].strip() if text.startswith("**") and text.count("**") % 2 else text
+        text = text.rstrip()[:-2] if text.endswith("**") and text.count("**") % 2 else text
+        text = _first_paragraph(text)
+    text = _BOLD.sub(r"\1", _HOPE.sub("", text.strip()))
+    if phrase is not None and text.count("**") % 2:
+        text = text.replace("**", "")
     spans = [_Part(m.start(), m.end(), next(filter(None, m.groups()))) for m in _SPAN.finditer(text)]
+    if len(spans) == 1 and not _SPAN.sub("", text).strip(" .\n"):
+        return spans[0].content
     if not spans:
-        return text.partition("\n")[0] if phrase is not None else text
-    behind = _WITH_SPAN.match(text, spans[-1].end)
+        return _without_aside(text) if phrase is not None else text
+    condition = next((found for found in _CONDITION.finditer(text) if found.start() >= spans[0].end), None)
+    if not _is_sentence(text if condition is None else text[: condition.start()]):
+        return text
+    last = spans[-1]
+    behind = None if _SAYS_SO.match(text, last.end) else _WITH_SPAN.match(text, last.end)
     return _joined(text, spans) + (behind[0] if behind else "")
+
+
+def _first_paragraph(text: str) -> str:
+    """The first line of a text, or the displayed formula that it begins with."""
+    for opening, closing in (("$$", "$$"), (r"\[", r"\]")):
+        if text.startswith(opening) and (end := text.find(closing, 2)) > 0:
+            return text[: end + 2]
+    return text.partition("\n")[0]
+
+
+def _without_aside(text: str) -> str:
+    """`72` of "72, in total, so ...": what a sentence adds to its answer goes."""
+    if not re.match(r"[-+$\\(\d.]*\d", text):
+        return text
+    aside = _ASIDE.search(text)
+    return text[: aside.start()] if aside else text
+
+
+def _is_sentence(text: str) -> bool:
+    """Return True if there are words around the mathematics that are no part of an answer."""
+    around = _NO_SENTENCE.sub(" ", _SPAN.sub(" ", text))
+    return any(not is_unit_word(word) for word in _SENTENCE.findall(around))

@@ -1,105 +1,215 @@
-r"""The check of mathematical answers, on math-verify with its known misjudgements put right.
+r"""The check of mathematical answers: both are read into typed values, and the types say how they are compared.
 
 `check` may hang on what a model wrote: call it in a worker process. `decide` does not, and answers what takes no algebra.
 """
 
+import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Literal
 
 import r1sdk
 
-from . import numbers
-from .extract import answer_text
-from .reading import Reading, read_answer, read_gold
-from .signs import MAX_LENGTH, Refused
+from .compare import same
+from .evaluate import letters
+from .extract import answer_region, answer_text, last_box
+from .reader import plain_words, read, read_choice, unwrapped
+from .signs import MAX_LENGTH, Unreadable, tidied
+from .types import Based, Choice, Constant, Number, Prose, Quantity, Value, Words
 from .units import differ
 
 Mode = Literal["r1", "trl"]
+_GSM8K = "####"  # stands before the answer at the end of a solution
+_LEAD = re.compile(r"\A(?:so|thus|hence|therefore|then)[,:]?\s+(?=[$\\])", re.IGNORECASE)
+_CHOSEN = re.compile(
+    r"(?:(?:the\s+)?(?:correct\s+|right\s+)?(?:option|choice|answer)\s*(?:is)?\s*:?\s*)?"
+    r"(?:[(\[]\s*([A-Ja-j])\s*[)\]]|([A-J])(?=\s*[).:]|\s+because\b|\s+since\b)|([A-Ja-j])\.?\Z)\s*[.:)]?(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_OTHER_CHOICE = re.compile(r"[(\[]\s*[A-Ja-j]\s*[)\]]|\b(?:and|or)\b\s*\(?[A-Ja-j]\b|,\s*[A-J]\b")
+_YES_NO = re.compile(
+    r"(yes|no|true|false)\b(?=\s*(?:[,.;:!\u2014-]|because\b|since\b|it\b|they\b|the\b|this\b|as\b|\Z))(.*)", re.DOTALL
+)
+_OPPOSITE = {"yes": re.compile(r"\bno\b(?!\s+[a-z])|\A\W*no\b"), "no": re.compile(r"\byes\b"), "true": re.compile(r"\bfalse\b"), "false": re.compile(r"\btrue\b")}  # fmt: skip
+_NO_ANSWERS = {
+    "proof",
+    "proof problem",
+    "proof required",
+    "proven",
+    "proved",
+    "see solution",
+    "see the solution",
+    "notfound",
+    "not found",
+}
+_SAME_WORDS = (
+    {"dne", "does not exist", "limit does not exist", "do not exist"},
+    {"no solution", "no solutions", "there is no solution", "there are no solutions", "none", "empty set", "no such solution"},
+    {"no real solution", "no real solutions", "there are no real solutions", "there is no real solution"},
+    {"infinitely many", "infinitely many solutions", "infinite", "infinite solutions", "infinite number of solutions", "infinity", "there are infinitely many solutions", "infinite many"},
+    {"all real numbers", "all reals", "set of all real numbers", "any real number", "real numbers", "all real"},
+)  # fmt: skip
 
 
-def check(reply: str, gold: str, mode: Mode = "r1") -> r1sdk.Verdict:
+def check(reply: str, gold: str, mode: Mode = "r1", problem: str = "") -> r1sdk.Verdict:
     r"""1.0 if the answer that `reply` gives equals `gold`, else 0.0 with the reason; `unverifiable` if `gold` cannot be read.
 
-    Mode "r1": the answer is in the answer tag, or in the last `\boxed` after the think block. Numbers, fractions, decimals
-    (six places count), percentages, units, sets, intervals, tuples, matrices, equations, words, and choices of A to E.
+    Mode "r1": the answer is in the answer tag, or in the last `\boxed` after the think block; docs/maths.md says what is read.
+    `problem`: what was asked; a left side that stands in it, as `2x + y` in "find 2x + y", may name the answer.
 
     Mode "trl": math-verify's verdict on the whole reply, thinking included, as TRL's `accuracy_reward` computes it.
     """
     if mode == "trl":
-        from . import verify
+        from . import equivalence
 
-        return verify.trl_verdict(reply, gold)
-    return check_answer(answer_text(reply), gold)
+        return equivalence.trl_verdict(reply, gold)
+    return check_answer(answer_for(reply, gold), gold, problem)
 
 
-def check_answer(written: str | None, gold: str) -> r1sdk.Verdict:
+def answer_for(reply: str, gold: str) -> str | None:
+    """The text of `reply` that is compared with `gold`: its answer, or all of it where the gold answer is a sentence."""
+    known = _gold(gold)
+    if isinstance(known, Prose | Words):
+        region = answer_region(reply)
+        if (
+            region is not None
+            and last_box(region) is None
+            and (isinstance(known, Prose) or _has_same_words(region, known))
+        ):
+            return region
+    return answer_text(reply)
+
+
+def _has_same_words(text: str, gold: Words) -> bool:
+    return len(text) <= MAX_LENGTH and plain_words(unwrapped(text)) == gold.text
+
+
+def check_answer(written: str | None, gold: str, problem: str = "") -> r1sdk.Verdict:
     """The verdict of mode "r1" on an answer as it was written; None: there is none."""
-    return _judge(written, gold, fast=True, slow=True)
+    return _judge(written, gold, problem, slow=True)
 
 
-def decide(written: str | None, gold: str) -> r1sdk.Verdict | None:
+def decide(written: str | None, gold: str, problem: str = "") -> r1sdk.Verdict | None:
     """The verdict of mode "r1" where it takes no algebra, in time linear in the answer; None where it does."""
     try:
-        return _judge(written, gold, fast=True, slow=False)
+        return _judge(written, gold, problem, slow=False)
     except _NeedsAlgebra:
         return None
+
+
+def gold_value(gold: str) -> Value:
+    """The typed value of a gold answer. Raises: ValueError with the reason where it says nothing that can be verified."""
+    known = _gold(gold)
+    if isinstance(known, str):
+        raise ValueError(known)  # noqa: TRY004 - the text of the answer is at fault, no type
+    return known
+
+
+def variants(gold: str) -> Iterator[str]:
+    """Wrong answers close to `gold`; none of them may earn anything. Nothing for a gold answer that cannot be read."""
+    from .near_misses import near
+
+    known = _gold(gold)
+    if not isinstance(known, str):
+        yield from near(known, gold_text(gold))
 
 
 class _NeedsAlgebra(Exception):
     """Only math-verify can tell."""
 
 
-def _judge(written: str | None, gold: str, fast: bool, slow: bool) -> r1sdk.Verdict:
-    """The verdict. `fast`: plain numbers are compared as such. `slow`: math-verify may be asked. Raises: _NeedsAlgebra."""
+def _judge(written: str | None, gold: str, problem: str, slow: bool) -> r1sdk.Verdict:
+    """The verdict. `slow`: math-verify may be asked. Raises: _NeedsAlgebra."""
     known = _gold(gold)
     if isinstance(known, str):
         return r1sdk.Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80}: {known}")
-    if _is_algebra(known):
-        if not slow:
-            raise _NeedsAlgebra
-        from . import verify
-
-        if not verify.parsed_gold(known.text):
-            return r1sdk.Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")
     if written is None or not written.strip():
         return r1sdk.Verdict(0.0, reason="no answer")
     try:
-        reason = _compare(written, known, gold, fast, slow)
-    except Refused as refused:
+        is_right = _matches(known, written, problem)
+        if is_right is None:
+            if not slow:
+                raise _NeedsAlgebra
+            is_right = _by_algebra(written, gold)
+        reason = "" if is_right else f"is not {gold:.80}"
+    except Unreadable as refused:
         reason = str(refused)
     return r1sdk.Verdict(0.0 if reason else 1.0, extracted=written.strip()[:MAX_LENGTH], reason=reason)
 
 
 @lru_cache(maxsize=16384)
-def _gold(gold: str) -> Reading | str:
-    """What a gold answer says, or why it says nothing. It may be a whole solution with its answer in a box."""
+def _gold(gold: str) -> Value | str:
+    """What a gold answer says, or why it says nothing."""
     try:
-        return read_gold(answer_text(gold) or gold)
-    except Refused as refused:
+        value = read(gold_text(gold))
+    except Unreadable as refused:
         return str(refused)
+    if isinstance(value, Words) and value.text in _NO_ANSWERS:
+        return "asks for a proof, which is no answer" if value.text.startswith("pro") else "no answer is given"
+    return value
 
 
-def _is_algebra(gold: Reading) -> bool:
-    return gold.kind == "maths" and not gold.base and numbers.number(gold.text) is None
+def gold_text(gold: str) -> str:
+    """The answer in a gold text, which may be a whole solution with its answer in a box or behind `####`."""
+    found = last_box(gold)
+    if found is None:
+        found = gold.rpartition(_GSM8K)[2]
+    return _LEAD.sub("", found.strip())
 
 
-def _compare(written: str, gold: Reading, original: str, fast: bool, slow: bool) -> str:
-    """Why an answer is wrong, "" if it is right. Raises: Refused, _NeedsAlgebra."""
-    answer = read_answer(written, gold)
-    wrong = f"is not {original:.80}"
-    if gold.kind != "maths" or gold.base:
-        # A number to another base than ten says so, or the question does.
-        return "" if answer.text == gold.text and answer.base in ("", gold.base) else wrong
-    if answer.base not in ("", "10"):
-        return f"is a number to base {answer.base}"
-    if differ(answer.unit, gold.unit):
-        return f"is in {answer.unit}, not in {gold.unit}"
-    if fast:
-        ours, theirs = numbers.number(answer.text), numbers.number(gold.text)
-        if ours and theirs and (same := numbers.equal(ours, theirs)) is not None:
-            return "" if same else wrong
-    if not slow:
-        raise _NeedsAlgebra
-    from . import verify
+def _matches(gold: Value, written: str, problem: str) -> bool | None:
+    """Return True if an answer says what `gold` says. Raises: Unreadable where it cannot be read."""
+    if isinstance(gold, Words):
+        return _says_words(gold, written)
+    if isinstance(gold, Choice):
+        return _chooses(gold, written, problem)
+    if isinstance(gold, Based) and not gold.digits.lstrip("-").isdigit():
+        plain = re.sub(r"[\s{}$\\]|text|mathrm|boxed", "", tidied(written))
+        if plain.upper() == gold.digits:
+            return True
+    answer = read(written, tight=not letters(gold))
+    if isinstance(gold, Quantity) and isinstance(answer, Quantity) and differ(gold.unit, answer.unit):
+        raise Unreadable(f"is in {answer.unit}, not in {gold.unit}")
+    if isinstance(answer, Based) and isinstance(gold, Number) and answer.base != 10:
+        raise Unreadable(f"is a number to base {answer.base}")
+    return same(gold, answer, problem)
 
-    return verify.equal(answer.text, gold.text).reason
+
+def _says_words(gold: Words, written: str) -> bool:
+    text = tidied(written)
+    words = plain_words(unwrapped(text))
+    ours = gold.text
+    if words == ours or any({words, ours} <= group for group in _SAME_WORDS):
+        return True
+    if re.search(
+        rf"\A(?:\w+ ){{1,7}}(?:is|are|was|on|called) (?:an? |the )?{re.escape(ours)}\Z", words
+    ) and not re.search(r"\b(?:not|or|never|if)\b", words[: -len(ours)]):
+        return True
+    if re.sub(r"\A(?:it is|its|answer is|it|is) ", "", words) == ours:
+        return True
+    if (found := _YES_NO.match(unwrapped(text).casefold())) and ours == found[1]:
+        return not _OPPOSITE[ours].search(found[2])
+    try:
+        value = read(text)
+    except Unreadable:
+        return False
+    return same(gold, value) is True or (value == Constant("infinity") and ours in ("infinity", "infinite"))
+
+
+def _chooses(gold: Choice, written: str, problem: str) -> bool | None:
+    words = unwrapped(tidied(written))
+    if (choice := read_choice(words)) is not None:
+        return same(gold, choice, problem)
+    if len(gold.letters) == 1:
+        found = _CHOSEN.fullmatch(words)
+        if found is not None and not _OTHER_CHOICE.search(found[4]):
+            return (found[1] or found[2] or found[3]).upper() == gold.letters
+    if gold.content is None and len(gold.letters) == 1:
+        raise Unreadable("chooses no one letter")
+    return same(gold, read(written), problem)
+
+
+def _by_algebra(written: str, gold: str) -> bool:
+    from . import equivalence
+
+    return equivalence.equal(tidied(written), tidied(gold_text(gold))).value == 1.0

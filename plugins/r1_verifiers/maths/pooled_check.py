@@ -9,8 +9,7 @@ from weakref import WeakKeyDictionary
 
 import r1sdk
 
-from .extract import answer_text
-from .judging import Mode, decide
+from .judging import Mode, answer_for, decide
 from .signs import MAX_LENGTH
 
 HARMLESS = {"r1": "1", "trl": r"\boxed{1}"}  # an answer whose check takes long only where the gold answer makes it long
@@ -24,6 +23,7 @@ class Question(NamedTuple):
     gold: str
     mode: Mode
     timeout_s: float
+    problem: str = ""
 
 
 _known: dict[Question, r1sdk.Verdict] = {}
@@ -31,18 +31,18 @@ _overrunning: set[Question] = set()  # gold answers with a harmless answer
 _asked: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Question, asyncio.Task[r1sdk.Verdict]]] = WeakKeyDictionary()
 
 
-async def judged(reply: str, gold: str, mode: Mode, timeout_s: float) -> r1sdk.Verdict:
+async def judged(reply: str, gold: str, mode: Mode, timeout_s: float, problem: str = "") -> r1sdk.Verdict:
     """The verdict of `check`, where it takes algebra from a worker process that is killed after `timeout_s`.
 
     Completions of one prompt often give the same answer: each is asked once, and what was judged is remembered.
     """
     if mode == "r1":
-        text = answer_text(reply)
-        if (verdict := decide(text, gold)) is not None:
+        text = answer_for(reply, gold)
+        if (verdict := decide(text, gold, problem)) is not None:
             return verdict
     else:
         text = reply
-    question = Question(text, gold, mode, timeout_s)
+    question = Question(text, gold, mode, timeout_s, problem)
     if (verdict := _known.get(question)) is not None:
         return verdict
     asked = _asked.setdefault(asyncio.get_running_loop(), {})
@@ -84,9 +84,11 @@ async def _answered(question: Question) -> r1sdk.Verdict:
 
 
 async def _checked(question: Question) -> r1sdk.Outcome:
-    from .worker import check
+    from .algebra_worker import check
 
-    return await r1sdk.call_isolated(check, question.text, question.gold, question.mode, timeout_s=question.timeout_s)
+    return await r1sdk.call_isolated(
+        check, question.text, question.gold, question.mode, question.problem, timeout_s=question.timeout_s
+    )
 
 
 def _unverifiable(question: Question) -> r1sdk.Verdict:

@@ -29,6 +29,7 @@ _REPLACED = (
     ("ℝ", r"\mathbb{R}"),
     ("°", r"^\circ "),
     ("√", r"\sqrt "),
+    *((sign, f"({number})") for number, sign in enumerate("①②③④⑤⑥⑦⑧⑨", 1)),
     ("½", r"\frac{1}{2}"),
     ("⅓", r"\frac{1}{3}"),
     ("⅔", r"\frac{2}{3}"),
@@ -44,19 +45,19 @@ _WRAPPERS = [
 ]
 
 
-class Refused(Exception):
+class Unreadable(Exception):
     """The text says nothing that can be judged; the message is the reason."""
 
 
 def tidied(text: str) -> str:
-    """`text` in plain signs, what stands around the whole of it taken off. Raises: Refused."""
+    """`text` in plain signs, what stands around the whole of it taken off. Raises: Unreadable."""
     text = text.strip()
     if len(text) > MAX_LENGTH:
-        raise Refused(f"longer than {MAX_LENGTH} characters")
+        raise Unreadable(f"longer than {MAX_LENGTH} characters")
     text = _RAISED.sub(lambda run: "^{" + unicodedata.normalize("NFKC", run[0]) + "}", text)
     text = unicodedata.normalize("NFKC", text.translate(_SIGNS))
     if any(unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") and sign not in "\n\r\t" for sign in text):
-        raise Refused("holds control characters")
+        raise Unreadable("holds control characters")
     text = " ".join(text.split())
     for _ in range(8):
         before = text
@@ -67,7 +68,7 @@ def tidied(text: str) -> str:
         if text == before:
             break
     if not text:
-        raise Refused("empty answer")
+        raise Unreadable("empty answer")
     return text
 
 

@@ -1,12 +1,15 @@
-"""Units of quantities: a number and its unit told apart, and whether two units are known to differ."""
+"""Units by their names: one name for all ways to write a unit, and whether two units are known to differ."""
 
 import re
 
 _NAMES = {  # unit -> other ways to write it
     "km": "kilometer kilometers kilometre kilometres kms",
-    "m": "meter meters metre metres",
+    "m": "meter meters metre metres mtr mtrs",
     "cm": "centimeter centimeters centimetre centimetres cms",
     "mm": "millimeter millimeters millimetre millimetres",
+    "dm": "decimeter decimeters decimetre decimetres",
+    "nm": "nanometer nanometers",
+    "µm": "micrometer micrometers micron microns",
     "in": "inch inches",
     "ft": "foot feet",
     "yd": "yard yards yds",
@@ -14,6 +17,7 @@ _NAMES = {  # unit -> other ways to write it
     "kg": "kilogram kilograms kilo kilos kgs",
     "g": "gram grams gm gms",
     "mg": "milligram milligrams",
+    "t": "ton tons tonne tonnes",
     "lb": "lbs pound pounds",
     "oz": "ounce ounces",
     "ms": "millisecond milliseconds",
@@ -21,111 +25,80 @@ _NAMES = {  # unit -> other ways to write it
     "min": "mins minute minutes",
     "h": "hr hrs hour hours",
     "day": "days",
-    "week": "weeks",
+    "week": "weeks wk wks",
     "month": "months",
     "year": "years yr yrs",
     "l": "L liter liters litre litres",
     "ml": "mL milliliter milliliters millilitre millilitres",
     "gal": "gallon gallons",
-    "dollar": "dollars usd USD",
+    "qt": "quart quarts",
+    "pt": "pint pints",
+    "ha": "hectare hectares",
+    "acre": "acres",
+    "dollar": "dollars usd USD bucks",
     "cent": "cents",
-    "euro": "euros EUR",
+    "euro": "euros EUR eur",
+    "GBP": "",
+    "rupee": "rupees Rs INR",
+    "yuan": "RMB CNY",
+    "yen": "JPY",
     "degree": "degrees deg degs",
-    "rad": "radian radians",
+    "rad": "radian radians rads",
     "N": "newton newtons",
     "J": "joule joules",
+    "kJ": "kilojoule kilojoules",
     "W": "watt watts",
+    "kW": "kilowatt kilowatts",
     "V": "volt volts",
+    "A": "amp amps ampere amperes",
     "K": "kelvin kelvins",
+    "Pa": "pascal pascals",
+    "kPa": "",
+    "Hz": "hertz hz",
     "mol": "mole moles mols",
+    "eV": "",
+    "MeV": "",
+    "erg": "ergs",
+    "kWh": "",
     "m/s": "mps",
     "mi/h": "mph",
     "km/h": "kmh kmph kph",
+    "km^2": "sqkm",
+    "%": "percent",
 }
 _KNOWN = {name: unit for unit, names in _NAMES.items() for name in (unit, *names.split())}
-_POWERS = {"square": "^2", "sq": "^2", "squared": "^2", "cubic": "^3", "cu": "^3", "cubed": "^3"}
+POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-CURRENCIES = {"$": "dollar", "€": "euro", "£": "GBP", "¥": "JPY", "₹": "INR"}
-# Words behind a number that say something else than what is counted.
-_NO_UNITS = {
-    "and",
-    "or",
-    "not",
-    "more",
-    "less",
-    "than",
-    "at",
-    "least",
-    "most",
-    "about",
-    "times",
-    "plus",
-    "minus",
-    "over",
-    "by",
-}
-_NO_UNITS |= {"to", "is", "the", "am", "pm"}
-
-_WORD = r"[A-Za-zµ]+(?:\^\{?[23]\}?|[²³])?"
-_UNIT = re.compile(rf"{_WORD}(?:(?:[ ./*·-]|\\cdot)+{_WORD}){{0,3}}\.?")
-_IN_TEXT = re.compile(
-    r"[\s~]*\\(?:text|textrm|textit|textbf|mathrm|mbox|operatorname)\s*\{([^{}]*)\}\s*(?:\^\{?([23])\}?)?\Z"
-)
-_DEGREES = re.compile(r"\s*\^?\s*\{?\s*(?:\\circ|\\degree|°)\s*\}?\s*(?:\\text\{\s*)?([CF]?)\}?\Z")
-_BEHIND_NUMBER = re.compile(rf"([-+]?[\d.,/]*\d|.*(?:[)}}]|\\pi))([ ~]*)({_UNIT.pattern})\Z", re.DOTALL)
+CURRENCIES = {"$": "dollar", "€": "euro", "£": "GBP", "¥": "yen", "₹": "rupee", "￥": "yen"}
+# What one unit is of another, for quantities of several parts: `2 h 30 min` is so many of each.
+PARTS: dict[str, tuple[str, int]] = {
+    "h": ("time", 3600), "min": ("time", 60), "s": ("time", 1), "day": ("time", 86400), "week": ("time", 604800),
+    "month": ("months", 1), "year": ("months", 12), "degree": ("angle", 3600), "arcmin": ("angle", 60), "arcsec": ("angle", 1),
+    "ft": ("inches", 12), "in": ("inches", 1), "yd": ("inches", 36), "mi": ("inches", 63360), "km": ("metres", 1_000_000), "m": ("metres", 1000),
+    "dm": ("metres", 100), "cm": ("metres", 10), "mm": ("metres", 1), "t": ("grams", 1_000_000_000), "kg": ("grams", 1_000_000), "g": ("grams", 1000),
+    "mg": ("grams", 1), "lb": ("ounces", 16), "oz": ("ounces", 1), "dollar": ("cents", 100), "cent": ("cents", 1), "l": ("litres", 1000), "ml": ("litres", 1),
+    "gal": ("pints", 8), "qt": ("pints", 2), "pt": ("pints", 1),
+}  # fmt: skip
 
 
-def split_unit(text: str, tight: bool = False) -> tuple[str, str]:
-    """`5 cm` as `("5", "cm")`; the unit is "" where none is written or known.
+def unit_name(word: str) -> str:
+    """The one name of a unit; a word that is no known unit is its own name in lower case."""
+    word = word.strip().rstrip(".")
+    return _KNOWN.get(word) or _KNOWN.get(word.lower()) or word.lower()
 
-    A word that is no known unit goes as well where it stands behind a number: `5 apples`. A single letter needs a space, or
-    `\\text`, or with `tight` nothing: `5m` may be a product.
-    """
-    for sign, unit in CURRENCIES.items():
-        for prefix in (sign, "\\" + sign):
-            if text.startswith(prefix) and text[len(prefix) :].lstrip("- ")[:1].isdigit():
-                return split_unit(text[len(prefix) :].lstrip(), tight)[0], unit
-    if (
-        (found := _DEGREES.search(text))
-        and found.start()
-        and ("circ" in found[0] or "deg" in found[0] or "°" in found[0])
-    ):
-        return text[: found.start()], "degree" + found[1]
-    if (found := _IN_TEXT.search(text)) and text[: found.start()].strip():
-        words = found[1].replace("~", " ").strip()
-        if _is_unit(words):
-            return text[: found.start()], _canonical(words, found[2] or "")
-        return text, ""
-    found = _BEHIND_NUMBER.match(text)
-    if found and _is_unit(found[3]):
-        unit = _canonical(found[3])
-        plain_number = found[1][-1:].isdigit()
-        if unit and (found[2] or tight or len(found[3]) > 1 or not plain_number):
-            return found[1], unit
-        if not unit and found[2] and plain_number and len(found[3]) > 2:
-            return found[1], ""
-    return text, ""
+
+def is_unit_word(word: str) -> bool:
+    """Return True for the name of a known unit. Single letters count in the case in which the unit is written."""
+    word = word.strip().rstrip(".")
+    return word in _KNOWN or (len(word) > 2 and word.lower() in _KNOWN)
+
+
+def is_known(unit: str) -> bool:
+    """Return True if every part of a unit such as `km/h` or `N*m` is known."""
+    parts = [part for part in re.split(r"[/*]|\^-?\d+", unit) if part]
+    return bool(parts) and all(part in _NAMES or part in PARTS or part in ("degreeC", "degreeF") for part in parts)
 
 
 def differ(unit: str, other: str) -> bool:
-    """Whether both units are known and are not the same."""
-    return bool(unit and other and unit != other)
-
-
-def _is_unit(words: str) -> bool:
-    return bool(_UNIT.fullmatch(words)) and not _NO_UNITS & set(words.lower().rstrip(".").split())
-
-
-def _canonical(words: str, power: str = "") -> str:
-    """One name for a unit and all ways to write it; "" where it is not known."""
-    words = words.strip().rstrip(".").replace("²", "^2").replace("³", "^3").replace("{", "").replace("}", "")
-    above, per, below = (part.strip() for part in re.sub(r"\bper\b", "/", words).partition("/"))
-    if per:
-        over, under = _canonical(above), _canonical(below, power)
-        return f"{over}/{under}" if over and under else ""
-    powers = [_POWERS[word] for word in above.lower().split() if word in _POWERS]
-    rest = " ".join(word for word in above.split() if word.lower() not in _POWERS)
-    name, _, exponent = rest.partition("^")
-    unit = _KNOWN.get(name) or _KNOWN.get(name.lower(), "")
-    raised = f"^{exponent or power}" if exponent or power else "".join(powers[:1])
-    return unit + raised if unit else ""
+    """Return True if both units are known and are not the same."""
+    return bool(unit and other) and unit != other and is_known(unit) and is_known(other) and "%" not in (unit, other)

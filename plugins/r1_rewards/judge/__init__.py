@@ -1,5 +1,0 @@
-"""The reward `model_judge`."""
-
-from .model_judge import ModelJudge
-
-__all__ = ["ModelJudge"]

@@ -1,0 +1,872 @@
+"""One comparison for each type of answer. All give True, False, or None where only algebra can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from typing import Any
+
+from . import numeric
+from .evaluate import NoValue, exact, letters, nodes, replaced
+from .meaning import REALS, as_real_set, may_be_named, meaning
+from .real_sets import Outcome, all_of, canonical, equal_sets, matching
+from .types import (
+    Apply,
+    Approximate,
+    Based,
+    Bracketed,
+    Choice,
+    Clock,
+    CompositeQuantity,
+    Conditioned,
+    Constant,
+    Date,
+    Matrix,
+    NamedValue,
+    Node,
+    Number,
+    Prose,
+    Quantity,
+    Ratio,
+    RealSet,
+    Relation,
+    SetBuilder,
+    Several,
+    Symbol,
+    Value,
+    Words,
+)
+from .units import PARTS, differ
+
+_MAX_ITEMS = 40
+_DOUBTS = frozenset(
+    [
+        "or",
+        "not",
+        "maybe",
+        "possibly",
+        "perhaps",
+        "either",
+        "isn't",
+        "isnt",
+        "cannot",
+        "except",
+        "wrong",
+        "incorrect",
+        "between",
+        "but",
+        "unless",
+        "might",
+        "could",
+        "guess",
+        "otherwise",
+        "else",
+        "less",
+        "more",
+        "greater",
+        "fewer",
+        "smaller",
+        "larger",
+        "least",
+        "most",
+        "above",
+        "below",
+        "under",
+        "over",
+        "exceed",
+        "exceeds",
+        "multiple",
+        "multiples",
+        "factor",
+        "divisor",
+        "squared",
+        "cubed",
+        "square",
+        "root",
+        "half",
+        "twice",
+        "double",
+        "triple",
+        "minus",
+        "negative",
+        "plus",
+        "times",
+        "inverse",
+        "reciprocal",
+        "opposite",
+    ]
+)
+_ORDER = {"<", ">", "<=", ">="}
+_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
+_NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty set", "the empty set", "does not exist", "dne", "undefined"}  # fmt: skip
+
+
+class Unsaid:
+    """What the comparison of a type returns where the type of the answer says how it is compared."""
+
+
+UNSAID = Unsaid()
+
+
+def agree(one: Value, other: Value) -> Outcome:
+    """Return True if two values of one text say the same."""
+    return same(one, other)
+
+
+def magnitude(value: Value) -> float | None:
+    """The size of a value, of its number where it has a unit."""
+    if isinstance(value, Quantity):
+        value = value.value
+    if isinstance(value, Approximate):
+        return magnitude(value.value)
+    return numeric.magnitude(value) if isinstance(value, Node) else None
+
+
+def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
+    """Return True if `answer` says what `gold` says, False if not, None where only algebra can tell."""
+    if gold == answer:
+        return True
+    if isinstance(gold, Several) and len(gold.items) == 1 and not gold.is_set:
+        return same(gold.items[0], answer, problem)
+    if isinstance(answer, Several) and len(answer.items) == 1 and not (answer.is_set and isinstance(gold, RealSet)):
+        return same(gold, answer.items[0], problem)
+    for kind, compare in _BY_GOLD:
+        if isinstance(gold, kind):
+            outcome: Outcome | Unsaid = compare(gold, answer, problem)
+            if not isinstance(outcome, Unsaid):
+                return outcome
+            break
+    for kind, compare in _BY_ANSWER:
+        if isinstance(answer, kind):
+            found: Outcome = compare(gold, answer, problem)
+            return found
+    if isinstance(gold, Node) and isinstance(answer, Node):
+        return _nodes(gold, answer)
+    return False
+
+
+# conditions, approximations, names
+
+
+def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
+    theirs = answer.value if isinstance(answer, Conditioned) else answer
+    if isinstance(answer, RealSet) and not isinstance(gold.value, RealSet):
+        return False
+    if not _has_its_equations(gold, answer):
+        return False
+    names = _parameters(gold) or (_parameters(answer) if isinstance(answer, Conditioned) else [])
+    if names:
+        found = _families(gold, theirs, names, _parameters(answer) if isinstance(answer, Conditioned) else [], problem)
+    else:
+        found = same(gold.value, theirs, problem)
+    if found is False or not isinstance(answer, Conditioned):
+        return found
+    return found if _conditions_agree(gold.conditions, answer.conditions) else False
+
+
+def _has_its_equations(gold: Conditioned, answer: Value) -> bool:
+    """Return True if every equation among the conditions of `gold` is one of `answer`: it is a part of the answer."""
+    theirs = answer.conditions if isinstance(answer, Conditioned) else ()
+    wanted = [
+        one
+        for one in gold.conditions
+        if isinstance(one, NamedValue) or (isinstance(one, Relation) and one.signs == ("=",))
+    ]
+    return all(any(same(one, other) is True for other in theirs) for one in wanted)
+
+
+def _parameters(value: Value) -> list[str]:
+    """The letters that stand for any integer."""
+    if not isinstance(value, Conditioned):
+        return []
+    found = []
+    for one in value.conditions:
+        if isinstance(one, Symbol):
+            found.append(one.name)
+        elif isinstance(one, Relation) and one.signs == ("in",) and isinstance(one.sides[0], Symbol):
+            within = one.sides[1]
+            if isinstance(within, Constant) or (isinstance(within, Symbol) and within.name[:1] in "ZN"):
+                found.append(one.sides[0].name)
+    return found
+
+
+def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[str], problem: str) -> Outcome:
+    name = names[0]
+    if name not in letters(gold.value):
+        return same(gold.value, answer, problem)
+    candidates = [one for one in (theirs or sorted(letters(answer) - letters(gold.value))) if len(one) == 1]
+    renamed = answer
+    if candidates and candidates[0] != name:
+        renamed = _renamed(answer, candidates[0], name)
+    found = same(gold.value, renamed, problem)
+    if found is not False:
+        return found
+    ours, other = _bare(gold.value), _bare(renamed)
+    if isinstance(ours, Several) and isinstance(other, Several):
+        return matching(ours.items, other.items, lambda a, b: _shifted(a, b, name))
+    return _shifted(ours, other, name)
+
+
+def _bare(value: Value) -> Value:
+    return value.value if isinstance(value, NamedValue) else value
+
+
+def _renamed(value: Value, old: str, new: str) -> Value:
+    if isinstance(value, NamedValue):
+        return NamedValue(value.name, _renamed(value.value, old, new), value.left)
+    if isinstance(value, Several):
+        return Several(tuple(_renamed(item, old, new) for item in value.items), value.is_set)
+    if isinstance(value, Quantity):
+        return Quantity(_renamed(value.value, old, new), value.unit)  # type: ignore[arg-type]
+    found: Value = replaced(value, old, Symbol(new))
+    return found
+
+
+def _shifted(gold: Value, answer: Value, name: str) -> bool:
+    """Return True if both run through the same values as `name` runs through the integers: `2k + 1` and `2k - 1`."""
+    if isinstance(gold, Quantity) and isinstance(answer, Quantity):
+        gold, answer = gold.value, answer.value
+    if not (isinstance(gold, Node) and isinstance(answer, Node)) or (letters(gold) | letters(answer)) != {name}:
+        return False
+    at = [[replaced(node, name, Number(Fraction(k))) for k in (0, 1, 2)] for node in (gold, answer)]
+    values = [[numeric.magnitude(node) for node in row] for row in at]
+    if any(value is None for row in values for value in row):
+        return False
+    ours, theirs = values
+    step, other = ours[1] - ours[0], theirs[1] - theirs[0]  # type: ignore[operator]
+    straight = abs(ours[2] - ours[1] - step) < 1e-9 and abs(theirs[2] - theirs[1] - other) < 1e-9  # type: ignore[operator]
+    if not straight or abs(step) < 1e-12 or abs(abs(step) - abs(other)) > 1e-9:
+        return False
+    turns = (ours[0] - theirs[0]) / step  # type: ignore[operator]
+    return bool(abs(turns - round(turns)) < 1e-9)
+
+
+def _conditions_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
+    """Return False if both restrict the same letters by inequalities, and not in the same way."""
+    for one in ours:
+        rivals = [other for other in theirs if _restricts(other) and letters_of(other) == letters_of(one)]
+        if _restricts(one) and rivals and all(same(one, other) is False for other in rivals):
+            return False
+    return True
+
+
+def _restricts(value: Value) -> bool:
+    return isinstance(value, RealSet) or (isinstance(value, Relation) and set(value.signs) <= _ORDER)
+
+
+def letters_of(value: Value) -> frozenset[str]:
+    """The letters of a condition, the name of an interval's variable among them."""
+    return letters(value) | ({value.name} if isinstance(value, RealSet) and value.name else set())
+
+
+def _approximate(gold: Approximate, answer: Value, problem: str) -> Outcome:
+    if isinstance(answer, NamedValue):
+        answer = answer.value
+    if isinstance(answer, Approximate):
+        if gold.exact is not None and answer.exact is not None and same(gold.exact, answer.exact) is False:
+            return False
+        if (found := same(gold.value, answer.value, problem)) is True:
+            return True
+        answer = answer.exact or answer.value
+    if gold.exact is not None and same(gold.exact, answer, problem):
+        return True
+    found = same(gold.value, answer, problem)
+    if found is True:
+        return True
+    ours, theirs = gold.value, answer
+    if isinstance(ours, Quantity):
+        if isinstance(theirs, Quantity):
+            if differ(ours.unit, theirs.unit):
+                return False
+            theirs = theirs.value
+        ours = ours.value
+    elif isinstance(theirs, Quantity):
+        theirs = theirs.value
+    if isinstance(ours, Number) and isinstance(theirs, Node) and not letters(theirs):
+        places = _places(theirs)
+        if places is None or places >= (ours.places or 0):
+            return numeric.rounds_to(theirs, ours)
+    return found
+
+
+def _places(node: Node) -> int | None:
+    """Decimal places of a decimal; None for what is exact."""
+    if isinstance(node, Number):
+        return node.places if node.places is not None else (0 if node.value.denominator == 1 else None)
+    return None
+
+
+def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, NamedValue):
+        if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
+            return _as_equations(gold, answer) or False
+        if (
+            gold.name != answer.name
+            and isinstance(gold.left, Apply)
+            and isinstance(answer.left, Apply)
+            and gold.left.name == answer.left.name
+        ):
+            named_numbers = any(isinstance(part, Number) for left in (gold.left, answer.left) for part in nodes(left))
+            if gold.left.name != "call" or named_numbers:
+                return False
+        return same(gold.value, answer.value, problem)
+    if isinstance(answer, Relation):
+        if set(answer.signs) <= {"=", "~"} and isinstance(answer.sides[0], Node):
+            if _solves(gold, answer):
+                return True
+            if len(answer.sides) == 2 and _is_call(answer.sides[0], gold, problem):
+                return same(gold.value, _right_side(answer), problem)
+        return False
+    if isinstance(answer, Prose | Conditioned | Choice):
+        return UNSAID
+    if isinstance(answer, RealSet) and answer.name:
+        return False
+    return same(gold.value, answer, problem)
+
+
+def _solves(gold: NamedValue, answer: Relation) -> bool:
+    """Return True if an equation is `gold` in another form, as `y - 2x = 1` is `y = 2x + 1`. A restated number is not."""
+    if not isinstance(gold.value, Node) or not isinstance(gold.left, Node) or not letters(gold.value):
+        return False
+    return _as_equations(gold, answer) is True
+
+
+def _as_equations(gold: Value, answer: Value) -> Outcome:
+    ours, theirs = _difference(gold), _difference(answer)
+    if ours is None or theirs is None or letters(ours) != letters(theirs):
+        return False
+    if not letters(ours):  # statements about numbers are the same where their sides are
+        sides = [value.sides if isinstance(value, Relation) else () for value in (gold, answer)]
+        return len(sides[0]) == len(sides[1]) and all_of([same(a, b) for a, b in zip(*sides, strict=True)])
+    if (
+        isinstance(gold, NamedValue)
+        and isinstance(answer, NamedValue)
+        and not (isinstance(gold.value, Node) and letters(gold.value))
+    ):
+        return False
+    try:
+        if numeric.ratio_of(ours, theirs) is not None:
+            return True
+    except NoValue:
+        return None
+    for one, other in ((gold, theirs), (answer, ours)):
+        if (
+            isinstance(one, NamedValue)
+            and isinstance(one.left, Symbol)
+            and isinstance(one.value, Node)
+            and one.left.name not in letters(one.value)
+        ) and _is_zero_and_straight(other, one.left.name, one.value):
+            return True
+    return False
+
+
+def _is_zero_and_straight(difference: Node, name: str, value: Node) -> bool:
+    """Return True if `difference` is zero where the letter has that value, and linear in the letter."""
+    zero = Number(Fraction(0))
+    at_value = replaced(difference, name, value)
+    if numeric.equal_nodes(zero, at_value) is not True:
+        return False
+    shifts = [replaced(difference, name, Apply("add", (value, Number(Fraction(k))))) for k in (1, 2)]
+    return (
+        numeric.equal_nodes(Apply("mul", (Number(Fraction(2)), shifts[0])), shifts[1]) is True
+        and numeric.equal_nodes(zero, shifts[0]) is False
+    )
+
+
+def _difference(value: Value) -> Node | None:
+    """The left side minus the right one."""
+    if isinstance(value, NamedValue) and isinstance(value.left, Node) and isinstance(value.value, Node):
+        return Apply("add", (value.left, Apply("neg", (value.value,))))
+    if isinstance(value, Relation) and len(value.sides) == 2 and all(isinstance(side, Node) for side in value.sides):
+        left, right = value.sides
+        return Apply("add", (left, Apply("neg", (right,))))  # type: ignore[arg-type]
+    return None
+
+
+# relations
+
+
+def _relation(gold: Relation, answer: Value, problem: str) -> Outcome | Unsaid:
+    if gold.signs == ("=",):
+        if isinstance(answer, Relation | NamedValue) and (isinstance(answer, NamedValue) or answer.signs == ("=",)):
+            return _as_equations(gold, answer)
+        return UNSAID if isinstance(answer, Prose | Conditioned) else False
+    if isinstance(answer, Relation):
+        if len(gold.sides) == len(answer.sides):
+            for signs, sides in ((answer.signs, answer.sides), _reversed(answer)):
+                if signs == gold.signs:
+                    found = all_of([same(one, other) for one, other in zip(gold.sides, sides, strict=True)])
+                    if found is not False:
+                        return found
+        if len(gold.sides) == len(answer.sides) == 2 and gold.signs[0] in _ORDER and answer.signs[0] in _ORDER:
+            return _inequalities(gold, answer)
+        if len(gold.sides) == len(answer.sides) == 2 and gold.signs == answer.signs == ("!=",):
+            return _as_equations(gold, answer)
+        return False
+    if isinstance(answer, RealSet) and answer.name and len(gold.sides) == 2 and gold.signs[0] in _ORDER:
+        return False
+    return UNSAID if isinstance(answer, Prose | Conditioned) else False
+
+
+def _reversed(relation: Relation) -> tuple[tuple[str, ...], tuple[Value, ...]]:
+    return tuple(_FLIPPED.get(sign, sign + "!") for sign in reversed(relation.signs)), tuple(reversed(relation.sides))
+
+
+def _inequalities(gold: Relation, answer: Relation) -> Outcome:
+    ours, theirs = _difference(gold), _difference(answer)
+    if ours is None or theirs is None:
+        return False
+    try:
+        ratio = numeric.ratio_of(ours, theirs)
+    except NoValue:
+        return None
+    if ratio is None or getattr(ratio, "imag", 0) != 0:
+        return False
+    sign = answer.signs[0] if ratio.real > 0 else _FLIPPED[answer.signs[0]]
+    return sign == gold.signs[0]
+
+
+def _right_side(answer: Relation) -> Value:
+    return meaning(answer.sides[-1])
+
+
+def _is_call(left: Value, gold: Value, problem: str) -> bool:
+    """Return True if a left side only names the value: it is made of letters alone, or stands in the problem."""
+    return may_be_named(left)
+
+
+def _answered_by_relation(gold: Value, answer: Relation, problem: str) -> Outcome:
+    if set(answer.signs) <= {"=", "~"}:
+        *lefts, right = answer.sides
+        if len(lefts) == 1 and (_is_call(lefts[0], gold, problem) or _stands_in(problem, lefts[0])):
+            value = meaning(right)
+            return same(gold, value, problem) if not isinstance(value, NamedValue | Relation) else False
+        if len(lefts) > 1 and _is_call(lefts[0], gold, problem):
+            rest = meaning(Relation(answer.sides[1:], answer.signs[1:]))
+            return same(gold, rest, problem) if not isinstance(rest, Relation) else False
+    return False
+
+
+def _stands_in(problem: str, left: Value) -> bool:
+    """Return True if the problem asks for this left side, as `Find 2x + y`."""
+    if not problem or not isinstance(left, Node) or not letters(left):
+        return False
+    from .problems import asked_for
+
+    return any(asked == left for asked in asked_for(problem))
+
+
+# numbers with units
+
+
+def _quantity(gold: Quantity, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Quantity):
+        if "%" in (gold.unit, answer.unit):
+            return _percent(gold, answer)
+        if differ(gold.unit, answer.unit):
+            return False
+        return same(gold.value, answer.value, problem)
+    if isinstance(answer, Node):
+        if gold.unit == "%":
+            return _percent(gold, Quantity(answer, ""))
+        return same(gold.value, answer, problem)
+    if isinstance(answer, CompositeQuantity):
+        return _parts(answer, gold)
+    return UNSAID
+
+
+def _percent(gold: Quantity, answer: Quantity) -> Outcome:
+    if gold.unit == answer.unit:
+        return same(gold.value, answer.value)
+    if gold.unit and answer.unit:
+        return False
+    hundredth = Number(Fraction(1, 100))
+    ours, theirs = gold.value, answer.value
+    if (found := same(ours, theirs)) is not False:
+        return found
+    if gold.unit:
+        return same(meaning(Apply("mul", (ours, hundredth))), theirs)
+    return same(ours, meaning(Apply("mul", (theirs, hundredth))))
+
+
+def _total(value: CompositeQuantity) -> tuple[str, Fraction] | None:
+    families = {PARTS.get(part.unit, ("", 0))[0] for part in value.parts}
+    if len(families) != 1 or "" in families:
+        return None
+    total = Fraction(0)
+    for part in value.parts:
+        amount = exact(part.value)
+        if amount is None:
+            return None
+        total += amount * PARTS[part.unit][1]
+    return families.pop(), total
+
+
+def _composite(gold: CompositeQuantity, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, CompositeQuantity):
+        ours, theirs = _total(gold), _total(answer)
+        if ours is not None and theirs is not None:
+            return ours == theirs
+        return len(gold.parts) == len(answer.parts) and all_of(
+            [same(a, b) for a, b in zip(gold.parts, answer.parts, strict=True)]
+        )
+    if isinstance(answer, Quantity):
+        return _parts(gold, answer)
+    return UNSAID if isinstance(answer, Prose | Conditioned | NamedValue | Approximate) else False
+
+
+def _parts(composite: CompositeQuantity, quantity: Quantity) -> Outcome:
+    """A quantity of several units against one in a single unit that is one of them."""
+    total = _total(composite)
+    if total is None or quantity.unit not in {part.unit for part in composite.parts}:
+        return False
+    return numeric.equal_nodes(Number(total[1] / PARTS[quantity.unit][1]), quantity.value)
+
+
+def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Quantity):
+        if answer.unit == "%":
+            return _percent(Quantity(gold, ""), answer)
+        return same(gold, answer.value, problem)
+    if isinstance(answer, CompositeQuantity):
+        total = _total(answer)
+        if total is None:
+            return False
+        units = [PARTS[part.unit][1] for part in answer.parts]
+        return any(numeric.equal_nodes(gold, Number(total[1] / unit)) for unit in (max(units), min(units)))
+    if isinstance(answer, Ratio) and not answer.is_clock and len(answer.terms) == 2:
+        return numeric.equal_nodes(gold, Apply("div", answer.terms))
+    if isinstance(answer, Based):
+        return answer.base == 10 and numeric.equal_nodes(gold, Number(Fraction(answer.digits))) is True
+    if isinstance(answer, RealSet) and isinstance(gold, Bracketed):
+        ours = as_real_set(gold)
+        return equal_sets(ours, answer) if ours is not None else False
+    if isinstance(answer, Several) and isinstance(gold, Bracketed):
+        return _point_by_names(gold, answer)
+    if isinstance(answer, Several) and gold == Constant("empty"):
+        return answer.is_set and not answer.items
+    if isinstance(answer, Words):
+        return gold == Constant("empty") and answer.text in _NOTHING_THERE
+    if isinstance(answer, RealSet) and gold == Constant("empty"):
+        return False
+    if isinstance(answer, Choice) and answer.content is not None:
+        return same(gold, answer.content, problem)
+    if isinstance(answer, Choice):
+        return isinstance(gold, Symbol) and gold.name == answer.letters
+    return UNSAID
+
+
+def _based(gold: Based, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Based):
+        return answer == gold
+    if isinstance(answer, NamedValue):
+        return same(gold, answer.value)
+    if isinstance(answer, Node) and gold.digits.lstrip("-").isdigit():
+        return exact(answer) == Fraction(gold.digits)
+    return UNSAID if isinstance(answer, Prose) else False
+
+
+def _ratio(gold: Ratio, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Ratio):
+        if len(gold.terms) != len(answer.terms):
+            return False
+        if gold.is_clock and answer.is_clock:
+            return gold.terms == answer.terms or [exact(a) for a in gold.terms] == [exact(b) for b in answer.terms]
+        found = all_of([same(a, b) for a, b in zip(gold.terms, answer.terms, strict=True)])
+        if found is not False or len(gold.terms) != 2:
+            return found
+        return numeric.equal_nodes(Apply("div", gold.terms), Apply("div", answer.terms))
+    if isinstance(answer, Clock):
+        return _clock(answer, gold, problem)
+    if isinstance(answer, Quantity) and not gold.is_clock:
+        answer = answer.value
+    if isinstance(answer, Node) and len(gold.terms) == 2 and exact(gold.terms[1]) != 0:
+        is_time = gold.is_clock and exact(gold.terms[1]) is not None and not isinstance(answer, Apply)
+        return False if is_time else numeric.equal_nodes(Apply("div", gold.terms), answer)
+    return UNSAID if isinstance(answer, Prose | NamedValue | Approximate) else False
+
+
+def _clock(gold: Clock, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Clock):
+        times = (gold.hour % 12, gold.minute, gold.second) == (answer.hour % 12, answer.minute, answer.second)
+        return times and (gold.half == answer.half or not (gold.half and answer.half))
+    if isinstance(answer, Ratio) and answer.is_clock:
+        hour, minute, *rest = [int(exact(term) or 0) for term in answer.terms]
+        second = rest[0] if rest else 0
+        if (minute, second) != (gold.minute, gold.second):
+            return False
+        if hour > 12 or hour == 0:
+            return hour % 24 == gold.hour % 12 + (12 if gold.half == "pm" else 0)
+        return hour % 12 == gold.hour % 12
+    return UNSAID if isinstance(answer, Prose | NamedValue) else False
+
+
+def _date(gold: Date, answer: Value, problem: str) -> Outcome | Unsaid:
+    if not isinstance(answer, Date):
+        return UNSAID if isinstance(answer, Prose | NamedValue) else False
+    return (gold.day, gold.month) == (answer.day, answer.month) and (
+        gold.year == answer.year or None in (gold.year, answer.year)
+    )
+
+
+# sets of real numbers
+
+
+def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, RealSet):
+        if gold.name and answer.name and gold.name != answer.name:
+            return False
+        return equal_sets(gold, answer)
+    if isinstance(answer, NamedValue):
+        return same(gold, answer.value, problem)
+    if isinstance(answer, Bracketed):
+        theirs = as_real_set(answer)
+        return equal_sets(gold, theirs) if theirs is not None else False
+    if isinstance(answer, Several):
+        sets = [as_real_set(item) for item in answer.items]
+        if sets and all(one is not None for one in sets):
+            return equal_sets(gold, RealSet(tuple(part for one in sets if one for part in one.parts)))
+        return False
+    if isinstance(answer, Words):
+        return answer.text in (
+            "all real numbers",
+            "all reals",
+            "all real",
+            "any real number",
+            "real numbers",
+            "set of all real numbers",
+        ) and _is_all(gold)
+    if isinstance(answer, Apply) and answer.name in ("cup", "setminus"):
+        return False
+    return UNSAID if isinstance(answer, Prose | Conditioned) else False
+
+
+def _is_all(value: RealSet) -> bool:
+    return value.parts == (REALS,) and not value.without
+
+
+# several answers, points, matrices
+
+
+def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, NamedValue):
+        if not isinstance(answer.value, Several | SetBuilder) and isinstance(answer.left, Symbol):
+            return False
+        return same(gold, answer.value, problem)
+    if isinstance(answer, Several):
+        ours, theirs = _items(gold), _items(answer)
+        if gold.is_set or answer.is_set:
+            ours, theirs = _distinct(ours), _distinct(theirs)
+        if len(ours) != len(theirs):
+            return False
+        return matching(ours, theirs, lambda a, b: _item(a, b, problem))
+    if (
+        isinstance(answer, Bracketed)
+        and answer.opening == "("
+        and all(isinstance(item, NamedValue) for item in gold.items)
+    ):
+        return _point_by_names(answer, gold)
+    if isinstance(answer, Apply) and answer.name == "add":
+        return False
+    if isinstance(answer, Bracketed) and answer.opening == "[" and not gold.is_set:
+        return same(gold, Several(answer.items), problem)
+    if isinstance(answer, RealSet) and not answer.name and gold.is_set is False and len(gold.items) > 1:
+        sets = [as_real_set(item) for item in gold.items]
+        if all(one is not None for one in sets):
+            whole = RealSet(tuple(part for one in sets if one for part in one.parts))
+            return equal_sets(whole, answer) if len(canonical(whole) or whole.parts) == len(gold.items) else False
+        part = answer.parts[0] if len(answer.parts) == 1 and not answer.without else None
+        if part is not None and part.has_low and part.has_high:
+            return same(gold, Several((part.low, part.high)), problem)
+    if gold.is_set and not gold.items:
+        return answer == Constant("empty") or (isinstance(answer, Words) and answer.text in _NOTHING_THERE)
+    return UNSAID if isinstance(answer, Prose | Conditioned | Approximate) else False
+
+
+def _item(gold: Value, answer: Value, problem: str) -> Outcome:
+    are_named = isinstance(gold, NamedValue) and isinstance(answer, NamedValue) and gold.name != answer.name
+    if are_named and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):  # type: ignore[union-attr]
+        return False
+    return same(gold, answer, problem)
+
+
+def _items(value: Several) -> list[Value]:
+    found: list[Value] = []
+    for item in value.items:
+        if isinstance(item, Several) and not item.is_set:
+            found += item.items
+        elif isinstance(item, NamedValue) and isinstance(item.value, Several) and not item.value.is_set:
+            found += [NamedValue(item.name, one, item.left) for one in item.value.items]
+        else:
+            found.append(item)
+    return found
+
+
+def _distinct(items: list[Value]) -> list[Value]:
+    found: list[Value] = []
+    for item in items[:_MAX_ITEMS]:
+        if not any(same(one, item) for one in found):
+            found.append(item)
+    return found
+
+
+def _point_by_names(point: Bracketed, named: Several) -> Outcome:
+    """`(3, 5)` against `x = 3, y = 5`: the coordinates in the order of the letters."""
+    items = [item for item in named.items if isinstance(item, NamedValue)]
+    if len(items) != len(named.items) or len(items) != len(point.items) or point.opening != "(":
+        return False
+    items.sort(key=lambda item: item.name)
+    return all_of([same(one, item.value) for one, item in zip(point.items, items, strict=True)])
+
+
+def _group(gold: Bracketed, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Bracketed):
+        if (
+            len(gold.items) != len(answer.items)
+            or (gold.opening, gold.closing) == ("(", ")") != (answer.opening, answer.closing)
+            and answer.opening != "["
+        ):
+            return False
+        if gold.opening == "(" and answer.opening == "[" and len(gold.items) == 2:
+            return False
+        return all_of([same(a, b) for a, b in zip(gold.items, answer.items, strict=True)])
+    if isinstance(answer, Matrix):
+        cells = _vector(answer)
+        return (
+            len(cells) == len(gold.items) and all_of([same(a, b) for a, b in zip(gold.items, cells, strict=True)])
+            if cells
+            else False
+        )
+    return _node(gold, answer, problem)
+
+
+def _vector(matrix: Matrix) -> list[Value]:
+    if len(matrix.rows) == 1:
+        return list(matrix.rows[0])
+    return [row[0] for row in matrix.rows] if all(len(row) == 1 for row in matrix.rows) else []
+
+
+def _matrix(gold: Matrix, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Matrix):
+        if [len(row) for row in gold.rows] != [len(row) for row in answer.rows]:
+            return False
+        return all_of(
+            [
+                same(meaning(a), meaning(b))
+                for ours, theirs in zip(gold.rows, answer.rows, strict=True)
+                for a, b in zip(ours, theirs, strict=True)
+            ]
+        )
+    if isinstance(answer, Bracketed) and answer.opening in "([" and (cells := _vector(gold)):
+        return len(cells) == len(answer.items) and all_of(
+            [same(meaning(a), b) for a, b in zip(cells, answer.items, strict=True)]
+        )
+    return UNSAID if isinstance(answer, NamedValue | Prose | Apply | Conditioned) else False
+
+
+def _set_builder(gold: SetBuilder, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, SetBuilder):
+        return all_of([same(gold.element, answer.element), matching(gold.conditions, answer.conditions, same)])
+    return UNSAID if isinstance(answer, NamedValue | Prose) else False
+
+
+# choices, words, prose
+
+
+def _choice(gold: Choice, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Choice):
+        if gold.letters != answer.letters:
+            return False
+        if gold.content is not None and answer.content is not None:
+            return same(gold.content, answer.content, problem) is not False
+        return True
+    if gold.content is not None:
+        return same(gold.content, answer, problem)
+    return UNSAID if isinstance(answer, Prose | NamedValue | Conditioned) else False
+
+
+def _words(gold: Words, answer: Value, problem: str) -> Outcome:
+    if isinstance(answer, Words):
+        return gold.text == answer.text or {gold.text, answer.text} <= _NOTHING_THERE - {
+            "undefined",
+            "does not exist",
+            "dne",
+        }
+    if isinstance(answer, Constant) and answer.name == "empty":
+        return gold.text in _NOTHING_THERE
+    if isinstance(answer, Several) and answer.is_set and not answer.items:
+        return gold.text in _NOTHING_THERE
+    if gold.text in ("all real numbers", "all reals") and isinstance(answer, RealSet):
+        return _is_all(answer)
+    return False
+
+
+def _prose(gold: Prose, answer: Value, problem: str) -> Outcome:
+    if not isinstance(answer, Prose) or len(gold.parts) != len(answer.parts):
+        return False
+    return all_of([same(one, other) for one, other in zip(gold.parts, answer.parts, strict=True)])
+
+
+def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
+    """A sentence with one value in it, which is not put in doubt."""
+    values = [part for part in answer.parts if not isinstance(part, Words)]
+    words = {word for part in answer.parts if isinstance(part, Words) for word in part.text.split()}
+    if not values or words & _DOUBTS:
+        return False
+    if any(agree(values[0], value) is not True for value in values[1:]):
+        return False
+    return same(gold, values[0], problem)
+
+
+def _answered_by_name(gold: Value, answer: NamedValue, problem: str) -> Outcome:
+    return same(gold, answer.value, problem)
+
+
+def _answered_by_approximation(gold: Value, answer: Approximate, problem: str) -> Outcome:
+    if answer.exact is not None:
+        found = same(gold, answer.exact, problem)
+        if found is not False or not _is_decimal(gold):
+            return found
+    return same(gold, answer.value, problem)
+
+
+def _is_decimal(value: Value) -> bool:
+    value = value.value if isinstance(value, Quantity | NamedValue) else value
+    return isinstance(value, Node) and numeric.literal(value) is not None
+
+
+def _answered_under_conditions(gold: Value, answer: Conditioned, problem: str) -> Outcome:
+    if isinstance(gold, Number | Quantity) and any(
+        isinstance(one, Number | Quantity) or _restricts(one) for one in answer.conditions
+    ):
+        return False  # a number holds whatever else does; "7 if x > 0" leaves the rest open
+    return same(gold, answer.value, problem)
+
+
+def _answered_by_several(gold: Value, answer: Several, problem: str) -> Outcome:
+    return False
+
+
+def _answered_by_choice(gold: Value, answer: Choice, problem: str) -> Outcome:
+    return same(gold, answer.content, problem) if answer.content is not None else False
+
+
+def _nodes(gold: Node, answer: Node) -> Outcome:
+    if isinstance(gold, Bracketed | Matrix) or isinstance(answer, Bracketed | Matrix):
+        return False
+    if any(isinstance(part, Bracketed) and part.opening != "(" for part in nodes(gold)) and gold != answer:
+        return numeric.equal_nodes(gold, answer)
+    return numeric.equal_nodes(gold, answer)
+
+
+_BY_GOLD: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
+    (Prose, _prose), (Conditioned, _conditioned), (Approximate, _approximate), (Choice, _choice), (NamedValue, _named), (Words, _words), (Quantity, _quantity), (CompositeQuantity, _composite),
+    (Based, _based), (Ratio, _ratio), (Clock, _clock), (Date, _date), (RealSet, _real_set), (Several, _several), (SetBuilder, _set_builder),
+    (Relation, _relation), (Matrix, _matrix), (Bracketed, _group), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
+]  # fmt: skip
+_BY_ANSWER: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
+    (Prose, _answered_in_prose), (Conditioned, _answered_under_conditions), (Approximate, _answered_by_approximation), (NamedValue, _answered_by_name),
+    (Relation, _answered_by_relation), (Choice, _answered_by_choice), (Several, _answered_by_several),
+]  # fmt: skip
+
+__all__ = ["agree", "magnitude", "same"]

@@ -1,0 +1,829 @@
+r"""Expressions: sums, products, powers, functions, brackets and matrices, read from tokens by recursive descent.
+
+Nothing is evaluated. The depth is bounded, and so is the number of tokens; time is linear in both.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from .lexer import END, FUNCTIONS, Token, number_value
+from .signs import Unreadable
+from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Symbol, Value
+
+MAX_DEPTH = 12  # brackets inside each other
+_MAX_NESTED = 80  # operators inside each other
+RELATIONS = {
+    "=": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "neq": "!=", "approx": "~", "in": "in", "notin": "notin", "subset": "subset",
+    "subseteq": "subseteq", "equiv": "==", "sim": "sim", "cong": "cong", "perp": "perp", "parallel": "parallel", "rightarrow": "->", "propto": "propto",
+    "supset": "supset", "supseteq": "supseteq", "ll": "<<", "gg": ">>", "mapsto": "->", "Rightarrow": "=>", "Leftrightarrow": "<=>",
+}  # fmt: skip
+OPENERS = frozenset(["(", "[", "{", "langle", "lfloor", "lceil"])
+CLOSERS = frozenset([")", "]", "}", "rangle", "rfloor", "rceil"])
+_CONSTANTS = {"pi": "pi", "infty": "infinity", "emptyset": "empty"}
+_SETS = {"RR", "ZZ", "NN", "QQ", "CC"}
+_ACCENTS = frozenset(
+    [
+        "vec",
+        "overrightarrow",
+        "overline",
+        "hat",
+        "widehat",
+        "bar",
+        "tilde",
+        "widetilde",
+        "dot",
+        "ddot",
+        "mathcal",
+        "mathscr",
+        "mathfrak",
+        "overleftarrow",
+    ]
+)
+_BIG = frozenset(["sum", "prod", "int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "bigcup", "bigcap", "sup"])
+_SHAPES = {"arcctg": "arccot", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "cosec": "csc", "arctg": "arctan"}  # fmt: skip
+_GREEK = frozenset(
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "omicron",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+        "ell",
+        "hbar",
+        "partial",
+        "nabla",
+        "aleph",
+        "Re",
+        "Im",
+        "angle",
+        "triangle",
+        "square",
+        "mho",
+        "measuredangle",
+        "varpi",
+        "varrho",
+        "varsigma",
+        "wp",
+        "star",
+        "circ",
+        "prime",
+        "blacksquare",
+        "Box",
+        "checkmark",
+        "top",
+        "imath",
+        "jmath",
+        "odot",
+    ]
+)
+_CALLED = frozenset("fgFGPpQq")
+PARENS = {"(": ")", "[": "]"}
+
+
+class Expressions:
+    """A parser over a list of tokens. `statement` is supplied by the class of statements, which reads what stands in brackets."""
+
+    def __init__(self, tokens: list[Token], depth: int = 0) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = depth
+        self.nested = 0
+        self.bars = 0
+        if depth > MAX_DEPTH:
+            raise Unreadable(f"more than {MAX_DEPTH} brackets deep")
+
+    def inner(self, tokens: list[Token]) -> Value:
+        """The value of all of `tokens`, which stood in brackets."""
+        raise NotImplementedError
+
+    def items(self, tokens: list[Token]) -> tuple[Value, ...]:
+        """The values of `tokens` between its separators."""
+        raise NotImplementedError
+
+    # tokens
+
+    def peek(self, ahead: int = 0) -> Token:
+        at = self.at + ahead
+        return self.tokens[at] if at < len(self.tokens) else END
+
+    def take(self) -> Token:
+        token = self.peek()
+        self.at += 1
+        return token
+
+    def sees(self, kind: str, *texts: str) -> bool:
+        token = self.peek()
+        return token.kind == kind and token.text in texts
+
+    def ends(self) -> bool:
+        return self.at >= len(self.tokens)
+
+    def closing(self, at: int) -> int:
+        """Where the bracket that opens at `at` is closed. Any closing bracket closes any other: `(1,2]` is an interval."""
+        depth = 0
+        for index in range(at, len(self.tokens)):
+            token = self.tokens[index]
+            if token.kind in ("sign", "command"):
+                if token.text in OPENERS:
+                    depth += 1
+                elif token.text in CLOSERS:
+                    depth -= 1
+                    if depth == 0:
+                        return index
+        raise Unreadable("a bracket that is never closed")
+
+    # sums and products
+
+    def expression(self) -> Node:
+        """A sum. Stops at whatever cannot go on with it."""
+        left: Node | None = None
+        while True:
+            token = self.peek()
+            signs = 0
+            sign = "+"
+            while (token.kind == "sign" and token.text in "+-") or (
+                token.kind == "command" and token.text in ("pm", "mp")
+            ):
+                if signs and token.text != "-" and sign != "+":
+                    raise Unreadable("signs side by side")
+                if token.text == "-" and sign == "-":
+                    sign = "+"
+                elif token.text != "+":
+                    sign = token.text
+                signs += 1
+                self.take()
+                token = self.peek()
+            if left is not None and not signs:
+                return left
+            if signs > 2:
+                raise Unreadable("signs side by side")
+            term = self.term()
+            if sign == "-":
+                term = (
+                    Number(-term.value, term.places, term.digits) if isinstance(term, Number) else Apply("neg", (term,))
+                )
+            elif sign in ("pm", "mp"):
+                term = Apply(sign, (term,))
+            left = term if left is None else Apply("add", (left, term))
+
+    def term(self) -> Node:
+        left = self.factor()
+        while True:
+            token = self.peek()
+            if (token.kind == "sign" and token.text in "*/") or (
+                token.kind == "command" and token.text in ("cdot", "times", "div")
+            ):
+                after = self.peek(1)
+                if after.kind in ("unit", "word", "end"):
+                    if after.kind == "end":
+                        raise Unreadable("ends with an operator")
+                    return left
+                self.take()
+                right = self.signed_factor()
+                left = Apply("div" if token.text in ("/", "div") else "mul", (left, right))
+            elif self.begins_factor(token) and not self.is_condition() and not self.is_unit_fraction():
+                if token.kind == "number" and isinstance(left, Number):
+                    raise Unreadable("two numbers side by side")
+                left = self.beside(left)
+            else:
+                return left
+
+    def beside(self, left: Node) -> Node:
+        """A product without a sign."""
+        right = self.factor()
+        if isinstance(right, Bracketed) and right.opening in "([" and right.closing != PARENS.get(right.opening):
+            raise Unreadable("a value in front of an interval")
+        if isinstance(left, Symbol) and isinstance(right, Bracketed) and len(right.items) > 1 and "(" in right.opening:
+            return Apply("call", (left, right))
+        return Apply("mul", (left, right))
+
+    def signed_factor(self) -> Node:
+        if self.sees("sign", "-"):
+            self.take()
+            return Apply("neg", (self.factor(),))
+        if self.sees("sign", "+"):
+            self.take()
+        return self.factor()
+
+    def begins_factor(self, token: Token) -> bool:
+        if token.kind in ("number", "letter"):
+            return True
+        if token.kind == "sign":
+            return token.text in "([{" or (token.text == "|" and not self.bars) or (token.text == "‖" and not self.bars)
+        if token.kind == "command":
+            return self.is_operand(token.text)
+        return False
+
+    @staticmethod
+    def is_operand(name: str) -> bool:
+        return (
+            name in FUNCTIONS or name in _CONSTANTS or name in _SETS or name in _ACCENTS or name in _BIG or name in _GREEK
+            or name in ("frac", "sqrt", "binom", "{", "langle", "lfloor", "lceil", "mathbb", "ldots", "[")
+            or name.startswith("begin:")
+        )  # fmt: skip
+
+    def is_unit_fraction(self) -> bool:
+        r"""`\frac{\text{km}}{\text{h}}` is a unit."""
+        return (
+            self.sees("command", "frac")
+            and self.peek(1).text == "{"
+            and (self.peek(2).kind == "unit" or (self.peek(2).kind == "word" and self.peek(3).text == "}"))
+        )
+
+    def is_condition(self) -> bool:
+        """A bracket that holds a relation is no factor: `x^2 (x > 0)`."""
+        if not self.sees("sign", "("):
+            return False
+        depth = 0
+        for index in range(self.at, len(self.tokens)):
+            token = self.tokens[index]
+            if token.kind in ("sign", "command"):
+                depth += (token.text in OPENERS) - (token.text in CLOSERS)
+                if depth == 0:
+                    return False
+                if depth == 1 and (token.text in RELATIONS or token.text == "mod"):
+                    return True
+            elif depth == 1 and token.kind == "word" and index == self.at + 1:
+                return True
+        return False
+
+    def factor(self) -> Node:
+        self.nested += 1
+        if self.nested > _MAX_NESTED:
+            raise Unreadable("operators nested too deep")
+        base = self.postfix(self.primary())
+        self.nested -= 1
+        return base
+
+    def postfix(self, base: Node) -> Node:
+        while True:
+            token = self.peek()
+            if token.kind == "sign" and token.text == "^":
+                base = self.raised(base)
+            elif token.kind == "sign" and token.text == "!":
+                self.take()
+                if self.sees("sign", "!"):
+                    self.take()
+                    base = Apply("double_factorial", (base,))
+                else:
+                    base = Apply("factorial", (base,))
+            elif token.kind == "command" and token.text == "%" and self.begins_factor(self.peek(1)):
+                self.take()
+                base = Apply("percent", (base,))
+            elif token.kind == "sign" and token.text == "'" and not isinstance(base, Number):
+                self.take()
+                base = Apply("prime", (base,))
+            else:
+                return base
+
+    def raised(self, base: Node) -> Node:
+        self.take()
+        token, after = self.peek(), self.peek(1)
+        if token.kind == "command" and token.text == "circ":
+            self.take()
+            return self.degrees(base)
+        if token.kind == "sign" and token.text == "{" and after.text == "circ" and self.peek(2).text == "}":
+            self.at += 3
+            return self.degrees(base)
+        if token.text in ("prime", "star", "top") and token.kind == "command":
+            self.take()
+            return Apply("prime", (base,))
+        exponent = self.script()
+        if isinstance(exponent, Symbol) and exponent.name in ("prime", "T", "top"):
+            return Apply("prime" if exponent.name == "prime" else "transpose", (base,))
+        return Apply("pow", (base, exponent))
+
+    def degrees(self, base: Node) -> Node:
+        """Degrees of an angle, or of Celsius or Fahrenheit where that letter stands behind them."""
+        if (
+            self.peek().kind == "letter"
+            and self.peek().text in "CF"
+            and (self.peek().upright or self.peek(1).kind == "end")
+        ):
+            return Apply(f"degrees{self.take().text}", (base,))
+        return Apply("degrees", (base,))
+
+    def script(self) -> Node:
+        """What is raised or lowered: in braces, or one sign with its minus."""
+        if self.sees("sign", "{"):
+            return self.braced()
+        if self.sees("sign", "-"):
+            self.take()
+            return Apply("neg", (self.script(),))
+        if self.sees("sign", "("):
+            return self.primary()
+        if self.sees("command", "frac", "sqrt", "pi", "infty") or self.peek().kind in ("number", "letter"):
+            token = self.peek()
+            if token.kind == "letter":
+                self.take()
+                return _letter(token)
+            return self.primary(alone=True)
+        if self.peek().kind == "command" and self.is_operand(self.peek().text):
+            return self.primary()
+        raise Unreadable("an exponent that cannot be read")
+
+    def braced(self) -> Node:
+        """What stands in the braces of an argument."""
+        end = self.closing(self.at)
+        inside = self.tokens[self.at + 1 : end]
+        self.at = end + 1
+        if not inside:
+            raise Unreadable("empty braces")
+        value = self.inner(inside)
+        return as_node(value)
+
+    def argument(self) -> Node:
+        """The argument of a command: in braces, or one digit, letter or command."""
+        token = self.peek()
+        if token.kind == "sign" and token.text == "{":
+            return self.braced()
+        if token.kind == "number":
+            if token.places is None and len(token.text) > 1:
+                self.tokens = [*self.tokens[: self.at], Token("number", token.text[0], token.spaced), Token("number", token.text[1:]), *self.tokens[self.at + 1 :]]  # fmt: skip
+            return self.number_alone()
+        if token.kind == "letter":
+            self.take()
+            return _letter(token)
+        if token.kind == "sign" and token.text == "-":
+            self.take()
+            return Apply("neg", (self.argument(),))
+        if token.kind == "command" and self.is_operand(token.text):
+            return self.primary()
+        raise Unreadable("a command without its argument")
+
+    def number_alone(self) -> Number:
+        return _number(self.take())
+
+    # what a product is made of
+
+    def primary(self, alone: bool = False) -> Node:
+        token = self.peek()
+        if token.kind == "number":
+            return self.number(alone)
+        if token.kind == "letter":
+            return self.letter()
+        if token.kind == "sign":
+            if token.text in "([":
+                return self.bracket()
+            if token.text == "{":
+                return self.brace_group()
+            if token.text in "|‖":
+                return self.bars_group()
+        if token.kind == "command":
+            return self.command()
+        if token.kind == "end":
+            raise Unreadable("ends where a value should stand")
+        raise Unreadable(f"{token.text!r:.20} where a value should stand")
+
+    def number(self, alone: bool) -> Node:
+        token = self.take()
+        after = self.peek()
+        if (
+            after.kind == "command"
+            and after.text in ("overline", "dot", "bar")
+            and "." in token.text + "."
+            and not alone
+        ) and (repeating := self.repeating(token)) is not None:
+            return repeating
+        value = _number(token)
+        if after.kind == "sign" and after.text == "_" and not alone:
+            raise Unreadable("a number with an index")
+        if alone or token.places is not None or "e" in token.text:
+            return value
+        if after.kind == "command" and after.text == "frac" and not self.is_unit_fraction():
+            start = self.at
+            part = self.command()
+            whole_fraction = (
+                isinstance(part, Apply)
+                and part.name == "div"
+                and all(isinstance(arg, Number) and arg.places is None for arg in part.args)
+            )
+            if whole_fraction and not self.sees("sign", "^"):
+                above, below = (arg.value for arg in part.args if isinstance(arg, Number))  # type: ignore[union-attr]
+                if below == 0:
+                    raise Unreadable("divides by zero")
+                return Number(value.value + above / below)
+            self.at = start
+        elif (
+            after.kind == "number"
+            and after.places is None
+            and self.peek(1).text == "/"
+            and self.peek(2).kind == "number"
+            and after.spaced
+        ):
+            above, below = number_value(after), number_value(self.peek(2))
+            if 0 < above < below and value.value.denominator == 1:
+                self.at += 3
+                return Number(value.value + above / below)
+        return value
+
+    def repeating(self, token: Token) -> Node | None:
+        r"""`0.4\overline{3}` and `0.\dot{1}\dot{2}` as fractions."""
+        if "." not in token.text:
+            return None
+        start, digits, dotted = self.at, "", 0
+        if self.sees("command", "overline", "bar"):
+            self.take()
+            digits = self.digits_in_braces()
+        else:
+            while self.sees("command", "dot"):
+                self.take()
+                digits += self.digits_in_braces()
+                dotted += 1
+                if self.peek().kind == "number" and dotted == 1 and not self.peek().spaced:
+                    digits += self.take().text
+        if not digits.isdigit():
+            self.at = start
+            return None
+        places = len(token.text.partition(".")[2])
+        return Number(number_value(token) + Fraction(int(digits), (10 ** len(digits) - 1) * 10**places))
+
+    def digits_in_braces(self) -> str:
+        if self.peek().kind == "number":
+            return self.take().text
+        if self.sees("sign", "{") and self.peek(1).kind == "number" and self.peek(2).text == "}":
+            text = self.peek(1).text
+            self.at += 3
+            return text
+        return ""
+
+    def letter(self) -> Node:
+        token = self.take()
+        if token.text in "CAP" and self.sees("sign", "_") and (count := self.counting(token.text)) is not None:
+            return count
+        if token.text in "CP" and self.sees("sign", "(") and (pair := self.number_pair()) is not None:
+            return Apply("binom" if token.text == "C" else "permutations", pair)
+        symbol = self.indexed(_letter(token), token.text)
+        while self.sees("sign", "'"):
+            self.take()
+            symbol = Symbol(f"{_name(symbol)}'")
+        if isinstance(symbol, Symbol) and symbol.name[0] in "PE" and self.sees("sign", "(") and self.is_event():
+            end = self.closing(self.at)
+            said = "".join(inside.text for inside in self.tokens[self.at : end + 1])
+            self.at = end + 1
+            return Symbol(f"{symbol.name}{said}")
+        if (
+            isinstance(symbol, Symbol)
+            and symbol.name[0] in _CALLED
+            and self.sees("sign", "(")
+            and not self.is_condition()
+        ):
+            end = self.closing(self.at)
+            arguments = self.items(self.tokens[self.at + 1 : end])
+            self.at = end + 1
+            return Apply("call", (symbol, Bracketed("(", ")", arguments)))
+        return symbol
+
+    def is_event(self) -> bool:
+        """A bracket behind `P` that holds an event, as `P(X = 4)` or `P(A \\mid B)`."""
+        end = self.closing(self.at)
+        return any(
+            token.text in RELATIONS or token.text in ("|", "mid", "cap", "cup") for token in self.tokens[self.at : end]
+        )
+
+    def number_pair(self) -> tuple[Node, Node] | None:
+        tokens = self.tokens[self.at + 1 : self.at + 5]
+        if (
+            len(tokens) == 4
+            and [token.text for token in tokens[1::2]] == [",", ")"]
+            and all(token.kind == "number" for token in tokens[::2])
+        ):
+            self.at += 5
+            return _number(tokens[0]), _number(tokens[2])
+        return None
+
+    def counting(self, name: str) -> Node | None:
+        """`C_{10}^3`, `A_5^2`: combinations and arrangements; None where the letter is a variable with an index."""
+        start = self.at
+        self.take()
+        below = self.script_text()
+        if not self.sees("sign", "^"):
+            self.at = start
+            return None
+        self.take()
+        try:
+            above = self.script()
+        except Unreadable:
+            above = None
+        numeric = below.isdigit() and isinstance(above, Number)
+        letters = name == "C" and len(below) == 1 and isinstance(above, Symbol) and above.name not in ("T", "prime")
+        if above is None or not (numeric or letters):
+            self.at = start
+            return None
+        total: Node = Number(Fraction(int(below))) if below.isdigit() else Symbol(below)
+        return Apply("binom" if name == "C" else "permutations", (total, above))
+
+    def indexed(self, base: Node, text: str) -> Node:
+        if not self.sees("sign", "_"):
+            return base
+        self.take()
+        return Symbol(f"{text}_{self.script_text()}")
+
+    def script_text(self) -> str:
+        """What is lowered, as text: it is a part of a name."""
+        if self.sees("sign", "{"):
+            end = self.closing(self.at)
+            inside = self.tokens[self.at + 1 : end]
+            self.at = end + 1
+        else:
+            inside = [self.take()]
+        if not inside or inside[0].kind == "end":
+            raise Unreadable("an index that is empty")
+        return "".join(token.text for token in inside if token.text not in "{}")
+
+    def bracket(self) -> Node:
+        opening = self.peek().text
+        end = self.closing(self.at)
+        closing = self.tokens[end].text
+        inside = self.tokens[self.at + 1 : end]
+        self.at = end + 1
+        if not inside:
+            return Bracketed(opening, closing, ())
+        items = self.items(inside)
+        if len(items) == 1 and PARENS.get(opening) == closing and isinstance(items[0], Node):
+            return (
+                items[0]
+                if not (isinstance(items[0], Number) and self.sees("sign", "^"))
+                else Apply("paren", (items[0],))
+            )
+        return Bracketed(opening, closing, items)
+
+    def brace_group(self) -> Node:
+        end = self.closing(self.at)
+        inside = self.tokens[self.at + 1 : end]
+        self.at = end + 1
+        if not inside:
+            return self.primary() if not self.ends() else Constant("empty")
+        depth = 0
+        for index, token in enumerate(inside):
+            depth += (token.text in OPENERS) - (token.text in CLOSERS) if token.kind in ("sign", "command") else 0
+            if depth == 0 and token.text == "choose":
+                return Apply("binom", (as_node(self.inner(inside[:index])), as_node(self.inner(inside[index + 1 :]))))
+        items = self.items(inside)
+        if len(items) == 1:
+            return as_node(items[0])
+        return Bracketed("{", "}", items)
+
+    def bars_group(self) -> Node:
+        bar = self.take().text
+        self.bars += 1
+        value = self.expression()
+        self.bars -= 1
+        if self.take().text != bar:
+            raise Unreadable("a bar that is never closed")
+        return Apply("norm" if bar == "‖" else "abs", (value,))
+
+    def command(self) -> Node:
+        token = self.take()
+        name = token.text
+        if name == "frac":
+            above = self.argument()
+            below = self.argument()
+            return Apply("div", (above, below))
+        if name == "sqrt":
+            return self.root()
+        if name == "binom":
+            return Apply("binom", (self.argument(), self.argument()))
+        if name in _CONSTANTS:
+            return Constant(_CONSTANTS[name])
+        if name in _SETS:
+            return Constant(name)
+        if name == "mathbb":
+            letter = self.script_text()
+            return Constant(letter * 2) if letter * 2 in _SETS else Symbol(letter)
+        if name in ("{", "langle", "lfloor", "lceil", "["):
+            return self.command_group(name)
+        if name in FUNCTIONS:
+            return self.function(_SHAPES.get(name, name))
+        if name in _BIG:
+            return self.big_operator(name)
+        if name in ("vec", "overrightarrow") and (one := self.one_letter()) is not None:
+            return one
+        if name in _ACCENTS:
+            inside = self.script_text() if not self.ends() else ""
+            return self.indexed(Symbol(f"{name} {inside}"), f"{name} {inside}")
+        if name.startswith("begin:"):
+            return self.matrix(name[6:])
+        if name == "ldots":
+            return Symbol("...")
+        if name in _GREEK:
+            symbol = self.indexed(Symbol(name), name)
+            while self.sees("sign", "'"):
+                self.take()
+                symbol = Symbol(f"{_name(symbol)}'")
+            return symbol
+        raise Unreadable(f"the command \\{name:.20}")
+
+    def one_letter(self) -> Node | None:
+        """The letter under an arrow, which is the vector that a bold letter is."""
+        if self.sees("sign", "{") and self.peek(1).kind == "letter" and self.peek(2).text == "}":
+            token = self.peek(1)
+            self.at += 3
+            return self.indexed(_letter(token), token.text)
+        return None
+
+    def root(self) -> Node:
+        order: Node = Number(Fraction(2))
+        if self.sees("sign", "["):
+            end = self.closing(self.at)
+            order = as_node(self.inner(self.tokens[self.at + 1 : end]))
+            self.at = end + 1
+        if self.sees("sign", "("):
+            return Apply("root", (as_node(self.bracket()), order))
+        if self.peek().kind == "number":
+            return Apply("root", (self.number_alone(), order))
+        return Apply("root", (self.argument(), order))
+
+    def command_group(self, name: str) -> Node:
+        self.at -= 1
+        end = self.closing(self.at)
+        closing = self.tokens[end].text
+        inside = self.tokens[self.at + 1 : end]
+        self.at = end + 1
+        if name in ("lfloor", "lceil"):
+            return Apply("floor" if name == "lfloor" else "ceil", (as_node(self.inner(inside)),))
+        if not inside:
+            return Constant("empty")
+        if name == "{":
+            built = self.set_builder(inside)
+            return built if built is not None else Bracketed("{", "}", self.items(inside))
+        return Bracketed(name, closing, self.items(inside))
+
+    def set_builder(self, inside: list[Token]) -> Node | None:
+        depth = 0
+        for index, token in enumerate(inside):
+            if token.kind in ("sign", "command"):
+                depth += (token.text in OPENERS) - (token.text in CLOSERS)
+                if depth == 0 and index and token.text in ("|", "mid", ":") and self.may_build(inside, index):
+                    return Bracketed("{|", "}", (self.inner(inside[:index]), *self.items(inside[index + 1 :])))
+        return None
+
+    @staticmethod
+    def may_build(inside: list[Token], index: int) -> bool:
+        bars = sum(token.text == "|" for token in inside)
+        return inside[index].text != "|" or bars % 2 == 1
+
+    def function(self, name: str) -> Node:
+        exponent: Node | None = None
+        base: Node | None = None
+        for _ in range(2):
+            if self.sees("sign", "^") and exponent is None:
+                self.take()
+                exponent = self.script()
+            elif self.sees("sign", "_") and base is None:
+                self.take()
+                if name == "log":
+                    base = self.argument()
+                else:
+                    base = Symbol(self.script_text())
+        arguments = self.function_arguments()
+        inverse = (
+            isinstance(exponent, Number)
+            and exponent.value == -1
+            or (isinstance(exponent, Apply) and exponent == Apply("neg", (Number(Fraction(1)),)))
+        )
+        if inverse and name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"):
+            name, exponent = ("ar" if name.endswith("h") else "arc") + name, None
+        if name in ("max", "min", "gcd", "lcm") and len(arguments) == 1 and isinstance(arguments[0], Bracketed):
+            arguments = tuple(as_node(item) for item in arguments[0].items)
+        if base is not None:
+            arguments = (*arguments, base)
+            name = f"{name}_"
+        value: Node = Apply(name, arguments)
+        return value if exponent is None else Apply("pow", (value, exponent))
+
+    def function_arguments(self) -> tuple[Node, ...]:
+        if self.sees("sign", "(", "[", "{"):
+            if self.sees("sign", "{"):
+                return (self.postfix(self.braced()),)
+            end = self.closing(self.at)
+            items = self.items(self.tokens[self.at + 1 : end])
+            self.at = end + 1
+            return tuple(as_node(item) for item in items)
+        value = self.signed_factor()
+        while True:
+            token = self.peek()
+            if (
+                not self.begins_factor(token)
+                or (token.kind == "sign" and token.text in "([|‖")
+                or token.text in FUNCTIONS
+            ):
+                return (value,)
+            if token.kind == "number" and isinstance(value, Number):
+                raise Unreadable("two numbers side by side")
+            value = Apply("mul", (value, self.factor()))
+
+    def big_operator(self, name: str) -> Node:
+        limits: dict[str, Value] = {}
+        for _ in range(2):
+            for sign in "_^":
+                if self.sees("sign", sign) and sign not in limits:
+                    self.take()
+                    if self.sees("sign", "{"):
+                        end = self.closing(self.at)
+                        limits[sign] = self.inner(self.tokens[self.at + 1 : end])
+                        self.at = end + 1
+                    else:
+                        limits[sign] = self.script()
+        is_negative = self.sees("sign", "-")
+        if is_negative:
+            self.take()
+        body = self.term()
+        rest = Apply("neg", (body,)) if is_negative else body
+        none = Constant("none")
+        group = Bracketed("", "", (limits.get("_", none), limits.get("^", none)))
+        return Apply(name, (rest, group))
+
+    def matrix(self, name: str) -> Node:
+        depth = 1
+        cell: list[Token] = []
+        cells: list[list[list[Token]]] = [[]]
+        while True:
+            if self.ends():
+                raise Unreadable("a matrix that is never closed")
+            token = self.take()
+            if token.kind == "command" and token.text.startswith("begin:"):
+                depth += 1
+            elif token.kind == "command" and token.text.startswith("end:"):
+                depth -= 1
+                if depth == 0:
+                    break
+            if depth == 1 and token.kind == "sign" and token.text == "&":
+                cells[-1].append(cell)
+                cell = []
+            elif depth == 1 and token.kind == "command" and token.text == "\\":
+                cells[-1].append(cell)
+                cells.append([])
+                cell = []
+            elif not (token.kind == "command" and token.text == "hline"):
+                cell.append(token)
+        cells[-1].append(cell)
+        if cells[-1] == [[]]:
+            cells.pop()
+        read = tuple(tuple(self.inner(one) if one else Constant("none") for one in row) for row in cells)
+        if not read:
+            raise Unreadable("an empty matrix")
+        matrix = Matrix(read)
+        return Apply("det", (matrix,)) if name == "vmatrix" else matrix
+
+
+def as_node(value: Value) -> Node:
+    """A value as a part of an expression. Raises: Unreadable where it cannot be one."""
+    if isinstance(value, Node):
+        return value
+    from .types import Quantity
+
+    if isinstance(value, Quantity) and value.unit == "degree":
+        return Apply("degrees", (value.value,))
+    if isinstance(value, Quantity) and value.unit == "%":
+        return Apply("percent", (value.value,))
+    return Bracketed("(", ")", (value,))
+
+
+def _letter(token: Token) -> Node:
+    if token.text == "i":
+        return Constant("i")
+    if token.text == "e":
+        return Constant("e")
+    return Symbol(token.text)
+
+
+def _name(node: Node) -> str:
+    return node.name if isinstance(node, Symbol | Constant) else "?"
+
+
+def _number(token: Token) -> Number:
+    value = number_value(token)
+    digits = len(re.sub(r"e.*|\D", "", token.text).lstrip("0"))
+    return Number(value, token.places, digits)

@@ -1,0 +1,559 @@
+"""The typed value of what was parsed: names and their values, intervals, sets, points, conditions, both signs of a `\\pm`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .evaluate import exact, letters, nodes
+from .real_sets import meet
+from .types import (
+    Apply,
+    Approximate,
+    Bracketed,
+    Choice,
+    CompositeQuantity,
+    Conditioned,
+    Constant,
+    Interval,
+    Matrix,
+    NamedValue,
+    Node,
+    Number,
+    Quantity,
+    RealSet,
+    Relation,
+    SetBuilder,
+    Several,
+    Symbol,
+    Value,
+    Words,
+)
+
+INFINITY = Constant("infinity")
+MINUS_INFINITY = Apply("neg", (INFINITY,))
+REALS = Interval(MINUS_INFINITY, INFINITY, False, False)
+_ORDER = {"<", ">", "<=", ">="}
+_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_MAX_SIGNS = 3  # of \pm in one expression
+_CALLS = frozenset(["call", "prime", "det", "abs", "norm", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "max", "min", "dim", "rank", "tr", "deg", "arg", "gcd", "lcm", "Re", "Im", "ker", "transpose"])  # fmt: skip
+
+
+def meaning(value: Value) -> Value:
+    """The typed value of a parsed one."""
+    if isinstance(value, Relation):
+        return _relation(value)
+    if isinstance(value, Bracketed):
+        return _group(value)
+    if isinstance(value, Conditioned):
+        return Conditioned(meaning(value.value), tuple(meaning(one) for one in value.conditions))
+    if isinstance(value, Apply):
+        return _applied(value)
+    if isinstance(value, Constant) and value.name == "RR":
+        return RealSet((REALS,))
+    if isinstance(value, Quantity):
+        return _quantity(value)
+    if isinstance(value, Matrix):
+        return _matrix(value)
+    return value
+
+
+def _quantity(value: Quantity) -> Value:
+    inner, unit = value.value, value.unit
+    if isinstance(inner, Apply) and inner.name in ("degreesC", "degreesF") and not unit:
+        return Quantity(inner.args[0], "degree" + inner.name[-1])
+    if isinstance(inner, Apply) and inner.name == "degrees":
+        inner, unit = inner.args[0], "degree" + {"f": "F", "c": "C", "": ""}.get(unit.lower(), f" {unit}")
+    read = meaning(inner)
+    if isinstance(read, Several):
+        return Several(tuple(Quantity(item, unit) if isinstance(item, Node) else item for item in read.items))
+    return Quantity(inner, unit) if isinstance(read, Node) or isinstance(inner, Bracketed) else read
+
+
+def _matrix(value: Matrix) -> Value:
+    cells = [cell for row in value.rows for cell in row]
+    if any(isinstance(cell, Relation) for cell in cells) and all(len(row) == 1 for row in value.rows):
+        return combined([(meaning(cell), ",") for cell in cells])
+    return value
+
+
+# both signs
+
+
+def _signs(node: Value) -> int:
+    return sum(isinstance(part, Apply) and part.name in ("pm", "mp") for part in nodes(node))
+
+
+def _with_sign(node: Node, is_plus: bool) -> Node:
+    if isinstance(node, Apply):
+        args = tuple(_with_sign(arg, is_plus) for arg in node.args)
+        if node.name in ("pm", "mp"):
+            return args[0] if is_plus == (node.name == "pm") else Apply("neg", args)
+        return Apply(node.name, args)
+    if isinstance(node, Bracketed):
+        return Bracketed(
+            node.opening,
+            node.closing,
+            tuple(_with_sign(item, is_plus) if isinstance(item, Node) else item for item in node.items),
+        )
+    return node
+
+
+def both_signs(node: Node) -> Value:
+    r"""The two values of an expression with `\pm`; all its signs go together."""
+    return Several((meaning(_with_sign(node, True)), meaning(_with_sign(node, False)))) if _signs(node) else node
+
+
+def _applied(value: Apply) -> Value:
+    if _signs(value):
+        return both_signs(value)
+    if value.name in ("degrees", "degreesC", "degreesF"):
+        return Quantity(value.args[0], "degree" + value.name[7:])
+    if value.name == "percent":
+        return Quantity(value.args[0], "%")
+    if (
+        value.name == "neg"
+        and isinstance(value.args[0], Apply)
+        and value.args[0].name in ("degrees", "degreesC", "degreesF")
+    ):
+        return Quantity(Apply("neg", (value.args[0].args[0],)), "degree" + value.args[0].name[7:])
+    if value.name in ("cup", "setminus", "cap"):
+        return _sets(value) or value
+    if value.name == "add" and value.args[0] == Constant("RR"):
+        last = value.args[1]
+        if isinstance(last, Apply) and last.name == "neg" and isinstance(last.args[0], Bracketed):
+            return _sets(Apply("setminus", (value.args[0], last.args[0]))) or value
+    if (
+        value.name == "call"
+        and isinstance(value.args[1], Bracketed)
+        and isinstance(value.args[0], Symbol)
+        and value.args[0].name.isupper()
+        and len(value.args[1].items) > 1
+    ):
+        return NamedValue(value.args[0].name, meaning(value.args[1]), value.args[0])  # the point A(1, 2)
+    if (
+        value.name == "mul"
+        and isinstance(value.args[0], Symbol)
+        and value.args[0].name in ("Q",)
+        and isinstance(value.args[1], Bracketed)
+    ):
+        return NamedValue(value.args[0].name, meaning(value.args[1]), value.args[0])
+    return value
+
+
+# intervals and sets
+
+
+def is_infinite(node: Value) -> bool:
+    return node == INFINITY or node == MINUS_INFINITY
+
+
+def interval_of(group: Bracketed) -> RealSet | None:
+    """A group of two as the numbers between them, where its brackets allow that."""
+    if group.opening not in "([" or group.closing not in ")]" or len(group.items) != 2:
+        return None
+    low, high = group.items
+    if not (isinstance(low, Node) and isinstance(high, Node)):
+        return None
+    return RealSet((Interval(low, high, group.opening == "[", group.closing == "]"),))
+
+
+def as_real_set(value: Value) -> RealSet | None:
+    """A value as a set of real numbers, where it can be one."""
+    value = meaning(value) if not isinstance(value, RealSet) else value
+    if isinstance(value, RealSet):
+        return value
+    if isinstance(value, Bracketed):
+        return interval_of(value)
+    if isinstance(value, Conditioned):
+        return None
+    return None
+
+
+def _group(group: Bracketed) -> Value:
+    if group.opening == "{|":
+        return _built(meaning(group.items[0]), group.items[1:])
+    if group.opening in ("{", "\\{") or group.closing in ("}",) and group.opening == "{":
+        items = [meaning(item) for item in group.items]
+        if len(items) == 1 and isinstance(items[0], RealSet) and items[0].name:
+            return items[0]
+        flat = _flat(items)
+        return Several(tuple(flat), is_set=True)
+    if group.opening == "langle":
+        return Bracketed("(", ")", tuple(meaning(item) for item in group.items))
+    if len(group.items) == 1 and group.opening in "([":
+        return meaning(group.items[0])
+    if (
+        group.opening == "["
+        and len(group.items) > 1
+        and all(isinstance(item, Bracketed) and item.opening == "[" for item in group.items)
+    ):
+        rows = [item.items for item in group.items if isinstance(item, Bracketed)]
+        if len({len(row) for row in rows}) == 1:
+            return Matrix(tuple(tuple(meaning(cell) for cell in row) for row in rows))
+    interval = interval_of(group)
+    if interval is not None and not any(isinstance(item, Bracketed) for item in group.items):
+        ends = interval.parts[0]
+        if group.opening != "(" or group.closing != ")" or is_infinite(ends.low) or is_infinite(ends.high):
+            return interval
+    items = [meaning(item) for item in group.items]
+    if items and all(isinstance(item, NamedValue | Relation) for item in items):
+        return combined([(item, ",") for item in items])
+    return Bracketed(group.opening, group.closing, tuple(items))
+
+
+def _built(element: Value, conditions: Sequence[Value]) -> Value:
+    read = [meaning(condition) for condition in conditions]
+    name, within = "", None
+    if isinstance(element, Symbol):
+        name = element.name
+    elif isinstance(element, Relation) and element.signs == ("in",) and isinstance(element.sides[0], Symbol):
+        name, within = element.sides[0].name, element.sides[1]
+    elif isinstance(element, RealSet):
+        name = element.name
+    if name and (within is None or within == Constant("RR")):
+        sets = [one for one in read if isinstance(one, RealSet) and one.name == name]
+        if len(sets) == len(read) and sets:
+            found = sets[0]
+            for other in sets[1:]:
+                found = meet(found, other) or found
+            return RealSet(found.parts, found.without)
+        for index, one in enumerate(read):
+            if isinstance(one, NamedValue) and one.name == name:
+                rest = tuple(other for at, other in enumerate(read) if at != index)
+                return Conditioned(one.value, rest) if rest else one
+    return SetBuilder(element, tuple(read))
+
+
+def _sets(value: Value) -> Value | None:
+    """A union, a difference or an intersection of intervals; None where it is something else."""
+    if not (isinstance(value, Apply) and value.name in ("cup", "setminus", "cap")):
+        return as_real_set(value)
+    left = _sets(value.args[0])
+    if value.name == "setminus":
+        taken = meaning(value.args[1])
+        if (
+            isinstance(left, RealSet)
+            and isinstance(taken, Several)
+            and all(isinstance(item, Node) for item in taken.items)
+        ):
+            return RealSet(left.parts, (*left.without, *taken.items))  # type: ignore[arg-type]
+        if isinstance(left, RealSet) and isinstance(value.args[1], Bracketed) and value.args[1].opening == "{":
+            return RealSet(left.parts, (*left.without, *value.args[1].items))  # type: ignore[arg-type]
+        return None
+    right = _sets(value.args[1])
+    if value.name == "cup":
+        if isinstance(left, RealSet) and isinstance(right, RealSet):
+            return RealSet((*left.parts, *right.parts), (*left.without, *right.without))
+        first, second = meaning(value.args[0]), meaning(value.args[1])
+        if isinstance(first, Several) and isinstance(second, Several):
+            return Several((*first.items, *second.items), is_set=True)
+        for one, other in ((left, second), (right, first)):
+            if (
+                isinstance(one, RealSet)
+                and isinstance(other, Several)
+                and all(isinstance(item, Node) for item in other.items)
+            ):
+                points = tuple(Interval(item, item, True, True) for item in other.items)  # type: ignore[arg-type]
+                return RealSet((*one.parts, *points), one.without)
+        return None
+    if isinstance(left, RealSet) and isinstance(right, RealSet):
+        return meet(left, right)
+    return None
+
+
+# relations
+
+
+def is_name(node: Value) -> bool:
+    """Return True for a left side that only names a value: `x`, `f(x)`, `AB`, `\\det A`, `f^{-1}(x)`."""
+    if isinstance(node, Symbol):
+        return True
+    if isinstance(node, Constant):
+        return node.name in ("e", "i")
+    if isinstance(node, Bracketed):
+        return bool(node.items) and all(isinstance(item, Symbol) for item in node.items)
+    if not isinstance(node, Apply):
+        return False
+    args = node.args
+    if node.name in _CALLS:
+        return (
+            bool(letters(node)) and not any(isinstance(part, Number) for part in nodes(args[0])) or node.name == "call"
+        )
+    if node.name == "paren":
+        return is_name(args[0])
+    if node.name == "mul":
+        if _is_inverse(args[0]) or (
+            isinstance(args[0], Symbol) and isinstance(args[1], Bracketed) and len(args[1].items) == 1
+        ):
+            return True
+        flat = _factors(node)
+        if flat and isinstance(flat[0], Symbol) and flat[0].name in ("triangle", "angle", "Delta", "measuredangle"):
+            return True
+        if (
+            flat
+            and isinstance(flat[0], Symbol)
+            and flat[0].name in ("E", "D", "P")
+            and len(flat) == 2
+            and isinstance(flat[1], Symbol)
+        ):
+            return True
+        return all(isinstance(factor, Symbol) and factor.name[:1].isupper() for factor in flat)
+    if node.name == "pow":
+        return isinstance(args[0], Symbol) and args[0].name in ("f", "g", "F") and _is_inverse(node)
+    if node.name == "div":
+        above, below = _factors(args[0]), _factors(args[1])
+        return all(
+            isinstance(part[0], Symbol) and part[0].name in ("d", "partial") for part in (above, below) if part
+        ) and bool(above and below)
+    return False
+
+
+def _is_inverse(node: Node) -> bool:
+    if not (isinstance(node, Apply) and node.name == "pow" and isinstance(node.args[0], Symbol)):
+        return False
+    exponent = exact(node.args[1])
+    return exponent == -1 and (node.args[0].name in ("f", "g", "h", "F", "G", "A", "B", "M", "T"))
+
+
+def _factors(node: Node) -> list[Node]:
+    if isinstance(node, Apply) and node.name == "mul":
+        return [*_factors(node.args[0]), *_factors(node.args[1])]
+    return [node]
+
+
+def may_be_named(node: Value) -> bool:
+    """Return True for a left side of letters alone, with no number in it, as `m + n`: what an answer may call its value."""
+    if not isinstance(node, Node) or not letters(node):
+        return False
+    for part in nodes(node):
+        if (isinstance(part, Number) and part.value != -1) or (
+            isinstance(part, Apply) and part.name in ("neg", "pm", "mp")
+        ):
+            return False
+    return True
+
+
+def spelled(node: Value) -> str:
+    """A name for a left side: the same for the same side."""
+    if isinstance(node, Symbol | Constant):
+        return node.name
+    if isinstance(node, Number):
+        return str(node.value)
+    if isinstance(node, Apply):
+        return f"{node.name}({', '.join(spelled(arg) for arg in node.args)})"
+    if isinstance(node, Bracketed):
+        return f"{node.opening}{', '.join(spelled(item) for item in node.items)}{node.closing}"
+    return repr(node)
+
+
+def _relation(value: Relation) -> Value:
+    sides, signs = value.sides, value.signs
+    if isinstance(sides[0], Apply) and sides[0].name == "nothing":
+        rest = meaning(sides[1]) if len(sides) == 2 else meaning(Relation(sides[1:], signs[1:]))
+        return Approximate(rest) if signs[0] == "~" else rest
+    if set(signs) <= {"=", "~"}:
+        return _equation(value)
+    if set(signs) <= _ORDER:
+        return _inequality(value) or Relation(tuple(meaning(side) for side in sides), signs)
+    if signs == ("!=",) and isinstance(sides[0], Symbol):
+        other = meaning(sides[1])
+        points = other.items if isinstance(other, Several) else (other,)
+        if all(isinstance(point, Node) for point in points):
+            return RealSet((REALS,), points, sides[0].name)  # type: ignore[arg-type]
+    if signs[0] == "in" and len(signs) == 1 and isinstance(sides[0], Symbol | Bracketed | Apply):
+        within = meaning(sides[1])
+        if isinstance(sides[0], Symbol):
+            as_set = as_real_set(within)
+            if as_set is not None and sides[1] != Constant("RR"):
+                return RealSet(as_set.parts, as_set.without, sides[0].name)
+            if sides[1] == Constant("RR"):
+                return RealSet((REALS,), (), sides[0].name)
+            if isinstance(within, Several) and within.is_set:
+                return NamedValue(sides[0].name, within, sides[0])
+    return Relation(tuple(meaning(side) for side in sides), signs)
+
+
+def _equation(value: Relation) -> Value:
+    sides, signs = value.sides, value.signs
+    first, last = sides[0], sides[-1]
+    if is_name(first) and not (isinstance(first, Constant) and len(sides) == 2 and not _is_plain(last)):
+        rest = _value_of(sides[1:], signs[1:])
+        if signs[0] == "~":
+            rest = Approximate(rest)
+        elif isinstance(rest, Relation):
+            return Relation(tuple(meaning(side) for side in sides), signs)
+        inner = rest.value if isinstance(rest, NamedValue) and not isinstance(first, Bracketed) else rest
+        if isinstance(first, Bracketed) and isinstance(inner, Bracketed) and len(inner.items) == len(first.items):
+            inner = Bracketed("(", ")", inner.items)
+        return NamedValue(spelled(first), inner, first if isinstance(first, Node) else None)
+    if len(sides) == 2 and isinstance(last, Symbol) and signs == ("=",):
+        return NamedValue(last.name, meaning(first), last)
+    if all(isinstance(side, Node) and not letters(side) for side in sides) or not any(
+        isinstance(side, Node) and letters(side) for side in sides
+    ):
+        return _value_of(sides, signs)
+    if signs[-1] == "~" and len(sides) == 2:
+        return Approximate(meaning(last), meaning(first))
+    return Relation(tuple(meaning(side) for side in sides), signs)
+
+
+def _is_plain(value: Value) -> bool:
+    return isinstance(value, Node | Quantity)
+
+
+def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
+    """The value of a chain whose sides all say the same; the chain itself where they do not."""
+    from .compare import agree
+
+    read = [meaning(side) for side in sides]
+    if len(read) == 1:
+        return read[0]
+    exact_sides = [read[0]]
+    for side, sign in zip(read[1:], signs, strict=True):
+        if sign == "~":
+            if not close_enough(exact_sides[-1], side):
+                return Relation(tuple(read), signs)
+            return Approximate(side, exact_sides[-1])
+        if agree(exact_sides[-1], side) is False:
+            return Relation(tuple(read), signs)
+        exact_sides.append(side)
+    return exact_sides[-1]
+
+
+def close_enough(exact_side: Value, rounded: Value) -> bool:
+    """Return True if one may be the other rounded, or cut off, at the last place that is written."""
+    from . import numeric
+
+    one, other = _number_in(exact_side), _number_in(rounded)
+    if one is None or other is None:
+        return True
+    literal = numeric.literal(other) or (other if isinstance(other, Number) else None)
+    if literal is not None:
+        return numeric.rounds_to(one, literal, may_be_cut=True)
+    ours, theirs = numeric.magnitude(one), numeric.magnitude(other)
+    return ours is None or theirs is None or abs(ours - theirs) <= 1e-3 * max(abs(ours), abs(theirs))
+
+
+def _number_in(value: Value) -> Node | None:
+    if isinstance(value, Quantity):
+        value = value.value
+    return value if isinstance(value, Node) and not letters(value) else None
+
+
+def _inequality(value: Relation) -> RealSet | None:
+    sides, signs = value.sides, value.signs
+    if len(sides) == 2:
+        left, right = sides
+        if isinstance(right, Symbol) and not isinstance(left, Symbol):
+            left, right, sign = right, left, _FLIPPED[signs[0]]
+        else:
+            sign = signs[0]
+        if not isinstance(left, Symbol):
+            return None
+        end = meaning(right)
+        if not isinstance(end, Node) or left.name in letters(end):
+            return None
+        if sign in (">", ">="):
+            return RealSet((Interval(end, INFINITY, sign == ">=", False),), (), left.name)
+        return RealSet((Interval(MINUS_INFINITY, end, False, sign == "<="),), (), left.name)
+    if len(sides) == 3 and isinstance(sides[1], Symbol):
+        low, high = meaning(sides[0]), meaning(sides[2])
+        if not (isinstance(low, Node) and isinstance(high, Node)):
+            return None
+        if signs[0] in ("<", "<=") and signs[1] in ("<", "<="):
+            return RealSet((Interval(low, high, signs[0] == "<=", signs[1] == "<="),), (), sides[1].name)
+        if signs[0] in (">", ">=") and signs[1] in (">", ">="):
+            return RealSet((Interval(high, low, signs[1] == ">=", signs[0] == ">="),), (), sides[1].name)
+    return None
+
+
+# lists
+
+
+def _flat(items: Sequence[Value]) -> list[Value]:
+    found: list[Value] = []
+    for item in items:
+        found += item.items if isinstance(item, Several) and not item.is_set else [item]
+    return found
+
+
+def is_condition(value: Value) -> bool:
+    """Return True for what only restricts letters: an inequality, `k \\in \\mathbb{Z}`."""
+    if isinstance(value, RealSet):
+        return bool(value.name)
+    return isinstance(value, Relation) and set(value.signs) <= {
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "in",
+        "notin",
+        "!=",
+        "subset",
+        "subseteq",
+    }
+
+
+def combined(parts: list[tuple[Value, str]]) -> Value:
+    """Several values, each with the separator behind it, as one: a union, a system, a list, a value with its conditions."""
+    values = [value for value, _ in parts]
+    if len(values) == 1:
+        return values[0]
+    joins = {separator for _, separator in parts[:-1]}
+    if (
+        all(isinstance(value, RealSet) for value in values)
+        and joins <= {",", ";"}
+        and not any(value.name for value in values if isinstance(value, RealSet))
+    ):
+        return Several(tuple(values))
+    if (
+        all(isinstance(value, RealSet) for value in values)
+        and len({value.name for value in values if isinstance(value, RealSet)}) == 1
+    ):
+        return _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
+    if not is_condition(values[0]) and not isinstance(values[0], RealSet | Words | Choice):
+        conditions = [value for value in values[1:] if is_condition(value)]
+        rest = [value for value in values if not is_condition(value)]
+        if conditions and rest:
+            return Conditioned(combined([(value, ",") for value in rest]), tuple(conditions))
+    first = values[0]
+    names = [value.name if isinstance(value, NamedValue) else None for value in values]
+    if isinstance(first, NamedValue) and (all(name is None for name in names[1:]) or len(set(names)) == 1):
+        unwrapped = [value.value if isinstance(value, NamedValue) else value for value in values]
+        return NamedValue(first.name, Several(tuple(_flat(unwrapped))), first.left)
+    flat = _flat(values)
+    unit = flat[-1].unit if isinstance(flat[-1], Quantity) else ""
+    if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
+        flat = [Quantity(value, unit) if isinstance(value, Node) else value for value in flat]
+    return Several(tuple(flat))
+
+
+def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
+    found = sets[0]
+    for other in sets[1:]:
+        met = meet(found, other)
+        is_or = bool(joins & {"or", "vee", "或"}) and not (other.without and other.parts == (REALS,))
+        is_and = (
+            bool(joins & {"and", "wedge", "且"})
+            or bool(other.without and other.parts == (REALS,))
+            or bool(found.without and found.parts == (REALS,))
+        )
+        if met is None or (not is_and and (is_or or not met.parts)) or (is_and and not met.parts and not found.without):
+            found = RealSet((*found.parts, *other.parts), (*found.without, *other.without), found.name)
+        else:
+            found = met
+    return found
+
+
+__all__ = [
+    "CompositeQuantity",
+    "as_real_set",
+    "both_signs",
+    "close_enough",
+    "combined",
+    "interval_of",
+    "is_condition",
+    "is_name",
+    "may_be_named",
+    "meaning",
+]

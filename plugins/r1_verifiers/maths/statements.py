@@ -1,0 +1,428 @@
+r"""Statements: a value with its unit, relations between values, ratios, and lists of them, read from tokens."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from .expressions import CLOSERS, OPENERS, RELATIONS, Expressions, as_node
+from .lexer import Token
+from .signs import Unreadable
+from .types import Apply, Bracketed, CompositeQuantity, Conditioned, Node, Number, Quantity, Ratio, Relation, Value
+from .units import CURRENCIES, POWERS, SCALES, is_unit_word, unit_name
+
+CONDITIONS = frozenset(
+    ["where", "for", "when", "if", "with", "such", "given", "provided", "whenever", "assuming", "as"]
+)
+_NOT_UNITS = frozenset(
+    [
+        "and",
+        "or",
+        "not",
+        "more",
+        "less",
+        "than",
+        "at",
+        "least",
+        "most",
+        "about",
+        "times",
+        "plus",
+        "minus",
+        "over",
+        "by",
+        "to",
+        "is",
+        "the",
+        "am",
+        "pm",
+        "are",
+        "be",
+        "equals",
+        "equal",
+        "if",
+        "where",
+        "for",
+        "when",
+        "then",
+        "so",
+        "because",
+        "since",
+        "but",
+        "however",
+        "therefore",
+        "thus",
+        "hence",
+        "possibly",
+        "maybe",
+        "perhaps",
+        "either",
+        "neither",
+        "nor",
+        "no",
+        "none",
+        "both",
+        "factorial",
+        "modulo",
+        "mod",
+        "choose",
+        "otherwise",
+        "else",
+        "unless",
+        "wrong",
+        "incorrect",
+    ]
+)
+_DOUBTS = frozenset(["or", "maybe", "possibly", "perhaps", "not", "otherwise", "else", "unless", "alternatively"])
+_JOINS = {"/": "/", "per": "/", "cdot": "*", "*": "*", "times": "*", "-": "*", ".": "*"}
+_MAX_UNIT_WORDS = 6
+_ABOUT = {"about", "approximately", "roughly", "around", "nearly"}
+_NOTHING = Apply("nothing", ())
+
+
+class Statements(Expressions):
+    """The parser of one statement, and of what stands in brackets inside it."""
+
+    def inner(self, tokens: list[Token]) -> Value:
+        parser = Statements(tokens, self.depth + 1)
+        value = parser.statement()
+        parser.refuse_rest()
+        return value
+
+    def items(self, tokens: list[Token]) -> tuple[Value, ...]:
+        return tuple(self.inner(part) for part, _ in split(tokens, self.separates) if part)
+
+    @staticmethod
+    def separates(token: Token) -> bool:
+        return token.kind == "sign" and token.text in ",;"
+
+    def refuse_rest(self) -> None:
+        if not self.ends():
+            raise Unreadable(f"{self.peek().text!r:.20} where nothing can follow")
+
+    def statement(self) -> Value:
+        """One value, relation or ratio, with the conditions that stand behind it."""
+        value = self.relation()
+        conditions: list[Value] = []
+        while self.sees("sign", "(") and self.is_condition():
+            end = self.closing(self.at)
+            inside = [token for token in self.tokens[self.at + 1 : end] if token.kind != "word" or token.text == "mod"]
+            if (
+                len(inside) < end - self.at - 1
+                and any(token.kind == "number" for token in inside)
+                and any(token.text in _DOUBTS for token in self.tokens[self.at + 1 : end])
+            ):
+                raise Unreadable("another value in brackets")
+            conditions += self.items(inside)
+            self.at = end + 1
+        if self.sees("command", "quad"):
+            self.take()
+            return self.conditioned(value, conditions) if not self.ends() else value
+        return Conditioned(value, tuple(conditions)) if conditions else value
+
+    def conditioned(self, value: Value, conditions: list[Value]) -> Value:
+        raise Unreadable("two statements side by side")
+
+    def relation(self) -> Value:
+        sides: list[Value] = []
+        signs: list[str] = []
+        sign = self.relation_sign()
+        if sign is not None:
+            if sign not in ("=", "~"):
+                raise Unreadable("a relation without its left side")
+            sides.append(_NOTHING)
+            signs.append(sign)
+        elif self.peek().kind == "word" and self.peek().text in _ABOUT:
+            self.take()
+            sides.append(_NOTHING)
+            signs.append("~")
+        sides.append(self.side())
+        while (sign := self.relation_sign()) is not None:
+            signs.append(sign)
+            if sign == "==" or self.ends():
+                pass
+            sides.append(self.side())
+        if self.sees("command", "pmod", "bmod", "mod"):
+            self.take()
+            modulus = self.braced() if self.sees("sign", "{") else self.factor()
+            signs.append("mod")
+            sides.append(modulus)
+        elif self.sees("sign", "(") and self.peek(1).text == "mod":
+            end = self.closing(self.at)
+            inside = self.tokens[self.at + 2 : end]
+            self.at = end + 1
+            signs.append("mod")
+            sides.append(self.inner(inside))
+        return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
+
+    def relation_sign(self) -> str | None:
+        token, after = self.peek(), self.peek(1)
+        if token.kind == "sign" and token.text in "<>!=:~" or (token.kind == "command" and token.text == "not"):
+            pair = token.text + after.text
+            found = {
+                "<=": "<=",
+                ">=": ">=",
+                "!=": "!=",
+                ":=": "=",
+                "not=": "!=",
+                "==": "=",
+                "=>": "=>",
+                "notin": "notin",
+                "~=": "~",
+                "=<": "<=",
+            }.get(pair)
+            if found and after.kind in ("sign", "command") and not (pair == "==" and after.spaced):
+                self.at += 2
+                return found
+        if token.kind in ("sign", "command") and token.text in RELATIONS:
+            self.take()
+            if token.text == "=" and self.sees("command", "approx"):
+                self.take()
+                return "~"
+            return RELATIONS[token.text]
+        return None
+
+    # values with units
+
+    def side(self) -> Value:
+        """An expression or a set of numbers, with its unit; or a ratio."""
+        if (composite := self.composite()) is not None:
+            return composite
+        currency = self.currency()
+        value: Value = self.expression()
+        while self.sees("command", "cup", "cap", "setminus", "wedge", "vee"):
+            name = self.take().text
+            value = Apply(name, (as_node(value), self.expression()))
+        if currency is None and self.sees("sign", ":") or (self.peek().kind == "word" and self.peek().text == "to"):
+            return self.ratio(as_node(value))
+        unit = self.unit()
+        scale = unit.partition(" ")[0]
+        if scale in SCALES and isinstance(value, Node):
+            power = SCALES[scale]
+            value = (
+                Number(value.value * 10**power)
+                if isinstance(value, Number)
+                else Apply("mul", (value, Number(Fraction(10**power))))
+            )
+            unit = unit[len(scale) :].strip()
+        if currency:
+            unit = (
+                currency
+                if not unit or unit == "dollar"
+                else f"{currency} {unit}"
+                if not unit.startswith("/")
+                else currency + unit
+            )
+        return Quantity(value, unit) if unit and isinstance(value, Node) else value
+
+    def currency(self) -> str | None:
+        at = 1 if self.sees("sign", "-") else 0
+        token = self.peek(at)
+        if (
+            token.kind not in ("sign", "command")
+            or token.text not in CURRENCIES
+            or self.peek(at + 1).kind not in ("number", "sign", "command", "letter")
+        ):
+            return None
+        self.tokens = [*self.tokens[: self.at + at], *self.tokens[self.at + at + 1 :]]
+        return CURRENCIES[token.text]
+
+    def ratio(self, first: Node) -> Value:
+        start = self.at
+        terms = [first]
+        numerals = [self.tokens[self.at - 1]]
+        while self.sees("sign", ":") or (self.peek().kind == "word" and self.peek().text == "to"):
+            self.take()
+            numerals.append(self.peek())
+            terms.append(self.expression())
+        if len(terms) < 2:
+            self.at = start
+            return first
+        is_clock = (
+            all(token.kind == "number" and token.text.isdigit() for token in numerals)
+            and all(isinstance(term, Number) for term in terms)
+            and len(numerals) < 4
+            and len(numerals[0].text) <= 2
+            and all(len(token.text) == 2 for token in numerals[1:])
+        )
+        return Ratio(tuple(terms), is_clock)
+
+    def composite(self) -> Value | None:
+        """Numbers that each have their unit: `2 h 30 min`, `45° 30'`. None where there are not two of them."""
+        parts: list[tuple[Fraction, str]] = []
+        at = self.at
+        sign = 1
+        if self.sees("sign", "-"):
+            at, sign = at + 1, -1
+        while True:
+            part = self.measured(at, [unit for _, unit in parts])
+            if part is None:
+                break
+            value, unit, at = part
+            parts.append((value, unit))
+            if (
+                at < len(self.tokens)
+                and (self.tokens[at].text in ("and", ","))
+                and self.measured(at + 1, [unit]) is not None
+            ):
+                at += 1
+        if len(parts) < 2 or len({unit for _, unit in parts}) < len(parts):
+            return None
+        self.at = at
+        return CompositeQuantity(tuple(Quantity(Number(sign * value), unit) for value, unit in parts))
+
+    def measured(self, at: int, units: list[str]) -> tuple[Fraction, str, int] | None:
+        tokens = self.tokens[at : at + 7]
+        if len(tokens) < 2 or tokens[0].kind != "number":
+            return None
+        value, after = _number_of(tokens[0]), tokens[1]
+        at += 2
+        texts = [token.text for token in tokens[1:]]
+        if after.kind == "unit":
+            return value, after.text, at
+        if texts[:2] == ["^", "circ"]:
+            return value, "degree", at + 1
+        if texts[:4] == ["^", "{", "circ", "}"]:
+            return value, "degree", at + 3
+        minute, second = ("arcmin", "arcsec") if "degree" in units or "arcmin" in units else ("ft", "in")
+        if texts[:1] in (["'"], ["′"]):
+            return (value, second, at + 1) if texts[1:2] in (["'"], ["′"]) else (value, minute, at)
+        if texts[:1] in (['"'], ["″"]):
+            return value, second, at
+        if texts[:5] == ["^", "{", "prime", "prime", "}"]:
+            return value, second, at + 4
+        if texts[:4] == ["^", "{", "prime", "}"]:
+            return value, minute, at + 3
+        if texts[:2] == ["^", "prime"]:
+            return value, minute, at + 1
+        if after.kind == "letter" and is_unit_word(after.text) and tokens[2:3] and tokens[2].kind == "number":
+            return value, unit_name(after.text), at
+        if after.kind == "letter" and is_unit_word(after.text) and units and (at >= len(self.tokens)):
+            return value, unit_name(after.text), at
+        return None
+
+    def unit(self) -> str:
+        """The unit that stands behind a value, `%` included; "" where there is none."""
+        if self.sees("command", "%") or self.sees("sign", "%"):
+            self.take()
+            return "%"
+        for sign, name in CURRENCIES.items():
+            if self.sees("sign", sign) or self.sees("command", sign):
+                self.take()
+                return name
+        if self.sees("command", "circ") or (self.sees("sign", "^") and self.peek(1).text == "circ"):
+            self.at += 1 if self.sees("command", "circ") else 2
+            return "degree"
+        if self.sees("sign", "'"):
+            self.take()
+            if not self.sees("sign", "'"):
+                return "arcmin"
+            self.take()
+            return "arcsec"
+        if self.is_unit_fraction():
+            return self.unit_fraction()
+        joined = ""
+        words: list[str] = []
+        while True:
+            token = self.peek()
+            if token.text in _JOINS and token.kind != "end" and joined and self.unit_follows(1):
+                self.take()
+                joined += _JOINS[token.text]
+                continue
+            if token.text == "more" and self.peek(1).kind == "word" and self.peek(1).text not in _NOT_UNITS:
+                self.take()
+                continue
+            is_letter = token.kind == "letter" and (joined.endswith(("/", "*"))) and is_unit_word(token.text)
+            if token.kind == "word" and (token.text in CONDITIONS or token.text in _NOT_UNITS):
+                break
+            if not (token.kind in ("unit", "word") or is_letter):
+                break
+            if token.kind == "word" and token.text == "per" and joined:
+                self.take()
+                joined += "/"
+                continue
+            self.take()
+            if token.text in POWERS and not words and self.peek().kind not in ("unit", "word", "letter"):
+                raise Unreadable("a power in words")
+            words.append(token.text)
+            if len(words) > _MAX_UNIT_WORDS:
+                raise Unreadable("a sentence behind a value")
+            power = self.unit_power()
+            name = unit_name(token.text) + power
+            joined += name if not joined or joined[-1] in "/*" else f" {name}"
+        return _power_words(joined.rstrip("/* "))
+
+    def unit_fraction(self) -> str:
+        r"""`\frac{\text{km}}{\text{h}}` as `km/h`."""
+        self.take()
+        parts = []
+        for _ in range(2):
+            end = self.closing(self.at)
+            inside = Statements(self.tokens[self.at + 1 : end], self.depth + 1)
+            if inside.peek().kind == "letter" and is_unit_word(inside.peek().text):
+                parts.append(unit_name(inside.take().text) + inside.unit_power())
+            else:
+                parts.append(inside.unit())
+            inside.refuse_rest()
+            self.at = end + 1
+        return "/".join(parts)
+
+    def unit_follows(self, ahead: int) -> bool:
+        token = self.peek(ahead)
+        return (
+            token.kind == "unit"
+            or (token.kind == "letter" and is_unit_word(token.text))
+            or (token.kind == "word" and token.text not in _NOT_UNITS)
+        )
+
+    def unit_power(self) -> str:
+        if not self.sees("sign", "^"):
+            return ""
+        start = self.at
+        self.take()
+        exponent = self.script()
+        if isinstance(exponent, Number) and exponent.value.denominator == 1:
+            return f"^{exponent.value}"
+        if isinstance(exponent, Apply) and exponent.name == "neg" and isinstance(exponent.args[0], Number):
+            return f"^-{exponent.args[0].value}"
+        self.at = start
+        return ""
+
+
+def _number_of(token: Token) -> Fraction:
+    from .lexer import number_value
+
+    return number_value(token)
+
+
+def _power_words(unit: str) -> str:
+    """`square m` as `m^2`."""
+    words = unit.split(" ")
+    powers = [POWERS[word] for word in words if word in POWERS]
+    if len(powers) != 1 or len(words) < 2:
+        return unit
+    rest = [word for word in words if word not in POWERS]
+    first, slash, under = rest[0].partition("/")
+    return " ".join([f"{first}^{powers[0]}{slash}{under}", *rest[1:]])
+
+
+def split(tokens: list[Token], separates) -> list[tuple[list[Token], str]]:  # type: ignore[no-untyped-def]
+    """`tokens` at each separator that stands in no bracket, each part with the separator behind it."""
+    parts: list[tuple[list[Token], str]] = []
+    depth, start = 0, 0
+    bars = 0
+    for index, token in enumerate(tokens):
+        if token.kind in ("sign", "command"):
+            if token.text in OPENERS or token.text.startswith("begin:"):
+                depth += 1
+            elif token.text in CLOSERS or token.text.startswith("end:"):
+                depth = max(0, depth - 1)
+            elif token.text == "|":
+                bars += 1
+        if depth == 0 and separates(token):
+            parts.append((tokens[start:index], token.text))
+            start = index + 1
+    parts.append((tokens[start:], ""))
+    return parts
+
+
+__all__ = ["CONDITIONS", "Bracketed", "Statements", "split"]

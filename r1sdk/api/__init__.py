@@ -1,0 +1,113 @@
+"""The verbs of r1sdk for programs and notebooks, and the records they return. The `r1` command calls these and prints.
+
+`import r1sdk` names the verbs that you need most. Everything here is loaded when it is asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..doctor import Finding
+    from ..errors import nearest, raise_all
+    from ..evaluation.evaluation_summary import Evaluation
+    from ..evaluation.rescore import Tally
+    from ..planning.build import first_task
+    from ..recipe.layers import dotted
+    from ..rollout.sessions import has_sessions
+    from ..storage.run_folder import RunFolder, rollout_line
+    from .diagnosing import diagnose
+    from .environment_judge import EnvironmentJudge, environment
+    from .evaluating import Comparison, compare, evaluate
+    from .evaluation_setup import options_by_env
+    from .generating import GeneratedData, IncompleteData, generate, push
+    from .naming import (
+        EvaluatedEnvironment,
+        evaluated_environment,
+        load_environment,
+        load_recipe,
+        model_tokens,
+        split_names,
+    )
+    from .scoring import ScoredFile, score, score_file
+    from .training import TrainedRun, TrainOptions, dry_run, train
+
+LAZY = {  # name -> the module that has it
+    "Comparison": ".evaluating",
+    "EnvironmentJudge": ".environment_judge",
+    "EvaluatedEnvironment": ".naming",
+    "Evaluation": "..evaluation.evaluation_summary",
+    "Finding": "..doctor",
+    "GeneratedData": ".generating",
+    "IncompleteData": ".generating",
+    "RunFolder": "..storage.run_folder",
+    "ScoredFile": ".scoring",
+    "Tally": "..evaluation.rescore",
+    "TrainOptions": ".training",
+    "TrainedRun": ".training",
+    "compare": ".evaluating",
+    "diagnose": ".diagnosing",
+    "dotted": "..recipe.layers",
+    "dry_run": ".training",
+    "environment": ".environment_judge",
+    "evaluate": ".evaluating",
+    "evaluated_environment": ".naming",
+    "first_task": "..planning.build",
+    "generate": ".generating",
+    "has_sessions": "..rollout.sessions",
+    "load_environment": ".naming",
+    "load_recipe": ".naming",
+    "model_tokens": ".naming",
+    "nearest": "..errors",
+    "options_by_env": ".evaluation_setup",
+    "push": ".generating",
+    "raise_all": "..errors",
+    "rollout_line": "..storage.run_folder",
+    "score": ".scoring",
+    "score_file": ".scoring",
+    "split_names": ".naming",
+    "train": ".training",
+}
+
+__all__ = [
+    "Comparison",
+    "EnvironmentJudge",
+    "EvaluatedEnvironment",
+    "Evaluation",
+    "Finding",
+    "GeneratedData",
+    "IncompleteData",
+    "RunFolder",
+    "ScoredFile",
+    "Tally",
+    "TrainOptions",
+    "TrainedRun",
+    "compare",
+    "diagnose",
+    "dotted",
+    "dry_run",
+    "environment",
+    "evaluate",
+    "evaluated_environment",
+    "first_task",
+    "generate",
+    "has_sessions",
+    "load_environment",
+    "load_recipe",
+    "model_tokens",
+    "nearest",
+    "options_by_env",
+    "push",
+    "raise_all",
+    "rollout_line",
+    "score",
+    "score_file",
+    "split_names",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(LAZY[name], __name__), name)

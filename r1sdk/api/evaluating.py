@@ -1,0 +1,195 @@
+"""`evaluate` one model on one environment, `compare` several: accuracy with its uncertainty, rewards, pass@k, differences."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import RecipeError
+from ..evaluation.evaluation_folder import EvaluationFolder
+from ..evaluation.evaluation_summary import Evaluation
+from ..evaluation.statistics import Difference
+from ..launch.supervise import say
+from ..plugins.loading import load_plugins
+from ..progress.bars import progress as bar
+from ..rollout.sampling import Generator
+from ..storage.lock import claim_folder
+from .evaluation_setup import Setup, load_generator, set_up
+from .naming import Rewards, Sets, as_sets, take_objects
+
+CATEGORIES = ("env", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The evaluations of several models on several environments, and how each other model differs from the first."""
+
+    folder: Path  # the figures and every rollout
+    results: Mapping[str, Mapping[str, Evaluation]]  # by model and environment
+    differences: Mapping[
+        str, Mapping[str, Difference]
+    ]  # by model and environment: minus the first model, on the same tasks
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, in one object."""
+        return {
+            "results": {
+                model: {env: found.to_json() for env, found in by.items()} for model, by in self.results.items()
+            },
+            "differences": {
+                "from": next(iter(self.results)),
+                "to": {
+                    model: {env: found.to_json() for env, found in by.items()} for model, by in self.differences.items()
+                },
+            },
+        }
+
+
+def evaluate(
+    model: str | Path,
+    *,
+    env: Any = None,
+    rewards: Rewards | None = None,
+    split: str | None = None,
+    tasks: int | None = None,
+    samples: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    backend: str | None = None,
+    server: str | None = None,
+    api_key_env: str | None = None,
+    concurrent: int = 256,
+    by: Sequence[str] = CATEGORIES,
+    settings: Sets = (),
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> Evaluation:
+    """Measure how often a model is right on held-out tasks.
+
+        found = r1sdk.evaluate("tiny", env="countdown", tasks=200, samples=4)
+        print(found.accuracy, found.pass_at[4])
+
+    `model`: a run folder, which brings its environment, rewards and limits, a registered name, a folder, a hub id; with
+    `server`, the URL of an OpenAI-compatible server, its name there. `env` and the `rewards` may be objects of your program.
+    `out`: the folder for figures and rollouts (default: evals/ENV-MODEL-TIME); an interrupted evaluation resumes in it.
+
+    Raises: R1Error with every problem that can be known before a model is loaded.
+    """
+    env, rewards, objects = take_objects(env, rewards)
+    if env is not None and not isinstance(env, str):
+        raise RecipeError("env must be a name or an object: give options by settings={'env.options.KEY': VALUE}")
+    comparison = compare(
+        [str(model)],
+        [] if env is None else [env],
+        rewards=rewards,
+        split=split,
+        tasks=tasks,
+        samples=samples,
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        backend=backend,
+        server=server,
+        api_key_env=api_key_env,
+        concurrent=concurrent,
+        by=by,
+        settings=settings,
+        out=out,
+        progress=progress,
+        objects=objects,
+    )
+    (by_env,) = comparison.results.values()
+    (found,) = by_env.values()
+    return found
+
+
+def compare(
+    models: Sequence[str],
+    envs: Sequence[str] = (),
+    *,
+    rewards: Any = None,
+    split: str | None = None,
+    tasks: int | None = None,
+    samples: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    seed: int | None = None,
+    backend: str | None = None,
+    server: str | None = None,
+    api_key_env: str | None = None,
+    concurrent: int = 256,
+    by: Sequence[str] = CATEGORIES,
+    options: Sequence[str] = (),
+    settings: Sets = (),
+    out: str | Path | None = None,
+    progress: bool = True,
+    objects: Mapping[tuple[str, str], Any] | None = None,
+) -> Comparison:
+    """Evaluate each of `models` on each of `envs`, as `evaluate` does, and compare the models on the same tasks.
+
+    `options`: of one of several environments, ENV.KEY=VALUE. `by`: keys of a task's info to group the accuracy by.
+    """
+    registry = load_plugins().with_objects(objects or {})
+    asked = {"split": split, "tasks": tasks, "samples": samples, "temperature": temperature, "top_p": top_p}
+    at = None if server is None else {"url": server, "api_key_env": api_key_env, "concurrent": concurrent}
+    flags = {"rewards": rewards, "seed": seed, "generation": {"backend": backend}}
+    setup = set_up(registry, models, envs, as_sets(settings), options, flags, asked, at)
+    if progress:
+        for bench in setup.benches:
+            say(bench.summary)
+        if setup.backend is not None:
+            say(f"generation by {setup.backend}")
+    folder = EvaluationFolder.open(Path(out) if out else claim_folder(default_folder(setup)), setup.plan)
+    try:
+        results = _results(folder, setup, by, progress)
+        first, *others = setup.models
+        differences = {
+            model: {bench.name: folder.compare(first, model, bench.name) for bench in setup.benches} for model in others
+        }
+        comparison = Comparison(folder.path, results, differences)
+        folder.write_summary(comparison.to_json())
+    finally:
+        folder.close()
+    return comparison
+
+
+def _results(
+    folder: EvaluationFolder, setup: Setup, by: Sequence[str], progress: bool
+) -> dict[str, dict[str, Evaluation]]:
+    results: dict[str, dict[str, Evaluation]] = {}
+    for model, source in setup.models.items():
+        loaded: list[Generator] = []
+
+        def generator(source: Any = source, loaded: list[Generator] = loaded) -> Generator:
+            loaded[:] = loaded or [load_generator(source, setup)]
+            return loaded[0]
+
+        for bench in setup.benches:
+            with bar(f"{model} on {bench.name}", progress) as show:
+                found = folder.evaluate(
+                    model,
+                    bench.name,
+                    bench.tasks,
+                    bench.environment,
+                    bench.rewards,
+                    generator,
+                    bench.sampling,
+                    by,
+                    show,
+                    setup.chunk,
+                    bench.recipe.sessions,
+                )
+            file = folder.part(model, bench.name) / "rollouts.jsonl"
+            results.setdefault(model, {})[bench.name] = replace(found, rollouts_file=file)
+    return results
+
+
+def default_folder(setup: Setup) -> Path:
+    """evals/ENV-MODEL-TIME."""
+    name = "-".join(
+        [*(bench.name for bench in setup.benches[:3]), *list(setup.models)[:3], time.strftime("%m%d-%H%M%S")]
+    )
+    return Path("evals") / re.sub(r"[^A-Za-z0-9._-]+", "-", name)[-120:].lstrip("-.")

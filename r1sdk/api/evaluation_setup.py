@@ -1,0 +1,223 @@
+"""What an evaluation sets up: a recipe without training for each environment, checked before any model is loaded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+from ..contracts import Environment
+from ..errors import R1Error, nearest, raise_all
+from ..planning.backend import Backend, choose
+from ..planning.build import build_environment, build_rewards
+from ..planning.generation_rules import missing_backend
+from ..planning.hardware import Hardware
+from ..planning.model_source import ModelSource, resolve_model
+from ..planning.named_recipe import resolve_recipe
+from ..plugins.registry import Registry
+from ..recipe.key_groups import ServerSettings
+from ..recipe.layers import dotted
+from ..recipe.schema import Recipe
+from ..records import Task
+from ..rollout.sampling import Generator, Sampling
+from ..rollout.server_model import ServerModel
+from ..scoring.score_rollouts import Rewards
+from ..servers import Server
+from ..training.generation_source import TOGETHER, load_local
+from .naming import run_recipe
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One environment, with its tasks and how they are sampled."""
+
+    name: str
+    recipe: Recipe
+    environment: Environment
+    rewards: Rewards
+    tasks: list[Task]
+    sampling: Sampling
+    split: str
+
+    @property
+    def summary(self) -> str:
+        """Which tasks, and how they are sampled, in one line."""
+        said = getattr(self.environment, "summary", lambda: self.name)()
+        s = self.sampling
+        return (
+            f"{self.name}: {said}; {len(self.tasks)} tasks of split {self.split}, {s.samples} samples at temperature "
+            f"{s.temperature:g}, top-p {s.top_p:g}, {s.max_tokens} tokens"
+        )
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that was named, found and checked."""
+
+    models: dict[str, ModelSource | Server]
+    benches: list[Bench]
+    seed: int
+    chunk: int  # completions that are made together
+    backend: Backend | None = None  # None: a server generates
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What decides the figures, as JSON: a resumed evaluation must have the same."""
+        return {
+            "models": list(self.models),
+            **({"backend": self.backend.name} if self.backend else {}),
+            "servers": sorted({model.base_url for model in self.models.values() if hasattr(model, "base_url")}),
+            "envs": {
+                bench.name: {
+                    **bench.recipe.env.model_dump(mode="json"),
+                    "split": bench.split,
+                    "tasks": len(bench.tasks),
+                    "sampling": asdict(bench.sampling),
+                    "rewards": [reward.model_dump(mode="json") for reward in bench.recipe.rewards],
+                }
+                for bench in self.benches
+            },
+        }
+
+
+def set_up(
+    registry: Registry,
+    models: Sequence[str],
+    envs: Sequence[str],
+    sets: Sequence[str],
+    options: Sequence[str],
+    flags: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    server: Mapping[str, Any] | None = None,
+) -> Setup:
+    """Everything checked, nothing loaded. `asked`: split, tasks, samples, temperature and top_p where flags give them.
+
+    A run folder brings its own environment, rewards and limits. With `server`, the settings of one, the models are what it
+    calls them. Raises: R1Error with everything at fault.
+    """
+    errors: list[R1Error] = []
+    given = options_by_env(envs, options)
+    if len(envs) > 1 and any(text.startswith(("env.", "env=")) for text in sets):
+        raise R1Error("--set env.… is for one environment; with several: --option ENV.KEY=VALUE")
+    benches: list[Bench] = []
+    names = list(dict.fromkeys(models))
+    wanted: list[str | None] = [*envs] or [None]
+    for env in wanted:
+        try:
+            benches.append(
+                _bench(registry, names[0] if names else None, env, sets, given.get(env or "", []), flags, asked)
+            )
+        except R1Error as error:
+            errors.append(error)
+    if server is not None and not names:
+        errors.append(R1Error("--server: name the model as the server calls it"))
+    sources: dict[str, ModelSource | Server] = {}
+    machine = Hardware.here()
+    for model in names or [bench.recipe.model for bench in benches[:1]]:
+        try:
+            sources[model] = resolve_model(registry, model) if server is None else _server(model, server)
+        except R1Error as error:
+            errors.append(error)
+    if server is None and benches:
+        errors += missing_backend(choose(benches[0].recipe.generation, machine), machine)
+    raise_all(errors)
+    recipe = benches[0].recipe
+    if server is not None:
+        return Setup(sources, benches, recipe.seed, 4 * int(server["concurrent"]))
+    backend = choose(recipe.generation, machine)
+    return Setup(sources, benches, recipe.seed, TOGETHER[backend.name], backend)
+
+
+def load_generator(source: ModelSource | Server, setup: Setup) -> Generator:
+    """The model, after a look whether the tasks and the token limits fit it; or its server. Raises: R1Error."""
+
+    if isinstance(source, Server):
+        return ServerModel(source)
+    wanted = [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches]
+    return load_local(source, setup.seed, wanted, None, setup.backend, setup.benches[0].recipe.generation)
+
+
+def _server(model: str, settings: Mapping[str, Any]) -> Server:
+    """Raises: R1Error."""
+
+    given = ServerSettings.model_validate({key: value for key, value in settings.items() if value is not None})
+    try:
+        return Server(
+            base_url=given.url,
+            model=model,
+            api_key_env=given.api_key_env,
+            timeout_s=given.timeout_s,
+            retries=given.retries,
+            backoff_s=given.backoff_s,
+            max_concurrent=given.concurrent,
+            max_body_bytes=64_000_000,
+        )
+    except ValueError as error:
+        raise R1Error(f"--server: {error}") from None
+
+
+def _bench(
+    registry: Registry,
+    model: str | None,
+    env: str | None,
+    sets: Sequence[str],
+    options: Sequence[str],
+    flags: Mapping[str, Any],
+    asked: Mapping[str, Any],
+) -> Bench:
+
+    named = {**flags, "env": env, "model": model}
+    trained = run_recipe(model)
+    recipe, _ = resolve_recipe(registry, trained, [*sets, *(f"env.options.{option}" for option in options)], named)
+    errors: list[R1Error] = []
+    built: list[Any] = []
+    for step in (
+        lambda: build_environment(registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s),
+        lambda: build_rewards(registry, recipe),
+    ):
+        try:
+            built.append(step())
+        except R1Error as error:
+            errors.append(error)
+    raise_all(errors)
+    environment, rewards = built
+    own = {} if trained is not None and env is None else dict(getattr(environment, "sampling", {}))
+    settings = {
+        **recipe.evaluation.model_dump(),
+        **({"tasks": None} if own else {}),  # a benchmark is taken whole
+        **own,
+        **_set_evaluation(sets),
+        **{key: value for key, value in asked.items() if value is not None},
+    }
+    tasks = list(islice(environment.tasks(settings["split"]), settings["tasks"]))
+    if not tasks:
+        raise R1Error(f"environment {recipe.env.name!r} has no tasks in split {settings['split']!r}")
+    sampling = Sampling(
+        samples=settings["samples"],
+        max_tokens=recipe.generation.max_tokens,
+        temperature=settings["temperature"],
+        top_p=settings["top_p"],
+        seed=recipe.seed,
+    )
+    return Bench(recipe.env.name, recipe, environment, rewards, tasks, sampling, settings["split"])
+
+
+def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
+    """What `--set evaluation.…` says, which goes before what an environment suggests."""
+
+    found: dict[str, Any] = {}
+    for text in sets:
+        layer = dotted(text).get("evaluation")
+        found |= layer if isinstance(layer, dict) else {}
+    return found
+
+
+def options_by_env(envs: Sequence[str], options: Sequence[str]) -> dict[str, list[str]]:
+    """`gsm8k.source=FOLDER` by environment. Raises: R1Error for one that is not evaluated."""
+
+    found: dict[str, list[str]] = {}
+    for option in options:
+        name, dot, rest = option.partition(".")
+        if not dot or "=" not in rest or name not in envs:
+            raise R1Error(f"--option takes ENV.KEY=VALUE with one of --env, got {option!r}{nearest(name, envs)}")
+        found.setdefault(name, []).append(rest)
+    return found

@@ -1,0 +1,107 @@
+"""Resolve a recipe into its `RunPlan`: every name is looked up, every decision is made once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..data.demonstrations import FromEnvironment
+from ..errors import R1Error, raise_all
+from ..plugins.registry import Registry
+from ..recipe.schema import Recipe
+from ..records import Task
+from ..rollout.sessions import check_session
+from .backend import backend_of
+from .build import build_demonstrations, build_environment, build_rewards, first_task
+from .hardware import Hardware
+from .memory import dtype_of, read_shape
+from .model_source import ModelSource, model_folder, resolve_model
+from .parallel import accelerate_config, with_processes
+from .rules import rules
+from .run_plan import NoEnvironment, RunPlan
+
+
+def plan_run(
+    recipe: Recipe,
+    registry: Registry,
+    machine: Hardware | None = None,
+    *,
+    awaited: frozenset[str] = frozenset(),
+    draw: bool = True,
+    trains_here: bool | None = None,
+) -> RunPlan:
+    """Resolve `recipe` and check the plan. Raises: R1Error with every problem that can be known now."""
+    plan = resolve(recipe, registry, machine, awaited=awaited, draw=draw, trains_here=trains_here)
+    raise_all(rules(plan))
+    return plan
+
+
+def resolve(
+    recipe: Recipe,
+    registry: Registry,
+    machine: Hardware | None = None,
+    *,
+    awaited: frozenset[str] = frozenset(),
+    draw: bool = True,
+    trains_here: bool | None = None,
+) -> RunPlan:
+    """Find and build everything that `recipe` names, and decide the rest; `rules` says what is wrong with the plan.
+
+    `machine`: None is this one. `awaited`: "model", "data", or both, which an earlier stage will make. `draw`: draw the first
+    task of each split. `trains_here`: None reads the recipe's launcher.
+    """
+    machine = Hardware.here() if machine is None else machine
+    here = recipe.launch.launcher == "local" if trains_here is None else trains_here
+    problems: list[R1Error] = []
+
+    def attempt(step: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return step(*args)
+        except R1Error as error:
+            problems.append(error)
+
+    backend = backend_of(recipe, machine)
+    recipe = with_processes(recipe, backend, machine)
+    env = recipe.env
+    environment: Any = attempt(build_environment, registry, env.name, env.options, env.timeout_s) if env.name else None
+    demonstrations = None
+    if recipe.method == "sft" and "data" not in awaited and (environment is not None or recipe.data is not None):
+        demonstrations = attempt(build_demonstrations, registry, recipe, environment)
+    if not env.name and isinstance(demonstrations, FromEnvironment):
+        environment = demonstrations.environment
+    rewards = attempt(build_rewards, registry, recipe)
+    elsewhere = "model" in awaited or (recipe.method == "generate" and recipe.collect.server is not None)
+    model = None if elsewhere else attempt(resolve_model, registry, recipe.model)
+    accelerate = attempt(accelerate_config, registry, recipe.launch)
+    first: dict[str, Task] = {}
+    has_sessions = False
+    if draw and environment is not None:
+        for split in _splits(recipe):
+            task = attempt(first_task, environment, env.name, split)
+            if task is not None:
+                first[split] = task
+                has_sessions |= bool(attempt(check_session, environment, task))
+    folder = model_folder(model) if model else None
+    return RunPlan(
+        recipe=recipe,
+        machine=machine,
+        trains_here=here,
+        backend=backend,
+        dtype=dtype_of(recipe, machine.cuda or not here),
+        environment=NoEnvironment() if environment is None else environment,
+        rewards=rewards or {},
+        model=model or ModelSource(recipe.model),
+        accelerate=accelerate,
+        demonstrations=demonstrations,
+        first_tasks=first,
+        has_sessions=has_sessions,
+        shape=read_shape(folder) if folder else None,
+        problems=tuple(problems),
+    )
+
+
+def _splits(recipe: Recipe) -> tuple[str, ...]:
+    """Return the splits that a run of `recipe` draws tasks from."""
+    if recipe.method == "generate":
+        return (recipe.collect.split,)
+    if recipe.method == "sft" and recipe.data is not None:
+        return (recipe.evaluation.split,) if recipe.evaluation.tasks else ()
+    return ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",)

@@ -1,0 +1,83 @@
+"""`RunPlan`: everything that is decided about a run before a model is loaded, in one frozen record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..contracts import Environment
+from ..data.demonstrations import Demonstrations, FromHub
+from ..errors import R1Error
+from ..recipe.schema import Recipe
+from ..records import Rollout, Task
+from ..scoring.score_rollouts import Rewards
+from .backend import Backend
+from .disk import Room, room_for
+from .hardware import Hardware
+from .memory import MemoryEstimate, Shape, estimate
+from .model_source import ModelSource
+from .parallel import AccelerateConfig
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A recipe with everything it names found and built, and every decision about the run. `resolve` makes it."""
+
+    recipe: Recipe  # with the number of processes filled in
+    machine: Hardware
+    trains_here: bool  # False: another machine trains, and decides its backend itself
+    backend: Backend  # the engine that generates, and why
+    dtype: str  # of the weights that are trained
+    environment: Environment
+    rewards: Rewards  # by name: the reward, which carries its isolation, and its weight
+    model: ModelSource
+    accelerate: AccelerateConfig | None = None  # None: one process, without accelerate
+    demonstrations: Demonstrations | FromHub | None = None  # method sft
+    first_tasks: Mapping[str, Task] = field(default_factory=dict)  # of each split that the run draws from
+    has_sessions: bool = False  # attempts have several turns
+    shape: Shape | None = None  # of the model; None: its files are not here, or do not say
+    problems: tuple[R1Error, ...] = ()  # what could not be found or built; `rules` adds the rest
+    left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
+    # For a curriculum: right and wrong completions of the tasks that were rated before, by id.
+    pass_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """The environment in one line."""
+        said: Any = getattr(self.environment, "summary", lambda: self.recipe.env.name)
+        return str(said())
+
+    @property
+    def memory(self) -> MemoryEstimate | None:
+        """The memory that the run takes on each device; None where the model's size is unknown."""
+        return None if self.shape is None else estimate(self.shape, self.recipe, self.sharing, self.machine.cuda)
+
+    @property
+    def disk(self) -> Room | None:
+        """The disk space that the run takes; None where the model's size is unknown, or nothing is trained."""
+        if self.shape is None or self.recipe.method == "generate":
+            return None
+        return room_for(self.shape, self.recipe, self.sharing, self.machine.cuda)
+
+    @property
+    def sharing(self) -> Mapping[str, Any]:
+        """The settings of accelerate by which several processes share the work; empty for one process."""
+        return self.accelerate.settings if self.accelerate else {}
+
+    @property
+    def trains_on_vllm(self) -> bool:
+        """True if vLLM takes memory or GPUs of this run; a server that was started before has its own."""
+        recipe = self.recipe
+        return recipe.method == "grpo" and self.backend.name == "vllm" and recipe.experimental_async is None
+
+
+class NoEnvironment:
+    """In place of an environment where a run learns from data alone: there is nothing to judge."""
+
+    def tasks(self, split: str) -> list[Task]:
+        return []
+
+    def verify(self, rollout: Rollout) -> None:
+        return None
+
+    def summary(self) -> str:
+        return "none, so no accuracy is measured"

@@ -1,0 +1,136 @@
+"""Write the trainer's events to the run folder: metrics, progress, complete checkpoints, and a stop that saves first."""
+
+import math
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from ...storage.checkpoints import checkpoint_step, mark_complete
+from ...storage.run_folder import RunFolder
+from ..process_group import SINGLE_PROCESS, ProcessGroup
+from .warnings import warnings
+
+
+class StopRequest:
+    """A request to stop, by Ctrl-C, SIGTERM or SIGHUP. The first saves a checkpoint after the step and ends; a second ends at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.training = False
+
+    def install(self) -> None:
+        """Install the signal handlers. Python only allows that in the main thread; elsewhere this does nothing."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: Any) -> None:
+        if self.asked or not self.training:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+class AllStepsMade(Exception):
+    """The checkpoint that a run resumed from is that of its last step: nothing is left to train."""
+
+
+class LastStepCheck(TrainerCallback):  # type: ignore[misc]
+    """Ends a training that has nothing left to train, once the trainer has loaded the checkpoint.
+
+    The trainer makes a step before it compares the number of steps with its limit, so a run that was stopped after its last
+    step would train one more at each resume. Put it behind the other callbacks, so that these have seen the training begin.
+    """
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if 0 < state.max_steps <= state.global_step:
+            raise AllStepsMade
+
+
+def train_missing_steps(trainer: Any, checkpoint: Path | None, stop: StopRequest) -> None:
+    """Train from `checkpoint` on, or from the start; with the checkpoint of the last step, load its weights and return."""
+    trainer.add_callback(LastStepCheck())
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except AllStepsMade:
+        stop.training = False
+
+
+class RunCallback(TrainerCallback):  # type: ignore[misc]
+    """Write what the trainer reports. Every process has this callback; only the main process writes."""
+
+    def __init__(self, folder: RunFolder, stop: StopRequest, processes: ProcessGroup = SINGLE_PROCESS) -> None:
+        self.folder = folder
+        self.stop = stop
+        self.processes = processes
+        self._started = 0.0
+        self._seconds: list[float] = []  # of each step since the last log
+        self._tokens_seen = 0.0  # by the last log
+        self._tokens_before = 0.0  # by the interrupted run, if the trainer lost the count
+        self._lines = folder.metrics("step")
+        self._warned = {line["name"] for line in folder.metrics("warning")}
+        if self._lines:
+            self._tokens_seen = self._lines[-1].get("num_tokens") or 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.stop.training = True
+        self._progress(state)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._started = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._seconds.append(time.perf_counter() - self._started)
+        if self.processes.any(self.stop.asked):  # so that all processes end after the same step
+            self.stop.asked = True
+            control.should_save = True
+            control.should_training_stop = True
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        if not logs or "loss" not in logs or not state.is_world_process_zero:
+            return
+        seconds, steps = sum(self._seconds), len(self._seconds)
+        self._seconds.clear()
+        line = {"kind": "step", "step": state.global_step, "time": time.time(), "step_seconds": seconds / max(1, steps)}
+        line |= {key: value for key, value in logs.items() if not _is_nan(value)}
+        if (seen := logs.get("num_tokens")) is not None:
+            if seen + self._tokens_before < self._tokens_seen:
+                self._tokens_before = self._tokens_seen
+            line["num_tokens"] = seen + self._tokens_before
+            line["tokens_per_second"] = (line["num_tokens"] - self._tokens_seen) / seconds if seconds else 0.0
+            self._tokens_seen = line["num_tokens"]
+        elif (rate := logs.get("perf/forwarded_tok_s_wall_clock")) is not None:  # asynchronous training reports it so
+            line["tokens_per_second"] = rate
+        self._lines.append(line)
+        self.folder.append_metrics(line)
+        for name, text in warnings(self._lines).items():
+            if name not in self._warned:  # once per run: nobody reads a warning that repeats
+                self._warned.add(name)
+                found = {"kind": "warning", "step": state.global_step, "time": time.time(), "name": name, "text": text}
+                self.folder.append_metrics(found)
+        self._progress(state)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.processes.barrier()  # until each process has written its part
+        if state.is_world_process_zero:
+            mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            self.folder.note_rows(state.global_step)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.stop.training = False
+
+    def _progress(self, state: Any) -> None:
+        if state.is_world_process_zero:
+            self.folder.set_status("running", phase="training", done=state.global_step, total=state.max_steps)
+
+
+def resume_step(checkpoint: Path | None) -> int:
+    return checkpoint_step(checkpoint) if checkpoint else 0
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

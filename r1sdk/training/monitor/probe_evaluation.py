@@ -1,0 +1,51 @@
+"""Attempt a few held-out tasks again at each quarter of the training, so that you can compare replies to one prompt over time.
+
+The numbers of the training stay as they are: the generator puts the state of the random numbers back (tests/train/test_during.py).
+"""
+
+import os
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from transformers import TrainerCallback
+
+from ...evaluation.attempts import attempts
+from ...planning.run_plan import RunPlan
+from ...storage.run_folder import RunFolder
+from ..held_out_sampling import held_out_sampling
+
+QUARTERS = (1, 2, 3)
+
+
+class ProbeEvaluation(TrainerCallback):  # type: ignore[misc]
+    """Keep one attempt at each of the first `evaluation.during` tasks. With several processes it does nothing."""
+
+    def __init__(self, run: RunPlan, folder: RunFolder, tokenizer: Any) -> None:
+        self.run = run
+        self.folder = folder
+        self.tokenizer = tokenizer
+        settings = run.recipe.evaluation
+        self.count = min(settings.tasks, settings.during)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        moments = {state.max_steps * quarter // 4 for quarter in QUARTERS}
+        if not self.count or not _has_whole_model(args) or state.global_step not in moments:
+            return
+        from ...rollout.hf_model import HFModel
+
+        tasks = list(islice(self.run.environment.tasks(self.run.recipe.evaluation.split), self.count))
+        sampling = replace(held_out_sampling(self.run.recipe), samples=1)
+        # The layers of the wrapped model contain the adapter.
+        generator = HFModel(model.get_base_model() if self.run.recipe.lora else model, self.tokenizer)
+        made = attempts(
+            tasks, self.run.environment, self.run.rewards, generator, sampling, limits=self.run.recipe.sessions
+        )
+        for rollouts, scores in made:
+            self.folder.append_evaluation("during", rollouts, scores, step=state.global_step)
+
+
+def _has_whole_model(args: Any) -> bool:
+    """True if this is the only process and it holds the whole model, not a shard."""
+    sharing = [os.environ.get(f"ACCELERATE_USE_{library}") for library in ("DEEPSPEED", "FSDP")]
+    return bool(args.world_size == 1) and "true" not in sharing

@@ -1,0 +1,167 @@
+"""Warnings from a run's metrics: the usual failures of GRPO, their symptoms, and what to do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Line = Mapping[str, Any]
+
+
+def warnings(lines: Sequence[Line], window: int = 10) -> dict[str, str]:
+    """Return warnings by name over the last `window` steps; none before that many steps."""
+    if len(lines) < window:
+        return {}
+    recent = lines[-window:]
+    return {name: text for name, check in _CHECKS.items() if (text := check(lines, recent))}
+
+
+def _zero_variance(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    share = _mean(recent, "frac_reward_zero_std")
+    if share is None or share < 0.8:
+        return None
+    reward = _mean(recent, _reward(recent)) or 0.0
+    cause = (
+        "nothing is right yet: start from a better model or easier tasks"
+        if reward <= _mean_first(lines, _reward(recent)) + 0.05
+        else ("the tasks have become too easy: take harder ones")
+    )
+    return (
+        f"{share:.0%} of the groups have zero reward variance and teach nothing; {cause}, or raise generation.samples"
+    )
+
+
+def _clipped(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    share = _mean(recent, "completions/clipped_ratio")
+    if share is None or share < 0.1:
+        return None
+    return (
+        f"{share:.0%} of the completions are cut by the token limit and lose their answer; raise generation.max_tokens"
+    )
+
+
+def _flat(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    if len(lines) < 40:
+        return None
+    reward = _reward(recent)
+    before, now, spread = _mean(lines[:10], reward), _mean(recent, reward), _mean(recent, "reward_std")
+    if before is None or now is None or not spread or now > before + 0.05 * spread:
+        return None
+    return (
+        f"the reward is flat: {before:.3f} in the first 10 steps, {now:.3f} in the last; raise trainer.learning_rate, "
+        "or give the model tasks that it sometimes solves"
+    )
+
+
+def _diverging(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    difference = _mean(recent, "sampler_difference")
+    if difference is None or difference < 0.05:
+        return None
+    return (
+        f"sampler and trainer disagree: log-probabilities differ by {difference:.3f} on average; "
+        "the sampler may hold old weights"
+    )
+
+
+def _hacked(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    """Warn of a reward that rises while the verdict does not: the model earns it without solving the task."""
+    right_before, right = _mean(lines[:10], _right(recent)), _mean(recent, _right(recent))
+    if len(lines) < 30 or right_before is None or right is None or right > right_before + 0.01:
+        return None
+    for name in _rewards(recent):
+        key = f"rewards/{name}"
+        before, now, spread = _mean(lines[:10], f"{key}/mean"), _mean(recent, f"{key}/mean"), _mean(lines, f"{key}/std")
+        along = _mean(recent, f"{key}/verdict_correlation")
+        if before is None or now is None or (along or 0.0) > 0.5:
+            continue
+        if now > before + max(0.05, 0.5 * (spread or 0.0)):
+            return (
+                f"reward {name} climbs, {before:.3f} to {now:.3f}, and the verdicts do not, {right_before:.3f} to {right:.3f}: "
+                "the model may have found a way to be paid without being right; read some rollouts, or lower its weight"
+            )
+    return None
+
+
+def _drowned(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    """Warn if one reward causes nearly all differences within groups and does not correlate with the verdict."""
+    names = _rewards(recent)
+    for name in names:
+        share = _mean(recent, f"rewards/{name}/spread_share")
+        along = _mean(recent, f"rewards/{name}/verdict_correlation")
+        if len(names) > 1 and share is not None and share > 0.8 and along is not None and along < 0.5:
+            return (
+                f"reward {name} makes {share:.0%} of the differences inside groups and hardly follows the verdict "
+                f"(correlation {along:.2f}): the others are not heard; lower its weight"
+            )
+    return None
+
+
+def _length_drifts(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    before, now = _mean(lines[:10], "completions/mean_length"), _mean(recent, "completions/mean_length")
+    right_before, right = _mean(lines[:10], _right(recent)), _mean(recent, _right(recent))
+    if len(lines) < 30 or not before or not now or right_before is None or right is None or right > right_before + 0.01:
+        return None
+    if before / 1.5 < now < before * 1.5:
+        return None
+    if now > before:
+        return (
+            f"completions grow longer, {before:.0f} to {now:.0f} tokens, and no more of them are right; "
+            "add the reward soft_overlong or length, or lower trainer.learning_rate"
+        )
+    return (
+        f"completions grow shorter, {before:.0f} to {now:.0f} tokens, and no more of them are right: the reasoning is being "
+        "dropped; look for a reward that pays for brevity, or lower trainer.learning_rate"
+    )
+
+
+def _collapsed(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    distinct = _mean(recent, "groups/distinct")
+    if distinct is None or distinct > 0.5:
+        return None
+    return (
+        f"only {distinct:.0%} of a group's completions differ from one another: the policy has collapsed; raise "
+        "generation.temperature, set trainer.beta, or lower trainer.learning_rate"
+    )
+
+
+def _unpriced(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    for name in _rewards(recent):
+        lost = {status: _mean(recent, f"rewards/{name}/{status}") or 0.0 for status in ("timeout", "error")}
+        if sum(lost.values()) > 0.01:
+            told = ", ".join(f"{share:.1%} {status}" for status, share in lost.items() if share)
+            return f"reward {name} could not price some completions ({told}); their reasons are in rollouts.jsonl"
+    return None
+
+
+_CHECKS: dict[str, Callable[[Sequence[Line], Sequence[Line]], str | None]] = {
+    "zero_variance": _zero_variance,
+    "clipped": _clipped,
+    "flat": _flat,
+    "diverging": _diverging,
+    "hacked": _hacked,
+    "drowned": _drowned,
+    "length_drifts": _length_drifts,
+    "collapsed": _collapsed,
+    "unpriced": _unpriced,
+}
+
+
+# Dynamic sampling leaves only groups with reward variance in the batch, so pass rates come from everything generated.
+def _reward(lines: Sequence[Line]) -> str:
+    return "drawn/reward" if _mean(lines, "drawn/replaced") else "reward"
+
+
+def _right(lines: Sequence[Line]) -> str:
+    return "drawn/pass_rate" if _mean(lines, "drawn/replaced") else "verdict/mean"
+
+
+def _rewards(lines: Sequence[Line]) -> list[str]:
+    keys = dict.fromkeys(key for line in lines for key in line)
+    return [key.split("/")[1] for key in keys if key.startswith("rewards/") and key.endswith("/mean")]
+
+
+def _mean(lines: Sequence[Line], key: str) -> float | None:
+    values = [line[key] for line in lines if line.get(key) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _mean_first(lines: Sequence[Line], key: str) -> float:
+    return _mean(lines[:10], key) or 0.0
