@@ -137,7 +137,7 @@ class EvaluatedEnvironment:
     env: str
     environment: Environment
     split: str
-    lines: list[dict[str, Any]]  # a rollout each, as they were saved
+    lines: Iterable[dict[str, Any]]  # a rollout each, as they were saved
 
 
 def evaluated_environment(folder: Path, model: str | None = None, env: str | None = None) -> EvaluatedEnvironment:
