@@ -44,19 +44,19 @@ Pair = tuple[Task, Completion]
 
 @dataclass(frozen=True, slots=True)
 class RowColumns:
-    """Which columns of a file hold what, and which turns of a conversation are learnt. None: found by themselves."""
+    """The columns of a file to read, and the turns of a conversation to train on. None: the column is found by its usual names."""
 
     prompt: str | None = None  # a text, or messages
     completion: str | None = None  # a text, or messages
     system: str | None = None
-    reasoning: str | None = None  # what is thought before the reply
+    reasoning: str | None = None  # the reasoning before the reply
     turns: Literal["last", "all"] = "last"  # of the assistant in a conversation
     thought_marks: Literal["think", "keep"] = "think"  # <|begin_of_thought|> is written as <think>, or kept
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A row, read: its turns, how many of them are learnt counted from the last, and from which columns they are."""
+    """A row after reading: its turns, how many of them (counted from the last) are trained on, and their columns."""
 
     messages: Sequence[Message]
     learnt: int
@@ -182,7 +182,7 @@ def _asked_and_told(
 
 
 def _conversation(row: Mapping[str, Any], key: str, keys: Mapping[str, str], columns: RowColumns) -> _Found:
-    """`messages` or `conversations`; the reply may stand in columns of its own (dolphin-r1). Raises: R1Error."""
+    """Read `messages` or `conversations`; the reply may be in separate columns (dolphin-r1). Raises: R1Error."""
     messages, said = _as_messages(row[key], "user", key), f"`{key}`"
     system = row.get(columns.system or keys.get("system", ""))
     if (
