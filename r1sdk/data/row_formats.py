@@ -12,8 +12,8 @@ from ..records import Completion, Message, Task
 SHAPES = """`messages`: [{role, content}, ...]
 `prompt` and `completion`: texts or messages
 `conversations`: [{from, value}, ...] or [{role, content}, ...], with `system` and `tools` if there are such (ShareGPT)
-`instruction`, `input`, `output` (Alpaca); a question column and an answer column; `text`, learnt as a whole
-`task` and `completion`: what r1sdk saves"""
+`instruction`, `input`, `output` (Alpaca); a question column and an answer column; `text`, all of which is trained on
+`task` and `completion`: as saved by r1sdk"""
 ROLES = {
     **dict.fromkeys(("human", "user", "prompter"), "user"),
     **dict.fromkeys(("gpt", "assistant", "model", "chatgpt", "bot"), "assistant"),
@@ -387,6 +387,6 @@ def _no_shape(row: Mapping[str, Any]) -> str:
     close = next((hint for key in row if key not in usual and (hint := nearest(key, usual))), "")
     shapes = SHAPES.replace("\n", "\n  ")
     return (
-        f"found no prompt and reply in the columns {', '.join(row) or 'none'}{close}\n  name them: "
-        f"--set data.prompt_column=... --set data.completion_column=...\n  the shapes that are read:\n  {shapes}"
+        f"no prompt and reply found in the columns {', '.join(row) or 'none'}{close}\n  name them: "
+        f"--set data.prompt_column=... --set data.completion_column=...\n  known formats:\n  {shapes}"
     )
