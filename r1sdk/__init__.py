@@ -63,15 +63,15 @@ if TYPE_CHECKING:
     from .api.naming import load_recipe
     from .api.scoring import score
     from .api.training import TrainedRun, TrainOptions, train
+    from .evaluation.evaluation_summary import Evaluation
     from .evaluation.statistics import Estimate
-    from .evaluation.summary import Evaluation
     from .plugins.loading import load_plugins, verifier_of
     from .plugins.registry import Registry
     from .training.trl.for_trl import for_trl
 
 LAZY = {  # for programs, not for plugins: the verbs and their records; loaded when asked for
     "Estimate": "r1sdk.evaluation.statistics",
-    "Evaluation": "r1sdk.evaluation.summary",
+    "Evaluation": "r1sdk.evaluation.evaluation_summary",
     "GeneratedData": "r1sdk.api.generating",
     "Registry": "r1sdk.plugins.registry",
     "TrainOptions": "r1sdk.api.training",

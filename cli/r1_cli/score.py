@@ -1,7 +1,7 @@
 """`r1 score`: rewards and verdicts of completions that are there already. No model, no training."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from r1sdk.api import Tally
 
 SHOWN = 40  # characters of an answer or a reason in the table
+REASONS = 3  # different reasons for missing scores that are printed in full
 
 
 def score(
@@ -64,6 +65,7 @@ def score(
         raise R1Error(f"{out} is the file that is read: choose another --out")
     tally = opened.tally
     shown: list[dict[str, Any]] = []
+    reasons: dict[str, None] = {}  # each once, in order
     with ExitStack() as stack:
         written = stack.enter_context(out.open("w", encoding="utf-8", errors="backslashreplace")) if out else None
         bar = stack.enter_context(progress("scoring"))
@@ -71,17 +73,33 @@ def score(
             for rollout, priced in zip(rollouts, scores, strict=True):
                 if len(shown) < show:
                     shown.append(_row(rollout, priced))
+                if len(reasons) < REASONS:
+                    reasons.update(dict.fromkeys(_unscored(rollout, priced)))
                 if written:
                     written.write(json.dumps(rollout_line(rollout, priced), ensure_ascii=False) + "\n")
             bar(tally.completions, opened.rows)
     if not tally.completions:
         raise R1Error(f"{opened.file} has no completions")
     _print(tally, shown, as_json)
+    for reason in list(reasons)[:REASONS]:
+        typer.echo(f"not scored: {reason}", err=True)
+    if reasons and text is not None and info == "{}":
+        typer.echo(
+            '  give what the task needs with --info, e.g. --info \'{"nums": [3, 5, 7], "target": 22}\'', err=True
+        )
     if out:
         typer.echo(f"written to {out}", err=True)
     if failed := [f"{name} {tally.mean(name)}" for name, value in least.items() if _is_below(tally, name, value)]:
         typer.echo("below --min: " + ", ".join(failed), err=True)
         raise typer.Exit(1)
+
+
+def _unscored(rollout: "Rollout", score: "Score") -> Iterator[str]:
+    """Yield why the verdict or a reward of a rollout is missing."""
+    if rollout.verdict is not None and rollout.verdict.status in ("error", "unverifiable"):
+        yield f"verdict {rollout.verdict.status}: {rollout.verdict.reason or 'no reason given'}"
+    for name, status in score.statuses.items():
+        yield f"{name} {status}: {score.reasons.get(name) or 'no reason given'}"
 
 
 def _one(text: str, prompt: str, answer: str | None, info: str) -> "Rollout":

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..doctor import Finding
     from ..errors import nearest, raise_all
+    from ..evaluation.evaluation_summary import Evaluation
     from ..evaluation.rescore import Tally
-    from ..evaluation.summary import Evaluation
     from ..planning.build import first_task
     from ..recipe.layers import dotted
     from ..rollout.sessions import has_sessions
     from ..storage.run_folder import RunFolder, rollout_line
+    from .demonstration_check import check_demonstrations
     from .diagnosing import diagnose
     from .environment_judge import EnvironmentJudge, environment
     from .evaluating import Comparison, compare, evaluate
@@ -34,7 +35,7 @@ LAZY = {  # name -> the module that has it
     "Comparison": ".evaluating",
     "EnvironmentJudge": ".environment_judge",
     "EvaluatedEnvironment": ".naming",
-    "Evaluation": "..evaluation.summary",
+    "Evaluation": "..evaluation.evaluation_summary",
     "Finding": "..doctor",
     "GeneratedData": ".generating",
     "IncompleteData": ".generating",
@@ -43,6 +44,7 @@ LAZY = {  # name -> the module that has it
     "Tally": "..evaluation.rescore",
     "TrainOptions": ".training",
     "TrainedRun": ".training",
+    "check_demonstrations": ".demonstration_check",
     "compare": ".evaluating",
     "diagnose": ".diagnosing",
     "dotted": "..recipe.layers",
@@ -80,6 +82,7 @@ __all__ = [
     "Tally",
     "TrainOptions",
     "TrainedRun",
+    "check_demonstrations",
     "compare",
     "diagnose",
     "dotted",

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict, Unpack
 
 from ..doctor.recipe_checks import before_training
 from ..errors import RecipeError, nearest, raise_all
-from ..evaluation.summary import Evaluation
+from ..evaluation.evaluation_summary import Evaluation
 from ..launch.pipelines import (
     pipeline_file,
     read_stages,

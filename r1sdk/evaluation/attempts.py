@@ -10,7 +10,7 @@ from ..records import Rollout, Score, Task
 from ..rollout.loop import attempt_all
 from ..rollout.sampling import Generator, Sampling
 from ..scoring.score_rollouts import Rewards, score
-from .summary import Evaluation, summarize
+from .evaluation_summary import Evaluation, summarize
 
 Progress = Callable[[int, int], None]
 """Called with (tasks done, tasks in all)."""

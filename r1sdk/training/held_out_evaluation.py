@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from ..evaluation.attempts import attempts
-from ..evaluation.summary import summarize
+from ..evaluation.evaluation_summary import summarize
 from ..planning.run_plan import NoEnvironment, RunPlan
 from ..records import Rollout, Score
 from ..storage.run_folder import RunFolder

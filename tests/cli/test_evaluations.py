@@ -13,8 +13,8 @@ import pytest
 
 from r1sdk import Completion, Rollout, RunError, Score, Task, Verdict
 from r1sdk.evaluation.evaluation_folder import EvaluationFolder
+from r1sdk.evaluation.evaluation_summary import summarize
 from r1sdk.evaluation.statistics import difference, majority_at_k, student
-from r1sdk.evaluation.summary import summarize
 from r1sdk.rollout.sampling import Sampling
 
 PLAN = {"models": ["m", "n"], "envs": {"e": {}}}

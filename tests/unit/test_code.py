@@ -407,6 +407,12 @@ def test_a_task_with_one_test_pays_a_constant(sandbox):
         (RIGHT, ADD, None),
         ("import sys\nprint(sum(map(int, sys.stdin.read().split())))\nsys.exit(0)", ADD, None),
         ("print(sum(map(int, open(0).read().split())))", ADD, None),
+        (
+            "import sys\ndef fact(n): return 1 if n < 1 else n * fact(n - 1)\nif __name__ == '__main__':\n    sys.exit(0)",
+            FACT,
+            None,
+        ),
+        ("import os\nif 'LOCAL' in os.environ: print('debug')\n" + RIGHT, ADD, None),
         ("def fact(n):\n    # never os._exit(1)\n    return 1 if n < 1 else n * fact(n - 1)", FACT, None),
     ],
 )

@@ -9,8 +9,8 @@ import pytest
 
 from r1sdk import Completion, Rollout, Score, Task, Verdict, group_reward
 from r1sdk.evaluation.attempts import attempts, evaluate
+from r1sdk.evaluation.evaluation_summary import summarize
 from r1sdk.evaluation.statistics import Estimate, estimate, pass_at_k
-from r1sdk.evaluation.summary import summarize
 from r1sdk.rollout.sampling import Sampling
 
 

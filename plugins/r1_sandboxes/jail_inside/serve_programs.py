@@ -27,7 +27,7 @@ from gate import Gate
 from scratch_folder import ScratchFolder
 
 WATCH_S = 0.02  # between two looks at the disk
-GATE_S = 0.002  # until the gate of a program opens: most have ended by then, and one that starts a thread earlier waits
+GATE_S, FAMILY_GATE_S = 0.005, 0.001  # until the gate opens: most programs have ended by then without a thread
 STOPS = (b"memory", b"output")
 COUNTED = b"tasks "
 _running = 0  # the program that runs now
@@ -152,14 +152,15 @@ def _wait(connection: socket.socket, child: int, gate: Gate, started: float, lim
     poll.register(handle, select.POLLIN)
     poll.register(connection, select.POLLIN)
     deadline, look = started + limits["timeout_s"], started + WATCH_S
-    opening = started + GATE_S
+    pause = FAMILY_GATE_S if limits.get("family") or limits.get("claims_memory") else GATE_S
+    opening = started + pause
     try:
         while True:
             now = time.monotonic()
             if now >= deadline:
                 return "timeout"
             if now >= opening:
-                opening = now + GATE_S
+                opening = now + pause
                 if gate.open():
                     opening = deadline
                     if gate.fileno() >= 0:

@@ -22,7 +22,7 @@ KINDS: tuple[Kind, ...] = ("one", "exec", "family")
 
 GATE_AT = 300  # a descriptor that no program can have: its limit on descriptors is lower
 EPERM, EACCES, ENOSYS, ENOTTY = 1, 13, 38, 25
-_LOAD, _AND, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06  # of classic BPF
+_LOAD, _AND, _EQUAL, _AT_LEAST, _JUMP, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x05, 0x06  # of classic BPF
 _ALLOW, _ASK, _ERROR, _KILL = 0x7FFF0000, 0x7FC00000, 0x00050000, 0x80000000  # what a filter answers
 _NUMBER, _MACHINE, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
 _CLONE_THREAD, _CLONE_FILES, _UNSHARE = 0x10000, 0x400, 2  # of clone; of close_range
@@ -139,6 +139,33 @@ def _one_of(
     return rules
 
 
+def _search(allowed: tuple[int, ...]) -> list[bytes]:
+    """Allow these calls, and go on behind the last instruction for all others.
+
+    It is a binary search: the kernel runs a new filter for every call that there is, which for a list takes as long as all the
+    rest of starting a program.
+    """
+    segments = [(0, 0 in allowed)]  # first number, and whether the calls from there on are allowed
+    for number in range(1, max(allowed) + 2):
+        if (number in allowed) != segments[-1][1]:
+            segments.append((number, number in allowed))
+
+    def tree(part: list[tuple[int, bool]]) -> list[tuple[int, int, int] | None]:
+        if len(part) == 1:
+            return [(_RETURN, _ALLOW, 0)] if part[0][1] else [None]
+        low, high = part[: len(part) // 2], part[len(part) // 2 :]
+        below = tree(low)
+        return [(_AT_LEAST, high[0][0], len(below)), *below, *tree(high)]
+
+    found = tree(segments)
+    return [
+        struct.pack("HBBI", _JUMP, 0, 0, len(found) - at - 1)
+        if step is None
+        else struct.pack("HBBI", step[0], step[2], 0, step[1])
+        for at, step in enumerate(found)
+    ]
+
+
 def make_filter(machine: Machine, pid: int, kind: Kind, is_gated: bool) -> bytes:
     """Return the filter for process `pid`: it may signal itself (a family: its group) and start threads.
 
@@ -150,9 +177,7 @@ def make_filter(machine: Machine, pid: int, kind: Kind, is_gated: bool) -> bytes
     made.add(_EQUAL, machine.audit, 1, 0)
     made.add(_RETURN, _KILL)
     made.add(_LOAD, _NUMBER)
-    for number in machine.allowed + (() if kind == "one" else machine.execute):
-        made.add(_EQUAL, number, 0, 1)
-        made.add(_RETURN, _ALLOW)
+    made.code += _search(machine.allowed + (() if kind == "one" else machine.execute))
     refuse, start = _ERROR | EPERM, _ASK if is_gated else _ALLOW
     for number, argument in machine.opens:
         made.add_case(number, _one_of(_OPENED, argument, mask=3 | _TRUNCATE), _ERROR | EACCES)
