@@ -85,6 +85,8 @@ def truth(one: Drawn, other: Drawn) -> bool | None:
                 if not (mp.isfinite(left) and mp.isfinite(right)):
                     return None
                 size = max(1, abs(left), abs(right))
+                if size > mpf(10) ** 20:
+                    return None  # a difference of one is lost in so many digits
                 differs = abs(left - right) > mpf(10) ** -25 * size
         except (ZeroDivisionError, ValueError, OverflowError):
             return None
