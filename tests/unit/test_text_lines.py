@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from r1_verifiers.judge.judge_cache import Cache
 
 from r1_envs.table_io import read_rows as read_table
+from r1_verifiers.judge.judge_cache import Cache
 from r1sdk import Completion, Rollout, Score, Task, Verdict
 from r1sdk.data.difficulty import RatedRow
 from r1sdk.data.items import Item, write_rows
