@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from r1_command import QUIET, SMALL, Said
 
-LONGER = {"heavy", "slow", "network", "gpu", "distributed", "slurm", "vllm", "interop"}
+LONGER = {"heavy", "slow", "network", "gpu", "distributed", "slurm", "vllm", "interop", "models"}
 
 
 UNIT = Path(__file__).parent / "unit"

@@ -29,13 +29,21 @@ def check(
     model: Annotated[str | None, typer.Option(help="Count the prompts' tokens as this model has them.")] = None,
     max_tokens: Annotated[int, typer.Option(min=0, help="With --model: room for the reply.")] = 256,
     gold: Annotated[bool, typer.Option(help="Judge every gold answer against itself.")] = True,
+    data_file: Annotated[
+        str | None, typer.Option("--data", help="Check the rows of this file or folder for SFT instead.")
+    ] = None,
+    method: Annotated[str | None, typer.Option(help="sft: the method that --data is for.")] = None,
+    skip_bad: Annotated[int, typer.Option(min=0, help="With --data: so many bad rows are allowed.")] = 0,
     as_json: Json = False,
     sets: Sets = None,
 ) -> None:
-    """Duplicates, gold answers that cannot be verified, lengths, empty cells, leakage. Exit status 1 where something is wrong."""
+    """Duplicates, gold answers that cannot be verified, lengths, empty cells, leakage; with --data, rows that SFT cannot learn from. Exit status 1 where something is wrong."""
     from r1sdk.api import load_environment, model_tokens, split_names
     from r1sdk.data import check_data, splits_of
 
+    if data_file is not None or method is not None:
+        _check_for_sft(data_file, method, env, model, skip_bad, as_json, sets or [])
+        return
     environment, _, _ = load_environment(env, sets or [])
     lengths, room = model_tokens(model, max_tokens) if model else (None, None)
     splits = splits_of(environment, split_names(split))
@@ -145,6 +153,33 @@ def difficulty(
         typer.echo(f"  {label:12}  {count:6}  {'#' * round(40 * count / widest)}".rstrip())
     typer.echo(f"kept {len(kept)} with pass rates from {least:g} to {most:g}")
     typer.echo(f"written to {out}", err=True)
+
+
+def _check_for_sft(
+    file: str | None,
+    method: str | None,
+    env: str | None,
+    model: str | None,
+    skip_bad: int,
+    as_json: bool,
+    sets: list[str],
+) -> None:
+    from r1sdk import R1Error
+    from r1sdk.api import check_demonstrations
+
+    if method not in (None, "sft") or file is None or env is not None:
+        raise R1Error("r1 data check takes --env, or --data FILE with --method sft")
+    report = check_demonstrations(file, sets, model)
+    if as_json:
+        typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(report.columns)
+        typer.echo(f"{report.rows} rows, {report.demonstrations} demonstrations, {len(report.bad)} bad rows")
+        for text in (*report.bad, *report.differs):
+            typer.echo(f"  {text.partition(chr(10))[0] if text in report.bad else text}")
+        typer.echo("clean" if not report.bad and not report.differs else "not clean")
+    if len(report.bad) > skip_bad:
+        raise typer.Exit(1)
 
 
 def _benchmarks(names: Sequence[str], options: Sequence[str]) -> dict[str, Any]:

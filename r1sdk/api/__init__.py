@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ..recipe.layers import dotted
     from ..rollout.sessions import has_sessions
     from ..storage.run_folder import RunFolder, rollout_line
+    from .demonstration_check import check_demonstrations
     from .diagnosing import diagnose
     from .environment_judge import EnvironmentJudge, environment
     from .evaluating import Comparison, compare, evaluate
@@ -43,6 +44,7 @@ LAZY = {  # name -> the module that has it
     "Tally": "..evaluation.rescore",
     "TrainOptions": ".training",
     "TrainedRun": ".training",
+    "check_demonstrations": ".demonstration_check",
     "compare": ".evaluating",
     "diagnose": ".diagnosing",
     "dotted": "..recipe.layers",
@@ -80,6 +82,7 @@ __all__ = [
     "Tally",
     "TrainOptions",
     "TrainedRun",
+    "check_demonstrations",
     "compare",
     "diagnose",
     "dotted",

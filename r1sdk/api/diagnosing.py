@@ -50,7 +50,10 @@ def diagnose(
             checks.append(("recipe", partial(_fails, error)))
         else:
             checks += [check for check in recipe_checks(plan, RUNS) if check[0] != "disk"]
-            checks += [("model", lambda: check_model(plan.model)), ("lengths", lambda: check_fit(plan))]
+            checks += [
+                ("model", lambda: check_model(plan.model, plan.recipe.chat)),
+                ("lengths", lambda: check_fit(plan)),
+            ]
     elif model:
         checks.append(("model", lambda: check_model(resolve_model(registry, model))))
     yield from examine(checks)

@@ -133,7 +133,8 @@ def load_generator(source: ModelSource | Server, setup: Setup) -> Generator:
     if isinstance(source, Server):
         return ServerModel(source)
     wanted = [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches]
-    return load_local(source, setup.seed, wanted, None, setup.backend, setup.benches[0].recipe.generation)
+    recipe = setup.benches[0].recipe
+    return load_local(source, setup.seed, wanted, None, setup.backend, recipe.generation, recipe.chat)
 
 
 def _server(model: str, settings: Mapping[str, Any]) -> Server:

@@ -1,24 +1,22 @@
-"""Training data for SFT: an environment's demonstrations, a file, or a data set on the hub, with some rows held out."""
+"""What SFT learns from: an environment's own demonstrations, a file, or a data set on the hub; some of it held out."""
 
-import json
 import random
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import R1Error
-from ..records import Completion, Task
-from ..storage.rollout_rows import count_rows, read_rows
-from .row_formats import demonstration
+from .row_formats import Pair, RowColumns, demonstrations_in, describe
+from .table_files import Row, read_table
 
-Pair = tuple[Task, Completion]
-SUFFIXES = (".jsonl", ".json", ".parquet")
+SHOWN = 5  # bad rows in an error
 
 
 class Demonstrations(Protocol):
-    """Tasks with a worked reply. Each method returns the same pairs on every call, and no pair is in both."""
+    """Tasks with a worked reply. The same ones on every call, none in both."""
 
     def train(self) -> Iterator[Pair]: ...
 
@@ -27,7 +25,7 @@ class Demonstrations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FromEnvironment:
-    """Demonstrations of an environment's tasks; held-out ones come from another split."""
+    """What an environment shows of its own tasks; what is held out comes from another split."""
 
     environment: Any  # an Environment that is a Demonstrator
     held_out_split: str = "test"
@@ -44,70 +42,142 @@ class FromEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """The rows of a file. `held_out_rows` of them, chosen with `seed`, are not trained on."""
+    """The rows of a file or a folder of files; `held_out_rows` of them, drawn with `seed`, are not trained on."""
 
     path: Path
     held_out_rows: int = 0
     seed: int = 0
+    columns: RowColumns = field(default_factory=RowColumns)
+    skip_bad: int = 0  # rows that make no demonstration and are left out; one more is an error
 
     def train(self) -> Iterator[Pair]:
-        return pairs(self._select(held_out=False))
+        return pairs(self._some(held_out=False), self.columns, self.skip_bad)
 
     def held_out(self) -> Iterator[Pair]:
-        return pairs(self._select(held_out=True))
+        return pairs(self._some(held_out=True), self.columns, self.skip_bad)
 
-    def check(self) -> None:
-        """Raises: R1Error if the file type is unknown, the first row has no known format, or every row is held out."""
-        if self.path.suffix not in SUFFIXES:
-            raise R1Error(f"data {self.path}: only files ending in {', '.join(SUFFIXES)} can be read")
-        first = next(self._rows(), None)
-        if first is None:
+    def check(self, look_at_s: float = 10.0) -> None:
+        """Read rows for `look_at_s` seconds. Raises: R1Error naming the first bad ones, or where nothing is left to train on."""
+        bad: list[str] = []
+        count = 0
+        until = time.monotonic() + look_at_s
+        for row in read_table(self.path):
+            count += 1
+            try:
+                demonstrations_of_row(row, self.columns)
+            except R1Error as error:
+                bad.append(str(error))
+            if len(bad) > self.skip_bad + SHOWN or (not count % 256 and time.monotonic() > until):
+                break
+        if not count:
             raise R1Error(f"data {self.path} has no rows")
-        next(pairs(iter([first])))
+        if len(bad) > self.skip_bad:
+            raise R1Error(too_many_bad(bad, self.skip_bad))
         if self.held_out_rows and self.held_out_rows >= (rows := self._count()):
             raise R1Error(
-                f"data {self.path} has {rows} rows, and data.held_out keeps {self.held_out_rows} from training: none are left"
+                f"data {self.path} has {rows} rows, and data.held_out keeps {self.held_out_rows} from training"
             )
 
-    def _select(self, held_out: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def describe(self) -> str:
+        """Return from which columns the first good row is read."""
+        for row in islice(read_table(self.path), self.skip_bad + 1):
+            if not isinstance(row, R1Error):
+                try:
+                    return f"data {self.path}: {describe(row[1], self.columns)}"
+                except R1Error:
+                    continue
+        return f"data {self.path}"
+
+    def _some(self, held_out: bool) -> Iterator[Row | R1Error]:
         if not self.held_out_rows:
-            return iter(()) if held_out else self._rows()
+            return iter(()) if held_out else read_table(self.path)
         kept = set(random.Random(self.seed).sample(range(self._count()), self.held_out_rows))
-        return (row for at, row in enumerate(self._rows()) if (at in kept) is held_out)
+        return (row for at, row in enumerate(read_table(self.path)) if (at in kept) is held_out)
 
     def _count(self) -> int:
-        return sum(1 for _ in self._rows()) if self.path.suffix == ".json" else count_rows(self.path)
-
-    def _rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        return _array(self.path) if self.path.suffix == ".json" else read_rows(self.path)
+        return sum(1 for _ in read_table(self.path))
 
 
 @dataclass(frozen=True, slots=True)
 class FromHub:
-    """A data set on the hub. The training process reads it."""
+    """A data set on the hub, which the worker reads."""
 
     name: str
     config: str | None
     split: str
     held_out_rows: int
     seed: int
+    columns: RowColumns = field(default_factory=RowColumns)
+    skip_bad: int = 0
 
 
-def pairs(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[Pair]:
-    """Return the demonstration in each row. Raises: R1Error, naming the row."""
-    for where, row in rows:
+def pairs(rows: Iterable[Row | R1Error], columns: RowColumns | None = None, skip_bad: int = 0) -> Iterator[Pair]:
+    """Yield the demonstrations in each row; up to `skip_bad` rows that have none are left out. Raises: R1Error naming the row."""
+    bad: list[str] = []
+    for row in rows:
         try:
-            yield demonstration(row)
+            found = demonstrations_of_row(row, columns)
         except R1Error as error:
-            raise R1Error(f"{where}: {error}") from None
+            bad.append(str(error))
+            if len(bad) > skip_bad:
+                raise R1Error(too_many_bad(bad, skip_bad)) from None
+            continue
+        yield from found
 
 
-def _array(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Return the rows of a file that holds one JSON list. Raises: R1Error."""
+def demonstrations_of_row(row: Row | R1Error, columns: RowColumns | None = None) -> list[Pair]:
+    """Raises: R1Error naming the row."""
+    if isinstance(row, R1Error):
+        raise row
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise R1Error(f"cannot read {path}: {error}") from None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise R1Error(f"{path} must be a list of objects; for one object per line use .jsonl")
-    yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows, 1))
+        return demonstrations_in(row[1], columns)
+    except R1Error as error:
+        raise R1Error(f"{row[0]}: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """Every row of a file that SFT would learn from: how many there are, from where they are read, and which are bad."""
+
+    path: Path
+    rows: int
+    demonstrations: int
+    columns: str
+    bad: tuple[str, ...]  # what is wrong with each bad row, and where it stands
+    differs: tuple[str, ...] = ()  # replies that the model's chat template writes otherwise
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "demonstrations": self.demonstrations,
+            "columns": self.columns,
+            "bad": list(self.bad),
+            "differs": list(self.differs),
+        }
+
+
+def check_file(source: FromFile) -> FileReport:
+    """Read every row of the file. Raises: R1Error where none can be read."""
+    bad: list[str] = []
+    rows = found = 0
+    for row in read_table(source.path):
+        rows += 1
+        try:
+            found += len(demonstrations_of_row(row, source.columns))
+        except R1Error as error:
+            bad.append(str(error))
+    if not rows:
+        raise R1Error(f"data {source.path} has no rows")
+    columns = replace(source, skip_bad=len(bad)).describe()
+    return FileReport(source.path, rows, found, columns, tuple(bad))
+
+
+def too_many_bad(bad: Sequence[str], skip_bad: int) -> str:
+    """Return what to say of rows that make no demonstration."""
+    if len(bad) == 1 and not skip_bad:
+        return bad[0]
+    listed = "".join(f"\n  {text}" for text in bad[:SHOWN])
+    return (
+        f"at least {len(bad)} rows make no demonstration, and data.skip_bad allows {skip_bad}:{listed}\n  "
+        "r1 data check --method sft --data FILE names them all"
+    )

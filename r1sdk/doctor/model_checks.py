@@ -6,22 +6,29 @@ from collections.abc import Iterator
 
 from ..planning.model_source import ModelSource
 from ..planning.run_plan import RunPlan
+from ..recipe.schema import Chat
 from ..reply_format import opened_think
 from . import Finding
 
 
-def check_model(source: ModelSource) -> Iterator[Finding]:
+def check_model(source: ModelSource, chat: Chat | None = None) -> Iterator[Finding]:
     """Raises: R1Error where the model cannot be trained as it is."""
     if source.make is not None:
         yield Finding("model", "ok", f"{source.name} is made when the run begins")
         return
-    from ..rollout.hf_model import render
+    from ..rollout.chat_template import render
     from ..training.models import load_tokenizer
+    from ..training.sft.sft_rows import template_differences
 
-    with contextlib.redirect_stderr(io.StringIO()):
-        tokenizer = load_tokenizer(str(source.folder or source.hub_id))
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said):
+        tokenizer = load_tokenizer(files_of(source), chat)
     opened = opened_think(render(tokenizer, [{"role": "user", "content": "?"}]))
     yield Finding("chat template", "ok", "opens the think block itself" if opened else "there")
+    for line in said.getvalue().splitlines():
+        yield Finding("chat template", "ok", line)
+    for difference in template_differences(tokenizer):
+        yield Finding("chat template", "warning", difference)
     yield Finding("end token", "ok", repr(tokenizer.eos_token))
     if tokenizer.pad_token_id == tokenizer.eos_token_id:
         yield Finding("pad token", "ok", "none of its own: the end token, which is masked")
@@ -35,6 +42,13 @@ def check_fit(plan: RunPlan) -> Iterator[Finding]:
         return
     from ..training.models import check_lengths, load_tokenizer
 
-    where, limit = str(plan.model.folder or plan.model.hub_id), plan.recipe.generation.max_tokens
-    check_lengths(plan.environment.tasks("train"), load_tokenizer(where), where, limit)
+    where, limit = files_of(plan.model), plan.recipe.generation.max_tokens
+    with contextlib.redirect_stderr(io.StringIO()):
+        tokenizer = load_tokenizer(where, plan.recipe.chat)
+    check_lengths(plan.environment.tasks("train"), tokenizer, where, limit)
     yield Finding("lengths", "ok", f"the longest prompts and {limit} tokens of completion fit")
+
+
+def files_of(source: ModelSource) -> str:
+    """Return where a model's config and tokenizer are; of an adapter, those of its base."""
+    return files_of(source.base) if source.base is not None else str(source.folder or source.hub_id)

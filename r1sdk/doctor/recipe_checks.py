@@ -46,6 +46,9 @@ def check_packages(plan: RunPlan) -> Iterator[Finding]:
     if plan.recipe.quantize is not None and find_spec("bitsandbytes") is None:
         yield Finding("quantize", "failure", "bitsandbytes is not installed", "pip install 'r1sdk[quantize]'")
     yield from check_attention(plan)
+    if plan.recipe.trust_remote_code:
+        text = f"Python files of the model {plan.recipe.model} run on this machine, with all that you may do (trust_remote_code)"
+        yield Finding("model code", "warning", text, "read them first, or leave trust_remote_code out")
     if plan.recipe.experimental_async is not None:
         for lack, todo in missing(plan.machine.cuda or not plan.trains_here):
             yield Finding(KEY, "failure", lack, todo)

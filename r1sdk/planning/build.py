@@ -1,12 +1,14 @@
 """Build the environment, the rewards and the demonstrations that a recipe names."""
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..contracts import FROM_RECIPE, Demonstrator, Environment
 from ..data.demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
+from ..data.row_formats import RowColumns
 from ..errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from ..plugins.registry import Registry
 from ..recipe.key_groups import Data, WeightedReward
@@ -18,9 +20,9 @@ from .model_source import HUB_ID
 
 
 def build_demonstrations(
-    registry: Registry, recipe: Recipe, environment: Environment | None = None
+    registry: Registry, recipe: Recipe, environment: Environment | None = None, check: bool = True
 ) -> Demonstrations | FromHub:
-    """What `recipe` learns from, the first row looked at; without `data` that is `environment`. Raises: R1Error."""
+    """Find what `recipe` learns from, and check its rows; without `data` that is `environment`. Raises: R1Error."""
     data = recipe.data or Data(name=recipe.env.name)
     if recipe.data is None or ("environment", data.name) in registry.entries:
         shows = environment if recipe.data is None else build_environment(registry, data.name, data.options)
@@ -31,16 +33,25 @@ def build_demonstrations(
         return FromEnvironment(shows, recipe.evaluation.split, data.held_out)
     if data.options:
         raise RecipeError(f"recipe key 'data.options' is for an environment, and {data.name!r} is none")
-    path = Path(data.name).expanduser()
-    if path.is_file():
-        rows = FromFile(path, data.held_out, recipe.seed)
-        rows.check()
+    path = Path(os.path.expandvars(data.name)).expanduser()
+    columns = RowColumns(
+        data.prompt_column,
+        data.completion_column,
+        data.system_column,
+        data.reasoning_column,
+        data.turns,
+        data.thought_marks,
+    )
+    if path.exists():
+        rows = FromFile(path, data.held_out, recipe.seed, columns, data.skip_bad)
+        if check:
+            rows.check()
         return rows
     if HUB_ID.fullmatch(data.name) and not path.suffix:
-        return FromHub(data.name, data.config, data.split, data.held_out, recipe.seed)
+        return FromHub(data.name, data.config, data.split, data.held_out, recipe.seed, columns, data.skip_bad)
     raise R1Error(
         f"no data {data.name!r}{nearest(data.name, registry.names('environment'))}\n"
-        f"  tried: the file {path}, the environments, a data set on the hub (owner/name)"
+        f"  tried: the file or folder {path}, the environments, a data set on the hub (owner/name)"
     )
 
 

@@ -1,5 +1,6 @@
 """A model's name in, where it comes from out: a registered model, a folder, a run folder, a hub id."""
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -15,12 +16,14 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a model comes from: a folder, a hub id, or a function `(folder, seed)` that writes a folder."""
+    """Where a model comes from: a folder, a hub id, a function `(folder, seed)` that writes a folder, or an adapter."""
 
     name: str
     folder: Path | None = None
     hub_id: str | None = None
     make: Callable[[Path, int], None] | None = None
+    adapter: Path | None = None  # a folder of peft's, which is merged into `base`
+    base: "ModelSource | None" = None
 
 
 def resolve_model(registry: Registry, name: str) -> ModelSource:
@@ -31,14 +34,18 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
     if ("model", name) in registry.entries:
         target = registry.get("model", name).target
         return ModelSource(name, make=target) if callable(target) else ModelSource(name, folder=Path(target))
-    path = Path(name).expanduser()
+    path = Path(os.path.expandvars(name)).expanduser()
     if path.is_dir():
         for folder in (path / "model", path):
             if (folder / "config.json").is_file():
                 if folder != path:
                     _check_trained(path)
                 return ModelSource(name, folder=folder.resolve())
-        raise R1Error(f"model {name!r}: the folder has no config.json, nor a model/ of a finished run")
+        if (path / "adapter_config.json").is_file():
+            return _adapter(registry, name, path)
+        raise R1Error(
+            f"model {name!r}: the folder has no config.json, no adapter_config.json, nor a model/ of a finished run"
+        )
     if HUB_ID.fullmatch(name) and not path.exists():
         return ModelSource(name, hub_id=name)
     known = registry.names("model")
@@ -48,8 +55,25 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
     )
 
 
+def _adapter(registry: Registry, name: str, path: Path) -> ModelSource:
+    """Raises: R1Error where its base is unknown."""
+    file = path / "adapter_config.json"
+    try:
+        base = json.loads(file.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError) as error:
+        raise R1Error(f"model {name!r}: cannot read {file}: {error}") from None
+    if not base:
+        raise R1Error(f"model {name!r} is an adapter, and {file} does not name its base (base_model_name_or_path)")
+    try:
+        return ModelSource(name, adapter=path.resolve(), base=resolve_model(registry, str(base)))
+    except R1Error as error:
+        raise R1Error(f"model {name!r} is an adapter, and its base is missing: {error}") from None
+
+
 def model_folder(source: ModelSource) -> Path | None:
     """Return the model's files, if they are on this machine: its folder, or the newest snapshot in the hub's cache."""
+    if source.base is not None:
+        return model_folder(source.base)
     if source.folder or not source.hub_id:
         return source.folder
     stored = hub_cache() / f"models--{source.hub_id.replace('/', '--')}" / "snapshots"

@@ -14,6 +14,7 @@ from .generation_rules import generation_rules
 from .launch_rules import launch_rules
 from .parallel import world
 from .run_plan import RunPlan
+from .template_rules import template_rules
 from .trainer_rules import attention_rules, trainer_rules
 
 SHARES_THE_MODEL = ("zero3", "fsdp2")
@@ -30,6 +31,7 @@ def rules(plan: RunPlan) -> list[R1Error]:
         *attention_rules(recipe),
         *trainer_rules(recipe),
         *launch_rules(plan),
+        *template_rules(plan),
         *(column_errors(plan.rewards, train) if train is not None else []),
         *_session_rules(plan),
         *(_sending_rules(plan) if overlapped else []),

@@ -8,6 +8,7 @@ from ..recipe.asynchronous import KEY, does_anyway
 from ..recipe.schema import Recipe
 from ..recipe.tracker_names import tracker_errors
 from ..recipe.trl_fields import trainer_fields
+from ..recipe.trl_values import value_errors
 from .parallel import world
 
 OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
@@ -36,6 +37,27 @@ OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
     "max_tool_calling_iterations": "sessions.turns",
     "remove_unused_columns": "nothing: r1sdk keeps the column that holds the task",
 }
+OWNED |= {
+    "trust_remote_code": "trust_remote_code, a key of the recipe",
+    "load_best_model_at_end": "nothing: r1sdk saves the last model, and evaluates before and after training",
+    "metric_for_best_model": "nothing: r1sdk saves the last model",
+    "greater_is_better": "nothing: r1sdk saves the last model",
+    "push_to_hub": "r1 push, after the run",
+    "hub_model_id": "r1 push, after the run",
+    "chat_template_kwargs": "template_args, which evaluation and generation follow, too",
+}
+OWNED_SFT = {
+    "completion_only_loss": "nothing: the reply alone carries loss",
+    "assistant_only_loss": "data.turns: last, or all",
+    "dataset_text_field": "data.completion_column",
+    "dataset_kwargs": "nothing: r1sdk writes the rows",
+    "dataset_num_proc": "nothing: r1sdk writes the rows",
+    "truncation_mode": "nothing: demonstrations over trainer.max_length are left out, not cut",
+    "chat_template_path": "chat_template, a key of the recipe",
+    "eos_token": "nothing: the token that the chat template puts behind a reply ends it",
+    "pad_token": "nothing: the tokenizer's own, or the end token, which is masked",
+    "eval_packing": "nothing: the trainer evaluates nothing",
+}
 OWNED_ASYNC = {
     "max_staleness": f"{KEY}.max_staleness",
     "weight_sync_steps": f"{KEY}.sync_every",
@@ -45,6 +67,15 @@ OWNED_ASYNC = {
     "request_timeout": f"{KEY}.request_timeout_s",
     "max_inflight_tasks": f"{KEY}.max_staleness",
     "dtype": "dtype",
+}
+RENAMED = {  # keys of other people's recipes -> what became of them
+    "lr": ": it is called learning_rate",
+    "warmup_ratio": ": warmup_steps takes a share below 1, e.g. 0.1",
+    "max_prompt_length": ": prompts are never cut",
+    "epochs": ": it is called num_train_epochs",
+    "batch_size": ": it is called per_device_train_batch_size",
+    "max_seq_length": ": it is called max_length",
+    "max_grad": ": it is called max_grad_norm",
 }
 ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 
@@ -66,21 +97,21 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
         return errors
     overlapped = recipe.method == "grpo" and recipe.experimental_async is not None
     kind = "async" if overlapped else recipe.method
-    owned = OWNED | OWNED_ASYNC if overlapped else OWNED
+    owned = OWNED | (OWNED_ASYNC if overlapped else OWNED_SFT if recipe.method == "sft" else {})
     try:
         known = trainer_fields(kind)
     except R1Error as error:
         return [error]
     for key, value in recipe.trainer.items():
         if key in owned:
-            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: use {owned[key]}"))
+            errors.append(RecipeError(f"recipe key 'trainer.{key}' is set by r1sdk: {_instead(owned[key])}"))
         elif overlapped and does_anyway(key, value):
             continue
         elif key not in known:
             config = {"grpo": "GRPOConfig", "sft": "SFTConfig", "async": "AsyncGRPOConfig"}[kind]
-            errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{nearest(key, known)} (TRL's {config})"))
-        elif isinstance(known[key], (int, float)) and isinstance(value, str):
-            errors.append(RecipeError(f"recipe key 'trainer.{key}' takes a number or true or false, got {value!r}"))
+            hint = RENAMED.get(key) or nearest(key, known)
+            errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{hint} (TRL's {config})"))
+    errors += value_errors(kind, {key: value for key, value in recipe.trainer.items() if key not in owned})
     errors += tracker_errors(recipe.trainer.get("report_to"))
     if recipe.trainer.get("save_total_limit") == 1:
         # The trainer deletes the old checkpoint before the new one is known to be whole.
@@ -105,6 +136,10 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
                 RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ")
             )
     return errors
+
+
+def _instead(what: str) -> str:
+    return what.removeprefix("nothing: ") if what.startswith("nothing: ") else f"use {what}"
 
 
 def _batch_rules(recipe: Recipe, known: Mapping[str, Any]) -> list[R1Error]:

@@ -1,13 +1,26 @@
 """The groups of keys in a recipe, each a strict record with its defaults."""
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def expanded(path: Path) -> Path:
+    """Return `path` with `~` and `$VARIABLES` filled in. Raises: ValueError for a variable that is not set."""
+    filled = os.path.expandvars(path)
+    if unset := re.findall(r"\$\w+|\$\{\w+\}", filled):
+        raise ValueError(f"{', '.join(unset)} is not set in the environment")
+    return Path(filled).expanduser()
+
+
+ExpandedPath = Annotated[Path, AfterValidator(expanded)]
 
 
 class VllmSettings(Strict):
@@ -85,10 +98,17 @@ class EvaluationSettings(Strict):
 class Data(Strict):
     """What SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
 
-    name: str  # rows.jsonl, rows.parquet; countdown; owner/name
+    name: str  # a file (rows.jsonl, rows.csv.gz, ...) or a folder; countdown; owner/name
     options: dict[str, Any] = Field(default_factory=dict)  # of the environment
     config: str | None = None  # of the data set on the hub
     split: str = "train"  # of the data set on the hub
+    prompt_column: str | None = None  # None: found by itself, and printed
+    completion_column: str | None = None
+    system_column: str | None = None
+    reasoning_column: str | None = None  # what is thought before the reply
+    turns: Literal["last", "all"] = "last"  # of a conversation: its last turn, or each of the assistant's, is learnt
+    thought_marks: Literal["think", "keep"] = "think"  # <|begin_of_thought|> is written as <think>, or kept
+    skip_bad: Annotated[int, Field(ge=0)] = 0  # rows that make no demonstration and are left out; one more is an error
     held_out: Annotated[int, Field(ge=0)] = 0  # rows that are not trained on; their loss is measured before and after
 
 
@@ -144,7 +164,7 @@ class Launch(Strict):
     nodes: Annotated[int, Field(ge=1)] = 1  # machines that train
     vllm_nodes: Annotated[int, Field(ge=0)] = 0  # machines beside them for the vLLM server, with launcher slurm
     launcher: Literal["local", "slurm", "none"] = "local"  # "none": you start them, on the prepared run folder
-    template: Path | None = None  # of the Slurm script; None: r1sdk's own
+    template: ExpandedPath | None = None  # of the Slurm script; None: r1sdk's own
     sbatch: dict[str, str | int] = Field(default_factory=dict)  # options of sbatch: {partition: gpu, time: "12:00:00"}
 
 
@@ -178,7 +198,7 @@ class CurriculumSettings(Strict):
 
     target: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5  # pass rate
     discount: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5  # what earlier groups of a task count beside its newest
-    pass_rates: Path | None = None  # to begin with: what `r1 data difficulty` wrote; None: nothing is known
+    pass_rates: ExpandedPath | None = None  # to begin with: what `r1 data difficulty` wrote; None: nothing is known
 
 
 def on_or_off(value: Any) -> Any:

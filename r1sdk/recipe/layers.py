@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import RecipeError
 
 NAMED_KEYS = ("env", "data")  # may be a bare name
+SWITCHES = ("dynamic_sampling", "curriculum", "experimental_async")  # `{}` turns these on, as they are
 
 
 def read_layer(path: Path) -> dict[str, Any]:
@@ -65,7 +66,19 @@ def under(path: str, value: Any) -> dict[str, Any]:
 def _yaml_reader() -> Any:
     import yaml
 
-    return _with_plain_numbers(type("Reader", (yaml.SafeLoader,), {}))
+    class Reader(yaml.SafeLoader):
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            """Refuse a key that stands twice: YAML would keep the last without a word."""
+            seen = set()
+            for key, _ in node.value:
+                if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands twice", key.start_mark
+                    )
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    return _with_plain_numbers(Reader)
 
 
 @cache
@@ -86,8 +99,11 @@ def _with_plain_numbers(kind: Any) -> Any:
 
 
 def overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[str] = NAMED_KEYS) -> dict[str, Any]:
-    """`over` laid on `under`: mappings merge, anything else replaces. A bare name is read as `{name: ...}` first."""
+    """`over` laid on `under`: mappings merge, `{}` and anything else replaces. A bare name is read as `{name: ...}` first."""
     merged = dict(under)
+    old, new = merged.get("lr_scheduler_type"), over.get("lr_scheduler_type")
+    if old is not None and new is not None and old != new:
+        merged.pop("lr_scheduler_kwargs", None)  # they are those of the old schedule
     for key, value in over.items():
         below = merged.get(key)
         if key in names:
@@ -95,7 +111,9 @@ def overlay(under: Mapping[str, Any], over: Mapping[str, Any], names: Sequence[s
             both = isinstance(below, Mapping) and isinstance(value, Mapping)
             if both and below.get("name") not in (None, value.get("name", below.get("name"))):
                 below = None  # another environment: the options of the old one are not its own
-        merged[key] = overlay(below, value, ()) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        clears = value == {} and key not in SWITCHES
+        merges = isinstance(value, Mapping) and not clears
+        merged[key] = overlay(below, value, ()) if merges and isinstance(below, Mapping) else value
     return merged
 
 

@@ -1,6 +1,7 @@
 """`Recipe`: everything that one run needs, in one strict record. Defaults < recipe file < `--set` < flags."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -14,6 +15,7 @@ from .key_groups import (
     Data,
     DynamicSampling,
     EvaluationSettings,
+    ExpandedPath,
     Generation,
     Launch,
     Limits,
@@ -29,6 +31,15 @@ from .layers import overlay, read_layer, write_yaml
 NO_ENV = ""  # the name of the environment of a run that has none
 
 
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """How a model's conversations are written, and whether its own code may run; the recipe's keys on that."""
+
+    template: str | None = None  # None: the model's own
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    trust_remote_code: bool = False
+
+
 class Recipe(Strict):
     method: Literal["grpo", "sft", "generate"] = "grpo"
     model: str
@@ -40,6 +51,9 @@ class Recipe(Strict):
     )
     lora: Lora | None = None
     quantize: Literal["4bit", "8bit"] | None = None  # the weights under the adapters (QLoRA, arXiv 2305.14314)
+    chat_template: str | None = None  # instead of the model's own: r1_zero, plain, or a file
+    template_args: dict[str, Any] = Field(default_factory=dict)  # of the chat template: {enable_thinking: false}
+    trust_remote_code: bool = False  # run the Python files that come with the model
     data: Data | None = None  # method sft; None: the demonstrations of `env`
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
@@ -55,13 +69,22 @@ class Recipe(Strict):
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()
     seed: Annotated[int, Field(ge=0)] = 0
-    output_dir: Path | None = None  # the run folder
+    output_dir: ExpandedPath | None = None  # the run folder
 
     @model_validator(mode="before")
     @classmethod
     def _without_env(cls, value: Any) -> Any:
         learns_from_data = isinstance(value, dict) and value.get("method") == "sft" and value.get("data")
         return {"env": NO_ENV, **value} if learns_from_data else value
+
+    @field_validator("trainer", mode="before")
+    @classmethod
+    def _no_is_a_word(cls, value: Any) -> Any:
+        """YAML reads a bare `no` as false; for a strategy it is the name of one."""
+        if not isinstance(value, dict):
+            return value
+        strategies = ("save_strategy", "logging_strategy")
+        return {key: "no" if key in strategies and one is False else one for key, one in value.items()}
 
     @field_validator("data", mode="before")
     @classmethod
@@ -103,6 +126,11 @@ class Recipe(Strict):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"a reward is listed once, got {', '.join(twice)} twice")
         return value
+
+    @property
+    def chat(self) -> Chat:
+        """How conversations are written."""
+        return Chat(self.chat_template, self.template_args, self.trust_remote_code)
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as a file that reads back as itself."""

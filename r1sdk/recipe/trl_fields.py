@@ -29,19 +29,38 @@ def trainer_fields(method: str) -> dict[str, Any]:
 
     Raises: R1Error where TRL is not installed.
     """
-    fields: dict[str, Any] = {}
+    return {name: _default(statement.value) for name, statement in _fields(method).items()}
+
+
+@cache
+def trainer_types(method: str) -> dict[str, frozenset[str]]:
+    """The types of every field, as its annotation names them: {"int", "None"}. Raises: R1Error where TRL is not installed."""
+    types = {}
+    for name, statement in _fields(method).items():
+        parts = ast.unparse(statement.annotation).replace("Literal[False]", "False").split(" | ")
+        types[name] = frozenset(part.partition("[")[0] for part in parts)
+    return types
+
+
+def _fields(method: str) -> dict[str, ast.AnnAssign]:
+    found: dict[str, ast.AnnAssign] = {}
     for source in _SOURCES[method]:
-        package, _, rest = source.partition("/")
-        spec = find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise R1Error(f"training needs {package}: pip install 'r1sdk[train]'")
-        tree = ast.parse((Path(spec.submodule_search_locations[0]) / rest).read_text(encoding="utf-8"))
-        for node in tree.body:
+        for node in parsed(source).body:
             if isinstance(node, ast.ClassDef) and node.name in _CLASSES:
                 for statement in node.body:
                     if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                        fields[statement.target.id] = _default(statement.value)
-    return fields
+                        found[statement.target.id] = statement
+    return found
+
+
+@cache
+def parsed(source: str) -> ast.Module:
+    """The source of an installed package, `package/module.py`. Raises: R1Error where it is not installed."""
+    package, _, rest = source.partition("/")
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise R1Error(f"training needs {package}: pip install 'r1sdk[train]'")
+    return ast.parse((Path(spec.submodule_search_locations[0]) / rest).read_text(encoding="utf-8"))
 
 
 def _default(value: ast.expr | None) -> Any:

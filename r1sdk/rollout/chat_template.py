@@ -9,6 +9,7 @@ from typing import Any
 from ..errors import R1Error
 from ..records import Message
 from ..reply_format import opened_think
+from .template_text import template_failure
 from .tools import as_chat
 
 _MARK = "@reply@"
@@ -52,13 +53,7 @@ class TurnWriter:
         return text.removeprefix(end)
 
     def _render(self, messages: Sequence[Message]) -> str:
-        try:
-            return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
-        except Exception as error:
-            raise R1Error(
-                f"the chat template of this model cannot write {', '.join(str(m['role']) for m in messages)}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        return render(self.tokenizer, list(messages))
 
     def _ids(self, text: str) -> tuple[list[int], str]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]), opened_think(text)
@@ -67,3 +62,12 @@ class TurnWriter:
         for token in self._special:
             text = text.replace(token, f"{token[0]} {token[1:]}")
         return text
+
+
+def render(tokenizer: Any, prompt: list[Message], tools: Sequence[Any] | None = None) -> str:
+    """Return the chat prompt as the model reads it, up to where its reply begins. Raises: R1Error."""
+    more = {"tools": list(tools)} if tools else {}
+    try:
+        return str(tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True, **more))
+    except Exception as error:
+        raise R1Error(template_failure(prompt, error)) from error

@@ -6,6 +6,8 @@ with their part of the cache. Each row is sampled from the same distribution as 
 """
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -20,7 +22,51 @@ def generate(
     attention_mask: Tensor,  # [B, P]
     generation_config: Any,
 ) -> Tensor:
-    """Return prompts and completions, [B, P + T], padded on the right, like `type(model).generate`."""
+    """Prompts and completions, [B, P + T], padded on the right: what `type(model).generate` returns.
+
+    `generation_config` alone says how tokens are sampled: nothing is filled in from the model's own.
+    """
+    with _own_settings_hidden(model):
+        return _generate(model, input_ids, attention_mask, generation_config)
+
+
+def suggested_sampling(config: Any) -> str:
+    """Return the sampling settings that a model's generation_config brings, as text; empty where it brings none."""
+    found = {key: value for key, value in config.to_diff_dict().items() if key not in _NO_SAMPLING}
+    neutral = {"temperature": 1.0, "top_p": 1.0, "top_k": 0, "repetition_penalty": 1.0, "num_beams": 1}
+    said = {key: value for key, value in found.items() if value is not None and value != neutral.get(key)}
+    return ", ".join(f"{key} {value}" for key, value in said.items())
+
+
+_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+_NO_SAMPLING = {
+    *_IDS,
+    "do_sample",
+    "use_cache",
+    "cache_implementation",
+    "transformers_version",
+    "max_new_tokens",
+    "max_length",
+    "return_dict_in_generate",
+    "disable_compile",
+    "_from_model_config",
+}
+
+
+@contextmanager
+def _own_settings_hidden(model: Any) -> Iterator[None]:
+    """transformers fills every setting that is None from the model's generation_config: leave it only the token ids."""
+    from transformers import GenerationConfig
+
+    whole = model.generation_config
+    model.generation_config = GenerationConfig(**{key: getattr(whole, key, None) for key in _IDS})
+    try:
+        yield
+    finally:
+        model.generation_config = whole
+
+
+def _generate(model: Any, input_ids: Tensor, attention_mask: Tensor, generation_config: Any) -> Tensor:
     from transformers import DynamicCache
 
     plain = type(model).generate

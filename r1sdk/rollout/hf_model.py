@@ -8,6 +8,7 @@ from transformers import GenerationConfig
 
 from ..records import Completion, Message
 from ..reply_format import opened_think
+from .chat_template import render
 from .compacting import generate
 from .sampling import Sampling
 
@@ -90,11 +91,6 @@ class HFModel:
 def _truncate_after_end(row: list[int], ends: frozenset[int]) -> list[int]:
     end = next((i for i, token in enumerate(row) if token in ends), None)
     return row if end is None else row[: end + 1]
-
-
-def render(tokenizer: Any, prompt: list[Message]) -> str:
-    """Return the chat prompt as the model reads it, up to the start of its reply."""
-    return str(tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True))
 
 
 def end_tokens(model: Any, tokenizer: Any) -> set[int]:

@@ -10,7 +10,7 @@ from ..errors import R1Error
 from ..recipe.key_groups import VllmSettings
 from ..records import Completion, Message
 from ..reply_format import opened_think
-from .hf_model import render
+from .chat_template import render
 from .sampling import Sampling
 
 MEMORY = 0.9  # share of the memory of a GPU that nothing else uses

@@ -10,6 +10,7 @@ from ..planning.backend import Backend
 from ..planning.model_source import ModelSource
 from ..planning.run_plan import RunPlan
 from ..recipe.key_groups import Generation
+from ..recipe.schema import Chat
 from ..records import Task
 from ..rollout.sampling import Generator
 
@@ -28,7 +29,8 @@ def source_of(run: RunPlan, plan: Plan, folder: Path | None = None) -> AnswerSou
 def local_generator(run: RunPlan, tasks: Sequence[Task], folder: Path | None = None) -> Generator:
     """Load the model after checking that `tasks` and the token limit fit it. A generated model is written to `folder`. Raises: R1Error."""
     generation = run.recipe.generation
-    return load_local(run.model, run.recipe.seed, [(tasks, generation.max_tokens)], folder, run.backend, generation)
+    wanted = [(tasks, generation.max_tokens)]
+    return load_local(run.model, run.recipe.seed, wanted, folder, run.backend, generation, run.recipe.chat)
 
 
 def load_local(
@@ -38,16 +40,17 @@ def load_local(
     folder: Path | None = None,
     backend: Backend | None = None,
     generation: Generation | None = None,
+    chat: Chat | None = None,
 ) -> Generator:
     """Load the model after checking that each task fits it together with the longest possible reply. Raises: R1Error.
 
-    `backend`: the engine; None is transformers. `generation`: the settings of vLLM.
+    `backend`: the engine; None is transformers. `generation`: the settings of vLLM. `chat`: how conversations are written.
     """
     from .models import check_lengths, end_tokens_of, load_model, load_tokenizer, locate
 
-    made = folder or (Path(mkdtemp(prefix="r1-")) if model.make else Path())
+    made = folder or (Path(mkdtemp(prefix="r1-")) / "model" if model.make or model.adapter else Path())
     where = locate(model, made, seed)
-    tokenizer = load_tokenizer(where)
+    tokenizer = load_tokenizer(where, chat)
     for tasks, max_tokens in wanted:
         check_lengths(tasks, tokenizer, where, max_tokens)
     if backend is not None and backend.name == "vllm":
@@ -56,4 +59,4 @@ def load_local(
         return VllmEngine(where, tokenizer, end_tokens_of(where, tokenizer), (generation or Generation()).vllm)
     from ..rollout.hf_model import HFModel
 
-    return HFModel(load_model(where), tokenizer)
+    return HFModel(load_model(where, trust_remote_code=bool(chat and chat.trust_remote_code)), tokenizer)

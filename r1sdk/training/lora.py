@@ -1,5 +1,9 @@
 """LoRA: adapters in place of the whole model (Hu et al. 2021, arXiv 2106.09685), by peft."""
 
+import shutil
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +29,27 @@ def lora_config(lora: Lora | None) -> Any:
     )
 
 
-def merge_adapter(adapter: Path, base: str, folder: Path, dtype: Any, place: str | None = None) -> None:
-    """Write the model with the adapter merged into its weights to `folder`: it loads as any other, without peft."""
+def merge_adapter(adapter: Path, base: Any, folder: Path) -> None:
+    """Write the loaded model `base` with the adapter merged into its weights to `folder`: it loads without peft."""
     from peft import PeftModel
 
-    from .models import load_model
+    PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().save_pretrained(str(folder))
 
-    model = PeftModel.from_pretrained(load_model(base, place, dtype=dtype), str(adapter))
-    model.merge_and_unload().save_pretrained(str(folder))
+
+def write_merged(adapter: Path, base: str, load: Callable[[], Any], folder: Path) -> None:
+    """Write the model that the adapter in a folder stands for, with its tokenizer, to `folder`; `load` loads its base.
+
+    Raises: R1Error where peft is missing.
+    """
+    from transformers import AutoTokenizer
+
+    if find_spec("peft") is None:
+        raise R1Error(f"the model {adapter} is an adapter, which needs peft: pip install 'r1sdk[lora]'")
+    print(f"merging the adapter {adapter} into its base {base}", file=sys.stderr, flush=True)
+    new = folder.with_name(f".{folder.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    merge_adapter(adapter, load(), new)
+    brings_tokenizer = (adapter / "tokenizer_config.json").is_file()
+    AutoTokenizer.from_pretrained(str(adapter) if brings_tokenizer else base).save_pretrained(str(new))
+    shutil.rmtree(folder, ignore_errors=True)
+    new.rename(folder)

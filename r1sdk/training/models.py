@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
 from itertools import islice
@@ -10,17 +11,30 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error
-from ..planning.model_source import HUB_ID, ModelSource
+from ..planning.model_source import HUB_ID, ModelSource, model_folder
 from ..planning.run_plan import RunPlan
+from ..recipe.schema import Chat
 from ..records import Task
-from ..rollout.hf_model import render
+from ..rollout.chat_template import render
+from ..rollout.compacting import suggested_sampling
 from ..rollout.sessions import has_sessions
 from ..servers.hub import reach_hub
 from ..storage.atomic import replace_folder
+from .chat_tokenizer import fit_template, settle_ending
+from .lora import write_merged
 
 
 def locate(source: ModelSource, folder: Path, seed: int) -> str:
-    """What `from_pretrained` takes. A model that is made is written to `folder` first, unless it is there."""
+    """Return what `from_pretrained` takes.
+
+    A model that is made, or an adapter merged into its base, is written to `folder` first, unless it is there.
+    """
+    if source.adapter is not None:
+        if not (folder / "config.json").is_file():
+            assert source.base is not None
+            base = locate(source.base, folder.parent / f"{folder.name}.base", seed)
+            write_merged(source.adapter, base, lambda: load_model(base, dtype="auto"), folder)
+        return str(folder)
     if source.make is not None:
         if not (folder / "config.json").is_file():
             new = folder.with_name(f".{folder.name}.new")
@@ -32,22 +46,25 @@ def locate(source: ModelSource, folder: Path, seed: int) -> str:
     return str(source.folder or source.hub_id)
 
 
-def load_tokenizer(where: str, template: str | None = None) -> Any:
-    """The tokenizer, with a chat template (`template`, where it has none) and a pad token. Raises: R1Error."""
+def load_tokenizer(where: str, chat: Chat | None = None, fallback: str | None = None) -> Any:
+    """Load the tokenizer, with the chat template, the end of a reply and the padding settled. Says what it changed.
+
+    `chat`: None leaves the model's own template as it is. `fallback`: the template of a model that has none. Raises: R1Error.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = _from_pretrained(AutoTokenizer, where)
-    if not tokenizer.chat_template and template is not None:
-        tokenizer.chat_template = template
-    if not tokenizer.chat_template:
-        raise R1Error(
-            f"model {where!r} has no chat template, so a prompt cannot be put to it: use its instruct version, "
-            "or train it first by method sft, which gives it one"
-        )
+    chat = chat or Chat()
+    tokenizer = _from_pretrained(AutoTokenizer, where, trust_remote_code=chat.trust_remote_code)
+    said = fit_template(tokenizer, chat, where, fallback)
     if tokenizer.eos_token_id is None:
         raise R1Error(f"model {where!r} has no end-of-sequence token, so a reply would never end")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
+    before = tokenizer.eos_token
+    if (end := settle_ending(tokenizer)) != before:
+        said.append(f"replies end with {end}, not with {before}")
+    for line in said:
+        print(line, file=sys.stderr, flush=True)
     return tokenizer
 
 
@@ -56,11 +73,27 @@ def training_options(plan: RunPlan) -> dict[str, Any]:
     import torch
 
     recipe, dtype, kernel = plan.recipe, plan.dtype, plan.recipe.attention
+    options = {"dtype": getattr(torch, dtype), "trust_remote_code": recipe.trust_remote_code}
     if kernel == "auto":  # flash-attn takes no float32, in which weights are that are trained as a whole
         flash = plan.machine.cuda and dtype != "float32" and find_spec("flash_attn")
-        kernel = "flash_attention_2" if flash else "sdpa"
-    quantized = {} if recipe.quantize is None else {"quantization_config": _quantization(recipe.quantize, dtype)}
-    return {"dtype": getattr(torch, dtype), "attn_implementation": kernel, **quantized}
+        if flash and _takes_flash(plan.model, recipe.trust_remote_code):
+            options["attn_implementation"] = "flash_attention_2"
+    else:
+        options["attn_implementation"] = kernel
+    if recipe.quantize is not None:
+        options["quantization_config"] = _quantization(recipe.quantize, dtype)
+    return options
+
+
+def _takes_flash(source: ModelSource, trust_remote_code: bool) -> bool:
+    """False for a model whose class says that flash attention cannot compute it, such as gpt-oss with its sinks."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    if (folder := model_folder(source)) is None:
+        return True
+    config = _from_pretrained(AutoConfig, str(folder), trust_remote_code=trust_remote_code)
+    kind = AutoModelForCausalLM._model_mapping.get(type(config), None)
+    return kind is None or bool(getattr(kind, "_supports_flash_attn", True))
 
 
 def _quantization(kind: str, dtype: str) -> Any:
@@ -80,7 +113,10 @@ def _quantization(kind: str, dtype: str) -> Any:
 
 
 def load_model(where: str, place: str | None = None, **options: Any) -> Any:
-    """The causal language model, at `place` or on the GPU where there is one. Raises: R1Error."""
+    """Load the causal language model to `place`, or to the GPU where there is one. Says which of its settings are not used.
+
+    Raises: R1Error.
+    """
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.integrations.deepspeed import unset_hf_deepspeed_config
@@ -90,7 +126,13 @@ def load_model(where: str, place: str | None = None, **options: Any) -> Any:
     unset_hf_deepspeed_config()  # after a training under ZeRO-3 this process would load the weights in pieces
     cuda = torch.cuda.is_available()
     options.setdefault("dtype", "auto" if cuda else torch.float32)
-    model = _from_pretrained(AutoModelForCausalLM, where, **options)
+    model = _from_pretrained(AutoModelForCausalLM, where, **{"trust_remote_code": False, **options})
+    if unused := suggested_sampling(model.generation_config):
+        print(
+            f"the model's generation_config suggests {unused}: not used, the recipe says how completions are sampled",
+            file=sys.stderr,
+            flush=True,
+        )
     if "quantization_config" in options:
         return model  # packed as they are loaded, where they are to be
     return model.to(place or "cuda") if cuda else model
@@ -104,9 +146,7 @@ def holds_whole_model(accelerator: Any) -> bool:
 
 def check_lengths(tasks: Iterable[Task], tokenizer: Any, where: str, max_tokens: int, look_at: int = 4096) -> None:
     """Raises: R1Error where a prompt and its completion do not fit the model. Looks at the longest prompts by text."""
-    from transformers import AutoConfig
-
-    limit = getattr(_from_pretrained(AutoConfig, where), "max_position_embeddings", None)
+    limit = getattr(_config(where), "max_position_embeddings", None)
     texts = sorted((render(tokenizer, task.prompt) for task in islice(tasks, look_at)), key=len)[-32:]
     if not texts:
         raise R1Error("the environment has no tasks in this split")
@@ -129,20 +169,18 @@ def check_turns(environment: Environment, tasks: Iterable[Task], tokenizer: Any)
 
 def context_length(where: str) -> int | None:
     """How many tokens the model holds, prompt and reply together; None where its config does not say. Raises: R1Error."""
-    from transformers import AutoConfig
-
-    limit = getattr(_from_pretrained(AutoConfig, where), "max_position_embeddings", None)
+    limit = getattr(_config(where), "max_position_embeddings", None)
     return limit if isinstance(limit, int) else None
 
 
 def end_tokens_of(where: str, tokenizer: Any) -> set[int]:
     """The tokens that end a completion of the model at `where`, which need not be loaded. Raises: R1Error."""
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import GenerationConfig
 
     try:
         configured = GenerationConfig.from_pretrained(where).eos_token_id
     except OSError:  # a model may have none
-        configured = _from_pretrained(AutoConfig, where).eos_token_id
+        configured = _config(where).eos_token_id
     ends = configured if isinstance(configured, list) else [configured]
     return {token for token in (*ends, tokenizer.eos_token_id) if token is not None}
 
@@ -153,14 +191,30 @@ def prompt_lengths(tasks: Iterable[Task], tokenizer: Any) -> list[int]:
     return [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]] if texts else []
 
 
+def _config(where: str) -> Any:
+    """The model's config; of a model with code of its own, the plain values. Raises: R1Error."""
+    from transformers import AutoConfig, PretrainedConfig
+
+    values, _ = PretrainedConfig.get_config_dict(where) if Path(where).is_dir() else ({}, {})
+    if "auto_map" in values:
+        return PretrainedConfig.from_dict(values)
+    return _from_pretrained(AutoConfig, where)
+
+
 def _from_pretrained(kind: Any, where: str, **options: Any) -> Any:
     away = reach_hub(where) if HUB_ID.fullmatch(where) and not Path(where).exists() else None
     try:
         return kind.from_pretrained(where, **options)
     except (OSError, ValueError, ImportError) as error:
-        reason = f"{away}, and its cache does not have it all" if away else _first_line(error)
+        text = str(error).strip()
+        if "trust_remote_code" in text:
+            reason = (
+                "it comes with Python files that would run on this machine; read them, and if you trust them "
+                "--set trust_remote_code=true"
+            )
+        elif "attn_implementation" in text:
+            asked = options.get("attn_implementation")
+            reason = f"it cannot be computed with attention {asked}: use --set attention=auto, or eager"
+        else:
+            reason = f"{away}, and its cache does not have it all" if away else text.partition("\n")[0]
         raise R1Error(f"cannot load model {where!r}: {reason}") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]

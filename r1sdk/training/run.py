@@ -114,6 +114,7 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     `registry`: None loads the installed plugins.
     """
     from ..rollout.hf_model import end_tokens
+    from .chat_tokenizer import settle_ending
     from .held_out_evaluation import evaluate_model
     from .models import holds_whole_model, load_model, training_options
     from .monitor.callback import RunCallback, StopRequest, resume_step, train_missing_steps
@@ -146,6 +147,7 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     check_run_lengths(plan, tokenizer, where)
     _seed(plan.recipe.seed)
     model = load_model(where, **training_options(plan))
+    settle_ending(tokenizer, model)
     if checkpoint is None:  # resumed runs keep the evaluation of the model they started from
         evaluate_model(plan, folder, model, tokenizer, "before", processes)
 

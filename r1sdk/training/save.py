@@ -26,12 +26,13 @@ def save(run: RunPlan, trainer: Any, tokenizer: Any, base: str, folder: RunFolde
 def _finish(run: RunPlan, trained: Path, new: Path, tokenizer: Any, base: str, folder: RunFolder, model: Any) -> None:
     if trained != new:
         from .lora import merge_adapter
-        from .models import training_options
+        from .models import load_model, training_options
 
         # Quantized weights are packed: the adapter is merged into those that they were made from, which may not fit the GPU.
         place = None if run.recipe.quantize is None else "cpu"
         dtype = model.dtype if place is None else training_options(run)["dtype"]
-        merge_adapter(trained, base, new, dtype, place)
+        options = {"dtype": dtype, "trust_remote_code": run.recipe.trust_remote_code}
+        merge_adapter(trained, load_model(base, place, **options), new)
         model.generation_config.save_pretrained(str(new))  # where replies end may have changed
         _put(trained, folder.adapter)
     tokenizer.save_pretrained(str(new))

@@ -212,7 +212,7 @@ def _ended(trainer, name):
 
 
 def test_what_demonstrations_of_several_turns_teach_is_what_is_played(trainer):
-    from r1sdk.training.sft.sft_trainer import IGNORED, demonstration_rows
+    from r1sdk.training.sft.sft_rows import IGNORED, demonstration_rows
 
     tokenizer = trainer.processing_class
     shown = list(islice(trainer.run.environment.demonstrations("train"), 3))
@@ -257,7 +257,7 @@ def test_turns_are_in_the_rollouts_the_metrics_and_the_report(played):
     steps = played.metrics()
     assert all(1.0 <= step["sessions/turns"] <= 2.0 and step["sessions/ended_error"] == 0.0 for step in steps)
     page = (played.path / "report.html").read_text(encoding="utf-8")
-    assert 'class="told"' in page and "2 turns" in page
+    assert 'class="environment"' in page and "2 turns" in page
 
 
 def test_they_are_read_back_and_judged_again_from_what_was_kept(played):

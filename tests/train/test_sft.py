@@ -13,7 +13,8 @@ from r1sdk.recipe.schema import Recipe
 from r1sdk.storage.run_folder import RunFolder
 from r1sdk.training.models import load_model, load_tokenizer
 from r1sdk.training.optim import muon, orthogonal
-from r1sdk.training.sft.sft_trainer import IGNORED, demonstration_rows, sft_trainer
+from r1sdk.training.sft.sft_rows import IGNORED, demonstration_rows
+from r1sdk.training.sft.sft_trainer import sft_trainer
 
 
 @pytest.fixture(scope="module")

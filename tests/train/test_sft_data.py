@@ -16,11 +16,13 @@ from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe, load_recipe
 from r1sdk.rollout.hf_model import HFModel
 from r1sdk.rollout.sampling import Sampling
+from r1sdk.rollout.template_text import PLAIN_TEMPLATE
 from r1sdk.storage.run_folder import RunFolder
+from r1sdk.training.chat_tokenizer import settle_ending
 from r1sdk.training.models import load_model, load_tokenizer
-from r1sdk.training.sft.chat_tokenizer import PLAIN_TEMPLATE, settle_ending
 from r1sdk.training.sft.held_out_loss import held_out_losses
-from r1sdk.training.sft.sft_trainer import IGNORED, demonstration_rows, sft_trainer
+from r1sdk.training.sft.sft_rows import IGNORED, demonstration_rows
+from r1sdk.training.sft.sft_trainer import sft_trainer
 
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+3?"}]
 TOLD = {"role": "assistant", "content": "<think>\nadd\n</think>\n<answer>5</answer>"}
@@ -58,7 +60,8 @@ def test_texts_are_what_a_user_asks_and_the_assistant_replies_and_the_last_turn_
         ({"messages": []}, "got nothing"),
         ({"prompt": "?", "completion": " "}, "the reply is empty"),
         ({"prompt": 5, "completion": "!"}, "a text or a list"),
-        ({"conversations": [{"from": "tool", "value": "!"}]}, "human or gpt"),
+        ({"conversations": [{"from": "tool", "value": "!"}]}, "got tool"),
+        ({"conversations": [{"from": "alien", "value": "!"}]}, "human or gpt"),
     ],
 )
 def test_a_row_without_a_known_shape_says_what_it_has(row, said):

@@ -10,7 +10,7 @@ from r1sdk import R1Error, RecipeError, Task, UnknownName, hookimpl, isolated
 from r1sdk.planning.model_source import resolve_model
 from r1sdk.planning.named_recipe import find_recipe
 from r1sdk.planning.resolve import plan_run
-from r1sdk.planning.trainer_rules import OWNED
+from r1sdk.planning.trainer_rules import OWNED, _instead
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.scoring.isolation import isolation_of
@@ -176,7 +176,7 @@ def test_every_problem_is_said_at_once(registry):
 
 @pytest.mark.parametrize("key", OWNED)
 def test_a_trainer_argument_that_r1sdk_owns_is_refused_with_what_to_write_instead(registry, key):
-    assert f"'trainer.{key}' is set by r1sdk: use {OWNED[key]}" in problems(registry, trainer={key: 1})
+    assert f"'trainer.{key}' is set by r1sdk: {_instead(OWNED[key])}" in problems(registry, trainer={key: 1})
 
 
 @pytest.mark.parametrize(

@@ -146,3 +146,39 @@ def test_prices_that_could_not_be_given_are_named_with_their_status():
     assert (
         "reward slow" in found["unpriced"] and "3.0% timeout" in found["unpriced"] and "error" not in found["unpriced"]
     )
+
+
+def test_rewards_that_are_all_none_are_told_early_with_the_cause():
+    lines = [
+        {"kind": "step", "step": at, "rewards/mine/none": 1.0, "verdict/mean": 0.5, "verdict/std": 0.5}
+        for at in range(5)
+    ]
+    assert warnings(lines[:4]) == {}
+    assert "all rewards (mine) are None" in warnings(lines)["unrewarded"]
+    assert "what the reward functions return" in warnings(lines)["unrewarded"]
+    gold = [{**line, "verdict/unverifiable": 1.0} for line in lines]
+    assert "look at the gold answers" in warnings(gold)["unrewarded"]
+    one = [{**line, "rewards/format/none": 0.0} for line in lines]
+    assert "unrewarded" not in warnings(one)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"completions/clipped_ratio": 1.0}, "truncated before they give an answer"),
+        ({"rewards/format/mean": 0.9}, "the gold answers have another form"),
+        ({}, "may not know the reply format"),
+    ],
+)
+def test_verdicts_that_never_vary_are_told_early_with_the_likely_cause(more, said):
+    lines = [{"kind": "step", "step": at, "verdict/mean": 0.0, "verdict/std": 0.0, **more} for at in range(5)]
+    assert said in warnings(lines)["never_varies"]
+    assert "accepts anything" in warnings([{**line, "verdict/mean": 1.0} for line in lines])["never_varies"]
+    assert "never_varies" not in warnings([*lines[:4], {**lines[4], "verdict/mean": 0.25, "verdict/std": 0.4}])
+
+
+def test_a_model_that_does_not_end_its_replies_is_not_told_to_write_longer_ones():
+    cut = run(**{"completions/clipped_ratio": 1.0, "completions/ran_on": 0.1})
+    assert "raise generation.max_tokens" in warnings(cut)["clipped"]
+    endless = run(**{"completions/clipped_ratio": 1.0, "completions/ran_on": 0.9})
+    assert "does not end its replies" in warnings(endless)["clipped"] and "raise" not in warnings(endless)["clipped"]

@@ -14,7 +14,7 @@ from .compare import same
 from .evaluate import letters
 from .extract import answer_region, answer_text, last_box
 from .reader import plain_words, read, read_choice, unwrapped
-from .signs import MAX_LENGTH, Unreadable, tidied
+from .signs import MAX_LENGTH, CannotRead, tidied
 from .types import Based, Choice, Constant, Number, Prose, Quantity, Value, Words
 from .units import differ
 
@@ -132,7 +132,7 @@ def _judge(written: str | None, gold: str, problem: str, slow: bool) -> r1sdk.Ve
                 raise _NeedsAlgebra
             is_right = _by_algebra(written, gold)
         reason = "" if is_right else f"is not {gold:.80}"
-    except Unreadable as refused:
+    except CannotRead as refused:
         reason = str(refused)
     return r1sdk.Verdict(0.0 if reason else 1.0, extracted=written.strip()[:MAX_LENGTH], reason=reason)
 
@@ -142,7 +142,7 @@ def _gold(gold: str) -> Value | str:
     """What a gold answer says, or why it says nothing."""
     try:
         value = read(gold_text(gold))
-    except Unreadable as refused:
+    except CannotRead as refused:
         return str(refused)
     if isinstance(value, Words) and value.text in _NO_ANSWERS:
         return "asks for a proof, which is no answer" if value.text.startswith("pro") else "no answer is given"
@@ -158,7 +158,7 @@ def gold_text(gold: str) -> str:
 
 
 def _matches(gold: Value, written: str, problem: str) -> bool | None:
-    """Return True if an answer says what `gold` says. Raises: Unreadable where it cannot be read."""
+    """Return True if an answer says what `gold` says. Raises: CannotRead where it cannot be read."""
     if isinstance(gold, Words):
         return _says_words(gold, written)
     if isinstance(gold, Choice):
@@ -169,9 +169,9 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
             return True
     answer = read(written, tight=not letters(gold))
     if isinstance(gold, Quantity) and isinstance(answer, Quantity) and differ(gold.unit, answer.unit):
-        raise Unreadable(f"is in {answer.unit}, not in {gold.unit}")
+        raise CannotRead(f"is in {answer.unit}, not in {gold.unit}")
     if isinstance(answer, Based) and isinstance(gold, Number) and answer.base != 10:
-        raise Unreadable(f"is a number to base {answer.base}")
+        raise CannotRead(f"is a number to base {answer.base}")
     return same(gold, answer, problem)
 
 
@@ -191,7 +191,7 @@ def _says_words(gold: Words, written: str) -> bool:
         return not _OPPOSITE[ours].search(found[2])
     try:
         value = read(text)
-    except Unreadable:
+    except CannotRead:
         return False
     return same(gold, value) is True or (value == Constant("infinity") and ours in ("infinity", "infinite"))
 
@@ -205,7 +205,7 @@ def _chooses(gold: Choice, written: str, problem: str) -> bool | None:
         if found is not None and not _OTHER_CHOICE.search(found[4]):
             return (found[1] or found[2] or found[3]).upper() == gold.letters
     if gold.content is None and len(gold.letters) == 1:
-        raise Unreadable("chooses no one letter")
+        raise CannotRead("chooses no one letter")
     return same(gold, read(written), problem)
 
 

@@ -15,7 +15,8 @@ def measure(
 ) -> dict[str, float]:
     """Return metrics by name, `session_metrics` included. Shapes: [B], [B], B a multiple of `group_size`. Undefined ones are left out.
 
-    verdict/mean, verdict/<status>        mean of the verdicts that have a value; share of each status
+    verdict/mean, /std, verdict/<status>  mean and spread of the verdicts that have a value; share of each status
+    completions/ran_on                    of the truncated completions, the share that gave an answer and went on
     verdict/ms_median, verdict/ms_p99     milliseconds spent judging one completion
     <mark>, <mark>/<kind>                 share of completions that a verifier marked at all, and by kind, e.g. code/hacks/exits_early
     rewards/<name>/none                   share of prices that are None; of those: /timeout, /error, /unverifiable
@@ -30,6 +31,10 @@ def measure(
     metrics = {f"verdict/{status}": statuses.count(status) / len(statuses) for status in STATUSES}
     if known := [value for value in verdicts if value is not None]:
         metrics["verdict/mean"] = statistics.fmean(known)
+        metrics["verdict/std"] = statistics.pstdev(known)
+    truncated = [rollout for rollout in rollouts if rollout.completion.finish == "length"]
+    if truncated:
+        metrics["completions/ran_on"] = sum(map(_ran_on, truncated)) / len(truncated)
     metrics |= _milliseconds("verdict", [rollout.verdict.seconds for rollout in rollouts if rollout.verdict])
     metrics |= mark_metrics(rollouts)
     spreads = {}
@@ -49,6 +54,12 @@ def measure(
         metrics |= {f"rewards/{name}/spread_share": spread / whole for name, spread in spreads.items()}
     metrics["groups/distinct"] = _distinct(rollouts, group_size)
     return metrics | _by_part(rollouts, scores) | session_metrics(rollouts)
+
+
+def _ran_on(rollout: Rollout) -> bool:
+    """True if a completion closes its answer, or asks the next question itself, before the token limit ends it."""
+    text = rollout.completion.text
+    return "</answer>" in text or any(f"\n{turn}" in text for turn in ("User:", "Human:", "user\n"))
 
 
 def mark_metrics(rollouts: Sequence[Rollout]) -> dict[str, float]:

@@ -7,11 +7,51 @@ Line = Mapping[str, Any]
 
 
 def warnings(lines: Sequence[Line], window: int = 10) -> dict[str, str]:
-    """Return warnings by name over the last `window` steps; none before that many steps."""
+    """Return warnings by name over the last `window` steps; before that many were made, those of the first batches only."""
+    early = {name: text for name, check in _EARLY.items() if len(lines) >= EARLY and (text := check(lines))}
     if len(lines) < window:
-        return {}
+        return early
     recent = lines[-window:]
-    return {name: text for name, check in _CHECKS.items() if (text := check(lines, recent))}
+    return early | {name: text for name, check in _CHECKS.items() if (text := check(lines, recent))}
+
+
+def _unrewarded(lines: Sequence[Line]) -> str | None:
+    """Every reward of every completion is None: there is nothing to learn from."""
+    keys = dict.fromkeys(key for line in lines for key in line)
+    names = [key.split("/")[1] for key in keys if key.startswith("rewards/") and key.endswith("/none")]
+    if not names or any((_mean(lines, f"rewards/{name}/none") or 0.0) < 1.0 for name in names):
+        return None
+    unverifiable = _mean(lines, "verdict/unverifiable") or 0.0
+    cause = (
+        f"{unverifiable:.0%} of the verdicts are unverifiable, so look at the gold answers (r1 data check)"
+        if unverifiable > 0.5
+        else "look at what the reward functions return: None means that there is no score, and a wrong answer is 0.0"
+    )
+    return f"all rewards ({', '.join(names)}) are None for all completions so far, and nothing is learnt; {cause}"
+
+
+def _never_varies(lines: Sequence[Line]) -> str | None:
+    """Every verdict is the same, so that no completion is better than another."""
+    means, spreads = _known(lines, "verdict/mean"), _known(lines, "verdict/std")
+    if len(means) < EARLY or not spreads or max(spreads) > 0.0 or max(means) != min(means):
+        return None
+    truncated = _mean(lines, "completions/clipped_ratio") or 0.0
+    if means[0] > 0.0:
+        return f"every verdict so far is {means[0]:g}: the tasks are too easy, or the verifier accepts anything; read some rollouts"
+    if truncated > 0.5:
+        cause = f"{truncated:.0%} of the completions are truncated before they give an answer"
+    elif (_mean(lines, "rewards/format/mean") or 0.0) > 0.5:
+        cause = "the format is kept, so the answers are wrong, or the gold answers have another form (r1 data check)"
+    else:
+        cause = "the model may not know the reply format (train it first by method sft), or the tasks are too hard"
+    return f"every verdict so far is {means[0]:g}, and nothing is learnt from them; {cause}"
+
+
+EARLY = 5  # steps after which a run that cannot learn is told so
+
+
+def _known(lines: Sequence[Line], key: str) -> list[float]:
+    return [line[key] for line in lines if line.get(key) is not None]
 
 
 def _zero_variance(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
@@ -33,9 +73,14 @@ def _clipped(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     share = _mean(recent, "completions/clipped_ratio")
     if share is None or share < 0.1:
         return None
-    return (
-        f"{share:.0%} of the completions are cut by the token limit and lose their answer; raise generation.max_tokens"
-    )
+    ran_on = _mean(recent, "completions/ran_on") or 0.0
+    if ran_on > 0.5:
+        return (
+            f"{share:.0%} of the completions reach the token limit, and {ran_on:.0%} of those had given their answer and went "
+            "on: the model does not end its replies. A longer limit does not help; train it first by method sft, or check "
+            "which token ends a reply (r1 doctor --model)"
+        )
+    return f"{share:.0%} of the completions are truncated by the token limit and lose their answer; raise generation.max_tokens"
 
 
 def _flat(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
@@ -131,6 +176,10 @@ def _unpriced(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     return None
 
 
+_EARLY: dict[str, Callable[[Sequence[Line]], str | None]] = {
+    "unrewarded": _unrewarded,
+    "never_varies": _never_varies,
+}
 _CHECKS: dict[str, Callable[[Sequence[Line], Sequence[Line]], str | None]] = {
     "zero_variance": _zero_variance,
     "clipped": _clipped,

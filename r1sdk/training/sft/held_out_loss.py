@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ...records import Completion, Task
-from .sft_trainer import IGNORED, demonstration_rows
+from .sft_rows import IGNORED, demonstration_rows
 
 TOKENS_TOGETHER = 16384
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...data.demonstrations import FromHub, Pair, pairs
+from ...data.demonstrations import FromHub, pairs
+from ...data.row_formats import Pair
 from ...errors import R1Error
 from ...servers.hub import reach_hub
 
@@ -29,7 +30,7 @@ class HubRows:
         rows = (
             (f"{self.source.name}, row {at}", row) for at, row in enumerate(self.dataset) if (at in kept) is held_out
         )
-        return pairs(rows)
+        return pairs(rows, self.source.columns, self.source.skip_bad)
 
 
 def hub_rows(source: FromHub) -> HubRows:

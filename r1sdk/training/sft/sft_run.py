@@ -1,28 +1,30 @@
 """What SFT adds to a run: how replies end, which prompts must fit, the loss on what is held out."""
 
-from dataclasses import asdict
+import sys
+from dataclasses import asdict, replace
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ...data.demonstrations import FromFile
 from ...evaluation.statistics import estimate
+from ...planning.model_source import ModelSource
 from ...planning.run_plan import NoEnvironment, RunPlan
+from ...recipe.schema import Recipe
+from ...rollout.template_text import PLAIN_TEMPLATE
 from ..process_group import ProcessGroup
+
+if TYPE_CHECKING:
+    from .sft_rows import Differences
+
+LOOK_AT = 256  # demonstrations that are written before a model is loaded
 
 
 def tokenizer_for(run: RunPlan, where: str) -> Any:
-    """The tokenizer. SFT gives a model without a chat template one, and says how replies end."""
+    """Load the tokenizer. SFT gives a model without a chat template a plain one."""
     from ..models import load_tokenizer
-    from .chat_tokenizer import PLAIN_TEMPLATE, settle_ending
 
-    if run.recipe.method != "sft":
-        return load_tokenizer(where)
-    tokenizer = load_tokenizer(where, PLAIN_TEMPLATE)
-    before = tokenizer.eos_token
-    if tokenizer.chat_template == PLAIN_TEMPLATE:
-        print("the model has no chat template: it gets a plain one", flush=True)
-    if (end := settle_ending(tokenizer)) != before:
-        print(f"replies end with {end}, not with {before}", flush=True)
-    return tokenizer
+    return load_tokenizer(where, run.recipe.chat, PLAIN_TEMPLATE if run.recipe.method == "sft" else None)
 
 
 def check_run_lengths(run: RunPlan, tokenizer: Any, where: str) -> None:
@@ -30,11 +32,43 @@ def check_run_lengths(run: RunPlan, tokenizer: Any, where: str) -> None:
     from ..models import check_lengths, check_turns
 
     recipe = run.recipe
+    if recipe.method == "sft":
+        check_demonstrations(run, tokenizer)
     if recipe.method == "sft" and (isinstance(run.environment, NoEnvironment) or not recipe.evaluation.tasks):
         return  # nothing is generated
     split = "train" if recipe.method == "grpo" or recipe.data is None else recipe.evaluation.split
     check_turns(run.environment, run.environment.tasks(split), tokenizer)
     check_lengths(run.environment.tasks(split), tokenizer, where, recipe.generation.max_tokens)
+
+
+def check_demonstrations(run: RunPlan, tokenizer: Any) -> None:
+    """Read every row and write the first ones, so that a bad one is found before a model is loaded. Raises: R1Error."""
+    from .sft_rows import demonstration_rows
+    from .sft_trainer import demonstrations_of
+
+    if isinstance(run.demonstrations, FromFile):
+        print(run.demonstrations.describe(), flush=True)
+    rows = demonstrations_of(run).train()
+    for _ in demonstration_rows(islice(rows, LOOK_AT), tokenizer, None):
+        pass
+    if run.recipe.data is not None:  # an environment makes its own, and they are right
+        for _ in rows:
+            pass
+
+
+def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Differences":
+    """Return how the good rows of a file differ from what the model's chat template would write. Raises: R1Error."""
+    from tempfile import TemporaryDirectory
+
+    from ..models import load_tokenizer, locate
+    from .sft_rows import Differences, demonstration_rows
+
+    tally = Differences()
+    with TemporaryDirectory(prefix="r1-") as folder:
+        tokenizer = load_tokenizer(locate(source, Path(folder) / "model", 0), recipe.chat, PLAIN_TEMPLATE)
+    for _ in demonstration_rows(replace(rows, skip_bad=sys.maxsize).train(), tokenizer, None, tally):
+        pass
+    return tally
 
 
 def measures_loss(run: RunPlan) -> bool:

@@ -23,7 +23,7 @@ from ...planning.run_plan import RunPlan
 from ...recipe.asynchronous import does_anyway
 from ...records import Rollout, Score
 from ...reply_format import opened_think
-from ...rollout.hf_model import render
+from ...rollout.chat_template import render
 from ...storage.run_folder import RunFolder
 from .grpo import machine_arguments, owned_arguments, tracked_as
 from .reward_columns import Column, RewardTable, task_row
@@ -202,7 +202,7 @@ def async_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
     recipe, settings = run.recipe, run.recipe.experimental_async
     assert settings is not None
     return {
-        **machine_arguments(),
+        **machine_arguments(recipe),
         **tracked_as(checkpoints),
         **{key: value for key, value in recipe.trainer.items() if not does_anyway(key, value)},
         **owned_arguments(recipe, checkpoints),

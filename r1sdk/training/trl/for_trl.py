@@ -81,7 +81,7 @@ def for_trl(
     assert built is not None and prices is not None
     table = PlainTable(built, prices, num_generations or 1, recipe.limits, expected=num_generations)
     if tokenizer is not None:
-        from ...rollout.hf_model import render
+        from ...rollout.chat_template import render
 
         table.opened_think = opened_think(render(tokenizer, [{"role": "user", "content": "?"}]))
         table.end_tokens = frozenset({tokenizer.eos_token_id} - {None})

@@ -8,8 +8,9 @@ from typing import Any
 from ...planning.run_plan import RunPlan
 from ...recipe.schema import Recipe
 from ...reply_format import opened_think
+from ...rollout.chat_template import render
 from ...rollout.compacting import generate
-from ...rollout.hf_model import end_tokens, render
+from ...rollout.hf_model import end_tokens
 from ...rollout.sessions import has_sessions
 from ...storage.run_folder import RunFolder
 from ..lora import lora_config
@@ -93,7 +94,7 @@ def grpo_trainer(
 def grpo_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
     """Return the arguments of GRPOConfig: defaults for the machine < the recipe's `trainer:` < those that r1sdk owns."""
     return {
-        **machine_arguments(),
+        **machine_arguments(run.recipe),
         **tracked_as(checkpoints),
         **run.recipe.trainer,
         **owned_arguments(run.recipe, checkpoints),
@@ -121,14 +122,14 @@ def tracked_as(checkpoints: Path) -> dict[str, Any]:
     return {"project": "r1sdk", "run_name": checkpoints.parent.name}
 
 
-def machine_arguments() -> dict[str, Any]:
+def machine_arguments(recipe: Recipe | None = None) -> dict[str, Any]:
     """Return defaults for this machine. Nothing is reported to a tracker unless you ask for it."""
     import torch
 
     cuda = torch.cuda.is_available()
     return {
         "use_cpu": not cuda,
-        "bf16": cuda and torch.cuda.is_bf16_supported(),
+        "bf16": cuda and torch.cuda.is_bf16_supported() and not (recipe and recipe.trainer.get("fp16")),
         "gradient_checkpointing": cuda,
         "report_to": [],
         "logging_steps": 1,
