@@ -239,6 +239,8 @@ _SEE_THROUGH = frozenset(
     ]
 )
 _COLOURED = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
+# A brace in front of a system, which nothing closes.
+_ONE_SIDED = re.compile(r"\\left\s*(?:\\\{|\[|\(|\|)(?=(?:(?!\\left).){0,400}\\right\s*(?:\.|\Z))", re.DOTALL)
 _SPACES = {",", ";", ":", "!", ">", " ", "/", "thinspace", "quad", "qquad", "hspace", "enspace", "medspace", "thickspace", "negthinspace", "nobreakspace"}  # fmt: skip
 _NUMBER = re.compile(
     r"""(?P<whole>\d{1,3}(?:(?:,\\!|\{,\}|,|\\,|\\!|\\\ |\ )\d{3}(?!\d))+ | \d+)
@@ -257,7 +259,7 @@ _OTHER_LETTER = re.compile(r"[^\W\d_]+")
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a tidied answer. Raises: CannotRead."""
-    text = _COLOURED.sub("", text)
+    text = _ONE_SIDED.sub("", _COLOURED.sub("", text))
     found = _Lexer(text).read()
     if len(found) > MAX_TOKENS:
         raise CannotRead(f"more than {MAX_TOKENS} signs")
@@ -542,7 +544,7 @@ class _Lexer:
         inside, end = _argument(text, at)
         if inside is None:
             return at, False
-        inside = inside.replace("~", " ")
+        inside = re.sub(r"(?<=[A-Za-z])\.(?=\s|\Z)", "", inside.replace("~", " "))
         words = inside.strip()
         bare = re.sub(r"\\[,;:! ]", " ", words).strip()
         while (nested := re.fullmatch(r"\\(?:text|mathrm|textbf|textit|mbox|rm)\s*\{([^{}]*)\}", bare)) is not None:
