@@ -387,6 +387,6 @@ def _no_shape(row: Mapping[str, Any]) -> str:
     close = next((hint for key in row if key not in usual and (hint := nearest(key, usual))), "")
     shapes = SHAPES.replace("\n", "\n  ")
     return (
-        f"found no prompt and reply in the columns {', '.join(row) or 'none'}{close}\n  name them: "
+        f"no prompt and reply found in the columns {', '.join(row) or 'none'}{close}\n  name them: "
         f"--set data.prompt_column=... --set data.completion_column=...\n  the shapes that are read:\n  {shapes}"
     )
