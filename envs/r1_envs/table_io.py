@@ -114,7 +114,7 @@ def _json_lines(lines: Iterable[str], source: str) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise r1sdk.R1Error(f"{source}, line {number}: not JSON: {error}") from None
         yield _as_row(row, f"{source}, line {number}")
 
@@ -125,7 +125,7 @@ def _json_array(lines: TextIO, source: str) -> Iterator[Row]:
     try:
         rows = json.loads(text)
     except ValueError:
-        yield from _json_lines(text.splitlines(), source)
+        yield from _json_lines(text.split("\n"), source)
         return
     if isinstance(rows, dict):
         lists = [

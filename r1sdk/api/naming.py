@@ -137,7 +137,7 @@ class EvaluatedEnvironment:
     env: str
     environment: Environment
     split: str
-    lines: list[dict[str, Any]]  # a rollout each, as they were saved
+    lines: Iterable[dict[str, Any]]  # one saved rollout each, read once from the file
 
 
 def evaluated_environment(folder: Path, model: str | None = None, env: str | None = None) -> EvaluatedEnvironment:

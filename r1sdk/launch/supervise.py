@@ -42,9 +42,15 @@ def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Regi
     else:
         worker = start(folder, plan)
         code = watch(folder, worker.poll, lambda: interrupt(worker), view=view_for(show))
-    if code == 0:
-        return Handover("finished")
     status = folder.status()
+    if status.get("state") == "finished":  # whatever the exit status: a reward may have called sys.exit
+        if objects is None and code != 0:
+            if status.get("pid") != worker.pid and not folder.accelerate_file.is_file():
+                raise RunError(
+                    f"{folder.path} was finished by another process in the meantime: nothing is left to resume"
+                )
+            say(f"warning: the worker ended with status {code} while it wrote the report")
+        return Handover("finished")
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
         raise Interrupted(f"stopped{done}; continue with: r1 train --resume {folder.path}")
@@ -64,7 +70,7 @@ def _failure(folder: RunFolder, code: int) -> str:
     status = folder.status()
     if status.get("state") == "failed" and not status.get("traceback"):
         return str(status.get("message"))
-    log = folder.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    log = folder.log_file.read_text(encoding="utf-8", errors="replace").split("\n")[-16:-1]
     what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}"
     resume = f"continue with: r1 train --resume {folder.path}"
     return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, resume])

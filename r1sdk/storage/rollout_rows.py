@@ -12,6 +12,7 @@ from typing import Any, NoReturn, SupportsIndex
 
 from ..errors import R1Error, nearest
 from ..records import Completion, Message, Rollout, SessionLog, Task, Verdict
+from . import jsonl
 
 Tokenize = Callable[[str], list[int]]
 
@@ -39,8 +40,7 @@ def count_rows(path: Path) -> int:
     """How many rows `path` has, for a progress bar. Raises: R1Error."""
     if path.suffix == ".parquet":
         return int(_parquet(path).metadata.num_rows)
-    with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())
+    return sum(1 for line in jsonl.lines(path, torn=True) if line.data.strip())
 
 
 def read_groups(
@@ -153,18 +153,8 @@ def read_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 number += 1
                 yield f"{path}, row {number}", json.loads(json.dumps(row, default=str))  # dates and the like as text
         return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            where = f"{path}, line {number}"
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise R1Error(f"{where} is not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise R1Error(f"{where} must be an object, got {line.strip():.60}")
-            yield where, row
+    for line, row in jsonl.read_numbered(path, torn=True):
+        yield jsonl.line_name(path, line), row
 
 
 def _parquet(path: Path) -> Any:

@@ -1,6 +1,7 @@
 """A `ModelSource` in, a tokenizer and a model out, with the checks that need the tokenizer only."""
 
 import logging
+import shutil
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from ..rollout.chat_template import render
 from ..rollout.compacting import suggested_sampling
 from ..rollout.sessions import has_sessions
 from ..servers.hub import reach_hub
+from ..storage.atomic import replace_folder
 from .chat_tokenizer import fit_template, settle_ending
 from .lora import write_merged
 
@@ -35,8 +37,11 @@ def locate(source: ModelSource, folder: Path, seed: int) -> str:
         return str(folder)
     if source.make is not None:
         if not (folder / "config.json").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            source.make(folder, seed)
+            new = folder.with_name(f".{folder.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+            source.make(new, seed)
+            replace_folder(new, folder)  # whole or not there: a kill may come while it is made
         return str(folder)
     return str(source.folder or source.hub_id)
 

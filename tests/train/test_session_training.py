@@ -257,7 +257,7 @@ def test_turns_are_in_the_rollouts_the_metrics_and_the_report(played):
     steps = played.metrics()
     assert all(1.0 <= step["sessions/turns"] <= 2.0 and step["sessions/ended_error"] == 0.0 for step in steps)
     page = (played.path / "report.html").read_text(encoding="utf-8")
-    assert 'class="told"' in page and "2 turns" in page
+    assert 'class="environment"' in page and "2 turns" in page
 
 
 def test_they_are_read_back_and_judged_again_from_what_was_kept(played):

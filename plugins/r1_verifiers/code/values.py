@@ -87,7 +87,7 @@ _here: dict[str, Any] = {}
 exec(WRITER, _here)  # noqa: S102 - our own text, above
 
 
-class Unreadable(ValueError):
+class UnreadableValue(ValueError):
     """What a program sent is no written value."""
 
 
@@ -128,11 +128,11 @@ def write_value(value: Any) -> str:
 
 
 def read_value(written: str) -> Any:
-    """Return the value that `written` stands for. Raises: Unreadable."""
+    """Return the value that `written` stands for. Raises: UnreadableValue."""
     try:
         return from_json(json.loads(written))
     except (ValueError, TypeError, KeyError, OverflowError, ZeroDivisionError, RecursionError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from None
+        raise UnreadableValue(f"{type(error).__name__}: {error}"[:200]) from None
 
 
 def from_json(value: Any) -> Any:
@@ -140,7 +140,7 @@ def from_json(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if not isinstance(value, dict) or len(value) != 1:
-        raise Unreadable("neither a plain value nor an object of one key")
+        raise UnreadableValue("neither a plain value nor an object of one key")
     ((kind, inner),) = value.items()
     if kind in _MANY:
         return _MANY[kind]([from_json(item) for item in inner])
@@ -150,7 +150,7 @@ def from_json(value: Any) -> Any:
         return int(inner, 16)
     if kind == "ratio":
         if max(map(len, inner)) > _LONGEST_RATIO:
-            raise Unreadable("a fraction of too many digits")
+            raise UnreadableValue("a fraction of too many digits")
         number = Fraction(int(inner[0], 16), int(inner[1], 16))
         return number.numerator if number.denominator == 1 else number
     return _SINGLE[kind](inner)
@@ -248,7 +248,7 @@ def same_value(written: str, expected: str, tolerance: float | None = None, loos
     bound = tolerance or 0.0
     try:
         return same(read_value(written), read_value(expected), Bounds(bound, bound, loose))
-    except Unreadable:
+    except UnreadableValue:
         return False
 
 

@@ -229,7 +229,7 @@ class PlaceValues:
         """The value of `node`. Raises: NoValue."""
         try:
             return self._value(node)
-        except ZeroDivisionError:
+        except (ZeroDivisionError, Undefined):
             raise Undefined from None
         except (ValueError, OverflowError, TypeError, ArithmeticError):
             raise NoValue from None
@@ -247,8 +247,8 @@ class PlaceValues:
             return self.constant(node)
         if isinstance(node, Apply):
             found = self.apply(node)
-            if context().isnan(found):
-                raise NoValue
+            if not context().isfinite(found):
+                raise Undefined
             size = abs(found)
             self.scale = max(self.scale, size)
             return found

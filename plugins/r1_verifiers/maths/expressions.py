@@ -9,7 +9,7 @@ import re
 from fractions import Fraction
 
 from .lexer import END, FUNCTIONS, Token, number_value
-from .signs import Unreadable
+from .signs import CannotRead
 from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Symbol, Value
 
 MAX_DEPTH = 12  # brackets inside each other
@@ -121,7 +121,7 @@ class Expressions:
         self.nested = 0
         self.bars = 0
         if depth > MAX_DEPTH:
-            raise Unreadable(f"more than {MAX_DEPTH} brackets deep")
+            raise CannotRead(f"more than {MAX_DEPTH} brackets deep")
 
     def inner(self, tokens: list[Token]) -> Value:
         """The value of all of `tokens`, which stood in brackets."""
@@ -161,7 +161,7 @@ class Expressions:
                     depth -= 1
                     if depth == 0:
                         return index
-        raise Unreadable("a bracket that is never closed")
+        raise CannotRead("a bracket that is never closed")
 
     # sums and products
 
@@ -176,7 +176,7 @@ class Expressions:
                 token.kind == "command" and token.text in ("pm", "mp")
             ):
                 if signs and token.text != "-" and sign != "+":
-                    raise Unreadable("signs side by side")
+                    raise CannotRead("signs side by side")
                 if token.text == "-" and sign == "-":
                     sign = "+"
                 elif token.text != "+":
@@ -187,7 +187,7 @@ class Expressions:
             if left is not None and not signs:
                 return left
             if signs > 2:
-                raise Unreadable("signs side by side")
+                raise CannotRead("signs side by side")
             term = self.term()
             if sign == "-":
                 term = (
@@ -207,14 +207,14 @@ class Expressions:
                 after = self.peek(1)
                 if after.kind in ("unit", "word", "end"):
                     if after.kind == "end":
-                        raise Unreadable("ends with an operator")
+                        raise CannotRead("ends with an operator")
                     return left
                 self.take()
                 right = self.signed_factor()
                 left = Apply("div" if token.text in ("/", "div") else "mul", (left, right))
             elif self.begins_factor(token) and not self.is_condition() and not self.is_unit_fraction():
                 if token.kind == "number" and isinstance(left, Number):
-                    raise Unreadable("two numbers side by side")
+                    raise CannotRead("two numbers side by side")
                 left = self.beside(left)
             else:
                 return left
@@ -223,7 +223,7 @@ class Expressions:
         """A product without a sign."""
         right = self.factor()
         if isinstance(right, Bracketed) and right.opening in "([" and right.closing != PARENS.get(right.opening):
-            raise Unreadable("a value in front of an interval")
+            raise CannotRead("a value in front of an interval")
         if isinstance(left, Symbol) and isinstance(right, Bracketed) and len(right.items) > 1 and "(" in right.opening:
             return Apply("call", (left, right))
         return Apply("mul", (left, right))
@@ -281,7 +281,7 @@ class Expressions:
     def factor(self) -> Node:
         self.nested += 1
         if self.nested > _MAX_NESTED:
-            raise Unreadable("operators nested too deep")
+            raise CannotRead("operators nested too deep")
         base = self.postfix(self.primary())
         self.nested -= 1
         return base
@@ -351,7 +351,7 @@ class Expressions:
             return self.primary(alone=True)
         if self.peek().kind == "command" and self.is_operand(self.peek().text):
             return self.primary()
-        raise Unreadable("an exponent that cannot be read")
+        raise CannotRead("an exponent that cannot be read")
 
     def braced(self) -> Node:
         """What stands in the braces of an argument."""
@@ -359,7 +359,7 @@ class Expressions:
         inside = self.tokens[self.at + 1 : end]
         self.at = end + 1
         if not inside:
-            raise Unreadable("empty braces")
+            raise CannotRead("empty braces")
         value = self.inner(inside)
         return as_node(value)
 
@@ -380,7 +380,7 @@ class Expressions:
             return Apply("neg", (self.argument(),))
         if token.kind == "command" and self.is_operand(token.text):
             return self.primary()
-        raise Unreadable("a command without its argument")
+        raise CannotRead("a command without its argument")
 
     def number_alone(self) -> Number:
         return _number(self.take())
@@ -403,8 +403,8 @@ class Expressions:
         if token.kind == "command":
             return self.command()
         if token.kind == "end":
-            raise Unreadable("ends where a value should stand")
-        raise Unreadable(f"{token.text!r:.20} where a value should stand")
+            raise CannotRead("ends where a value should stand")
+        raise CannotRead(f"{token.text!r:.20} where a value should stand")
 
     def number(self, alone: bool) -> Node:
         token = self.take()
@@ -418,7 +418,7 @@ class Expressions:
             return repeating
         value = _number(token)
         if after.kind == "sign" and after.text == "_" and not alone:
-            raise Unreadable("a number with an index")
+            raise CannotRead("a number with an index")
         if alone or token.places is not None or "e" in token.text:
             return value
         if after.kind == "command" and after.text == "frac" and not self.is_unit_fraction():
@@ -432,7 +432,7 @@ class Expressions:
             if whole_fraction and not self.sees("sign", "^"):
                 above, below = (arg.value for arg in part.args if isinstance(arg, Number))  # type: ignore[union-attr]
                 if below == 0:
-                    raise Unreadable("divides by zero")
+                    raise CannotRead("divides by zero")
                 return Number(value.value + above / below)
             self.at = start
         elif (
@@ -534,7 +534,7 @@ class Expressions:
         self.take()
         try:
             above = self.script()
-        except Unreadable:
+        except CannotRead:
             above = None
         numeric = below.isdigit() and isinstance(above, Number)
         letters = name == "C" and len(below) == 1 and isinstance(above, Symbol) and above.name not in ("T", "prime")
@@ -559,7 +559,7 @@ class Expressions:
         else:
             inside = [self.take()]
         if not inside or inside[0].kind == "end":
-            raise Unreadable("an index that is empty")
+            raise CannotRead("an index that is empty")
         return "".join(token.text for token in inside if token.text not in "{}")
 
     def bracket(self) -> Node:
@@ -601,7 +601,7 @@ class Expressions:
         value = self.expression()
         self.bars -= 1
         if self.take().text != bar:
-            raise Unreadable("a bar that is never closed")
+            raise CannotRead("a bar that is never closed")
         return Apply("norm" if bar == "‖" else "abs", (value,))
 
     def command(self) -> Node:
@@ -643,7 +643,7 @@ class Expressions:
                 self.take()
                 symbol = Symbol(f"{_name(symbol)}'")
             return symbol
-        raise Unreadable(f"the command \\{name:.20}")
+        raise CannotRead(f"the command \\{name:.20}")
 
     def one_letter(self) -> Node | None:
         """The letter under an arrow, which is the vector that a bold letter is."""
@@ -741,7 +741,7 @@ class Expressions:
             ):
                 return (value,)
             if token.kind == "number" and isinstance(value, Number):
-                raise Unreadable("two numbers side by side")
+                raise CannotRead("two numbers side by side")
             value = Apply("mul", (value, self.factor()))
 
     def big_operator(self, name: str) -> Node:
@@ -771,7 +771,7 @@ class Expressions:
         cells: list[list[list[Token]]] = [[]]
         while True:
             if self.ends():
-                raise Unreadable("a matrix that is never closed")
+                raise CannotRead("a matrix that is never closed")
             token = self.take()
             if token.kind == "command" and token.text.startswith("begin:"):
                 depth += 1
@@ -793,13 +793,13 @@ class Expressions:
             cells.pop()
         read = tuple(tuple(self.inner(one) if one else Constant("none") for one in row) for row in cells)
         if not read:
-            raise Unreadable("an empty matrix")
+            raise CannotRead("an empty matrix")
         matrix = Matrix(read)
         return Apply("det", (matrix,)) if name == "vmatrix" else matrix
 
 
 def as_node(value: Value) -> Node:
-    """A value as a part of an expression. Raises: Unreadable where it cannot be one."""
+    """A value as a part of an expression. Raises: CannotRead where it cannot be one."""
     if isinstance(value, Node):
         return value
     from .types import Quantity

@@ -10,12 +10,12 @@ from typing import Literal
 
 import r1sdk
 
-from .compare import same
-from .evaluate import letters
+from .compare import renamed, same
+from .evaluate import letters, nodes
 from .extract import answer_region, answer_text, last_box
 from .reader import plain_words, read, read_choice, unwrapped
-from .signs import MAX_LENGTH, Unreadable, tidied
-from .types import Based, Choice, Constant, Number, Prose, Quantity, Value, Words
+from .signs import MAX_LENGTH, CannotRead, tidied
+from .types import Based, Choice, Constant, NamedValue, Number, Prose, Quantity, Several, Value, Words
 from .units import differ
 
 Mode = Literal["r1", "trl"]
@@ -26,6 +26,8 @@ _CHOSEN = re.compile(
     r"(?:[(\[]\s*([A-Ja-j])\s*[)\]]|([A-J])(?=\s*[).:]|\s+because\b|\s+since\b)|([A-Ja-j])\.?\Z)\s*[.:)]?(.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_WHOLE = {"n", "k", "m"}
+_RUN = re.compile(r"[A-H]{2,6}")
 _OTHER_CHOICE = re.compile(r"[(\[]\s*[A-Ja-j]\s*[)\]]|\b(?:and|or)\b\s*\(?[A-Ja-j]\b|,\s*[A-J]\b")
 _YES_NO = re.compile(
     r"(yes|no|true|false)\b(?=\s*(?:[,.;:!\u2014-]|because\b|since\b|it\b|they\b|the\b|this\b|as\b|\Z))(.*)", re.DOTALL
@@ -132,7 +134,7 @@ def _judge(written: str | None, gold: str, problem: str, slow: bool) -> r1sdk.Ve
                 raise _NeedsAlgebra
             is_right = _by_algebra(written, gold)
         reason = "" if is_right else f"is not {gold:.80}"
-    except Unreadable as refused:
+    except CannotRead as refused:
         reason = str(refused)
     return r1sdk.Verdict(0.0 if reason else 1.0, extracted=written.strip()[:MAX_LENGTH], reason=reason)
 
@@ -142,7 +144,7 @@ def _gold(gold: str) -> Value | str:
     """What a gold answer says, or why it says nothing."""
     try:
         value = read(gold_text(gold))
-    except Unreadable as refused:
+    except CannotRead as refused:
         return str(refused)
     if isinstance(value, Words) and value.text in _NO_ANSWERS:
         return "asks for a proof, which is no answer" if value.text.startswith("pro") else "no answer is given"
@@ -158,7 +160,7 @@ def gold_text(gold: str) -> str:
 
 
 def _matches(gold: Value, written: str, problem: str) -> bool | None:
-    """Return True if an answer says what `gold` says. Raises: Unreadable where it cannot be read."""
+    """Return True if an answer says what `gold` says. Raises: CannotRead where it cannot be read."""
     if isinstance(gold, Words):
         return _says_words(gold, written)
     if isinstance(gold, Choice):
@@ -169,10 +171,21 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
             return True
     answer = read(written, tight=not letters(gold))
     if isinstance(gold, Quantity) and isinstance(answer, Quantity) and differ(gold.unit, answer.unit):
-        raise Unreadable(f"is in {answer.unit}, not in {gold.unit}")
+        raise CannotRead(f"is in {answer.unit}, not in {gold.unit}")
     if isinstance(answer, Based) and isinstance(gold, Number) and answer.base != 10:
-        raise Unreadable(f"is a number to base {answer.base}")
-    return same(gold, answer, problem)
+        raise CannotRead(f"is a number to base {answer.base}")
+    found = same(gold, answer, problem)
+    if found is False:
+        only = letters(gold) - letters(answer), letters(answer) - letters(gold)
+        if all(len(names) == 1 and names <= _WHOLE for names in only) and _has_turns(gold):
+            return same(gold, renamed(answer, min(only[1]), min(only[0])), problem)
+    return found
+
+
+def _has_turns(gold: Value) -> bool:
+    """Return True for the angles of a family, as `n \\pi`: their letter stands for any whole number, whichever it is."""
+    items = gold.items if isinstance(gold, Several) else (gold,)
+    return any(Constant("pi") in nodes(item.value if isinstance(item, NamedValue) else item) for item in items)
 
 
 def _says_words(gold: Words, written: str) -> bool:
@@ -191,7 +204,7 @@ def _says_words(gold: Words, written: str) -> bool:
         return not _OPPOSITE[ours].search(found[2])
     try:
         value = read(text)
-    except Unreadable:
+    except CannotRead:
         return False
     return same(gold, value) is True or (value == Constant("infinity") and ours in ("infinity", "infinite"))
 
@@ -200,12 +213,14 @@ def _chooses(gold: Choice, written: str, problem: str) -> bool | None:
     words = unwrapped(tidied(written))
     if (choice := read_choice(words)) is not None:
         return same(gold, choice, problem)
+    if len(gold.letters) > 1 and _RUN.fullmatch(words) and len(set(words)) == len(words):
+        return "".join(sorted(words)) == gold.letters
     if len(gold.letters) == 1:
         found = _CHOSEN.fullmatch(words)
         if found is not None and not _OTHER_CHOICE.search(found[4]):
             return (found[1] or found[2] or found[3]).upper() == gold.letters
     if gold.content is None and len(gold.letters) == 1:
-        raise Unreadable("chooses no one letter")
+        raise CannotRead("chooses no one letter")
     return same(gold, read(written), problem)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
-from .signs import Unreadable
+from .signs import CannotRead
 from .units import is_unit_word, unit_name
 
 Kind = Literal["number", "letter", "command", "sign", "word", "unit", "end"]
@@ -239,6 +239,8 @@ _SEE_THROUGH = frozenset(
     ]
 )
 _COLOURED = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
+# A brace in front of a system, which nothing closes.
+_ONE_SIDED = re.compile(r"\\left\s*(?:\\\{|\[|\(|\|)(?=(?:(?!\\left).){0,400}\\right\s*(?:\.|\Z))", re.DOTALL)
 _SPACES = {",", ";", ":", "!", ">", " ", "/", "thinspace", "quad", "qquad", "hspace", "enspace", "medspace", "thickspace", "negthinspace", "nobreakspace"}  # fmt: skip
 _NUMBER = re.compile(
     r"""(?P<whole>\d{1,3}(?:(?:,\\!|\{,\}|,|\\,|\\!|\\\ |\ )\d{3}(?!\d))+ | \d+)
@@ -256,11 +258,11 @@ _OTHER_LETTER = re.compile(r"[^\W\d_]+")
 
 
 def tokens(text: str) -> list[Token]:
-    """The tokens of a tidied answer. Raises: Unreadable."""
-    text = _COLOURED.sub("", text)
+    """The tokens of a tidied answer. Raises: CannotRead."""
+    text = _ONE_SIDED.sub("", _COLOURED.sub("", text))
     found = _Lexer(text).read()
     if len(found) > MAX_TOKENS:
-        raise Unreadable(f"more than {MAX_TOKENS} signs")
+        raise CannotRead(f"more than {MAX_TOKENS} signs")
     return found
 
 
@@ -374,7 +376,7 @@ class _Lexer:
                 assert match is not None
                 whole = match["whole"] or ""
             elif text[match.start() - 1 : match.start()].isdigit():
-                raise Unreadable("two numbers side by side")
+                raise CannotRead("two numbers side by side")
         digits = re.sub(r"\D", "", whole) or "0"
         point = match["bare"] or match["point"] or ""
         if point == "." and not re.match(r"\s*\\(?:overline|dot|bar)", text[match.end() : match.end() + 12]):
@@ -382,18 +384,18 @@ class _Lexer:
                 not re.match(r"\s*(?:\\?[)\]},;$]|\\text|\\q|\Z)", text[match.end() : match.end() + 6])
                 and not text[match.end() : match.end() + 1].isspace()
             ):
-                raise Unreadable("a number with a point behind it")
+                raise CannotRead("a number with a point behind it")
             point = ""
             end = match.end()
             self._add("number", digits, spaced, upright)
             return end
         if re.match(r"\.\d", text[match.end() : match.end() + 2]):
-            raise Unreadable("a number with two points")
+            raise CannotRead("a number with two points")
         value = digits + point
         exponent = _EXPONENT.match(text, match.end())
         if exponent:
             if len(exponent[1].lstrip("+-0")) > 3:
-                raise Unreadable("an exponent of more than 3 digits")
+                raise CannotRead("an exponent of more than 3 digits")
             self._add("number", f"{value}e{int(exponent[1])}", spaced, upright, max(0, len(point) - 1))
             return exponent.end()
         self._add("number", value, spaced, upright, len(point) - 1 if len(point) > 1 else None)
@@ -506,7 +508,7 @@ class _Lexer:
         if name in ("begin", "end"):
             inside, end = _argument(text, end)
             if inside is None:
-                raise Unreadable("an environment without its name")
+                raise CannotRead("an environment without its name")
             if inside in ("array", "tabular") and name == "begin":
                 columns, after = _argument(text, end)
                 end = after if columns is not None else end
@@ -521,7 +523,7 @@ class _Lexer:
             self._piece(inside, "maths" if mode != "prose" else mode, spaced)
             return after, True
         if name in ("phantom", "hphantom", "vphantom"):
-            raise Unreadable("holds a phantom")
+            raise CannotRead("holds a phantom")
         if name in "{[":
             self.depth.append("{")
             self._add("command", name, spaced)
@@ -542,7 +544,7 @@ class _Lexer:
         inside, end = _argument(text, at)
         if inside is None:
             return at, False
-        inside = inside.replace("~", " ")
+        inside = re.sub(r"(?<=[A-Za-z])\.(?=\s|\Z)", "", inside.replace("~", " "))
         words = inside.strip()
         bare = re.sub(r"\\[,;:! ]", " ", words).strip()
         while (nested := re.fullmatch(r"\\(?:text|mathrm|textbf|textit|mbox|rm)\s*\{([^{}]*)\}", bare)) is not None:
@@ -598,7 +600,7 @@ def _argument(text: str, at: int) -> tuple[str | None, int]:
         at += 1
         if depth == 0:
             return text[start : at - 1], at
-    raise Unreadable("a brace that is never closed")
+    raise CannotRead("a brace that is never closed")
 
 
 def number_value(token: Token) -> Fraction:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from . import numeric
 from .evaluate import exact, letters, nodes
-from .real_sets import meet
+from .real_sets import equal_sets, meet
 from .types import (
     Apply,
     Approximate,
@@ -28,6 +29,7 @@ from .types import (
     Value,
     Words,
 )
+from .units import differ
 
 INFINITY = Constant("infinity")
 MINUS_INFINITY = Apply("neg", (INFINITY,))
@@ -403,8 +405,6 @@ def _is_plain(value: Value) -> bool:
 
 def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
     """The value of a chain whose sides all say the same; the chain itself where they do not."""
-    from .compare import agree
-
     read = [meaning(side) for side in sides]
     if len(read) == 1:
         return read[0]
@@ -414,16 +414,29 @@ def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
             if not close_enough(exact_sides[-1], side):
                 return Relation(tuple(read), signs)
             return Approximate(side, exact_sides[-1])
-        if agree(exact_sides[-1], side) is False:
+        if _disagree(exact_sides[-1], side):
             return Relation(tuple(read), signs)
         exact_sides.append(side)
     return exact_sides[-1]
 
 
+def _disagree(one: Value, other: Value) -> bool:
+    """Return True if two sides of a chain surely do not say the same."""
+    if isinstance(one, Quantity) and isinstance(other, Quantity) and differ(one.unit, other.unit):
+        return True
+    one, other = (side.value if isinstance(side, Quantity) else side for side in (one, other))
+    if isinstance(one, RealSet) and isinstance(other, RealSet):
+        return equal_sets(one, other) is False
+    if isinstance(one, Bracketed) and isinstance(other, Bracketed):
+        return len(one.items) != len(other.items) or any(map(_disagree, one.items, other.items))
+    if isinstance(one, Matrix) and isinstance(other, Matrix):
+        cells = [[cell for row in matrix.rows for cell in row] for matrix in (one, other)]
+        return len(cells[0]) != len(cells[1]) or any(map(_disagree, *cells))
+    return isinstance(one, Node) and isinstance(other, Node) and numeric.equal_nodes(one, other) is False
+
+
 def close_enough(exact_side: Value, rounded: Value) -> bool:
     """Return True if one may be the other rounded, or cut off, at the last place that is written."""
-    from . import numeric
-
     one, other = _number_in(exact_side), _number_in(rounded)
     if one is None or other is None:
         return True

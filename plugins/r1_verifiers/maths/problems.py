@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from .lexer import tokens
-from .signs import Unreadable, tidied
+from .signs import CannotRead, tidied
 from .statements import Statements
 from .types import Node
 
@@ -27,7 +27,7 @@ def asked_for(problem: str) -> frozenset[Node]:
             parser = Statements(tokens(tidied(text)))
             value = parser.statement()
             parser.refuse_rest()
-        except (Unreadable, RecursionError):
+        except (CannotRead, RecursionError):
             continue
         if isinstance(value, Node):
             found.add(value)

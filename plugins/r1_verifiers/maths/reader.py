@@ -14,7 +14,7 @@ import re
 from .evaluate import depth_of
 from .lexer import Token, tokens
 from .meaning import combined, meaning
-from .signs import Unreadable, tidied
+from .signs import CannotRead, tidied
 from .statements import CONDITIONS, Statements, split
 from .types import Based, Choice, Clock, Conditioned, Date, NamedValue, Prose, Several, Value, Words
 from .units import is_unit_word
@@ -103,10 +103,10 @@ _NOISE = frozenset(["either", "both", "only", "also", "exactly", "just", "simply
 
 
 def read(text: str, tight: bool = False) -> Value:
-    """The typed value of an answer. `tight`: a single letter behind a number is a unit where it can be one. Raises: Unreadable."""
+    """The typed value of an answer. `tight`: a single letter behind a number is a unit where it can be one. Raises: CannotRead."""
     text = _CIRCLED.sub(r"(\1)", tidied(text))
     if _FOREIGN_DIGIT.search(text):
-        raise Unreadable("digits other than 0 to 9")
+        raise CannotRead("digits other than 0 to 9")
     if (cells := _list_cell(text)) is not None:
         return combined([(read(cell), ",") for cell in cells])
     words = unwrapped(text)
@@ -159,7 +159,7 @@ def read_choice(words: str) -> Choice | None:
             return None
         try:
             content: Value | None = read(found[3])
-        except Unreadable:
+        except CannotRead:
             content = Words(found[3].casefold())
         return Choice(found[1] or found[2], content)
     return None
@@ -218,7 +218,7 @@ def _mathematics(text: str, tight: bool) -> Value:
     if tight:
         read_tokens = _with_tight_units(read_tokens)
     if len(read_tokens) > 1 and read_tokens[-1].text == read_tokens[-2].text == ".":
-        raise Unreadable("ends in two points")
+        raise CannotRead("ends in two points")
     while (
         read_tokens
         and read_tokens[-1].text in (".", ",", ";", ":", "\\", "quad")
@@ -226,17 +226,17 @@ def _mathematics(text: str, tight: bool) -> Value:
     ):
         read_tokens.pop()
     if not read_tokens:
-        raise Unreadable("empty answer")
+        raise CannotRead("empty answer")
     if (words := _only_words(read_tokens, text)) is not None:
         return Words(words)
     try:
         return listed(read_tokens)
-    except Unreadable:
+    except CannotRead:
         if not any(token.kind == "word" for token in read_tokens):
             raise
         return _prose(read_tokens)
     except RecursionError:
-        raise Unreadable("operators nested too deep") from None
+        raise CannotRead("operators nested too deep") from None
 
 
 def _with_tight_units(found: list[Token]) -> list[Token]:
@@ -285,7 +285,7 @@ def plain_words(words: str) -> str:
 
 
 def listed(found: list[Token]) -> Value:
-    """Statements between separators, with the conditions behind them. Raises: Unreadable."""
+    """Statements between separators, with the conditions behind them. Raises: CannotRead."""
     whole = Statements(found)
     if (composite := whole.composite()) is not None and whole.ends():
         return composite
@@ -310,7 +310,7 @@ def listed(found: list[Token]) -> Value:
             continue
         parts.append((_statement(part), separator))
     if not parts:
-        raise Unreadable("empty answer")
+        raise CannotRead("empty answer")
     return combined(parts)
 
 
@@ -326,7 +326,7 @@ def _statement(part: list[Token]) -> Value:
     value = parser.statement()
     parser.refuse_rest()
     if depth_of(value) > _MAX_DEPTH:
-        raise Unreadable("operators nested too deep")
+        raise CannotRead("operators nested too deep")
     return meaning(value)
 
 
@@ -339,11 +339,11 @@ def _both_forms(part: list[Token]) -> Value | None:
 
     try:
         first, second = (_statement(piece) for piece, _ in pieces)
-    except Unreadable:
+    except CannotRead:
         return None
     if agree(first, second):
         return second
-    raise Unreadable("two forms that do not agree")
+    raise CannotRead("two forms that do not agree")
 
 
 def conditions(found: list[Token]) -> tuple[Value, ...]:
@@ -357,13 +357,13 @@ def conditions(found: list[Token]) -> tuple[Value, ...]:
             continue
         try:
             values.append(_statement(mathematics))
-        except Unreadable:
+        except CannotRead:
             values.append(Words(" ".join(token.text for token in part)))
     return tuple(values)
 
 
 def _prose(found: list[Token]) -> Value:
-    """Words and mathematics in turn. Raises: Unreadable where there is no more than words that were not read."""
+    """Words and mathematics in turn. Raises: CannotRead where there is no more than words that were not read."""
     parts: list[Value] = []
     run: list[Token] = []
     words: list[str] = []
@@ -398,7 +398,7 @@ def _prose(found: list[Token]) -> Value:
     close_run()
     close_words()
     if len(parts) < 2:
-        raise Unreadable("words and signs that cannot be read")
+        raise CannotRead("words and signs that cannot be read")
     first = parts[0]
     if (
         len(parts) == 2
@@ -417,7 +417,7 @@ def _piece(run: list[Token]) -> Value:
         trimmed.pop()
     try:
         return listed(trimmed)
-    except (Unreadable, RecursionError):
+    except (CannotRead, RecursionError):
         return Words(" ".join(token.text for token in trimmed))
 
 

@@ -45,19 +45,19 @@ _WRAPPERS = [
 ]
 
 
-class Unreadable(Exception):
+class CannotRead(Exception):
     """The text says nothing that can be judged; the message is the reason."""
 
 
 def tidied(text: str) -> str:
-    """`text` in plain signs, what stands around the whole of it taken off. Raises: Unreadable."""
+    """`text` in plain signs, what stands around the whole of it taken off. Raises: CannotRead."""
     text = text.strip()
     if len(text) > MAX_LENGTH:
-        raise Unreadable(f"longer than {MAX_LENGTH} characters")
+        raise CannotRead(f"longer than {MAX_LENGTH} characters")
     text = _RAISED.sub(lambda run: "^{" + unicodedata.normalize("NFKC", run[0]) + "}", text)
     text = unicodedata.normalize("NFKC", text.translate(_SIGNS))
     if any(unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") and sign not in "\n\r\t" for sign in text):
-        raise Unreadable("holds control characters")
+        raise CannotRead("holds control characters")
     text = " ".join(text.split())
     for _ in range(8):
         before = text
@@ -68,7 +68,7 @@ def tidied(text: str) -> str:
         if text == before:
             break
     if not text:
-        raise Unreadable("empty answer")
+        raise CannotRead("empty answer")
     return text
 
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from .expressions import CLOSERS, OPENERS, RELATIONS, Expressions, as_node
 from .lexer import Token
-from .signs import Unreadable
+from .signs import CannotRead
 from .types import Apply, Bracketed, CompositeQuantity, Conditioned, Node, Number, Quantity, Ratio, Relation, Value
 from .units import CURRENCIES, POWERS, SCALES, is_unit_word, unit_name
 
@@ -97,7 +97,7 @@ class Statements(Expressions):
 
     def refuse_rest(self) -> None:
         if not self.ends():
-            raise Unreadable(f"{self.peek().text!r:.20} where nothing can follow")
+            raise CannotRead(f"{self.peek().text!r:.20} where nothing can follow")
 
     def statement(self) -> Value:
         """One value, relation or ratio, with the conditions that stand behind it."""
@@ -111,7 +111,7 @@ class Statements(Expressions):
                 and any(token.kind == "number" for token in inside)
                 and any(token.text in _DOUBTS for token in self.tokens[self.at + 1 : end])
             ):
-                raise Unreadable("another value in brackets")
+                raise CannotRead("another value in brackets")
             conditions += self.items(inside)
             self.at = end + 1
         if self.sees("command", "quad"):
@@ -120,7 +120,7 @@ class Statements(Expressions):
         return Conditioned(value, tuple(conditions)) if conditions else value
 
     def conditioned(self, value: Value, conditions: list[Value]) -> Value:
-        raise Unreadable("two statements side by side")
+        raise CannotRead("two statements side by side")
 
     def relation(self) -> Value:
         sides: list[Value] = []
@@ -128,7 +128,7 @@ class Statements(Expressions):
         sign = self.relation_sign()
         if sign is not None:
             if sign not in ("=", "~"):
-                raise Unreadable("a relation without its left side")
+                raise CannotRead("a relation without its left side")
             sides.append(_NOTHING)
             signs.append(sign)
         elif self.peek().kind == "word" and self.peek().text in _ABOUT:
@@ -342,10 +342,10 @@ class Statements(Expressions):
                 continue
             self.take()
             if token.text in POWERS and not words and self.peek().kind not in ("unit", "word", "letter"):
-                raise Unreadable("a power in words")
+                raise CannotRead("a power in words")
             words.append(token.text)
             if len(words) > _MAX_UNIT_WORDS:
-                raise Unreadable("a sentence behind a value")
+                raise CannotRead("a sentence behind a value")
             power = self.unit_power()
             name = unit_name(token.text) + power
             joined += name if not joined or joined[-1] in "/*" else f" {name}"
