@@ -1,4 +1,4 @@
-"""Run the stages of a pipeline one after another, each in a run folder of its own; a finished stage is not run again."""
+"""Run the stages of a pipeline one after another, each in its own run folder; a finished stage is not repeated."""
 
 import shutil
 import time
@@ -121,7 +121,7 @@ def _run_stages(
 
 
 def _reuse_evaluation(folder: RunFolder, earlier: Sequence[RunFolder]) -> None:
-    """Where the model was evaluated on the same tasks when an earlier stage ended, that is the evaluation before this one."""
+    """Copy the evaluation at the end of an earlier stage, if it evaluated this model on the same tasks."""
     recipe = folder.recipe()
     for other in earlier:
         before = other.recipe()

@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """How a run was left: finished here, or given to another launcher."""
+    """The outcome of a start: finished here, or handed to another launcher."""
 
     state: Literal["finished", "submitted", "prepared"]
     job: str | None = None  # the number of the Slurm job
@@ -78,7 +78,7 @@ def _failure(folder: RunFolder, code: int) -> str:
 
 
 def say(line: str) -> None:
-    """Print one line beside the results: to stderr."""
+    """Print one line to stderr, where it does not mix with results."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The one way in which a file or a folder is replaced: written beside it, on the disk, then renamed over it.
+"""Replace files and folders atomically: write next to the old one, sync to the disk, rename.
 
 A kill or a power cut at any moment leaves the old content or the new one, never a part of either.
 """

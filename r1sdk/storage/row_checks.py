@@ -128,7 +128,7 @@ def _is_gold_fault(value: Any) -> bool:
 
 
 def _is_measured(name: str, value: Any) -> bool:
-    """True if readers take the metric `name` for a number; a trainer may log a text under a name of its own."""
+    """True if readers take the metric `name` for a number; a trainer may log a text under another name."""
     return not isinstance(value, str) or name in _MEASURED or "/" in name
 
 

@@ -88,7 +88,7 @@ exec(WRITER, _here)  # noqa: S102 - our own text, above
 
 
 class UnreadableValue(ValueError):
-    """What a program sent is no written value."""
+    """Raised when a program sent something that is not a written value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def show(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far two numbers may be apart: `absolute`, or `relative` to the expected one. Integers are exact.
+    """The allowed difference of two numbers: `absolute`, or `relative` to the expected one. Integers are exact.
 
     `loose`: the expected value came as JSON, which has no tuples, and only texts as keys: a tuple equals a list, the key 1 equals "1".
     """

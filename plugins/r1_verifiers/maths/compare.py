@@ -102,7 +102,7 @@ _NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real so
 
 
 class Unsaid:
-    """What the comparison of a type returns where the type of the answer says how it is compared."""
+    """The result of comparing by the gold's type if the answer's type decides instead."""
 
 
 UNSAID = Unsaid()

@@ -141,7 +141,7 @@ def _judge(written: str | None, gold: str, problem: str, slow: bool) -> r1sdk.Ve
 
 @lru_cache(maxsize=16384)
 def _gold(gold: str) -> Value | str:
-    """What a gold answer says, or why it says nothing."""
+    """A gold answer that was read, or the reason why it cannot be."""
     try:
         value = read(gold_text(gold))
     except CannotRead as refused:
