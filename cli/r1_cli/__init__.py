@@ -1,9 +1,10 @@
 """The `r1` command. Each sub-command imports what it runs when it runs, so that `r1 --help` is instant."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
+import typer.core
 
 from .check import check
 from .data import data
@@ -12,6 +13,7 @@ from .eval import evaluate
 from .export import export
 from .generate import generate
 from .new import new
+from .outputs import disk_message
 from .plugins import plugins
 from .recipes import app as recipes
 from .report import report
@@ -22,7 +24,23 @@ from .view import view
 
 INTERRUPTED = 130  # exit status of a command that you stopped
 
+
+class _Commands(typer.core.TyperGroup):
+    """The commands; Ctrl-C rises from them as it is, for `main` to say how to resume."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _Stopped from None
+
+
+class _Stopped(BaseException):
+    """Ctrl-C, which typer would answer with `Aborted.` alone."""
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -61,7 +79,7 @@ app.command(epilog="Try: r1 check shout --env countdown")(check)
 app.command(epilog="Try: r1 export verifiers countdown --set env.options.level=easy")(export)
 app.add_typer(recipes, name="recipes", epilog="Try: r1 recipes show countdown/tiny")
 app.command(epilog="Try: r1 doctor countdown/tiny")(doctor)
-app.command(epilog="Try: r1 sandbox local --option mode=landlock")(sandbox)
+app.command(epilog="Try: r1 sandbox local --set local.mode=landlock")(sandbox)
 
 
 def main() -> None:
@@ -71,8 +89,17 @@ def main() -> None:
     try:
         app()
     except Interrupted as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
+        _end(str(error), INTERRUPTED)
+    except (KeyboardInterrupt, _Stopped):
+        _end("stopped; nothing is left half written: run the same command again", INTERRUPTED)
     except R1Error as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+        _end(f"error: {error}", 1)
+    except OSError as error:
+        if (message := disk_message(error)) is None:
+            raise
+        _end(f"error: {message}", 1)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise SystemExit(code) from None

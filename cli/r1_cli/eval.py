@@ -30,7 +30,7 @@ def evaluate(
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = None,
     by: Annotated[str, typer.Option(help="Part the accuracy by these keys of a task's info.")] = "env,category",
     option: Annotated[
-        list[str] | None, typer.Option(help="An option of one of several environments: gsm8k.source=FOLDER")
+        list[str] | None, typer.Option(hidden=True, help="The same as --set, of one of several environments.")
     ] = None,
     backend: Backend = None,
     server: Annotated[str | None, typer.Option(help="Ask the OpenAI-compatible server at this URL.")] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
+from .outputs import written_file
 
 app = typer.Typer(invoke_without_command=True, help="List the recipes; show one, or copy it to a file of your own.")
 
@@ -49,10 +50,8 @@ def copy(
     target = file or Path(f"{name.rpartition('/')[2]}.yaml")
     if target.exists() and not overwrite:
         raise R1Error(f"{target} exists: choose another file, or replace it with --overwrite")
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise R1Error(f"cannot write {target}: {error}") from None
+    with written_file(target) as written:
+        written.write(text)
     typer.echo(str(target))
     typer.echo(f"next: r1 train {target} --dry-run", err=True)
 

@@ -10,7 +10,12 @@ from .options import Json
 
 def sandbox(
     name: Annotated[str, typer.Argument(help="A registered sandbox: r1 plugins --kind sandbox.")] = "local",
-    option: Annotated[list[str] | None, typer.Option(help="An option of it, e.g. mode=landlock.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the sandbox: local.mode=landlock")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(hidden=True, help="The same without the name: mode=landlock")
+    ] = None,
     language: Annotated[str, typer.Option(help="Try programs of this language, too.")] = "python",
     as_json: Json = False,
 ) -> None:
@@ -19,6 +24,10 @@ def sandbox(
     from r1sdk.api import dotted
 
     options = {key: value for text in option or [] for key, value in dotted(text).items()}
+    for text in sets or []:
+        if not text.startswith(f"{name}."):
+            raise PluginError(f"--set takes {name}.OPTION=VALUE here, got {text!r}")
+        options |= dotted(text.removeprefix(f"{name}."))
     built = load_plugins().build("sandbox", name, options)
     if not callable(getattr(built, "check", None)):
         raise PluginError(f"sandbox {name!r} has no check()")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Env, Json, Rewards, Sets
+from .outputs import written_file
 
 if TYPE_CHECKING:
     from r1sdk import Rollout, Score
@@ -67,7 +68,7 @@ def score(
     shown: list[dict[str, Any]] = []
     reasons: dict[str, None] = {}  # each once, in order
     with ExitStack() as stack:
-        written = stack.enter_context(out.open("w", encoding="utf-8", errors="backslashreplace")) if out else None
+        written = stack.enter_context(written_file(out)) if out else None
         bar = stack.enter_context(progress("scoring"))
         for rollouts, scores in opened:
             for rollout, priced in zip(rollouts, scores, strict=True):

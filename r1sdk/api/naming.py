@@ -146,7 +146,7 @@ def evaluated_environment(folder: Path, model: str | None = None, env: str | Non
     model, env = _only(model, plan["models"], "--model"), _only(env, plan["envs"], "--env")
     named = plan["envs"][env]
     environment = build_environment(load_plugins(), named["name"], named["options"], named.get("timeout_s"))
-    lines = read_lines(part_folder(folder, model, env) / "rollouts.jsonl")
+    lines = list(read_lines(part_folder(folder, model, env) / "rollouts.jsonl"))
     return EvaluatedEnvironment(model, env, environment, named["split"], lines)
 
 

@@ -9,6 +9,7 @@ from ..planning.hardware import AMX
 from ..planning.memory import GB, advice
 from ..planning.run_plan import RunPlan
 from ..recipe.asynchronous import KEY, missing
+from ..recipe.trl_values import missing_packages
 from . import Check, Finding, examine
 from .machine_checks import check_disk
 
@@ -46,6 +47,9 @@ def check_packages(plan: RunPlan) -> Iterator[Finding]:
     if plan.recipe.quantize is not None and find_spec("bitsandbytes") is None:
         yield Finding("quantize", "failure", "bitsandbytes is not installed", "pip install 'r1sdk[quantize]'")
     yield from check_attention(plan)
+    if plan.trains_here:
+        for argument, package in missing_packages(plan.recipe.trainer):
+            yield Finding(argument, "failure", f"{package} is not installed", f"pip install {package}")
     if plan.recipe.trust_remote_code:
         text = f"Python files of the model {plan.recipe.model} run on this machine, with all that you may do (trust_remote_code)"
         yield Finding("model code", "warning", text, "read them first, or leave trust_remote_code out")

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..doctor import Finding
 from ..errors import Interrupted, RunError
+from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
 from ..plugins.registry import Registry
 from ..progress.live import view_for, watch
@@ -95,6 +96,8 @@ def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
     if recipe.data is not None:
         lines.append(f"data         {recipe.data.name}")
     lines.append(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in recipe.rewards)}")
+    if batch := batch_sentence(recipe):
+        lines.append(f"batch        {batch}")
     if recipe.method == "grpo" and plan.trains_here:
         lines.append(f"generation   {plan.backend}")
     if plan.accelerate is not None:
