@@ -85,7 +85,7 @@ def _print(found: "Comparison") -> None:
                 typer.echo(f"{model} on {env}")
             _print_one(one, "  " if several else "")
     for model, gaps in found.differences.items():
-        typer.echo(f"{model} less {next(iter(found.results))}, on the same tasks, with the 95% confidence interval")
+        typer.echo(f"{model} minus {next(iter(found.results))}, on the same tasks, with the 95% confidence interval")
         for env, gap in gaps.items():
             typer.echo(f"  {env:12}  {gap}")
 

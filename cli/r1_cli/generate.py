@@ -49,7 +49,7 @@ def generate(
     public: Annotated[bool, typer.Option("--public", help="With --push: for everyone to see.")] = False,
     sets: Sets = None,
 ) -> None:
-    """Generate answers, judge them, and write the kept ones. Stopped or killed, the same command goes on."""
+    """Generate answers, verify them, and write the kept ones. After a stop or a kill the same command resumes."""
     from r1sdk import api
 
     options: Any = {

@@ -20,5 +20,6 @@ def report(
     """Write one self-contained HTML page: curves, held-out accuracy, failures, samples, the recipe."""
     from r1sdk.report import write_report
 
-    page = write_report(runs, out or (Path("runs.html") if len(runs) > 1 else None))
+    target = out or (Path("runs.html") if len(runs) > 1 else None)
+    page = write_report(runs, target, lambda fault: typer.echo(f"warning: {fault}", err=True))
     typer.echo(page)

@@ -134,7 +134,7 @@ def _minimums(given: Sequence[str], known: Sequence[str]) -> dict[str, float]:
 
 
 def _is_below(tally: "Tally", name: str, value: float) -> bool:
-    """What was never measured is below any minimum."""
+    """True if a mean is below its minimum. A mean that was never measured is below any."""
     mean = tally.mean(name).mean
     return mean is None or mean < value
 

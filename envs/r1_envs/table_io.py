@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where rows come from. For a single file only `source` counts."""
+    """The source of rows. For a single file only `source` counts."""
 
     source: str  # a file, a folder in the layout of a data set, or the name of one on the Hub
     config: str | None = None
@@ -40,12 +40,12 @@ class Origin:
 
 
 def is_file(source: str) -> bool:
-    """Whether `source` is written as the name of a single file."""
+    """True if `source` is the name of a single file."""
     return _suffix(Path(source)) in SUFFIXES and not Path(source).expanduser().is_dir()
 
 
 def _suffix(path: Path) -> str:
-    """What kind of file this is, `.jsonl` for `a.jsonl.gz`; "" for one that is packed and no text."""
+    """Return the kind of file, `.jsonl` for `a.jsonl.gz`; "" for a packed file that is not text."""
     if path.suffix not in PACKED:
         return path.suffix
     inner = path.with_suffix("").suffix
@@ -114,7 +114,7 @@ def _json_lines(lines: Iterable[str], source: str) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise r1sdk.R1Error(f"{source}, line {number}: not JSON: {error}") from None
         yield _as_row(row, f"{source}, line {number}")
 
@@ -125,7 +125,7 @@ def _json_array(lines: TextIO, source: str) -> Iterator[Row]:
     try:
         rows = json.loads(text)
     except ValueError:
-        yield from _json_lines(text.splitlines(), source)
+        yield from _json_lines(text.split("\n"), source)
         return
     if isinstance(rows, dict):
         lists = [

@@ -15,6 +15,7 @@ from ..launch.supervise import say
 from ..plugins.loading import load_plugins
 from ..progress.bars import progress as bar
 from ..rollout.sampling import Generator
+from ..storage.lock import claim_folder
 from .evaluation_setup import Setup, load_generator, set_up
 from .naming import Rewards, Sets, as_sets, take_objects
 
@@ -143,7 +144,7 @@ def compare(
                 say(f"note: {bench.too_few}")
         if setup.backend is not None:
             say(f"generation by {setup.backend}")
-    folder = EvaluationFolder.open(Path(out) if out else default_folder(setup), setup.plan)
+    folder = EvaluationFolder.open(Path(out) if out else claim_folder(default_folder(setup)), setup.plan)
     try:
         results = _results(folder, setup, by, progress)
         first, *others = setup.models

@@ -1,4 +1,4 @@
-"""What an evaluation sets up: a recipe without training for each environment, checked before any model is loaded."""
+"""Set up an evaluation: a recipe without training for each environment, checked before any model is loaded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -50,7 +50,7 @@ class Bench:
 
     @property
     def summary(self) -> str:
-        """Which tasks, and how they are sampled, in one line."""
+        """Return one line: the tasks and their sampling."""
         said = getattr(self.environment, "summary", lambda: self.name)()
         s = self.sampling
         return (
@@ -71,7 +71,7 @@ class Setup:
 
     @property
     def plan(self) -> dict[str, Any]:
-        """What decides the figures, as JSON: a resumed evaluation must have the same."""
+        """Return everything that decides the figures, as JSON: a resumed evaluation must have the same."""
         return {
             "models": list(self.models),
             **({"backend": self.backend.name} if self.backend else {}),
@@ -215,7 +215,7 @@ def _bench(
 
 
 def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
-    """What `--set evaluation.…` says, which goes before what an environment suggests."""
+    """Return the values given by `--set evaluation.…`, which override those that an environment suggests."""
 
     found: dict[str, Any] = {}
     for text in sets:

@@ -137,7 +137,7 @@ class EvaluatedEnvironment:
     env: str
     environment: Environment
     split: str
-    lines: list[dict[str, Any]]  # a rollout each, as they were saved
+    lines: Iterable[dict[str, Any]]  # one saved rollout each, read once from the file
 
 
 def evaluated_environment(folder: Path, model: str | None = None, env: str | None = None) -> EvaluatedEnvironment:
@@ -146,7 +146,7 @@ def evaluated_environment(folder: Path, model: str | None = None, env: str | Non
     model, env = _only(model, plan["models"], "--model"), _only(env, plan["envs"], "--env")
     named = plan["envs"][env]
     environment = build_environment(load_plugins(), named["name"], named["options"], named.get("timeout_s"))
-    lines = read_lines(part_folder(folder, model, env) / "rollouts.jsonl")
+    lines = list(read_lines(part_folder(folder, model, env) / "rollouts.jsonl"))
     return EvaluatedEnvironment(model, env, environment, named["split"], lines)
 
 

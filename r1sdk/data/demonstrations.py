@@ -1,4 +1,4 @@
-"""What SFT learns from: an environment's own demonstrations, a file, or a data set on the hub; some of it held out."""
+"""Training data for SFT: an environment's demonstrations, a file, or a data set on the hub, with some rows held out."""
 
 import random
 import time
@@ -16,7 +16,7 @@ SHOWN = 5  # bad rows in an error
 
 
 class Demonstrations(Protocol):
-    """Tasks with a worked reply. The same ones on every call, none in both."""
+    """Tasks with a worked reply. Each method returns the same pairs on every call, and no pair is in both."""
 
     def train(self) -> Iterator[Pair]: ...
 
@@ -25,7 +25,7 @@ class Demonstrations(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FromEnvironment:
-    """What an environment shows of its own tasks; what is held out comes from another split."""
+    """Demonstrations of an environment's tasks; held-out ones come from another split."""
 
     environment: Any  # an Environment that is a Demonstrator
     held_out_split: str = "test"
@@ -42,13 +42,13 @@ class FromEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class FromFile:
-    """The rows of a file or a folder of files; `held_out_rows` of them, drawn with `seed`, are not trained on."""
+    """The rows of a file or a folder of files. `held_out_rows` of them, chosen with `seed`, are not trained on."""
 
     path: Path
     held_out_rows: int = 0
     seed: int = 0
     columns: RowColumns = field(default_factory=RowColumns)
-    skip_bad: int = 0  # rows that make no demonstration and are left out; one more is an error
+    skip_bad: int = 0  # rows without a demonstration that are skipped; one more is an error
 
     def train(self) -> Iterator[Pair]:
         return pairs(self._some(held_out=False), self.columns, self.skip_bad)
@@ -57,7 +57,7 @@ class FromFile:
         return pairs(self._some(held_out=True), self.columns, self.skip_bad)
 
     def check(self, look_at_s: float = 10.0) -> None:
-        """Read rows for `look_at_s` seconds. Raises: R1Error naming the first bad ones, or where nothing is left to train on."""
+        """Read rows for `look_at_s` seconds. Raises: R1Error, naming the first bad rows, or if no row is left to train on."""
         bad: list[str] = []
         count = 0
         until = time.monotonic() + look_at_s
@@ -79,7 +79,7 @@ class FromFile:
             )
 
     def describe(self) -> str:
-        """Return from which columns the first good row is read."""
+        """Describe the columns that the first good row is read from."""
         for row in islice(read_table(self.path), self.skip_bad + 1):
             if not isinstance(row, R1Error):
                 try:
@@ -100,7 +100,7 @@ class FromFile:
 
 @dataclass(frozen=True, slots=True)
 class FromHub:
-    """A data set on the hub, which the worker reads."""
+    """A data set on the hub. The training process reads it."""
 
     name: str
     config: str | None
@@ -112,7 +112,7 @@ class FromHub:
 
 
 def pairs(rows: Iterable[Row | R1Error], columns: RowColumns | None = None, skip_bad: int = 0) -> Iterator[Pair]:
-    """Yield the demonstrations in each row; up to `skip_bad` rows that have none are left out. Raises: R1Error naming the row."""
+    """Yield the demonstrations in each row, skipping up to `skip_bad` rows without one. Raises: R1Error, naming the rows."""
     bad: list[str] = []
     for row in rows:
         try:
@@ -126,7 +126,7 @@ def pairs(rows: Iterable[Row | R1Error], columns: RowColumns | None = None, skip
 
 
 def demonstrations_of_row(row: Row | R1Error, columns: RowColumns | None = None) -> list[Pair]:
-    """Raises: R1Error naming the row."""
+    """Return the demonstrations in a row. Raises: R1Error, naming the row."""
     if isinstance(row, R1Error):
         raise row
     try:
@@ -137,14 +137,14 @@ def demonstrations_of_row(row: Row | R1Error, columns: RowColumns | None = None)
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """Every row of a file that SFT would learn from: how many there are, from where they are read, and which are bad."""
+    """A check of every row of a file for SFT: their number, the columns they are read from, and the bad rows."""
 
     path: Path
     rows: int
     demonstrations: int
     columns: str
-    bad: tuple[str, ...]  # what is wrong with each bad row, and where it stands
-    differs: tuple[str, ...] = ()  # replies that the model's chat template writes otherwise
+    bad: tuple[str, ...]  # the fault of each bad row, and its place
+    differs: tuple[str, ...] = ()  # replies that the model's chat template changes
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -157,7 +157,7 @@ class FileReport:
 
 
 def check_file(source: FromFile) -> FileReport:
-    """Read every row of the file. Raises: R1Error where none can be read."""
+    """Read every row of the file and report on them. Raises: R1Error if the file has no rows."""
     bad: list[str] = []
     rows = found = 0
     for row in read_table(source.path):
@@ -173,7 +173,7 @@ def check_file(source: FromFile) -> FileReport:
 
 
 def too_many_bad(bad: Sequence[str], skip_bad: int) -> str:
-    """Return what to say of rows that make no demonstration."""
+    """Return the error message for rows without a demonstration."""
     if len(bad) == 1 and not skip_bad:
         return bad[0]
     listed = "".join(f"\n  {text}" for text in bad[:SHOWN])

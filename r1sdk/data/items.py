@@ -1,6 +1,5 @@
 """Pair an environment's tasks with their source rows, and write rows to a file."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 from ..contracts import Environment
 from ..errors import R1Error
 from ..records import Task
+from ..storage import jsonl
+from ..storage.atomic import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,10 @@ def write_rows(rows: Iterable[Mapping[str, Any]], out: Path, overwrite: bool = F
         raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
     if out.suffix != ".jsonl":
         raise R1Error(f"{out}: rows are written as JSON lines, so the file name must end in .jsonl")
-    new = out.with_name(f".{out.name}.new")
     count = 0
-    with new.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    with replacing(out) as file:
         for count, row in enumerate(rows, 1):
-            file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-    new.replace(out)
+            file.write(jsonl.dump(row, default=str))
     return count
 
 

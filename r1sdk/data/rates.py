@@ -1,12 +1,13 @@
 """Read pass rates per task from a file that `r1 data difficulty` wrote."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
+from ..storage import jsonl
 from .items import Item
 
 RATE, SAMPLES = "pass_rate", "pass_samples"  # the columns that `RatedRow.line` adds
@@ -23,30 +24,19 @@ class PassRate:
 def read_rates(file: Path, found: Iterable[Item]) -> dict[str, PassRate]:
     """Return the pass rates by task id, for the tasks of `found` that have a row in `file`. Raises: R1Error."""
     by_row: dict[str, PassRate] = {}
-    for number, line in _lines(file):
+    if not file.is_file():
+        raise R1Error(f"cannot read pass rates from {file}: no such file")
+    for at, line in jsonl.read_numbered(file, torn=True):
         rate, samples = line.get(RATE), line.get(SAMPLES)
         if not isinstance(rate, int | float) or not isinstance(samples, int) or not 0 <= rate <= 1 or samples < 0:
             raise R1Error(
-                f"{file}, line {number}: needs {RATE} from 0 to 1 and {SAMPLES}, a count, as written by r1 data difficulty"
+                f"{jsonl.line_name(file, at)}: needs {RATE} from 0 to 1 and {SAMPLES}, a count, as written by r1 data difficulty"
             )
         by_row[_key(line)] = PassRate(rate * samples, samples)
     known = {item.task.id: by_row[key] for item in found if item.task.id and (key := _key(item.row)) in by_row}
     if not known:
         raise R1Error(f"{file}: none of its {len(by_row)} rows is a training task: rate the data that you train on")
     return known
-
-
-def _lines(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    try:
-        with file.open(encoding="utf-8") as lines:
-            for number, text in enumerate(lines, 1):
-                line = json.loads(text) if text.strip() else None
-                if isinstance(line, dict):
-                    yield number, line
-                elif line is not None:
-                    raise R1Error(f"{file}, line {number}: a row is a JSON object, got {text.strip():.40}")
-    except (OSError, ValueError) as error:
-        raise R1Error(f"cannot read pass rates from {file}: {error}") from None
 
 
 def _key(row: Mapping[str, Any]) -> str:

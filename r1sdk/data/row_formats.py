@@ -12,8 +12,8 @@ from ..records import Completion, Message, Task
 SHAPES = """`messages`: [{role, content}, ...]
 `prompt` and `completion`: texts or messages
 `conversations`: [{from, value}, ...] or [{role, content}, ...], with `system` and `tools` if there are such (ShareGPT)
-`instruction`, `input`, `output` (Alpaca); a question column and an answer column; `text`, learnt as a whole
-`task` and `completion`: what r1sdk saves"""
+`instruction`, `input`, `output` (Alpaca); a question column and an answer column; `text`, all of which is trained on
+`task` and `completion`: as saved by r1sdk"""
 ROLES = {
     **dict.fromkeys(("human", "user", "prompter"), "user"),
     **dict.fromkeys(("gpt", "assistant", "model", "chatgpt", "bot"), "assistant"),
@@ -44,19 +44,19 @@ Pair = tuple[Task, Completion]
 
 @dataclass(frozen=True, slots=True)
 class RowColumns:
-    """Which columns of a file hold what, and which turns of a conversation are learnt. None: found by themselves."""
+    """The columns of a file to read, and the turns of a conversation to train on. None: the column is found by its usual names."""
 
     prompt: str | None = None  # a text, or messages
     completion: str | None = None  # a text, or messages
     system: str | None = None
-    reasoning: str | None = None  # what is thought before the reply
+    reasoning: str | None = None  # the reasoning before the reply
     turns: Literal["last", "all"] = "last"  # of the assistant in a conversation
     thought_marks: Literal["think", "keep"] = "think"  # <|begin_of_thought|> is written as <think>, or kept
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A row, read: its turns, how many of them are learnt counted from the last, and from which columns they are."""
+    """A row after reading: its turns, how many of them (counted from the last) are trained on, and their columns."""
 
     messages: Sequence[Message]
     learnt: int
@@ -182,7 +182,7 @@ def _asked_and_told(
 
 
 def _conversation(row: Mapping[str, Any], key: str, keys: Mapping[str, str], columns: RowColumns) -> _Found:
-    """`messages` or `conversations`; the reply may stand in columns of its own (dolphin-r1). Raises: R1Error."""
+    """Read `messages` or `conversations`; the reply may be in separate columns (dolphin-r1). Raises: R1Error."""
     messages, said = _as_messages(row[key], "user", key), f"`{key}`"
     system = row.get(columns.system or keys.get("system", ""))
     if (
@@ -387,6 +387,6 @@ def _no_shape(row: Mapping[str, Any]) -> str:
     close = next((hint for key in row if key not in usual and (hint := nearest(key, usual))), "")
     shapes = SHAPES.replace("\n", "\n  ")
     return (
-        f"found no prompt and reply in the columns {', '.join(row) or 'none'}{close}\n  name them: "
-        f"--set data.prompt_column=... --set data.completion_column=...\n  the shapes that are read:\n  {shapes}"
+        f"no prompt and reply found in the columns {', '.join(row) or 'none'}{close}\n  name them: "
+        f"--set data.prompt_column=... --set data.completion_column=...\n  known formats:\n  {shapes}"
     )

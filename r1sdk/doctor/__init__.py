@@ -11,12 +11,12 @@ Status = Literal["ok", "warning", "failure"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     name: str
     status: Status
     text: str
-    todo: str = ""  # what to do, where something is amiss
+    todo: str = ""  # what to do about it
 
 
 Check = Callable[[], Iterator[Finding]]

@@ -1,4 +1,4 @@
-"""What a recipe asks of this machine: the checks that `r1 doctor RECIPE` makes, and every `r1 train` before it starts."""
+"""Checks of a recipe on this machine, made by `r1 doctor RECIPE` and by every `r1 train` before it starts."""
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -9,6 +9,7 @@ from ..planning.hardware import AMX
 from ..planning.memory import GB, advice
 from ..planning.run_plan import RunPlan
 from ..recipe.asynchronous import KEY, missing
+from ..recipe.trl_values import missing_packages
 from . import Check, Finding, examine
 from .machine_checks import check_disk
 
@@ -46,6 +47,9 @@ def check_packages(plan: RunPlan) -> Iterator[Finding]:
     if plan.recipe.quantize is not None and find_spec("bitsandbytes") is None:
         yield Finding("quantize", "failure", "bitsandbytes is not installed", "pip install 'r1sdk[quantize]'")
     yield from check_attention(plan)
+    if plan.trains_here:
+        for argument, package in missing_packages(plan.recipe.trainer):
+            yield Finding(argument, "failure", f"{package} is not installed", f"pip install {package}")
     if plan.recipe.trust_remote_code:
         text = f"Python files of the model {plan.recipe.model} run on this machine, with all that you may do (trust_remote_code)"
         yield Finding("model code", "warning", text, "read them first, or leave trust_remote_code out")
@@ -55,7 +59,7 @@ def check_packages(plan: RunPlan) -> Iterator[Finding]:
 
 
 def check_attention(plan: RunPlan) -> Iterator[Finding]:
-    """Whether the kernel that the recipe asks for can run here."""
+    """Check that the attention kernel of the recipe can run here."""
     kernel = plan.recipe.attention
     if kernel == "auto" or "flash" not in kernel:
         return
@@ -106,7 +110,7 @@ def check_precision(plan: RunPlan) -> Iterator[Finding]:
 
 
 def check_room(plan: RunPlan, folder: Path) -> Iterator[Finding]:
-    """The disk, for what this run will write; for a run that is resumed, less the checkpoints that are there."""
+    """Check the disk for this run; a resumed run needs less, since its checkpoints are already there."""
     room = plan.disk
     if room is None:
         return check_disk(folder)

@@ -8,7 +8,8 @@ summary.json                    all figures, and the differences between the mod
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from ..recipe.key_groups import SessionLimits
 from ..records import Rollout, Score, Task
 from ..rollout.sampling import Generator, Sampling
 from ..scoring.score_rollouts import Rewards
-from ..storage.atomic import replace_file
+from ..storage import jsonl
+from ..storage.atomic import replace_json
+from ..storage.lock import LOCK_FILE, FolderLock
 from ..storage.rollout_rows import saved_rollout
-from ..storage.run_folder import RunFolder, rollout_line
+from ..storage.row_checks import rollout_fault
+from ..storage.run_folder import rollout_line
 from .attempts import Progress, attempts, tasks_per_chunk
 from .evaluation_summary import Evaluation, summarize
 from .statistics import Difference, difference
@@ -32,33 +36,38 @@ class EvaluationFolder:
     def __init__(self, path: Path, plan: Mapping[str, Any]) -> None:
         self.path = path
         self.plan = plan
-        self._lock = RunFolder(path)
+        self._lock = FolderLock(path)
 
     @classmethod
     def open(cls, path: Path, plan: Mapping[str, Any]) -> "EvaluationFolder":
         """Create a folder, or open one that was started with the same plan. Raises: RunError for anything else."""
         file = path / "plan.json"
         plan = json.loads(json.dumps(plan))
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            if not file.is_file():
-                raise RunError(f"{path} exists and holds no evaluation: choose another --out")
-            old = read_plan(path)
-            if differing := sorted(key for key in {*old, *plan} if old.get(key) != plan.get(key)):
-                changes = "; ".join(f"{key}: {_short(old.get(key))}, now {_short(plan.get(key))}" for key in differing)
-                raise RunError(f"{path} holds an evaluation with other settings: choose another --out\n  {changes}")
         for names in ([*plan["models"]], [*plan["envs"]]):
             slugs = [_slug(name) for name in names]
             if twice := [name for name, slug in zip(names, slugs, strict=True) if slugs.count(slug) > 1]:
                 raise RunError(f"{' and '.join(twice)} would share one folder: evaluate them in separate commands")
+        if path.exists() and not path.is_dir():
+            raise RunError(f"{path} exists and is no folder: choose another --out")
+        if path.is_dir() and not file.is_file() and any(found.name != LOCK_FILE for found in path.iterdir()):
+            raise RunError(f"{path} exists and holds no evaluation: choose another --out")
+        if file.is_file():
+            _check_same(path, plan)
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path, plan)
-        folder._lock.lock()
-        if not file.is_file():
-            replace_file(file, json.dumps(plan, indent=2, ensure_ascii=False) + "\n")
+        folder._lock.acquire()
+        try:
+            if file.is_file():  # another process may have begun here in the meantime
+                _check_same(path, plan)
+            else:
+                replace_json(file, plan)
+        except BaseException:
+            folder.close()
+            raise
         return folder
 
     def close(self) -> None:
-        self._lock.unlock()
+        self._lock.release()
 
     def part(self, model: str, env: str) -> Path:
         """Return the folder of one model on one environment."""
@@ -89,16 +98,14 @@ class EvaluationFolder:
         if progress:
             progress(done, len(tasks))
         if done < len(tasks):
-            with (place / "rollouts.jsonl").open("a", encoding="utf-8", errors="backslashreplace") as file:
-                made = attempts(tasks, environment, rewards, generator(), sampling, progress, chunk, done, limits)
-                for some, scored in made:
-                    lines = (rollout_line(r, s) for r, s in zip(some, scored, strict=True))
-                    file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-                    file.flush()
-                    rollouts += some
-                    scores += scored
+            made = attempts(tasks, environment, rewards, generator(), sampling, progress, chunk, done, limits)
+            for some, scored in made:
+                lines = (rollout_line(r, s) for r, s in zip(some, scored, strict=True))
+                jsonl.append(place / "rollouts.jsonl", lines)
+                rollouts += some
+                scores += scored
         found = summarize(rollouts, scores, sampling, by)
-        replace_file(place / "result.json", json.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n")
+        replace_json(place / "result.json", found.to_json())
         return found
 
     def compare(self, first: str, second: str, env: str) -> Difference:
@@ -106,14 +113,24 @@ class EvaluationFolder:
         return difference(self._verdicts(first, env), self._verdicts(second, env))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        replace_file(self.path / "summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        replace_json(self.path / "summary.json", summary)
 
     def _verdicts(self, model: str, env: str) -> dict[str, list[float | None]]:
         found: dict[str, list[float | None]] = {}
         for line in read_lines(self.part(model, env) / "rollouts.jsonl"):
             verdict = line["verdict"] or {}
-            found.setdefault(line["task"]["id"] or json.dumps(line["task"]["prompt"]), []).append(verdict.get("value"))
+            found.setdefault(line["task"].get("id") or json.dumps(line["task"]["prompt"]), []).append(
+                verdict.get("value")
+            )
         return found
+
+
+def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
+    """Raises: RunError where the evaluation at `path` has other settings."""
+    old = read_plan(path)
+    if differing := sorted(key for key in {*old, *plan} if old.get(key) != plan.get(key)):
+        said = "; ".join(f"{key}: {_short(old.get(key))}, now {_short(plan.get(key))}" for key in differing)
+        raise RunError(f"{path} holds an evaluation with other settings: choose another --out\n  {said}")
 
 
 def part_folder(path: Path, model: str, env: str) -> Path:
@@ -122,44 +139,41 @@ def part_folder(path: Path, model: str, env: str) -> Path:
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """Return the plan of the evaluation at `path`. Raises: RunError if there is none."""
+    """Return what the evaluation at `path` is of. Raises: RunError where there is none, or its plan.json is damaged."""
+    file = path / "plan.json"
     try:
-        return dict(json.loads((path / "plan.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except OSError:
         raise RunError(f"{path} holds no evaluation: it has no plan.json") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise RunError(f"{file} is damaged ({error}): put it back from a copy, or choose another --out") from None
 
 
-def read_lines(file: Path) -> list[dict[str, Any]]:
-    """Return the complete lines of a file of rollouts. A line torn by a kill, and all that follow it, are skipped."""
-    lines: list[dict[str, Any]] = []
-    if file.is_file():
-        for text in file.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True):
-            try:
-                line = json.loads(text)
-            except ValueError:
-                break
-            if not text.endswith("\n") or not isinstance(line, dict):
-                break
-            lines.append(line)
-    return lines
+def read_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rollouts that an evaluation kept; a last line that a kill cut is left out. Raises: RunError for a damaged one."""
+    try:
+        yield from jsonl.read(file, check=rollout_fault)
+    except RunError as error:
+        raise RunError(f"{error}\n  delete {file}, and the same command generates its rollouts again") from None
 
 
 def _saved_attempts(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:
-    """Return the saved attempts of complete chunks, since a chunk has one stream of random numbers. Raises: RunError."""
-    lines = read_lines(file)
-    complete = len(lines) // samples
-    if complete < len(tasks):
-        complete -= complete % tasks_per_chunk(samples, chunk)
-    kept = lines[: min(complete, len(tasks)) * samples]
-    for at, line in enumerate(kept):
+    """Return the attempts on disk: those of whole chunks, since a chunk has one stream of random numbers. Raises: RunError."""
+    kept: list[dict[str, Any]] = []
+    for at, line in enumerate(islice(read_lines(file), len(tasks) * samples)):
         task = tasks[at // samples]
-        if line["task"]["id"] != task.id or line["task"]["prompt"] != task.prompt:
+        if line["task"].get("id") != task.id or line["task"]["prompt"] != task.prompt:
             raise RunError(
-                f"{file}: line {at + 1} is of task {line['task']['id']!r}, but now {task.id!r} is in its place: the tasks have "
-                "changed, so choose another --out"
+                f"{file}: line {at + 1} is of task {line['task'].get('id')!r}, and now {task.id!r} is in its place: the tasks "
+                "have changed, choose another --out"
             )
-    if file.is_file() and complete < len(tasks):  # new attempts will be appended to these
-        replace_file(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept))
+        kept.append(line)
+    whole = len(kept) // samples
+    if whole < len(tasks):  # more will be written behind these
+        whole -= whole % tasks_per_chunk(samples, chunk)
+        del kept[whole * samples :]
+        places = iter(range(len(kept)))
+        jsonl.keep_rows(file, lambda line: next(places, None) is not None)
     scores = [
         Score(line["rewards"], line["total"], line.get("statuses", {}), reasons=line.get("reasons", {}))
         for line in kept

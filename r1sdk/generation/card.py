@@ -1,5 +1,6 @@
 """The card of a data set, as Markdown that hubs read: its contents, its origin, and the command to train on it."""
 
+from ..storage.atomic import replace_file
 from .collected import Collected
 
 COLUMNS = """| column | content |
@@ -15,9 +16,7 @@ COLUMNS = """| column | content |
 
 def write_card(collected: Collected) -> None:
     """Write `collected.plan.card`."""
-    new = collected.plan.card.with_name(f".{collected.plan.card.name}.new")
-    new.write_text(card(collected), encoding="utf-8")
-    new.replace(collected.plan.card)
+    replace_file(collected.plan.card, card(collected))
 
 
 def card(collected: Collected) -> str:

@@ -1,12 +1,11 @@
 """Append-only files of answers and verdicts. A kill leaves at most a torn last line."""
 
-import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from ..errors import RunError
+from ..storage import jsonl
 
 Key = tuple[int, int]  # the task's index in its split, and the number of the sample
 
@@ -21,23 +20,14 @@ class Journal:
         self._reader: IO[bytes] | None = None
 
     def open(self) -> Iterator[dict[str, Any]]:
-        """Return every complete line in order, and truncate a torn last line. Exhaust it before `add`. Raises: RunError."""
-        complete_bytes = 0
-        if self.path.is_file():
-            with self.path.open("rb") as file:
-                for text in file:
-                    line = _line(text)
-                    if line is None:
-                        if file.read(1):  # not the last line: this is damage, not a torn write
-                            raise RunError(f"{self.path}, byte {complete_bytes}: a line that is not a JSON object")
-                        break
-                    self._offsets[line["place"], line["sample"]] = complete_bytes
-                    complete_bytes += len(text)
-                    yield line
-            if complete_bytes < self.path.stat().st_size:
-                os.truncate(self.path, complete_bytes)
+        """Yield every line, in order; a torn last one is cut off. Exhaust it before `add`. Raises: RunError for a damaged line."""
+        jsonl.repair(self.path)
+        self._at = 0
+        for line, row in jsonl.read_numbered(self.path, check=_fault):
+            self._offsets[row["place"], row["sample"]] = line.offset
+            yield row
         self._file = self.path.open("ab")
-        self._at = complete_bytes
+        self._at = self._file.tell()
 
     def __contains__(self, key: Key) -> bool:
         return key in self._offsets
@@ -54,8 +44,7 @@ class Journal:
         assert self._file is not None
         if key in self._offsets:
             raise RunError(f"{self.path}: {key} twice")
-        text = json.dumps({"place": key[0], "sample": key[1], **line}, ensure_ascii=False)
-        data = text.encode("utf-8", "backslashreplace") + b"\n"
+        data = jsonl.dump({"place": key[0], "sample": key[1], **line})
         self._offsets[key] = self._at
         self._at += len(data)
         self._file.write(data)
@@ -66,7 +55,7 @@ class Journal:
         if self._reader is None:
             self._reader = self.path.open("rb")
         self._reader.seek(self._offsets[key])
-        return dict(json.loads(self._reader.readline()))
+        return jsonl.parse(self._reader.readline())
 
     def close(self) -> None:
         for file in (self._file, self._reader):
@@ -75,11 +64,5 @@ class Journal:
         self._file = self._reader = None
 
 
-def _line(text: bytes) -> dict[str, Any] | None:
-    if not text.endswith(b"\n"):
-        return None
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) and {"place", "sample"} <= line.keys() else None
+def _fault(row: Mapping[str, Any]) -> str | None:
+    return None if {"place", "sample"} <= row.keys() else "no place and sample"

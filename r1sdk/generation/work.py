@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from ..errors import RunError
 from ..records import Completion, Rollout, SessionLog, Task, Verdict
+from ..storage.atomic import replace_json
+from ..storage.lock import FolderLock
 from ..storage.rollout_rows import UnsavedTokens
 from .journal import Journal, Key
 from .meter import Meter
@@ -28,19 +29,12 @@ class WorkFolder:
         self.verdicts = Journal(self.path / "verdicts.jsonl")
         self.meter = Meter(total=len(plan.tasks) * plan.sampling.samples)
         self._judged: dict[Key, Verdict] = {}
-        self._lock: IO[str] | None = None
+        self._lock = FolderLock(self.path)
 
     def __enter__(self) -> Self:
         """Lock and read the folder. Raises: RunError if another process holds it, or the settings differ."""
-        import fcntl
-
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.path / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise RunError(f"{self.path} is in use by another process") from None
+        self._lock.acquire()
         try:
             self._check_settings()
             for line in self.answers.open():
@@ -61,8 +55,7 @@ class WorkFolder:
     ) -> None:
         self.answers.close()
         self.verdicts.close()
-        if self._lock is not None:
-            self._lock.close()
+        self._lock.release()
 
     def missing(self) -> list[AnswerRequest]:
         """Return the answers that are not on disk, by task and sample."""
@@ -120,14 +113,14 @@ class WorkFolder:
         file = self.path / "settings.json"
         settings = json.loads(json.dumps(self.plan.settings))
         try:
-            before = json.loads(file.read_text(encoding="utf-8"))
+            before = dict(json.loads(file.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            new = file.with_name(".settings.json.new")
-            new.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-            os.replace(new, file)
+            replace_json(file, settings)
             return
-        except ValueError as error:
-            raise RunError(f"{file} is damaged: {error}") from None
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise RunError(
+                f"{file} is damaged ({error}): put it back from a copy, or begin anew with --overwrite"
+            ) from None
         if other := _differences(before, settings):
             raise RunError(
                 f"{self.path} holds answers that were made with {other}: choose another --out, or start over with --overwrite"

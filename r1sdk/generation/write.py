@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import R1Error
+from ..storage import jsonl
+from ..storage.atomic import replacing
 from .collected import Collected
 from .work import WorkFolder
 
@@ -15,14 +16,12 @@ ROWS_TOGETHER = 1000
 def write_rows(work: WorkFolder, collected: Collected) -> None:
     """Write `collected.plan.out`. Raises: R1Error."""
     out = collected.plan.out
-    new = out.with_name(f".{out.name}.new")
     rows = _rows(work, collected)
-    if out.suffix == ".parquet":
-        _write_parquet(new, rows, list(work.plan.rewards))
-    else:
-        with new.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    new.replace(out)
+    with replacing(out) as file:
+        if out.suffix == ".parquet":
+            _write_parquet(file, rows, list(work.plan.rewards))
+        else:
+            file.writelines(map(jsonl.dump, rows))
 
 
 def _rows(work: WorkFolder, collected: Collected) -> Iterator[dict[str, Any]]:
@@ -46,7 +45,7 @@ def _rows(work: WorkFolder, collected: Collected) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write_parquet(file: Path, rows: Iterator[dict[str, Any]], rewards: list[str]) -> None:
+def _write_parquet(file: IO[bytes], rows: Iterator[dict[str, Any]], rewards: list[str]) -> None:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq

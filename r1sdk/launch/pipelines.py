@@ -1,4 +1,4 @@
-"""Run the stages of a pipeline one after another, each in a run folder of its own; a finished stage is not run again."""
+"""Run the stages of a pipeline one after another, each in its own run folder; a finished stage is not repeated."""
 
 import shutil
 import time
@@ -10,6 +10,8 @@ from ..planning.named_recipe import find_recipe
 from ..planning.stages import Stage, check_stages, is_pipeline, load_stages, to_yaml
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted
+from ..storage.atomic import check_seal, replace_file, sealed
+from ..storage.lock import LOCK_FILE, FolderLock, claim_folder
 from ..storage.run_folder import RunFolder
 from .prepare import RUNS, prepare
 from .resuming import prepared_again
@@ -52,8 +54,8 @@ def read_stages(path: Path, registry: Registry, sets: Sequence[str]) -> list[Sta
 
 def start_pipeline(path: Path, stages: Sequence[Stage], out: Path | None, overwrite: bool) -> Path:
     """Make the folder of the pipeline at `path`. Returns the folder. Raises: RunError where another run is there."""
-    root = out or RUNS / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+    root = out or claim_folder(RUNS / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
+    if root.exists() and (not root.is_dir() or any(found.name != LOCK_FILE for found in root.iterdir())):
         if not is_pipeline_folder(root):
             raise RunError(f"{root} exists and is no pipeline: choose another --out")
         if not overwrite:
@@ -62,14 +64,13 @@ def start_pipeline(path: Path, stages: Sequence[Stage], out: Path | None, overwr
             )
         shutil.rmtree(root)
     root.mkdir(parents=True, exist_ok=True)
-    new = root / f".{FILE}.new"
-    new.write_text(to_yaml(stages), encoding="utf-8")
-    new.replace(root / FILE)
+    replace_file(root / FILE, sealed(to_yaml(stages)))
     return root
 
 
 def stages_again(root: Path, registry: Registry) -> list[Stage]:
     """Read the stages of the pipeline in `root`, and check them: plugins may have changed since. Raises: R1Error."""
+    check_seal(root / FILE)
     stages = load_stages(root / FILE, [], Path)
     check_stages(stages, registry)
     return stages
@@ -79,6 +80,17 @@ def run_stages(
     stages: Sequence[Stage], root: Path, registry: Registry, show: bool, tell: Callable[[str], None]
 ) -> list[tuple[str, RunFolder]]:
     """Run what is not finished yet. Returns each stage's name and folder. Raises: Interrupted, R1Error."""
+    lock = FolderLock(root)
+    lock.acquire()
+    try:
+        return _run_stages(stages, root, registry, show, tell)
+    finally:
+        lock.release()
+
+
+def _run_stages(
+    stages: Sequence[Stage], root: Path, registry: Registry, show: bool, tell: Callable[[str], None]
+) -> list[tuple[str, RunFolder]]:
     outputs: dict[str, Path] = {}
     done: list[tuple[str, RunFolder]] = []
     for number, stage in enumerate(stages, 1):
@@ -102,14 +114,14 @@ def run_stages(
                 raise type(error)(f"{error}\ncontinue the pipeline with: r1 train --resume {root}") from error
         outputs[stage.name] = folder.data if stage.recipe.method == "generate" else folder.path
         done.append((stage.name, folder))
-    (root / TABLE).write_text(stage_table(done) + "\n", encoding="utf-8")
+    replace_file(root / TABLE, stage_table(done) + "\n")
     if others := other_tasks(done):
         tell(f"note: held-out tasks of their own, so not to be compared with the rows above them: {', '.join(others)}")
     return done
 
 
 def _reuse_evaluation(folder: RunFolder, earlier: Sequence[RunFolder]) -> None:
-    """Where the model was evaluated on the same tasks when an earlier stage ended, that is the evaluation before this one."""
+    """Copy the evaluation at the end of an earlier stage, if it evaluated this model on the same tasks."""
     recipe = folder.recipe()
     for other in earlier:
         before = other.recipe()

@@ -1,6 +1,5 @@
 """A recipe in, a run folder that is ready to be trained out; nothing is written unless everything checks."""
 
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from ..planning.resolve import plan_run
 from ..planning.run_plan import RunPlan
 from ..plugins.registry import Registry
 from ..recipe.schema import Recipe
+from ..storage.lock import claim_folder
 from ..storage.manifest import manifest
 from ..storage.run_folder import RunFolder
 
@@ -30,13 +30,10 @@ class Prepared:
 def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> Prepared:
     """Plan the run and write its folder. Raises: R1Error with every problem that can be known before a model is loaded."""
     plan = plan_run(recipe, registry)
-    path = recipe.output_dir or RUNS / default_name(recipe)
-    findings = before_training(plan, path)
-    folder = RunFolder.create(path, plan.recipe, manifest(plan.recipe, registry, sys.argv), overwrite)
-    if plan.accelerate is not None:
-        shutil.copyfile(
-            plan.accelerate.file, folder.accelerate_file
-        )  # with the run: it resumes elsewhere as it began here
+    findings = before_training(plan, recipe.output_dir or RUNS)
+    path = recipe.output_dir or claim_folder(RUNS / default_name(recipe))
+    config = None if plan.accelerate is None else plan.accelerate.file
+    folder = RunFolder.create(path, plan.recipe, manifest(plan.recipe, registry, sys.argv), overwrite, config)
     return Prepared(plan, folder, tuple(findings))
 
 

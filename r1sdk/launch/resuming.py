@@ -11,6 +11,8 @@ from ..planning.resolve import plan_run
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted
 from ..recipe.schema import load_recipe
+from ..report import PAGE
+from ..storage.manifest import differences
 from ..storage.run_folder import RunFolder, latest_run
 from .prepare import RUNS, Prepared
 
@@ -27,6 +29,9 @@ def resume_run(path: Path, registry: Registry, steps: int | None = None, sets: S
 
 def prepared_again(folder: RunFolder, registry: Registry) -> Prepared:
     """Plan the run of an existing folder anew: plugins may have changed since, and the machine. Raises: R1Error."""
+    folder.check()
+    for text in differences(folder.manifest(), folder.recipe(), registry):
+        print(f"warning: {text}", file=sys.stderr, flush=True)
     plan = plan_run(folder.recipe(), registry)
     return Prepared(plan, folder, tuple(before_training(plan, folder.path)))
 
@@ -34,10 +39,12 @@ def prepared_again(folder: RunFolder, registry: Registry) -> Prepared:
 def _to_resume(path: Path, longer: bool) -> RunFolder:
     folder = latest_run(RUNS) if str(path) == "last" and not path.exists() else RunFolder.open(path)
     if folder.status().get("state") == "finished" and not longer:
+        page = "" if (folder.path / PAGE).is_file() else f"; it has no report: r1 report {folder.path}"
         raise RunError(
             f"{folder.path} is finished: nothing to resume; look at it with r1 eval {folder.path}, "
-            "or make it longer with --steps"
+            f"or make it longer with --steps{page}"
         )
+    folder.check()
     return folder
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import R1Error, RecipeError, nearest
 from ..recipe.schema import Recipe
+from ..storage.atomic import replace_file
 from ..storage.run_folder import RunFolder
 
 TEMPLATE = Path(__file__).with_name("job.sbatch")
@@ -57,7 +58,7 @@ def submit(folder: RunFolder) -> str:
     logs = folder.path / "slurm"
     logs.mkdir(exist_ok=True)
     file = logs / "job.sbatch"
-    file.write_text(script(folder.recipe(), folder.path), encoding="utf-8")
+    replace_file(file, script(folder.recipe(), folder.path))
     done = subprocess.run(["sbatch", "--parsable", str(file)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise R1Error(f"sbatch refuses {file}: {done.stderr.strip()}")

@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """How a run was left: finished here, or given to another launcher."""
+    """The outcome of a start: finished here, or handed to another launcher."""
 
     state: Literal["finished", "submitted", "prepared"]
     job: str | None = None  # the number of the Slurm job
@@ -43,9 +43,15 @@ def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Regi
     else:
         worker = start(folder, plan)
         code = watch(folder, worker.poll, lambda: interrupt(worker), view=view_for(show))
-    if code == 0:
-        return Handover("finished")
     status = folder.status()
+    if status.get("state") == "finished":  # whatever the exit status: a reward may have called sys.exit
+        if objects is None and code != 0:
+            if status.get("pid") != worker.pid and not folder.accelerate_file.is_file():
+                raise RunError(
+                    f"{folder.path} was finished by another process in the meantime: nothing is left to resume"
+                )
+            say(f"warning: the worker ended with status {code} while it wrote the report")
+        return Handover("finished")
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
         raise Interrupted(f"stopped{done}; continue with: r1 train --resume {folder.path}")
@@ -65,14 +71,14 @@ def _failure(folder: RunFolder, code: int) -> str:
     status = folder.status()
     if status.get("state") == "failed" and not status.get("traceback"):
         return str(status.get("message"))
-    log = folder.log_file.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+    log = folder.log_file.read_text(encoding="utf-8", errors="replace").split("\n")[-16:-1]
     what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}"
     resume = f"continue with: r1 train --resume {folder.path}"
     return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, resume])
 
 
 def say(line: str) -> None:
-    """Print one line beside the results: to stderr."""
+    """Print one line to stderr, where it does not mix with results."""
     print(line, file=sys.stderr, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""What this machine has: GPUs, cores, memory, bf16. Asked of the system, without torch."""
+"""The hardware of this machine: GPUs, cores, memory, bf16. Read from the system, without torch."""
 
 import os
 import subprocess
@@ -67,12 +67,12 @@ def _visible(lines: Iterable[str], chosen: str | None) -> Iterable[Gpu]:
 
 
 def cores() -> int:
-    """Those that this process may run on."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def memory_bytes() -> int | None:
-    """What can be had of the machine's memory, or of this container's if that is less; None where it cannot be known."""
+    """Return the available memory of the machine, or of this container if that is less; None if it is unknown."""
     found = [number for number in (_available(), _container()) if number is not None]
     return min(found) if found else None
 

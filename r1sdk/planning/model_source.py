@@ -9,13 +9,14 @@ from pathlib import Path
 
 from ..errors import R1Error, nearest
 from ..plugins.registry import Registry
+from ..storage.run_folder import RunFolder
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a model comes from: a folder, a hub id, a function `(folder, seed)` that writes a folder, or an adapter."""
+    """The source of a model: a folder, a hub id, a function `(folder, seed)` that writes a folder, or an adapter."""
 
     name: str
     folder: Path | None = None
@@ -37,6 +38,8 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
     if path.is_dir():
         for folder in (path / "model", path):
             if (folder / "config.json").is_file():
+                if folder != path:
+                    _check_trained(path)
                 return ModelSource(name, folder=folder.resolve())
         if (path / "adapter_config.json").is_file():
             return _adapter(registry, name, path)
@@ -85,3 +88,13 @@ def hub_cache() -> Path:
 def hub_home() -> Path:
     """Return the folder in which the hub's library keeps its cache and its token."""
     return Path(os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
+
+
+def _check_trained(run: Path) -> None:
+    """Raises: R1Error where the model of a run folder is not as the run saved it."""
+    try:
+        RunFolder(run).check_folder(run / "model")
+    except R1Error as error:
+        raise R1Error(
+            f"{error}\n  put them back from a copy, or name the folder to use it as it is: {run / 'model'}"
+        ) from None

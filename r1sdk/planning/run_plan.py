@@ -71,7 +71,7 @@ class RunPlan:
 
 
 class NoEnvironment:
-    """In place of an environment where a run learns from data alone: there is nothing to judge."""
+    """The environment of a run that learns from data only: nothing is verified."""
 
     def tasks(self, split: str) -> list[Task]:
         return []

@@ -198,7 +198,7 @@ def named_plugin(kind: str, entry: Entry, option: str, given: Any) -> tuple[str,
 
 
 class _UnbuiltVerifier:
-    """In place of a verifier that could not be built, so that its plugin can be asked what else is wrong."""
+    """A stand-in for a verifier that could not be built, so that its environment can report its other problems."""
 
     def read_gold(self, task: Any) -> None:
         return None

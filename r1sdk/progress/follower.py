@@ -1,9 +1,12 @@
 """A run folder that is being written, read as it grows: what a live view shows."""
 
-import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import RunError
+from ..storage.jsonl import Damage, Tail, last
+from ..storage.row_checks import metric_fault, rollout_fault
 from ..storage.run_folder import RunFolder
 
 
@@ -18,45 +21,31 @@ class Follower:
     sample: dict[str, Any] | None = None  # the newest rollout
     max_steps: int | None = None  # of the training, once it is known
     before: dict[str, Any] | None = None  # the held-out evaluation before training
-    _read: int = 0  # bytes of the metrics file
+
+    def __post_init__(self) -> None:
+        self._tail = Tail(self.folder.metrics_file, metric_fault)
+
+    @property
+    def damage(self) -> Damage:
+        """The lines of the metrics that cannot be read."""
+        return self._tail.damage
 
     def refresh(self) -> list[dict[str, Any]]:
         """Read on. Returns the new lines of the metrics."""
         self.status = self.folder.status()
-        self.before = self.before or self.folder.evaluation("before")
+        with suppress(RunError):  # a damaged file must not end the view of a run that goes on
+            self.before = self.before or self.folder.evaluation("before")
         if self.status.get("phase") == "training":
             self.max_steps = self.status.get("total")
-        file = self.folder.metrics_file
-        if not file.is_file():
-            return []
-        if file.stat().st_size < self._read:  # rewound by a resume
-            self._read = 0
+        if self._tail.restarted():  # rewound by a resume
             self.steps.clear()
             self.warnings.clear()
-        with file.open("rb") as handle:
-            handle.seek(self._read)
-            data = handle.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._read += len(whole)
-        new = [json.loads(line) for line in whole.splitlines() if line.strip()]
+        new = list(self._tail.more())
         for line in new:
-            (self.steps if line.get("kind") == "step" else self.warnings).append(line)
+            (self.steps if line["kind"] == "step" else self.warnings).append(line)
         if new:
-            self.sample = self._last_rollout() or self.sample
+            self.sample = last(self.folder.rollouts_file, rollout_fault) or self.sample
         return new
-
-    def _last_rollout(self, tail: int = 65536) -> dict[str, Any] | None:
-        file = self.folder.rollouts_file
-        if not file.is_file():
-            return None
-        with file.open("rb") as handle:
-            size = handle.seek(0, 2)
-            handle.seek(max(0, size - tail))
-            lines = handle.read().split(b"\n")
-        try:
-            return dict(json.loads(lines[-2]))
-        except (IndexError, ValueError):
-            return None
 
 
 def series(steps: list[dict[str, Any]], key: str) -> list[float]:

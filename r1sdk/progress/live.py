@@ -244,7 +244,7 @@ def _table(steps: list[dict[str, Any]]) -> "RenderableType":
 
 
 def health(steps: list[dict[str, Any]], name: str) -> str:
-    """What there is to say of a reward: how it goes with the verdict, what it could not price, what it costs if slow."""
+    """Return notes on a reward: its correlation with the verdict, its unscored share, its time if it is slow."""
 
     def mean(what: str) -> float | None:
         values = series(steps, f"rewards/{name}/{what}")

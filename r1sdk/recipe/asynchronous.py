@@ -27,7 +27,7 @@ PACKAGES = {  # package -> what brings it
 
 
 class AsyncSettings(Strict):
-    """How far generation may be ahead. `experimental_async: true` is all of it by default."""
+    """Settings of asynchronous training. `experimental_async: true` takes the defaults."""
 
     max_staleness: Annotated[int, Field(ge=0)] = (
         4  # updates of the weights since a completion was begun; older ones are dropped
@@ -45,12 +45,12 @@ def async_settings(value: Any) -> Any:
 
 
 def does_anyway(key: str, value: Any) -> bool:
-    """Whether a recipe may say this of `trainer`, though there is no such argument."""
+    """True if a recipe may give this key of `trainer` although AsyncGRPOConfig lacks it, because the trainer does so anyway."""
     return value in ANYWAY.get(key, ())
 
 
 def missing(gpu: bool) -> Iterator[tuple[str, str]]:
-    """What this machine lacks for it, and what to do."""
+    """Yield each thing that this machine lacks, and what to do."""
     if not gpu:
         yield (
             "its attention kernel (flash-attn 3) and the way of its weights to the server (NCCL) are for GPUs, and there is none",

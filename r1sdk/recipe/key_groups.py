@@ -49,7 +49,7 @@ class VllmSettings(Strict):
 
     @property
     def starts_server(self) -> bool:
-        """Whether r1sdk starts the server."""
+        """True if r1sdk starts the server."""
         return self.mode == "server" and self.url is None
 
     @property
@@ -73,7 +73,7 @@ class WeightedReward(Named):
 
 
 class Generation(Strict):
-    """How completions are sampled."""
+    """Sampling of completions."""
 
     backend: Literal["auto", "transformers", "vllm"] = "auto"  # auto: vllm where it is installed and a GPU is there
     vllm: VllmSettings = VllmSettings()
@@ -96,7 +96,7 @@ class EvaluationSettings(Strict):
 
 
 class Data(Strict):
-    """What SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
+    """The data that SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
 
     name: str  # a file (rows.jsonl, rows.csv.gz, ...) or a folder; countdown; owner/name
     options: dict[str, Any] = Field(default_factory=dict)  # of the environment
@@ -123,7 +123,7 @@ class ServerSettings(Strict):
     backoff_s: Annotated[float, Field(ge=0.0)] = (
         1.0  # before the first retry, then twice as long each time, at most 30 s
     )
-    body: dict[str, Any] = Field(default_factory=dict)  # what a request says besides, e.g. {seed: 1}
+    body: dict[str, Any] = Field(default_factory=dict)  # further keys of each request, e.g. {seed: 1}
     price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
 
 
@@ -189,8 +189,12 @@ class SessionLimits(Strict):
 class DynamicSampling(Strict):
     """Zero-variance groups give way to groups of fresh prompts (DAPO, arXiv 2503.14476, section 3.2). `true` is `{}`."""
 
-    max_rounds: Annotated[int, Field(ge=1, le=100)] = 3  # of fresh prompts for one batch; what still lacks spread stays
-    metric: Literal["reward", "accuracy"] = "reward"  # that must spread: the weighted total, or the verdicts
+    max_rounds: Annotated[int, Field(ge=1, le=100)] = (
+        3  # of fresh prompts for one batch; groups that still have zero variance stay
+    )
+    metric: Literal["reward", "accuracy"] = (
+        "reward"  # that must vary within a group: the weighted total, or the verdicts
+    )
 
 
 class CurriculumSettings(Strict):

@@ -34,7 +34,7 @@ NO_ENV = ""  # the name of the environment of a run that has none
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """How a model's conversations are written, and whether its own code may run; the recipe's keys on that."""
+    """The recipe's keys on chat: the template, its arguments, and permission to run the model's own code."""
 
     template: str | None = None  # None: the model's own
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class Recipe(Strict):
 
     @property
     def chat(self) -> Chat:
-        """How conversations are written."""
+        """Return the chat settings."""
         return Chat(self.chat_template, self.template_args, self.trust_remote_code)
 
     def to_yaml(self) -> str:

@@ -75,7 +75,7 @@ def value_errors(method: str, arguments: Mapping[str, Any]) -> list[R1Error]:
 
 
 def _typed(key: str, value: Any, kinds: frozenset[str]) -> str | None:
-    """What is wrong with the type of a value."""
+    """Return the error in the type of a value, or None."""
     name = f"recipe key 'trainer.{key}'"
     plain = kinds <= {"int", "float", "bool", "None"}
     if value is None:
@@ -109,7 +109,7 @@ def _words(kinds: frozenset[str]) -> str:
 
 
 def _listed(method: str, key: str, value: Any) -> str | None:
-    """What is wrong with a value that must be one of a list."""
+    """Return the error in a value that must be one of a list, or None."""
     if not isinstance(value, str):
         return None
     allowed = allowed_values(method, key)
@@ -160,7 +160,7 @@ def _compared(method: str, key: str) -> frozenset[str]:
 
 @cache
 def _schedules() -> dict[str, tuple[frozenset[str], frozenset[str] | None]]:
-    """Of each schedule: what it must be given, and all that it takes (None: anything)."""
+    """Per schedule: its required arguments, and all that it accepts (None: any)."""
     tree = parsed("transformers/optimization.py")
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     names = {
@@ -191,7 +191,7 @@ def _parameters(function: ast.FunctionDef) -> tuple[frozenset[str], frozenset[st
 
 
 def _together(arguments: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong between arguments, and which packages they lack."""
+    """Yield the contradictions between arguments."""
     kind, given = arguments.get("lr_scheduler_type"), arguments.get("lr_scheduler_kwargs") or {}
     if isinstance(kind, str) and kind in (schedules := _schedules()) and isinstance(given, Mapping):
         needed, takes = schedules[kind]
@@ -208,15 +208,18 @@ def _together(arguments: Mapping[str, Any]) -> Iterator[str]:
         yield "recipe key 'trainer.lr_scheduler_type' is 'reduce_lr_on_plateau', which follows an evaluation by the trainer: r1sdk has none"
     if arguments.get("bf16") is True and arguments.get("fp16") is True:
         yield "recipe keys 'trainer.bf16' and 'trainer.fp16' are both true: choose one"
-    optim = arguments.get("optim")
-    if isinstance(optim, str):
-        package = next(
-            (package for part, package in reversed(_PACKAGES.items()) if part in optim and find_spec(package) is None),
-            None,
-        )
-        if package and not ("torch_" in optim and package == "bitsandbytes"):
-            yield f"recipe key 'trainer.optim' is {optim!r}, which needs {package.replace('_', '-')}: it is not installed"
-    if arguments.get("use_liger_kernel") is True and find_spec("liger_kernel") is None:
-        yield "recipe key 'trainer.use_liger_kernel' needs liger-kernel: it is not installed (pip install liger-kernel)"
     if arguments.get("save_strategy") == "best":
         yield "recipe key 'trainer.save_strategy' is 'best', which follows an evaluation by the trainer: r1sdk has none"
+
+
+def missing_packages(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each argument that needs a package which is not installed, and the package."""
+    optim = arguments.get("optim")
+    if isinstance(optim, str):
+        of_torch = "torch_" in optim  # torchao's, whatever its bits
+        needed = next((one for part, one in reversed(_PACKAGES.items()) if part in optim), None)
+        package = "torchao" if of_torch and needed == "bitsandbytes" else needed
+        if package is not None and find_spec(package) is None:
+            yield f"trainer.optim {optim}", package.replace("_", "-")
+    if arguments.get("use_liger_kernel") is True and find_spec("liger_kernel") is None:
+        yield "trainer.use_liger_kernel", "liger-kernel"

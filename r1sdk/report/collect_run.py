@@ -1,17 +1,21 @@
 """Collect the data of a run folder for its page. Rollouts are read one line at a time, so their number does not matter."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ..errors import RunError
+from ..storage.jsonl import Damage
 from ..storage.run_folder import RunFolder
 from .failures import Failures, Shares
 from .lengths import Lengths
 from .samples import Attempt, Flips, held_out, training_attempts
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class RunData:
     failures: Mapping[str, Shares] = field(default_factory=dict)
     lengths: Lengths | None = None
     rollouts: int = 0
+    faults: Sequence[str] = ()  # files and lines that are damaged and left out
 
     @property
     def seconds(self) -> float | None:
@@ -44,29 +49,51 @@ class RunData:
 
 
 def collect_run(folder: RunFolder, name: str) -> RunData:
-    """Collect the data of one run. Raises: RecipeError if its recipe cannot be read."""
+    """Return everything that a page shows of one run. Files and lines that are damaged are left out, with a warning that names them.
+
+    Raises: RecipeError or RunError where its recipe cannot be read.
+    """
     recipe = folder.recipe()
-    steps = folder.metrics("step")
-    last = max((line.get("step", 0) for line in steps), default=0)
+    damage = Damage()
+    faults: list[str] = []
+
+    def tolerant(read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except RunError as error:
+            faults.append(str(error))
+            return None
+
+    lines = folder.metrics(None, damage)
+    steps = [line for line in lines if line["kind"] == "step"]
+    last = max((line["step"] for line in steps), default=0)
     failures, lengths, count = Failures(last), Lengths(last), 0
-    for line in folder.rollouts():
+    for line in folder.rollouts(damage=damage):
         failures.add(line)
         lengths.add(line)
         count += 1
-    kept = held_out(folder)
+    kept = held_out(folder, damage)
+    manifest, gold = tolerant(folder.manifest), tolerant(folder.gold)
+    before, after = (tolerant(partial(folder.evaluation, moment)) for moment in ("before", "after"))
+    faults += [fault for fault in [folder.status_fault()] if fault] + folder.lost()
+    if damage.count:
+        faults.append(f"{damage.count} damaged lines are left out: {damage}")
+    warnings = [line for line in lines if line["kind"] == "warning"]
+    warnings += [{"kind": "warning", "step": last, "name": "damaged", "text": text} for text in faults]
     return RunData(
         name=name,
         path=folder.path,
         recipe=recipe.to_yaml(),
         settings=dict(flattened(recipe.model_dump(mode="json"))),
-        manifest=folder.manifest(),
+        manifest=manifest or {},
         status=folder.status(),
         steps=steps,
-        warnings=folder.metrics("warning"),
-        before=folder.evaluation("before"),
-        after=folder.evaluation("after"),
-        gold=folder.gold(),
-        attempts=kept.attempts or training_attempts(folder, last),
+        warnings=warnings,
+        before=before,
+        after=after,
+        gold=gold,
+        faults=faults,
+        attempts=kept.attempts or training_attempts(folder, last, damage),
         held_out=bool(kept.attempts),
         flips=kept.flips,
         failures=failures.found(),

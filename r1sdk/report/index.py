@@ -1,9 +1,9 @@
 """Index files of rollouts: one small row per rollout in memory; the rollout itself is read again on demand."""
 
 import gc
-import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
+from ..storage import jsonl
+from ..storage.row_checks import rollout_fault
 from ..storage.run_folder import RunFolder
 
 BEFORE, TRAINING, DURING, AFTER = "before", "training", "during", "after"
@@ -35,7 +37,6 @@ class RolloutRow:
     truncated: bool  # by the token limit
     source: int
     offset: int  # bytes
-    length: int  # bytes
     dropped: bool = False  # in a group that dynamic sampling replaced
 
     @property
@@ -68,6 +69,7 @@ class RolloutIndex:
     sources: Sequence[RolloutFile]
     rows: list[RolloutRow] = field(default_factory=list)
     unreadable: int = 0  # lines that are not rollouts
+    _unreadable_in: Counter[Path] = field(default_factory=Counter)
 
     @classmethod
     def open(cls, path: Path) -> "RolloutIndex":
@@ -89,6 +91,8 @@ class RolloutIndex:
         """Read new lines, up to `limit` rows. Returns True if there are new rows. If a file has shrunk, all is read again."""
         if any(source.read > _size(source.file) for source in self.sources):
             self.rows.clear()  # a resume has rewound the file
+            self.unreadable = 0
+            self._unreadable_in.clear()
             for source in self.sources:
                 source.read = 0
             self.refresh(limit)
@@ -99,33 +103,36 @@ class RolloutIndex:
                 self._read(at, source, limit)
         return len(self.rows) > found
 
+    def unreadable_in(self) -> dict[str, int]:
+        """Return how many lines of each file are no rollouts, by its name; files without any are left out."""
+        return {file.name: count for file, count in self._unreadable_in.items() if count}
+
     @property
     def behind(self) -> int:
         """The number of bytes that have not been read yet."""
         return sum(max(0, _size(source.file) - source.read) for source in self.sources)
 
     def _read(self, at: int, source: RolloutFile, limit: int | None) -> None:
-        with source.file.open("rb") as file, _without_garbage_collection():
-            file.seek(source.read)
-            for text in file:
-                if not text.endswith(b"\n") or (limit is not None and len(self.rows) >= limit):
-                    return  # a line that is still being written, or the limit
-                row = _row(text, at, source)
-                source.read += len(text)
-                if row is None:
-                    self.unreadable += 1
-                else:
+        with _without_garbage_collection():
+            for line in jsonl.lines(source.file, source.read):
+                if limit is not None and len(self.rows) >= limit:
+                    return
+                row = _row(line, at, source)
+                source.read = line.offset + line.size
+                if row is not None:
                     self.rows.append(row)
+                elif line.data.strip():
+                    self.unreadable += 1
+                    self._unreadable_in[source.file] += 1
 
     def read(self, row: RolloutRow) -> dict[str, Any]:
         """Read the rollout of a row. Raises: R1Error if the file has changed since it was indexed."""
+        file = self.sources[row.source].file
         try:
-            with self.sources[row.source].file.open("rb") as file:
-                file.seek(row.offset)
-                line = json.loads(file.read(row.length))
-        except (OSError, ValueError) as error:
-            raise R1Error(f"{self.sources[row.source].file} has changed: {error}") from None
-        return dict(line)
+            line = next(jsonl.lines(file, row.offset))
+            return jsonl.parse(line.data, rollout_fault)
+        except (StopIteration, ValueError) as error:
+            raise R1Error(f"{file} has changed: {error}") from None
 
 
 _SPACE = re.compile(r"\s+")
@@ -167,9 +174,9 @@ def _decoder() -> Callable[[bytes], Any]:
     def decoded(text: bytes) -> Any:
         try:
             return decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             try:  # a lone surrogate, which Python's reader accepts and others do not
-                return msgspec.convert(json.loads(text), line)
+                return msgspec.convert(jsonl.parse(text), line)
             except (msgspec.ValidationError, ValueError):
                 return None
 
@@ -188,13 +195,13 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
-    line = _decoder()(text)
+def _row(read: jsonl.Line, at: int, source: RolloutFile) -> RolloutRow | None:
+    line = _decoder()(read.data)
     if line is None:
         return None
     verdict, moment = line.verdict, source.moment
     return RolloutRow(
-        order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, source.read),
+        order=({BEFORE: -1.0, AFTER: math.inf}.get(moment, float(line.step or 0)), at, read.offset),
         moment=moment,
         step=line.step,
         task=line.task.id or "",
@@ -206,8 +213,7 @@ def _row(text: bytes, at: int, source: RolloutFile) -> RolloutRow | None:
         tokens=line.completion.tokens or 0,
         truncated=line.completion.finish == "length",
         source=at,
-        offset=source.read,
-        length=len(text),
+        offset=read.offset,
         dropped=line.dropped is not None,
     )
 

@@ -3,15 +3,15 @@
 import base64
 import hashlib
 import json
-import os
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
+from ..storage.atomic import replace_file
 from ..storage.run_folder import RunFolder
 from .collect_run import RunData, age, collect_run, short_names
 from .curves import charts
@@ -24,20 +24,23 @@ PAGE = "report.html"
 _HERE = Path(__file__).parent
 
 
-def write_report(runs: Sequence[Path], out: Path | None = None) -> Path:
-    """Write the page of one run, or of several on shared axes, and return its path. Without `out` it goes into the first folder.
+def write_report(runs: Sequence[Path], out: Path | None = None, warn: Callable[[str], None] | None = None) -> Path:
+    """Write the page of one run, or of several on shared axes, and return where it is. Without `out`: in the (first) folder.
 
-    Raises: R1Error if a folder is not a run, or the extra `report` is not installed.
+    `warn` is given each file and line that is damaged and left out; the page lists them too.
+    Raises: R1Error where a folder is no run, or the extra `report` is not installed.
     """
     folders = [RunFolder.open(path) for path in runs]
     short = short_names([folder.path for folder in folders])
-    text = render([collect_run(folder, name) for folder, name in zip(folders, short, strict=True)])
+    found = [collect_run(folder, name) for folder, name in zip(folders, short, strict=True)]
+    for fault in [fault for run in found for fault in run.faults]:
+        if warn is not None:
+            warn(fault)
+    text = render(found)
     target = out or folders[0].path / PAGE
-    new = target.with_name(f".{target.name}.new")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8", errors="replace")
-        os.replace(new, target)
+        replace_file(target, text)
     except OSError as error:
         raise R1Error(f"cannot write the report to {target}: {error.strerror or error}") from None
     return target
@@ -47,7 +50,7 @@ def leave_report(folder: RunFolder) -> None:
     """Write the page into a run's folder at its end. A failure is printed and does not change the outcome of the run."""
     (folder.path / PAGE).unlink(missing_ok=True)  # the page from before a resume
     try:
-        write_report([folder.path])
+        write_report([folder.path], warn=lambda fault: print(f"warning: {fault}", flush=True))
     except R1Error as error:
         print(f"no report: {error}", flush=True)
     except Exception:  # noqa: BLE001 - a failing page must not turn a trained model into a failed run

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+from ..storage.jsonl import Damage
 from ..storage.run_folder import RunFolder
 from .reply_view import ReplyPart, message_text, shortened, split_reply
 
@@ -50,12 +51,12 @@ class HeldOut:
     flips: Flips | None = None  # None: at least one of the two evaluations was not saved
 
 
-def held_out(folder: RunFolder) -> HeldOut:
-    """Return some held-out tasks, each with an attempt from every evaluation that attempted it."""
-    during = list(folder.evaluation_rollouts("during"))
+def held_out(folder: RunFolder, damage: Damage) -> HeldOut:
+    """Return some held-out tasks with an attempt from each moment that attempted them. `damage` counts damaged lines."""
+    during = list(folder.evaluation_rollouts("during", damage))
     followed = {_key(line) for line in during}
-    before, right_before = _first_attempts(folder.evaluation_rollouts("before"), "before", followed)
-    after, right_after = _first_attempts(folder.evaluation_rollouts("after"), "after", followed)
+    before, right_before = _first_attempts(folder.evaluation_rollouts("before", damage), "before", followed)
+    after, right_after = _first_attempts(folder.evaluation_rollouts("after", damage), "after", followed)
     both = right_before.keys() & right_after.keys()
     found: dict[str, list[Attempt]] = {key: [attempt] for key, attempt in before.items()}
     for line in during:
@@ -71,11 +72,11 @@ def held_out(folder: RunFolder) -> HeldOut:
     return HeldOut({key: found[key] for key in _choose_varied(found)}, flips if both else None)
 
 
-def training_attempts(folder: RunFolder, last: int) -> Mapping[str, Sequence[Attempt]]:
-    """Return the first completions, at different tasks, of the first, a middle and the last step, if no evaluation was saved."""
+def training_attempts(folder: RunFolder, last: int, damage: Damage) -> Mapping[str, Sequence[Attempt]]:
+    """Return the first completions of the first, a middle and the last step, for a run without evaluations."""
     wanted = sorted({1, max(1, last // 2), last})
     rows: dict[str, list[Attempt]] = {}
-    for step, lines in groupby(folder.rollouts(), key=lambda line: line.get("step")):
+    for step, lines in groupby(folder.rollouts(damage=damage), key=lambda line: line.get("step")):
         if step not in wanted:
             continue
         seen: list[str] = []

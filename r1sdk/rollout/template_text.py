@@ -131,7 +131,7 @@ def render_text(
 def template_failure(messages: Sequence[Message], error: Exception) -> str:
     """Return what to say of a template that cannot write `messages`."""
     roles = ", ".join(str(message.get("role")) for message in messages) or "nothing"
-    return f"the model's chat template cannot write the turns {roles}: {type(error).__name__}: {error}"
+    return f"the chat template of this model cannot write {roles}: {type(error).__name__}: {error}"
 
 
 def needs_folding(template: str, tokens: Tokens) -> bool:

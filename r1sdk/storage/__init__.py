@@ -1,1 +1,1 @@
-"""Storage: files that survive a kill at any moment, and the folders that runs and evaluations are kept in."""
+"""Storage: files that a kill at any moment leaves whole, and the folders that runs are kept in."""

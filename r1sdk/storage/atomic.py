@@ -1,20 +1,114 @@
-"""Files that a kill at any moment leaves as they were or as they should be, never a part."""
+"""Replace files and folders atomically: write next to the old one, sync to the disk, rename.
 
+A kill or a power cut at any moment leaves the old content or the new one, never a part of either.
+"""
+
+import hashlib
+import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
-HALF_CHARACTERS = "backslashreplace"  # a lone surrogate, which UTF-8 cannot hold, becomes its JSON escape
+from ..errors import RunError
+
+ESCAPED = "backslashreplace"  # UTF-8 has no lone surrogates: each is written as its escape, which JSON reads back
+
+_SEAL = "# digest of the lines below: "
 
 
-def replace_file(file: Path, text: str) -> None:
-    """Write `file` so that a reader sees the old text or the new one, also after the machine went down."""
-    new = file.with_name(f".{file.name}.{os.getpid()}.new")  # of several processes, each may say how the run ended
+@contextmanager
+def replacing(file: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to that replaces `file` when the block ends, and is deleted where the block raises."""
+    new = file.with_name(f".{file.name}.{os.getpid()}.new")  # several processes may replace one file at a time
     try:
-        with new.open("w", encoding="utf-8", errors=HALF_CHARACTERS) as handle:
-            handle.write(text)
+        with new.open("wb") as handle:
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         new.replace(file)
-    except OSError:
-        new.unlink(missing_ok=True)  # on a full disk it would take the room of another try
+    except BaseException:
+        new.unlink(missing_ok=True)  # on a full disk it would take the room of the next try
         raise
+    sync_folder(file.parent)
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Replace the content of `file` by `text`."""
+    with replacing(file) as handle:
+        handle.write(text.encode("utf-8", ESCAPED))
+
+
+def replace_json(file: Path, value: Any) -> None:
+    """Replace the content of `file` by `value` as indented JSON."""
+    replace_file(file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(file: Path) -> dict[str, Any] | None:
+    """Return the JSON object in `file`, or None where there is no such file. Raises: RunError naming a file that is damaged."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {error.strerror or error}") from None
+    except RecursionError:
+        raise RunError(f"{file} is damaged: JSON that nests too deep") from None
+    except ValueError as error:
+        raise RunError(f"{file} is damaged: {error}") from None
+    if not isinstance(value, dict):
+        raise RunError(f"{file} is damaged: it must hold an object, got {value!r:.40}")
+    return value
+
+
+def sealed(text: str) -> str:
+    """Return `text` under a comment line with its digest, by which `check_seal` knows whether the file is whole."""
+    return f"{_SEAL}{_digest(text)}\n{text}"
+
+
+def check_seal(file: Path) -> None:
+    """Raises: RunError where a file that `sealed` made is not as it was written. A file without a seal passes."""
+    try:
+        seal, _, text = file.read_bytes().decode("utf-8", "replace").partition("\n")
+    except OSError as error:
+        raise RunError(f"cannot read {file}: {error.strerror or error}") from None
+    if not (seal + text).strip("\x00 \n") or (seal.startswith(_SEAL) and seal != f"{_SEAL}{_digest(text)}"):
+        raise RunError(f"{file} was changed or damaged since it was written: put it back from a copy")
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", ESCAPED), digest_size=16).hexdigest()
+
+
+def replace_folder(new: Path, place: Path) -> None:
+    """Put the folder `new` in `place`, where an older one may be."""
+    for file in new.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+    shutil.rmtree(place, ignore_errors=True)
+    new.rename(place)
+    sync_folder(place.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in `folder` reach the disk: a rename is not on it before."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # some systems open no folders
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some file systems refuse to sync folders; the rename is atomic all the same
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def drop_leftovers(folder: Path) -> None:
+    """Delete what a kill left of files that were being replaced. Only for who holds the folder."""
+    for new in folder.glob(".*.new"):
+        if new.is_file():
+            new.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What makes a checkpoint whole: a mark that holds what was written, and what is amiss with one that is no longer so.
+"""Complete checkpoints: the mark with the digests of their files, and a check that finds damaged ones.
 
 The mark is the file `complete`, written last: size and digest of every file of the checkpoint. Of a large file the digest covers
 blocks spread over it, so that marking and checking take the same time whatever the model; a file that was cut short, or has
@@ -8,10 +8,11 @@ zeros or another file's blocks where a disk lost some, does not pass.
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .atomic import replace_file
+from .atomic import replace_json
 
 MARK = "complete"
 BLOCK = 1 << 20  # bytes
@@ -23,23 +24,32 @@ def checkpoint_step(path: Path) -> int:
 
 
 def mark_complete(checkpoint: Path) -> None:
-    """Say that `checkpoint` is whole, after everything in it has reached the disk."""
-    written = {}
-    for file in sorted(checkpoint.rglob("*")):
-        if file.is_file() and file.name != MARK:
+    """Mark `checkpoint` as complete after everything in it has reached the disk."""
+    for file in checkpoint.rglob("*"):
+        if file.is_file():
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
-            written[file.relative_to(checkpoint).as_posix()] = _measured(file)
-    replace_file(checkpoint / MARK, json.dumps({"files": written}, indent=1) + "\n")
+    replace_json(checkpoint / MARK, {"files": measure(checkpoint)})
+
+
+def measure(folder: Path) -> dict[str, Any]:
+    """Return the size and the digest of every file in `folder`, by its path there."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != MARK)
+    return {file.relative_to(folder).as_posix(): _measured(file) for file in files}
 
 
 def damage(checkpoint: Path) -> list[str]:
-    """What is not as it was written, one line for each file at fault; nothing for a checkpoint that is whole."""
+    """Return one line for each damaged file; empty for a complete checkpoint."""
     try:
         files = dict(json.loads((checkpoint / MARK).read_text(encoding="utf-8"))["files"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         return [f"{MARK}: cannot be read ({type(error).__name__}), so nothing says what the checkpoint should hold"]
-    return [f"{name}: {fault}" for name, was in files.items() if (fault := _fault(checkpoint / name, was))]
+    return changes(checkpoint, files)
+
+
+def changes(folder: Path, measured: Mapping[str, Any]) -> list[str]:
+    """Return one line for each file of `folder` that is not as `measure` found it."""
+    return [f"{name}: {fault}" for name, was in measured.items() if (fault := _fault(folder / name, was))]
 
 
 def _fault(file: Path, was: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, command. No environment variables: they may hold secrets."""
+"""The manifest of a run: versions, machine, command. It holds no environment variables, which may be secrets."""
 
 import os
 import platform
@@ -10,6 +10,7 @@ from typing import Any
 
 from ..plugins.registry import Registry
 from ..recipe.schema import Recipe
+from .run_folder import file_digest
 
 PACKAGES = (
     "r1sdk",
@@ -27,16 +28,13 @@ PACKAGES = (
 
 
 def manifest(recipe: Recipe, registry: Registry, command: list[str]) -> dict[str, Any]:
-    """The manifest of a run of `recipe` that `command` started."""
-    used = [
-        *(registry.used("environment", recipe.env.name, recipe.env.options) if recipe.env.name else ()),
-        *(registry.get("reward", reward.name) for reward in recipe.rewards),
-    ]
+    """Return the manifest of a run of `recipe` that `command` started."""
     return {
         "command": command,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "seed": recipe.seed,
-        "plugins": {f"{entry.kind} {entry.name}": entry.source for entry in used},
+        "recipe": file_digest(recipe.to_yaml()),
+        "plugins": _plugins(recipe, registry),
         "versions": {"python": platform.python_version(), **_versions()},
         "machine": {
             "system": platform.platform(),
@@ -44,6 +42,29 @@ def manifest(recipe: Recipe, registry: Registry, command: list[str]) -> dict[str
             "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         },
     }
+
+
+def differences(manifest: Mapping[str, Any], recipe: Recipe, registry: Registry) -> list[str]:
+    """Return one sentence for each plugin and package that is another than when the run with `manifest` began."""
+    found = []
+    for noted, now, what in (
+        (manifest.get("plugins"), _plugins(recipe, registry), ""),
+        (manifest.get("versions"), {"python": platform.python_version(), **_versions()}, "package "),
+    ):
+        for name, before in (noted if isinstance(noted, Mapping) else {}).items():
+            if now.get(name) != before:
+                found.append(
+                    f"{what}{name} is {now.get(name, 'not installed')} now, and was {before} when the run began"
+                )
+    return found
+
+
+def _plugins(recipe: Recipe, registry: Registry) -> dict[str, str]:
+    used = [
+        *(registry.used("environment", recipe.env.name, recipe.env.options) if recipe.env.name else ()),
+        *(registry.get("reward", reward.name) for reward in recipe.rewards),
+    ]
+    return {f"{entry.kind} {entry.name}": entry.source for entry in used}
 
 
 def _versions() -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""Saved completions in, rollouts out: JSON lines or parquet, r1sdk's own rollouts or any file with columns.
+"""Read saved completions as rollouts: JSON lines or parquet, r1sdk's own rollouts or any file with columns.
 
 A file is read row by row, so its size does not matter.
 """
@@ -12,6 +12,7 @@ from typing import Any, NoReturn, SupportsIndex
 
 from ..errors import R1Error, nearest
 from ..records import Completion, Message, Rollout, SessionLog, Task, Verdict
+from . import jsonl
 
 Tokenize = Callable[[str], list[int]]
 
@@ -28,7 +29,7 @@ class UnsavedTokens(list[int]):
 
 @dataclass(frozen=True, slots=True)
 class CompletionColumns:
-    """Which column of a file holds what. None: the usual name, where the file has it."""
+    """The columns of a file by role. None: the usual name, if the file has it."""
 
     prompt: str | None = None  # a text, or messages
     completion: str | None = None  # a text, or messages
@@ -36,11 +37,10 @@ class CompletionColumns:
 
 
 def count_rows(path: Path) -> int:
-    """How many rows `path` has, for a progress bar. Raises: R1Error."""
+    """Return the number of rows in `path`, for a progress bar. Raises: R1Error."""
     if path.suffix == ".parquet":
         return int(_parquet(path).metadata.num_rows)
-    with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())
+    return sum(1 for line in jsonl.lines(path, torn=True) if line.data.strip())
 
 
 def read_groups(
@@ -153,18 +153,8 @@ def read_rows(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 number += 1
                 yield f"{path}, row {number}", json.loads(json.dumps(row, default=str))  # dates and the like as text
         return
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            where = f"{path}, line {number}"
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise R1Error(f"{where} is not JSON: {error}") from None
-            if not isinstance(row, dict):
-                raise R1Error(f"{where} must be an object, got {line.strip():.60}")
-            yield where, row
+    for line, row in jsonl.read_numbered(path, torn=True):
+        yield jsonl.line_name(path, line), row
 
 
 def _parquet(path: Path) -> Any:

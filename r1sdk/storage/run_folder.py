@@ -1,7 +1,7 @@
-"""The run folder: what is in it, how it is written so that a kill at any moment loses nothing, how it is read back.
+"""The run folder: its files, written so that a kill at any moment loses nothing, and read back.
 
 recipe.yaml         the resolved recipe: running it again makes the same run
-manifest.json       versions, machine, command, seed
+manifest.json       versions, machine, command, seed; the digest of recipe.yaml, and how many rows each checkpoint came with
 status.json         state, phase and progress, replaced as a whole
 metrics.jsonl       one line per optimizer step, and one per warning
 rollouts.jsonl      every rollout with its verdict and scores
@@ -16,22 +16,36 @@ worker.log          what the worker printed
 accelerate.yaml     how several processes share out the work, if they do
 """
 
+import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from ..errors import RunError
+from ..errors import R1Error, RunError, raise_all
 from ..recipe.schema import Recipe, load_recipe
 from ..records import Rollout, Score
-from .atomic import HALF_CHARACTERS, replace_file
-from .checkpoints import MARK, checkpoint_step, damage
+from . import jsonl
+from .atomic import ESCAPED, drop_leftovers, read_json, replace_file, replace_json
+from .checkpoints import MARK, changes, checkpoint_step, damage, measure
+from .jsonl import Damage
+from .lock import LOCK_FILE, FolderLock
+from .row_checks import evaluation_fault, gold_fault, manifest_fault, metric_fault, rollout_fault
 
+_END = "end"  # the key of the rows at the end of a run
 _ASIDE = "damaged-"  # before the name of a checkpoint that is not to be resumed from
+
+
+_STATUS_TYPES: Mapping[str, Any] = {
+    **dict.fromkeys(("state", "phase", "message"), str),
+    **dict.fromkeys(("done", "total", "pid"), int | None),
+    "updated": int | float,
+}
 
 
 class RunFolder:
@@ -50,35 +64,75 @@ class RunFolder:
         self.adapter = path / "adapter"
         self.log_file = path / "worker.log"
         self.accelerate_file = path / "accelerate.yaml"
-        self._lock: IO[str] | None = None
+        self._lock = FolderLock(path)
+        self._counted: dict[Path, tuple[int, int]] = {}  # bytes and lines
 
     @property
     def data(self) -> Path:
-        """Where a run of method generate writes its rows."""
+        """The file for the rows of a run of method generate."""
         return self.path / f"data.{self.recipe().collect.format}"
 
     @classmethod
-    def create(cls, path: Path, recipe: Recipe, manifest: Mapping[str, Any], overwrite: bool = False) -> "RunFolder":
-        """A new run folder at `path`. Raises: RunError where one is there already and `overwrite` is not set."""
+    def create(
+        cls,
+        path: Path,
+        recipe: Recipe,
+        manifest: Mapping[str, Any],
+        overwrite: bool = False,
+        accelerate: Path | None = None,
+    ) -> "RunFolder":
+        """Make a new run folder at `path`. Raises: RunError where one is there already and `overwrite` is not set.
+
+        Of several processes that ask at the same moment one makes it. `accelerate`: the config file that is copied into the run,
+        so that it resumes elsewhere as it began here.
+        """
         folder = cls(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            if not folder.recipe_file.is_file():
-                raise RunError(f"{path} exists and is no run folder: choose another --out")
-            if not overwrite:
+        try:
+            if path.exists():
+                folder._check_replaceable()
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot make {path}: {error.strerror or error}") from None
+        folder.lock()
+        try:
+            if folder._check_replaceable() and not overwrite:
                 state = folder.status().get("state", "unknown")
                 raise RunError(
                     f"{path} already holds a run ({state}): continue it with --resume {path}, "
                     "choose another --out, or replace it with --overwrite"
                 )
-            folder.lock()
+            for old in path.iterdir():
+                if old.name != LOCK_FILE:
+                    shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+            for part in (folder.evaluations, folder.checkpoints):
+                part.mkdir()
+            noted = {}
+            if accelerate is not None:
+                replace_file(folder.accelerate_file, accelerate.read_text(encoding="utf-8"))
+                noted["accelerate"] = file_digest(folder.accelerate_file.read_bytes())
+            replace_json(folder.manifest_file, {**manifest, **noted})
+            folder.set_status("prepared")
+            replace_file(folder.recipe_file, recipe.to_yaml())  # last: it is what makes the folder a run
+        finally:
             folder.unlock()
-            shutil.rmtree(path)
-        for part in (path, folder.evaluations, folder.checkpoints):
-            part.mkdir(parents=True, exist_ok=True)
-        replace_file(folder.recipe_file, recipe.to_yaml())
-        replace_file(folder.manifest_file, json.dumps(manifest, indent=2) + "\n")
-        folder.set_status("prepared")
         return folder
+
+    def _check_replaceable(self) -> bool:
+        """Return True where the folder holds a run. Raises: RunError where it holds something else."""
+        if self.path.is_dir():
+            if self.recipe_file.is_file():
+                return True
+            made_first = (
+                self.manifest_file,
+                self.status_file,
+                self.accelerate_file,
+                self.evaluations,
+                self.checkpoints,
+            )
+            ours = {LOCK_FILE, *(path.name for path in made_first)}
+            if all(found.name in ours or found.match(".*.new") for found in self.path.iterdir()):
+                return False  # empty, or left by a kill while the run was being made
+        raise RunError(f"{self.path} exists and is no run folder: choose another --out")
 
     @classmethod
     def open(cls, path: Path) -> "RunFolder":
@@ -89,7 +143,7 @@ class RunFolder:
         return folder
 
     def extend(self, recipe: Recipe, command: Sequence[str]) -> None:
-        """Go on under `recipe`: what the old end of the run left is dropped, and the manifest says so.
+        """Continue under `recipe`: drop the results of the old end of the run, and note that in the manifest.
 
         Raises: RunError where another process holds the folder.
         """
@@ -97,71 +151,176 @@ class RunFolder:
         try:
             for name in ("after.json", "after.jsonl"):
                 (self.evaluations / name).unlink(missing_ok=True)
-            manifest = self.manifest()
+            manifest, text = self.manifest(), recipe.to_yaml()
+            if _END in _noted(manifest):
+                manifest["rows"] = {key: value for key, value in _noted(manifest).items() if key != _END}
             manifest["continued"] = [
                 *manifest.get("continued", []),
                 {"command": list(command), "from": self.status().get("done")},
             ]
-            replace_file(self.manifest_file, json.dumps(manifest, indent=2) + "\n")
-            replace_file(self.recipe_file, recipe.to_yaml())
+            if (old := manifest.get("recipe")) is not None:  # a kill between the two files leaves either recipe valid
+                replace_json(self.manifest_file, {**manifest, "recipe_before": old, "recipe": file_digest(text)})
+                manifest["recipe"] = file_digest(text)
+            replace_file(self.recipe_file, text)
+            replace_json(self.manifest_file, manifest)
             self.set_status("prepared")
         finally:
             self.unlock()
 
     def recipe(self) -> Recipe:
-        """The resolved recipe. Raises: RecipeError."""
+        """Return the resolved recipe. Raises: RecipeError, and RunError where it is not the one that the run was made with."""
+        try:
+            manifest = self.manifest()
+        except RunError:
+            manifest = {}
+        digests = {manifest[key] for key in ("recipe", "recipe_before") if isinstance(manifest.get(key), str)}
+        if digests:
+            try:
+                text = self.recipe_file.read_bytes()
+            except OSError as error:
+                raise RunError(f"cannot read {self.recipe_file}: {error.strerror or error}") from None
+            if file_digest(text) not in digests:
+                raise RunError(
+                    f"{self.recipe_file} is not the recipe that this run was made with: it was changed or damaged since. "
+                    "Put it back from a copy; to change a run, use r1 train --resume with --steps or --set"
+                )
         return load_recipe(self.recipe_file)
 
     def manifest(self) -> dict[str, Any]:
-        return dict(json.loads(self.manifest_file.read_text(encoding="utf-8")))
+        """Return the manifest. Raises: RunError where it is missing or damaged."""
+        found = read_json(self.manifest_file)
+        if found is None:
+            raise RunError(f"{self.manifest_file} is missing: put it back from a copy")
+        if fault := manifest_fault(found):
+            raise RunError(f"{self.manifest_file} is damaged: {fault}")
+        return found
 
     def note(self, key: str, value: Any) -> None:
         """Add to the manifest what was only known when the run had begun."""
-        replace_file(self.manifest_file, json.dumps({**self.manifest(), key: value}, indent=2) + "\n")
+        replace_json(self.manifest_file, {**self.manifest(), key: value})
 
-    # A lock that the kernel drops when its holder dies, SIGKILL included.
+    def note_rows(self, step: int | None = None) -> None:
+        """Note how much the files hold at the checkpoint of `step`, or at the end of the run, to tell later what was lost."""
+        manifest = read_json(self.manifest_file) or {}
+        there = {str(checkpoint_step(path)) for path in self.complete_checkpoints()}
+        rows = {key: value for key, value in _noted(manifest).items() if key in there}
+        rows[_END if step is None else str(step)] = self._rows()
+        replace_json(self.manifest_file, {**manifest, "rows": rows})
+
+    def lost(self) -> list[str]:
+        """Return one sentence for each file that holds less than at the last checkpoint, or at the end of the run."""
+        try:
+            noted, recipe = _noted(self.manifest()), self.recipe()
+        except R1Error:  # which `check` and the readers name
+            return []
+        last = _END if _END in noted else max((key for key in noted if key.isdigit()), key=int, default="")
+        found = self._rows()
+        return [
+            f"{self.path / name} has {found.get(name, 0)} of the {count} lines that were written, so some are lost"
+            if name.endswith(".jsonl")
+            else f"{self.path / name} is missing"
+            for name, count in noted.get(last, {}).items()
+            if isinstance(count, int)
+            and found.get(name, 0) < count
+            # Asynchronous generation is ahead of the step, and a resume drops what it made for later ones.
+            and not (name == self.rollouts_file.name and recipe.experimental_async is not None)
+        ]
+
+    def _rows(self) -> dict[str, int]:
+        """Return the number of lines of each JSON lines file, and 1 for each other result file, by name in the folder."""
+        lines = [*self._rewound_files(), self.evaluation_file("before"), self.evaluation_file("after")]
+        whole = [self.path / "gold.json", self.evaluations / "before.json", self.evaluations / "after.json"]
+        counts = {file: self._count(file) for file in lines} | {file: int(file.is_file()) for file in whole}
+        return {file.relative_to(self.path).as_posix(): count for file, count in counts.items() if count}
+
+    def note_folder(self, folder: Path) -> None:
+        """Note the files of a folder of the run, so that `check_folder` knows whether they are as they were."""
+        manifest = self.manifest()
+        replace_json(
+            self.manifest_file, {**manifest, "folders": manifest.get("folders", {}) | {folder.name: measure(folder)}}
+        )
+
+    def check_folder(self, folder: Path) -> None:
+        """Raises: RunError where a folder that was noted is not as it was written."""
+        noted = (read_json(self.manifest_file) or {}).get("folders")
+        files = noted.get(folder.name) if isinstance(noted, dict) else None
+        if isinstance(files, dict) and (faults := changes(folder, files)):
+            listed = "".join(f"\n  {folder / fault}" for fault in faults)
+            raise RunError(f"the files of {folder} are not as the run wrote them:{listed}")
+
+    def _rewound_files(self) -> list[Path]:
+        return [self.metrics_file, self.rollouts_file, self.evaluation_file("during")]
+
+    def _count(self, file: Path) -> int:
+        """The lines of a file that grows; those that were counted before are not read again."""
+        size, count = self._counted.get(file, (0, 0))
+        if not file.is_file() or file.stat().st_size < size:
+            size, count = 0, 0
+        for line in jsonl.lines(file, size):
+            size, count = line.offset + line.size, count + 1
+        self._counted[file] = size, count
+        return count
+
+    def check(self) -> None:
+        """Look at the files that a resumed run reads. Raises: RunError that names each one that is damaged or missing."""
+        errors: list[R1Error] = []
+        before = partial(self.evaluation, "before")
+        for read in (self.manifest, self.recipe, self.gold, before, self._check_accelerate):
+            try:
+                read()
+            except R1Error as error:
+                errors.append(error)
+        raise_all(errors, RunError)
+
+    def _check_accelerate(self) -> None:
+        digest = self.manifest().get("accelerate")
+        if digest is not None and (
+            not self.accelerate_file.is_file() or file_digest(self.accelerate_file.read_bytes()) != digest
+        ):
+            raise RunError(
+                f"{self.accelerate_file} is missing, or was changed since the run began: put it back from a copy"
+            )
+
     def lock(self, wait_s: float = 0.0) -> None:
         """Hold the folder, waiting at most `wait_s`. Raises: RunError where another process holds it."""
-        import fcntl
-
-        handle = (self.path / ".lock").open("w")
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    handle.close()
-                    raise RunError(
-                        f"{self.path} is in use by another process (pid {self.status().get('pid')})"
-                    ) from None
-                time.sleep(0.2)
-            else:
-                self._lock = handle
-                return
+        self._lock.acquire(wait_s)
 
     def unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        """Let go of the folder."""
+        self._lock.release()
 
     def set_status(self, state: str, **more: Any) -> None:
         """Replace the status: `state` is prepared, running, finished, failed or interrupted."""
         replace_file(self.status_file, json.dumps({"state": state, "pid": os.getpid(), "updated": time.time(), **more}))
 
     def status(self) -> dict[str, Any]:
+        """Return the status; empty where it cannot be read, and without the values that have a wrong type."""
         try:
-            return dict(json.loads(self.status_file.read_text(encoding="utf-8")))
-        except (OSError, TypeError, ValueError):
+            found = read_json(self.status_file) or {}
+        except RunError:
             return {}
+        return {key: value for key, value in found.items() if isinstance(value, _STATUS_TYPES.get(key, object))}
+
+    def status_fault(self) -> str | None:
+        """Return what is wrong with status.json, or None."""
+        try:
+            found = read_json(self.status_file)
+        except RunError as error:
+            return str(error)
+        if found is None:
+            return f"{self.status_file} is missing"
+        known = self.status()
+        wrong = [key for key in ("state", *found) if key not in known]
+        return f"{self.status_file} is damaged: {', '.join(wrong)}" if wrong else None
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Append one line: `{"kind": "step", "step": 3, ...}` or `{"kind": "warning", ...}`."""
-        _append(self.metrics_file, [dict(line)])
+        jsonl.append(self.metrics_file, [line])
 
-    def metrics(self, kind: str | None = "step") -> list[dict[str, Any]]:
-        """The lines of one kind, in order; all of them for None."""
-        return [line for line in _lines(self.metrics_file) if kind is None or line.get("kind") == kind]
+    def metrics(self, kind: str | None = "step", damage: Damage | None = None) -> list[dict[str, Any]]:
+        """Return the lines of one kind, in order; all of them for None. Raises: RunError for a damaged one that is not counted."""
+        lines = jsonl.read(self.metrics_file, damage=damage, check=metric_fault)
+        return [line for line in lines if kind is None or line["kind"] == kind]
 
     def append_rollouts(
         self,
@@ -170,42 +329,58 @@ class RunFolder:
         scores: Sequence[Score],
         marks: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Append the rollouts of a step; `marks`: what the line of each says besides."""
+        """Append the rollouts of a step. `marks`: extra keys for each line."""
         rows = zip(rollouts, scores, marks or [{}] * len(rollouts), strict=True)
-        _append(self.rollouts_file, [rollout_line(r, s, step=step, **mark) for r, s, mark in rows])
+        jsonl.append(self.rollouts_file, (rollout_line(r, s, step=step, **mark) for r, s, mark in rows))
 
-    def rollouts(self, after: int = 0) -> Iterator[dict[str, Any]]:
-        """The rollouts as `rollout_line` wrote them, in order; those beyond the first `after` bytes of the file."""
-        return _lines(self.rollouts_file, after)
+    def rollouts(self, after: int = 0, damage: Damage | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rollouts as `rollout_line` wrote them, in order; those beyond the first `after` bytes of the file.
+
+        Raises: RunError for a damaged line that `damage` does not count.
+        """
+        return jsonl.read(self.rollouts_file, after, damage, rollout_fault)
 
     def write_evaluation(self, name: str, evaluation: Mapping[str, Any]) -> None:
         self.evaluations.mkdir(exist_ok=True)
-        replace_file(self.evaluations / f"{name}.json", json.dumps(evaluation, indent=2) + "\n")
+        replace_json(self.evaluations / f"{name}.json", evaluation)
 
     def evaluation(self, name: str) -> dict[str, Any] | None:
+        """Return the figures of an evaluation; None before it was made. Raises: RunError where the file is damaged."""
         file = self.evaluations / f"{name}.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+        found = read_json(file)
+        if found is not None and name in ("before", "after") and (fault := evaluation_fault(found)):
+            raise RunError(f"{file} is damaged: {fault}")
+        return found
 
     def evaluation_file(self, name: str) -> Path:
-        """Where the rollouts of an evaluation are kept, as `rollout_line` writes them."""
+        """Return the file with the rollouts of an evaluation, as `rollout_line` writes them."""
         return self.evaluations / f"{name}.jsonl"
 
     def append_evaluation(self, name: str, rollouts: Sequence[Rollout], scores: Sequence[Score], **more: Any) -> None:
         self.evaluations.mkdir(exist_ok=True)
-        lines = [rollout_line(r, s, **more) for r, s in zip(rollouts, scores, strict=True)]
-        _append(self.evaluation_file(name), lines)
+        rows = (rollout_line(r, s, **more) for r, s in zip(rollouts, scores, strict=True))
+        jsonl.append(self.evaluation_file(name), rows)
 
-    def evaluation_rollouts(self, name: str) -> Iterator[dict[str, Any]]:
-        """The rollouts of the evaluation `name`, or of `during`, in order; none where none were kept."""
-        return _lines(self.evaluation_file(name))
+    def evaluation_rollouts(self, name: str, damage: Damage | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the rollouts of the evaluation `name`, or of `during`, in order; none where none were kept.
+
+        Raises: RunError for a damaged line that `damage` does not count.
+        """
+        return jsonl.read(self.evaluation_file(name), damage=damage, check=rollout_fault)
 
     def write_gold(self, found: Mapping[str, Any]) -> None:
-        replace_file(self.path / "gold.json", json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        replace_json(self.path / "gold.json", found)
 
     def gold(self) -> dict[str, Any] | None:
-        """What the check of the gold answers found; None before it was made."""
+        """Return the result of the check of the gold answers; None before it was made. Raises: RunError where it is damaged."""
         file = self.path / "gold.json"
-        return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
+        try:
+            found = read_json(file)
+            if found is not None and (fault := gold_fault(found)):
+                raise RunError(f"{file} is damaged: {fault}")
+        except RunError as error:
+            raise RunError(f"{error}; delete it, and a resumed run checks the gold answers again") from None
+        return found
 
     def complete_checkpoints(self) -> list[Path]:
         """The checkpoints that were written to their end, oldest first."""
@@ -223,20 +398,37 @@ class RunFolder:
             if path.is_dir() and path not in complete and not path.name.startswith(_ASIDE) and path not in damaged:
                 shutil.rmtree(path)
         step = checkpoint_step(complete[-1]) if complete else 0
-        for file in (self.metrics_file, self.rollouts_file, self.evaluation_file("during")):
-            if file.exists():
-                kept = (json.dumps(line, ensure_ascii=False) for line in _lines(file) if line.get("step", 0) <= step)
-                replace_file(file, "".join(line + "\n" for line in kept))
+        drop_leftovers(self.path)
+        warnings = self._keep_until(step)
         for path, faults in damaged.items():
             aside = path.with_name(f"{_ASIDE}{path.name}")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
-            text = f"{path.name} is damaged ({'; '.join(faults)}): kept as {aside}; going on from step {step}"
+            warnings.append(f"{path.name} is damaged ({'; '.join(faults)}): kept as {aside}; going on from step {step}")
+        for text in warnings:
             self.append_metrics({"kind": "warning", "step": step, "time": time.time(), "name": "damaged", "text": text})
         return complete[-1] if complete else None
 
+    def _keep_until(self, step: int) -> list[str]:
+        """Drop the rows of later steps, and return what is to be said of rows that were damaged or are gone."""
+        warnings = []
+        for file in [*self._rewound_files(), self.evaluation_file("before")]:
+            found = Damage()
+            check = metric_fault if file == self.metrics_file else rollout_fault
+            if file in self._rewound_files():
+                jsonl.keep_rows(file, lambda row: (row.get("step") or 0) <= step, found, check)
+            else:
+                sum(1 for _ in jsonl.read(file, damage=found, check=check))
+            if found.count:
+                warnings.append(f"{file} has {found.count} damaged lines, which are left out: {found}")
+        manifest = read_json(self.manifest_file) or {}
+        if noted := _noted(manifest):  # of later steps nothing is left that could be compared
+            rows = {key: value for key, value in noted.items() if key.isdigit() and int(key) <= step}
+            replace_json(self.manifest_file, {**manifest, "rows": rows})
+        return warnings + (self.lost() if step else [])
+
     def _last_whole(self) -> tuple[list[Path], dict[Path, list[str]]]:
-        """The checkpoints up to the last one that is as it was written, and what is amiss with those after it. Raises: RunError."""
+        """Return the checkpoints up to the last undamaged one, and the faults of those after it. Raises: RunError."""
         complete, damaged = self.complete_checkpoints(), dict[Path, list[str]]()
         while complete and (faults := damage(complete[-1])):
             damaged[complete.pop()] = faults
@@ -274,28 +466,25 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
     return line
 
 
+def _noted(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the row counts that `note_rows` put into a manifest, by step."""
+    rows = manifest.get("rows")
+    return {k: v for k, v in rows.items() if isinstance(v, Mapping)} if isinstance(rows, Mapping) else {}
+
+
+def file_digest(content: str | bytes) -> str:
+    """Return the digest by which the manifest knows the content of recipe.yaml and accelerate.yaml."""
+    data = content.encode("utf-8", ESCAPED) if isinstance(content, str) else content
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
 def latest_run(root: Path) -> RunFolder:
     """The run folder under `root` that was written to last. Raises: RunError where there is none."""
-    found = [path for path in root.glob("*") if (path / "status.json").is_file()] if root.is_dir() else []
+    found = (
+        [path for path in root.glob("*") if (path / "status.json").is_file() and (path / "recipe.yaml").is_file()]
+        if root.is_dir()
+        else []
+    )
     if not found:
         raise RunError(f"no run folder under {root}")
     return RunFolder.open(max(found, key=lambda path: (path / "status.json").stat().st_mtime))
-
-
-def _append(file: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    with file.open("a", encoding="utf-8", errors=HALF_CHARACTERS) as handle:
-        handle.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-
-
-def _lines(file: Path, after: int = 0) -> Iterator[dict[str, Any]]:
-    if not file.is_file():
-        return
-    with file.open(encoding="utf-8", errors="replace") as handle:
-        handle.seek(after)
-        for text in handle:
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue  # cut short by a kill: `rewind` drops it
-            if isinstance(line, dict):
-                yield line

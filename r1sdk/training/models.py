@@ -1,6 +1,7 @@
-"""A `ModelSource` in, a tokenizer and a model out, with the checks that need the tokenizer only."""
+"""Load tokenizers and models from a `ModelSource`, with the checks that only need the tokenizer."""
 
 import logging
+import shutil
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
@@ -18,6 +19,7 @@ from ..rollout.chat_template import render
 from ..rollout.compacting import suggested_sampling
 from ..rollout.sessions import has_sessions
 from ..servers.hub import reach_hub
+from ..storage.atomic import replace_folder
 from .chat_tokenizer import fit_template, settle_ending
 from .lora import write_merged
 
@@ -35,8 +37,11 @@ def locate(source: ModelSource, folder: Path, seed: int) -> str:
         return str(folder)
     if source.make is not None:
         if not (folder / "config.json").is_file():
-            folder.mkdir(parents=True, exist_ok=True)
-            source.make(folder, seed)
+            new = folder.with_name(f".{folder.name}.new")
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(parents=True)
+            source.make(new, seed)
+            replace_folder(new, folder)  # whole or not there: a kill may come while it is made
         return str(folder)
     return str(source.folder or source.hub_id)
 
@@ -92,7 +97,7 @@ def _takes_flash(source: ModelSource, trust_remote_code: bool) -> bool:
 
 
 def _quantization(kind: str, dtype: str) -> Any:
-    """How bitsandbytes holds the weights: NF4 with quantized constants as in QLoRA (arXiv 2305.14314), or LLM.int8()."""
+    """Return the quantization for bitsandbytes: NF4 with quantized constants as in QLoRA (arXiv 2305.14314), or LLM.int8()."""
     from transformers import BitsAndBytesConfig
 
     if kind == "8bit":
@@ -134,7 +139,7 @@ def load_model(where: str, place: str | None = None, **options: Any) -> Any:
 
 
 def holds_whole_model(accelerator: Any) -> bool:
-    """Whether each process has all of the model that is trained, rather than a share of it (ZeRO-3, FSDP)."""
+    """True if each process holds the whole model, not a shard of it (ZeRO-3, FSDP)."""
     plugin = accelerator.state.deepspeed_plugin
     return getattr(accelerator.state, "fsdp_plugin", None) is None and (plugin is None or plugin.zero_stage < 3)
 
@@ -163,7 +168,7 @@ def check_turns(environment: Environment, tasks: Iterable[Task], tokenizer: Any)
 
 
 def context_length(where: str) -> int | None:
-    """How many tokens the model holds, prompt and reply together; None where its config does not say. Raises: R1Error."""
+    """Return the most tokens of prompt and reply together; None if the config does not say. Raises: R1Error."""
     limit = getattr(_config(where), "max_position_embeddings", None)
     return limit if isinstance(limit, int) else None
 
@@ -187,7 +192,7 @@ def prompt_lengths(tasks: Iterable[Task], tokenizer: Any) -> list[int]:
 
 
 def _config(where: str) -> Any:
-    """The model's config; of a model with code of its own, the plain values. Raises: R1Error."""
+    """Return the model's config; for a model with its own code, the plain values. Raises: R1Error."""
     from transformers import AutoConfig, PretrainedConfig
 
     values, _ = PretrainedConfig.get_config_dict(where) if Path(where).is_dir() else ({}, {})

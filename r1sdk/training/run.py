@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import R1Error
+from ..errors import R1Error, RunError
 from ..planning.hardware import Hardware
 from ..planning.resolve import plan_run
 from ..planning.run_plan import RunPlan
@@ -37,6 +37,8 @@ def main(path: Path, registry: Registry | None = None) -> int:
     try:
         if rank_from_env() == 0:
             folder.lock(wait_s=15.0)
+            if folder.status().get("state") == "finished":  # by the process that held it until now
+                raise RunError(f"{path} was finished by another process in the meantime: nothing is left to resume")
     except R1Error as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -115,8 +117,8 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     from .chat_tokenizer import settle_ending
     from .held_out_evaluation import evaluate_model
     from .model_card import without_trainers_card, write_model_cards
-    from .models import holds_whole_model, load_model, locate, training_options
-    from .monitor.callback import RunCallback, StopRequest, resume_step
+    from .models import holds_whole_model, load_model, training_options
+    from .monitor.callback import RunCallback, StopRequest, resume_step, train_missing_steps
     from .monitor.probe_evaluation import ProbeEvaluation
     from .monitor.trackers import Trackers
     from .save import save
@@ -141,7 +143,7 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
 
     left_out = processes.run_on_main(lambda: _unverifiable(plan, folder))
     plan = replace(plan, left_out=left_out, pass_rates=processes.run_on_main(lambda: known_rates(plan)))
-    where = processes.run_on_main(lambda: locate(plan.model, folder.path / "base_model", plan.recipe.seed))
+    where = processes.run_on_main(lambda: _locate(plan, folder))
     tokenizer = tokenizer_for(plan, where)
     check_run_lengths(plan, tokenizer, where)
     _seed(plan.recipe.seed)
@@ -154,7 +156,6 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     callbacks = [RunCallback(folder, stop, processes), ProbeEvaluation(plan, folder, tokenizer), trackers]
-    resumed = str(checkpoint) if checkpoint else None
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
@@ -164,12 +165,12 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
         trainer = async_trainer(plan, where, tokenizer, ends, folder, callbacks)
         without_trainers_card(trainer)
         model = trainer.model
-        trainer.train(resume_from_checkpoint=resumed)
+        train_missing_steps(trainer, checkpoint, stop)
     else:
         with sampler(plan, where, folder, processes) as engine:
             trainer = _trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
             without_trainers_card(trainer)
-            trainer.train(resume_from_checkpoint=resumed)
+            train_missing_steps(trainer, checkpoint, stop)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
@@ -185,8 +186,26 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     evaluate_model(plan, folder, model, tokenizer, "after", processes)
     processes.run_on_main(lambda: write_model_cards(plan, folder, where, trainer.state.global_step))
     trackers.after(trainer.state.global_step)
+    if processes.main:
+        folder.note_rows()
     report("finished", done=trainer.state.global_step, total=trainer.state.max_steps)
     return True
+
+
+def _locate(plan: RunPlan, folder: RunFolder) -> str:
+    """Return where the model is that the run begins with, one that it made as it was made. Raises: R1Error."""
+    from .models import locate
+
+    made = folder.path / "base_model"
+    try:
+        if made.is_dir():
+            folder.check_folder(made)
+    except RunError as error:
+        raise RunError(f"{error}\n  put them back from a copy, or delete {made}: it is made again") from None
+    where = locate(plan.model, made, plan.recipe.seed)
+    if made.is_dir():
+        folder.note_folder(made)
+    return where
 
 
 def _silent(state: str, **more: Any) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..planning.run_plan import RunPlan
+from ..storage.atomic import replace_folder
 from ..storage.run_folder import RunFolder
 from .process_group import ProcessGroup
 
@@ -36,9 +37,9 @@ def _finish(run: RunPlan, trained: Path, new: Path, tokenizer: Any, base: str, f
         _put(trained, folder.adapter)
     tokenizer.save_pretrained(str(new))
     _put(new, folder.model)
+    folder.note_folder(folder.model)
 
 
 def _put(new: Path, place: Path) -> None:
     (new / "training_args.bin").unlink(missing_ok=True)  # a pickle: nobody should have to load one
-    shutil.rmtree(place, ignore_errors=True)
-    new.rename(place)
+    replace_folder(new, place)

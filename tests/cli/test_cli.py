@@ -262,3 +262,22 @@ def test_the_version_is_printed(run_r1):
 
     said = run_r1("--version")
     assert (said.code, said.out) == (0, f"r1sdk {version('r1sdk')}\n")
+
+
+def test_a_run_that_was_killed_in_its_report_says_how_to_make_it(r1, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", load_recipe(None, {"model": "tiny", "env": "countdown"}), {})
+    folder.set_status("finished")
+    said = r1("train", "--resume", folder.path)
+    assert said.code == 1 and f"it has no report: r1 report {folder.path}" in said.err
+    (folder.path / "report.html").touch()
+    assert "it has no report" not in r1("train", "--resume", folder.path).err
+
+
+def test_default_names_of_runs_that_begin_in_the_same_second_differ(r1, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("time.strftime", lambda *_: "20260101-000000")
+    for _ in range(3):
+        said = r1("train", "--env", "countdown", "--model", "tiny_blank", "--launcher", "none")
+        assert said.code == 0, said.err
+    names = {path.name.rpartition("20260101-000000")[2] for path in (tmp_path / "runs").iterdir()}
+    assert names == {"", "-2", "-3"}

@@ -202,3 +202,34 @@ def test_a_mixture_has_the_rows_of_its_parts(tmp_path):
     found = list(items(mixture, "train"))
     assert [(item.task.id, item.problem) for item in found] == [("one/train/row 1", "a"), ("two/train/row 1", "b")]
     assert all(isinstance(item, Item) for item in found)
+
+
+def test_a_file_for_sft_is_checked_row_by_row(r1, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    lines = [
+        b'{"question": "2+2?", "answer": "4"}',
+        b'{"question": "?", "answer": ""}',
+        b'{"question": "caf\xe9", "answer": "x"}',
+    ]
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    said = r1("data", "check", "--data", file, "--method", "sft")
+    assert said.code == 1 and "read from `question` -> `answer`" in said.out
+    assert "3 rows, 1 demonstrations, 2 bad rows" in said.out
+    assert "line 2: the reply is empty" in said.out and "line 3: byte" in said.out and "not clean" in said.out
+    assert r1("data", "check", "--data", file, "--skip-bad", "2").code == 0
+    found = json.loads(r1("data", "check", "--data", file, "--json").out)
+    assert found["rows"] == 3 and len(found["bad"]) == 2
+    named = r1("data", "check", "--data", file, "--set", "data.prompt_column=qestion")
+    assert "did you mean 'question'" in named.out
+    assert r1("data", "check", "--data", file, "--method", "grpo").code == 1
+
+
+def test_a_file_for_sft_is_compared_with_a_models_template(r1, tmp_path):
+    pytest.importorskip("transformers")
+    file = tmp_path / "rows.jsonl"
+    row = {
+        "messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "4", "reasoning_content": "hm"}]
+    }
+    file.write_text(json.dumps(row) + "\n")
+    said = r1("data", "check", "--data", file, "--model", "tiny")
+    assert "1 of 1 replies differ" in said.out and "hm" in said.out and said.code == 0

@@ -167,7 +167,7 @@ def test_what_a_kill_cut_is_cut_off_and_the_rest_is_there(tmp_path):
 def test_a_journal_that_is_damaged_in_the_middle_is_refused(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text('{"place": 0, "sample": 0}\nnonsense\n{"place": 1, "sample": 0}\n')
-    with pytest.raises(R1Error, match="not a JSON object"):
+    with pytest.raises(R1Error, match="line 2 is not JSON"):
         list(Journal(file).open())
 
 

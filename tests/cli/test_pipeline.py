@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from r1sdk.launch.stage_table import other_tasks
 from r1sdk.planning.stages import check_stages, load_stages, to_yaml
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.layers import dotted
+from r1sdk.storage.atomic import sealed
 from r1sdk.storage.run_folder import RunFolder
 
 SMALL = """
@@ -171,3 +173,38 @@ def test_a_pipeline_that_is_killed_goes_on_and_ends_with_one_table(start_r1, tmp
     # The model that a stage begins with was evaluated when the stage that made it ended.
     assert folders["again"].evaluation("before")["accuracy"] == folders["shown"].evaluation("after")["accuracy"]
     assert folders["shown"].status()["done"] == folders["again"].status()["done"] == 4
+
+
+def test_a_pipeline_whose_recipe_was_cut_since_it_began_is_refused(r1, tmp_path):
+    whole = sealed(to_yaml(stages_of(SMALL, tmp_path)))
+    root = tmp_path / "run"
+    root.mkdir()
+    for text in (
+        whole[: whole.index("- name: sampled")],
+        whole + "seed: 3\n",
+        "",
+        "\x00" * 50,
+        whole[: len(whole) // 2],
+    ):
+        (root / "pipeline.yaml").write_text(text)
+        said = r1("train", "--resume", root)
+        assert said.code == 1 and "pipeline.yaml was changed or damaged since it was written" in said.err
+    assert [path.name for path in root.iterdir() if path.is_dir()] == []
+
+
+def test_a_stage_that_was_stopped_after_its_last_step_trains_no_further_one(run_r1, tmp_path):
+    text = SMALL[: SMALL.index("- name: sampled")]
+    (tmp_path / "one.yaml").write_text(text)
+    said = run_r1("train", tmp_path / "one.yaml", "--out", tmp_path / "run")
+    assert said.code == 0, said.err
+    folder = RunFolder(tmp_path / "run" / "01-shown")
+    weights, lines = (folder.model / "model.safetensors").read_bytes(), folder.metrics(None)
+    after = folder.evaluation("after")
+    shutil.rmtree(folder.model)
+    (folder.evaluations / "after.json").unlink()
+    folder.set_status("interrupted", done=4, total=4)
+    said = run_r1("train", "--resume", tmp_path / "run")
+    assert said.code == 0 and "step 5" not in said.err, said.err
+    assert (folder.status()["done"], folder.metrics(None)) == (4, lines)
+    assert (folder.model / "model.safetensors").read_bytes() == weights
+    assert folder.evaluation("after")["accuracy"] == after["accuracy"]

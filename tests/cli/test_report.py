@@ -246,9 +246,9 @@ def test_without_the_extra_a_run_ends_well_and_says_how_to_have_its_page(tmp_pat
     assert f"pip install 'r1sdk[report]' && r1 report {folder.path}" in said.err
 
 
-def test_a_page_that_cannot_be_made_does_not_fail_the_run(tmp_path, capsys):
+def test_a_page_that_cannot_be_made_does_not_fail_the_run(tmp_path, capsys, monkeypatch):
     folder = a_run(tmp_path / "run")
-    folder.manifest_file.write_text("no JSON")
+    monkeypatch.setattr("r1sdk.report.page.render", lambda runs: 1 / 0)
     leave_report(folder)
     assert "no report, and this is a bug" in capsys.readouterr().out
 

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import pytest
 
-from r1sdk.training.monitor.warnings import _CHECKS
+from r1sdk.training.monitor.warnings import _CHECKS, _EARLY
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -248,7 +248,7 @@ FAILING = ROOT / "docs" / "troubleshooting.md"
 
 def test_the_page_of_what_goes_wrong_has_every_warning():
     rows = re.findall(r"^\| `(\w+)` \|", FAILING.read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(rows) == sorted([*_CHECKS, "gold"])
+    assert sorted(rows) == sorted([*_CHECKS, *_EARLY, "gold"])
 
 
 @pytest.mark.slow

@@ -2,18 +2,19 @@
 
 import json
 import math
+import re
 from contextlib import redirect_stderr
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from itertools import islice
 from pathlib import Path
 
-import torch
 from small_models import KINDS
 
 from r1sdk.planning.resolve import plan_run
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Chat, load_recipe
+from r1sdk.records import Rollout
 from r1sdk.reply_format import opened_think
 from r1sdk.rollout.chat_template import render
 from r1sdk.rollout.hf_model import HFModel
@@ -88,7 +89,7 @@ def try_kind(name: str, where: str, folder: Path) -> Tried:
         generated,
         str(tokenizer.eos_token).replace("|", "\\|"),
         _thinking(tokenizer, where),
-        "; ".join(note.replace("|", "\\|") for note in notes) or "none",
+        "; ".join(re.sub(r"<[^<>\s]+>", r"`\g<0>`", note).replace("|", "\\|") for note in notes) or "nothing",
     )
 
 
@@ -105,13 +106,25 @@ def _plan(where, chat, **keys):
 
 
 def _grpo(where, chat, folder) -> bool:
-    run = _plan(where, chat, env=ENV)
+    run = replace(_plan(where, chat, env=ENV), rewards={"letters": (letters, 1.0)})
     tokenizer, model = load_tokenizer(where, chat), load_model(where, **training_options(run))
     settle_ending(tokenizer, model)
+    before = _weights(model)
     trainer = grpo_trainer(run, model, tokenizer, RunFolder(folder / "grpo"), [])
     trainer.train()
     losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
-    return len(losses) == 2 and all(map(math.isfinite, losses))
+    return len(losses) == 2 and all(map(math.isfinite, losses)) and before != _weights(model)
+
+
+def letters(rollout: Rollout) -> float:
+    """Return the share of letters in a reply: a reward that differs between the replies of a random model."""
+    text = rollout.completion.text
+    return sum(map(str.isalpha, text)) / max(1, len(text))
+
+
+def _weights(model) -> float:
+    """A number that changes with the weights."""
+    return sum(float(value.detach().double().pow(2).sum()) for value in model.parameters())
 
 
 def _sft(where, folder) -> str:
@@ -120,16 +133,17 @@ def _sft(where, folder) -> str:
     run = _plan(where, Chat(), method="sft", data=str(data))
     tokenizer = load_tokenizer(where, Chat(), PLAIN_TEMPLATE)
     model = load_model(where, **training_options(run))
-    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    before = _weights(model)
     trainer = sft_trainer(run, model, tokenizer, RunFolder(folder / "sft"), [])
     trainer.train()
     losses = [line["loss"] for line in trainer.state.log_history if "loss" in line]
-    changed = any(not torch.equal(before[name], value) for name, value in model.named_parameters())
-    return "works" if len(losses) == 2 and all(map(math.isfinite, losses)) and changed else "fails"
+    works = len(losses) == 2 and all(map(math.isfinite, losses)) and before != _weights(model)
+    return "works" if works else "fails"
 
 
 def _eval(where, chat, trained) -> str:
-    from r1sdk.evaluation.attempts import attempts, summarize
+    from r1sdk.evaluation.attempts import attempts
+    from r1sdk.evaluation.evaluation_summary import summarize
 
     run = _plan(where, chat, env=ENV)
     model, tokenizer = load_model(where), load_tokenizer(where, chat)
@@ -164,4 +178,4 @@ def _thinking(tokenizer, where) -> str:
         return "`template_args: {enable_thinking: false}` switches it off"
     if "analysis" in str(tokenizer.chat_template):
         return "in the channel `analysis`"
-    return "as the text says"
+    return "in the text, as `<think>`"

@@ -5,6 +5,8 @@ The whole matrix: `pytest -m models` (5 minutes on two cores); `python docs/_gen
 
 import json
 import shutil
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,7 @@ from r1sdk.training.chat_tokenizer import settle_ending
 from r1sdk.training.generation_source import load_local
 from r1sdk.training.models import load_model, load_tokenizer, locate, training_options
 
+TABLE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 FAST = ("qwen25_base", "r1_distill", "gemma2", "gpt_oss", "llama3_base")
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+2?"}]
 
@@ -40,6 +43,7 @@ def made(tmp_path_factory):
 def test_a_model_trains_and_answers_as_it_is_published(name, made, tmp_path):
     found = try_kind(name, made(name), tmp_path)
     assert found.grpo == found.sft == found.eval == found.generate == "works", found
+    assert found.line in TABLE, "python docs/_generate_models.py"
 
 
 @pytest.mark.models
@@ -47,6 +51,7 @@ def test_a_model_trains_and_answers_as_it_is_published(name, made, tmp_path):
 def test_the_other_models_train_and_answer_as_they_are_published(name, made, tmp_path):
     found = try_kind(name, made(name), tmp_path)
     assert found.grpo == found.sft == found.eval == found.generate == "works", found
+    assert found.line in TABLE, "python docs/_generate_models.py"
 
 
 ENDS = {
@@ -154,7 +159,7 @@ def test_a_base_model_is_refused_early_and_takes_a_template_from_the_recipe(made
 def test_a_template_that_fails_on_the_tasks_is_one_message_before_anything_is_loaded(made, tmp_path):
     broken = tmp_path / "broken.jinja"
     broken.write_text("{{ raise_exception('not today') }}")
-    with pytest.raises(R1Error, match="cannot write the turns system, user: TemplateError: not today"):
+    with pytest.raises(R1Error, match="cannot write system, user: TemplateError: not today"):
         plan(made("qwen3"), chat_template=str(broken))
     tokenizer = load_tokenizer(made("qwen3"))
     tokenizer.chat_template = broken.read_text()
@@ -221,3 +226,23 @@ def test_an_adapter_folder_is_a_model(made, tmp_path):
     config.write_text(json.dumps({**json.loads(config.read_text()), "base_model_name_or_path": "/nowhere"}))
     with pytest.raises(R1Error, match="its base is missing"):
         plan(str(tmp_path / "adapter"))
+
+
+def test_a_base_model_that_says_its_end_is_not_counted_as_truncated(tmp_path):
+    """The embedded model, published as base models are: its turns end otherwise than its text."""
+    from r1_models import TINY
+
+    folder = tmp_path / "base"
+    shutil.copytree(TINY, folder)
+    for name, change in {
+        "tokenizer_config.json": {"eos_token": "<|endoftext|>"},
+        "generation_config.json": {"eos_token_id": 0},
+        "config.json": {"eos_token_id": 0},
+    }.items():
+        (folder / name).write_text(json.dumps({**json.loads((folder / name).read_text()), **change}))
+    run = plan(str(folder))
+    generator = load_local(run.model, 0, [], chat=run.recipe.chat)
+    prompts = [task.prompt for task in islice(run.environment.tasks("test"), 8)]
+    replies = [reply for (reply,) in generator.generate(prompts, Sampling(samples=1, max_tokens=256))]
+    assert [reply.finish for reply in replies].count("stop") >= 7
+    assert sum(r1sdk.parse_reply(reply.text) is not None for reply in replies) >= 7

@@ -265,6 +265,80 @@ def test_a_run_goes_back_past_a_checkpoint_that_was_damaged_and_ends_as_it_would
     assert folder.complete_checkpoints()[-1].name == f"checkpoint-{STEPS}"
 
 
+def test_a_run_that_was_stopped_after_its_last_step_trains_no_further_one(runs, tmp_path, plugin, run_r1):
+    whole = runs["whole"].folder
+    shutil.copytree(whole.path, tmp_path / "stopped")
+    folder = RunFolder(tmp_path / "stopped")
+    shutil.rmtree(folder.model)
+    folder.set_status("interrupted", done=STEPS, total=STEPS)
+    said = run_r1("train", "--resume", folder.path, path=[plugin])
+    assert said.code == 0, said.err
+    assert f"step {STEPS + 1}" not in said.err
+    assert (folder.status()["state"], folder.status()["done"], folder.status()["total"]) == ("finished", STEPS, STEPS)
+    assert folder.metrics(None) == whole.metrics(None)
+    assert rollouts(folder) == rollouts(whole)
+    assert [path.name for path in folder.complete_checkpoints()] == [path.name for path in whole.complete_checkpoints()]
+    assert (folder.model / "model.safetensors").read_bytes() == (whole.model / "model.safetensors").read_bytes()
+
+
+def test_lines_that_a_run_lost_are_said_when_it_is_resumed(runs, tmp_path, plugin, run_r1):
+    shutil.copytree(runs["whole"].folder.path, tmp_path / "damaged")
+    folder = RunFolder(tmp_path / "damaged")
+    shutil.rmtree(folder.model)
+    folder.set_status("interrupted")
+    lines = folder.metrics_file.read_bytes().split(b"\n")
+    lines[2] = b'{"kind": "step", "step": "three"}'
+    folder.metrics_file.write_bytes(b"\n".join(lines))
+    folder.rollouts_file.write_bytes(b"")
+    said = run_r1("train", "--resume", folder.path, path=[plugin])
+    assert said.code == 0 and "Traceback" not in said.err, said.err
+    assert "metrics.jsonl has 1 damaged lines, which are left out" in said.err and "line 3" in said.err
+    assert f"rollouts.jsonl has 0 of the {8 * STEPS} lines that were written" in said.err
+    assert made(folder) == [step for step in range(1, STEPS + 1) if step != 3]
+
+
+def test_a_run_does_not_go_on_under_another_recipe(runs, tmp_path, plugin, run_r1):
+    shutil.copytree(runs["whole"].folder.path, tmp_path / "cut")
+    folder = RunFolder(tmp_path / "cut")
+    folder.set_status("interrupted")
+    text = folder.recipe_file.read_text()
+    folder.recipe_file.write_text(text[: text.index("trainer:")])  # still a valid recipe, with other settings
+    for arguments in (("train", "--resume", folder.path), ("eval", folder.path), ("report", folder.path)):
+        said = run_r1(*arguments, path=[plugin])
+        assert said.code == 1 and "recipe.yaml is not the recipe that this run was made with" in said.err, said.err
+    assert folder.status()["state"] == "interrupted"
+
+
+def test_a_run_whose_model_was_damaged_is_not_evaluated_as_if_it_were_whole(runs, tmp_path, plugin, run_r1):
+    shutil.copytree(runs["whole"].folder.path, tmp_path / "damaged")
+    weights = tmp_path / "damaged" / "model" / "model.safetensors"
+    weights.write_bytes(bytes(weights.stat().st_size))
+    said = run_r1("eval", tmp_path / "damaged", "--tasks", "2", path=[plugin])
+    assert said.code == 1 and "model.safetensors: not what was written" in said.err, said.err
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is(runs, tmp_path, plugin, run_r1):
+    shutil.copytree(runs["whole"].folder.path, tmp_path / "first" / "run")
+    folder = RunFolder(tmp_path / "first" / "run")
+    folder.set_status("interrupted")
+    shutil.rmtree(folder.checkpoints / f"checkpoint-{STEPS}")
+    moved = RunFolder(folder.path.rename(tmp_path / "moved"))
+    said = run_r1("train", "--resume", moved.path, path=[plugin])
+    assert said.code == 0, said.err
+    assert made(moved) == [*range(1, STEPS + 1)] and rollouts(moved) == rollouts(runs["whole"].folder)
+    assert not list((tmp_path / "first").iterdir())
+
+
+def test_a_worker_that_waited_while_another_finished_the_run_trains_nothing(runs):
+    folder = runs["whole"].folder
+    before = folder.metrics_file.read_bytes()
+    said = subprocess.run(
+        [sys.executable, "-m", "r1sdk.training.run", folder.path], capture_output=True, text=True, check=False
+    )
+    assert said.returncode == 1 and "was finished by another process in the meantime" in said.stderr
+    assert folder.metrics_file.read_bytes() == before and folder.status()["state"] == "finished"
+
+
 def test_a_finished_run_can_be_made_longer(runs, tmp_path, plugin, start_r1):
     shutil.copytree(runs["whole"].folder.path, tmp_path / "longer")
     folder = RunFolder(tmp_path / "longer")

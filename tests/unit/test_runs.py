@@ -2,13 +2,20 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 
 from r1sdk import Completion, Rollout, RunError, Score, Task, Verdict
+from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
+from r1sdk.storage import jsonl
 from r1sdk.storage.checkpoints import mark_complete
-from r1sdk.storage.run_folder import RunFolder, latest_run, rollout_line
+from r1sdk.storage.manifest import differences, manifest
+from r1sdk.storage.run_folder import RunFolder, file_digest, latest_run, rollout_line
 
 RECIPE = load_recipe(None, {"model": "tiny", "env": "countdown"})
 HOSTILE = 'a\nb\r\x00\x1b[2J\u2028\x85"}\\ é 𝕏 \ufffd'
@@ -201,3 +208,204 @@ def test_the_latest_run_is_the_one_written_to_last(tmp_path):
     assert latest_run(tmp_path / "runs").path == new.path
     new.status_file.unlink()  # killed before it was written
     assert latest_run(tmp_path / "runs").path == old.path
+
+
+def a_run(path, **manifest):
+    recipe = load_recipe(None, {"model": "tiny", "env": "countdown"})
+    return RunFolder.create(path, recipe, {"recipe": file_digest(recipe.to_yaml()), **manifest})
+
+
+def test_a_recipe_that_was_changed_or_cut_since_the_run_began_is_refused(tmp_path):
+    folder = a_run(tmp_path / "run")
+    assert folder.recipe() == RECIPE
+    text = folder.recipe_file.read_bytes()
+    for damaged in (text[: len(text) // 2], b"", text + b"seed: 7\n", text.replace(b"tiny", b"tidy")):
+        folder.recipe_file.write_bytes(damaged)
+        with pytest.raises(RunError, match=r"recipe\.yaml is not the recipe that this run was made with"):
+            folder.recipe()
+        with pytest.raises(RunError, match=r"recipe\.yaml"):
+            folder.check()
+    folder.recipe_file.write_bytes(text)
+    longer = load_recipe(None, {"model": "tiny", "env": "countdown", "trainer": {"max_steps": 7}})
+    folder.extend(longer, ["r1", "train"])
+    assert folder.recipe() == longer and folder.manifest()["continued"] == [{"command": ["r1", "train"], "from": None}]
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", '{"seed": ', "null", "[1]", "\x00" * 20, "[" * 100_000, '{"a": 1}', '{"versions": 3}']
+)
+def test_a_damaged_manifest_is_named(tmp_path, content):
+    folder = a_run(tmp_path / "run")
+    folder.manifest_file.unlink() if content is None else folder.manifest_file.write_text(content)
+    for read in (folder.manifest, folder.check):
+        with pytest.raises(RunError, match=r"manifest\.json is (damaged|missing)"):
+            read()
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"tasks": 1, "checked": 1, "faults": [{"index": "x"}]}', "[" * 100_000]
+)
+def test_damaged_gold_and_figures_are_named_together(tmp_path, content):
+    folder = a_run(tmp_path / "run")
+    (folder.path / "gold.json").write_text(content)
+    (folder.evaluations / "before.json").write_text(content)
+    with pytest.raises(RunError) as error:
+        folder.check()
+    assert "gold.json is damaged" in str(error.value) and "before.json is damaged" in str(error.value)
+    assert "2 problems" in str(error.value)
+
+
+def test_a_status_of_wrong_types_loses_them_and_nothing_else(folder):
+    folder.status_file.write_text('{"state": "running", "done": "x", "total": [], "phase": 3, "pid": 7}')
+    assert folder.status() == {"state": "running", "pid": 7}
+    folder.status_file.write_text("[" * 100_000)
+    assert folder.status() == {}
+
+
+def test_a_resumed_run_says_which_rows_are_damaged_or_gone(tmp_path):
+    folder = a_run(tmp_path / "run")
+    folder.append_evaluation("before", [attempt()] * 2, [Score({}, 0.0)] * 2)
+    folder.write_evaluation("before", {"accuracy": {"mean": None, "stderr": None, "n": 0}})
+    for step in range(1, 5):
+        folder.append_metrics({"kind": "step", "step": step})
+        folder.append_rollouts(step, [attempt(step=step)] * 3, [Score({}, 0.0)] * 3)
+        checkpoint(folder, step)
+        folder.note_rows(step)
+    assert folder.manifest()["rows"]["4"] == {
+        "metrics.jsonl": 4, "rollouts.jsonl": 12, "evaluations/before.jsonl": 2, "evaluations/before.json": 1,
+    }  # fmt: skip
+    folder.rewind()
+    assert folder.metrics("warning") == []
+    lines = folder.rollouts_file.read_bytes().split(b"\n")
+    lines[4] = lines[4] + lines.pop(5)  # a newline that a disk lost
+    folder.rollouts_file.write_bytes(b"\n".join(lines))
+    folder.evaluation_file("before").unlink()
+    (folder.evaluations / "before.json").unlink()
+    folder.rewind()
+    first, second, third, fourth = [line["text"] for line in folder.metrics("warning")]
+    assert "rollouts.jsonl has 1 damaged lines, which are left out" in first and "line 5 is not JSON" in first
+    assert "rollouts.jsonl has 10 of the 12 lines that were written" in second
+    assert "before.jsonl has 0 of the 2 lines" in third and "before.json is missing" in fourth
+    assert len(list(folder.rollouts())) == 10
+    folder.metrics_file.write_bytes(b"")
+    folder.rewind()
+    assert "metrics.jsonl has 0 of the 4 lines" in folder.metrics("warning")[0]["text"]
+    damage = jsonl.Damage()
+    assert len(folder.metrics(None, damage)) == 4 and damage.count == 0
+
+
+def test_the_rows_of_checkpoints_that_are_gone_are_forgotten(tmp_path):
+    folder = a_run(tmp_path / "run")
+    for step in (1, 2):
+        checkpoint(folder, step)
+        folder.note_rows(step)
+    shutil.rmtree(folder.checkpoints / "checkpoint-1")
+    checkpoint(folder, 3)
+    folder.note_rows(3)
+    assert set(folder.manifest()["rows"]) == {"2", "3"}
+
+
+REWIND = """
+import resource, sys
+from pathlib import Path
+from r1sdk.storage.run_folder import RunFolder
+folder = RunFolder(Path(sys.argv[1]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+folder.rewind()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.heavy
+def test_the_memory_of_a_resume_does_not_grow_with_the_rollouts(tmp_path):
+    folder = a_run(tmp_path / "run")
+    for step in range(1, 41):  # 40 MB
+        folder.append_rollouts(step, [attempt("x" * 100_000, step)] * 10, [Score({}, 0.0)] * 10)
+    checkpoint(folder, 39)
+    folder.note_rows(39)
+    said = subprocess.run([sys.executable, "-c", REWIND, folder.path], capture_output=True, text=True, check=True)
+    assert int(said.stdout) < 12_000, "kB"
+    assert {line["step"] for line in folder.rollouts()} == set(range(1, 40))
+
+
+CREATE = """
+import sys, time
+from pathlib import Path
+from r1sdk import RunError
+from r1sdk.recipe.schema import load_recipe
+from r1sdk.storage.run_folder import RunFolder
+recipe = load_recipe(None, {"model": "tiny", "env": "countdown", "seed": int(sys.argv[2])})
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(20):
+    time.sleep(max(0.0, float(sys.argv[3]) + 0.05 * number - time.time()))
+    try:
+        RunFolder.create(Path(sys.argv[1]) / str(number), recipe, {})
+        print("made", number, flush=True)
+    except RunError:
+        pass
+"""
+
+
+def test_of_processes_that_make_one_folder_at_the_same_moment_one_gets_it(tmp_path):
+    start = time.time() + 4
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", CREATE, tmp_path, str(seed), str(start)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for seed in range(3)
+    ]  # fmt: skip
+    made = {}
+    for seed, maker in enumerate(makers):
+        out, _ = maker.communicate("go\n", timeout=60)
+        made[seed] = [int(line.split()[1]) for line in out.splitlines() if line.startswith("made")]
+    assert sorted(number for numbers in made.values() for number in numbers) == [*range(20)]
+    for seed, numbers in made.items():
+        assert all(RunFolder.open(tmp_path / str(number)).recipe().seed == seed for number in numbers)
+
+
+def test_what_a_kill_leaves_of_a_folder_that_was_being_made_is_made_again(tmp_path):
+    path = tmp_path / "run"
+    (path / "evaluations").mkdir(parents=True)
+    (path / "manifest.json").write_text("{}")
+    (path / ".recipe.yaml.77.new").write_text("model")
+    assert RunFolder.create(path, RECIPE, {}).recipe() == RECIPE
+    assert not list(path.glob("*.new"))
+
+
+def test_a_folder_of_the_run_that_is_not_as_it_was_written_is_named(tmp_path):
+    folder = a_run(tmp_path / "run")
+    folder.model.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder.model / name).write_text("{}")
+    folder.check_folder(folder.model)
+    folder.note_folder(folder.model)
+    folder.check_folder(folder.model)
+    (folder.model / "model.safetensors").write_text("")
+    (folder.model / "config.json").unlink()
+    with pytest.raises(
+        RunError, match=r"(?s)config\.json: is not there.*model\.safetensors: 0 bytes, and 2 were written"
+    ):
+        folder.check_folder(folder.model)
+
+
+def test_an_accelerate_config_that_is_gone_or_changed_is_named(tmp_path):
+    (tmp_path / "ddp.yaml").write_text("num_processes: 2\n")
+    folder = RunFolder.create(tmp_path / "run", RECIPE, {}, accelerate=tmp_path / "ddp.yaml")
+    folder.check()
+    for damage in (lambda: folder.accelerate_file.write_text("num_processes: 1\n"), folder.accelerate_file.unlink):
+        damage()
+        with pytest.raises(RunError, match=r"accelerate\.yaml is missing, or was changed"):
+            folder.check()
+
+
+def test_other_plugins_and_packages_than_when_the_run_began_are_said():
+    registry = load_plugins()
+    before = manifest(RECIPE, registry, ["r1"])
+    assert differences(before, RECIPE, registry) == []
+    before["plugins"]["environment countdown"] = "r1-countdown 0.9 (mine)"
+    before["versions"] |= {"pluggy": "0.1", "python": "3.12.0"}
+    first, *others = differences(before, RECIPE, registry)
+    assert first.startswith("environment countdown is r1sdk ") and "and was r1-countdown 0.9 (mine)" in first
+    assert any(other.startswith("package python is 3.") for other in others)

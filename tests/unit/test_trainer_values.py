@@ -7,7 +7,7 @@ from r1sdk.planning.resolve import plan_run
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.layers import overlay, read_yaml
 from r1sdk.recipe.schema import load_recipe
-from r1sdk.recipe.trl_values import allowed_values, value_errors
+from r1sdk.recipe.trl_values import allowed_values, missing_packages, value_errors
 
 REFUSED = {
     ("grpo", "lr_scheduler_type=cosin"): "did you mean 'cosine'",
@@ -82,10 +82,11 @@ def test_packages_that_an_option_needs_are_named(monkeypatch):
     monkeypatch.setattr(
         "r1sdk.recipe.trl_values.find_spec", lambda name: None if name in ("bitsandbytes", "liger_kernel") else True
     )
-    assert "bitsandbytes" in str(value_errors("grpo", {"optim": "adamw_8bit"})[0])
-    assert "bitsandbytes" in str(value_errors("grpo", {"optim": "paged_adamw_32bit"})[0])
-    assert "liger-kernel" in str(value_errors("grpo", {"use_liger_kernel": True})[0])
-    assert value_errors("grpo", {"optim": "adamw_torch"}) == []
+    assert [*missing_packages({"optim": "adamw_8bit"})] == [("trainer.optim adamw_8bit", "bitsandbytes")]
+    assert [package for _, package in missing_packages({"optim": "paged_adamw_32bit"})] == ["bitsandbytes"]
+    assert [package for _, package in missing_packages({"use_liger_kernel": True})] == ["liger-kernel"]
+    for optim in ("adamw_torch", "adamw_torch_8bit", "sgd"):
+        assert [*missing_packages({"optim": optim})] == []
 
 
 @pytest.mark.heavy

@@ -1,6 +1,7 @@
-"""What came of a run, on the terminal: the held-out figures before and after, and what to do next."""
+"""Print the outcome of a run: the held-out figures before and after, and the next commands."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,8 @@ def tell_report(folder: Path) -> None:
     from r1sdk.report import PAGE
 
     page = folder / PAGE
-    told = str(page) if page.is_file() else f"none: pip install 'r1sdk[report]' && r1 report {folder}"
+    install = "" if find_spec("jinja2") else "pip install 'r1sdk[report]' && "
+    told = str(page) if page.is_file() else f"none: {install}r1 report {folder}"
     typer.echo(f"report    {told}", err=True)
 
 

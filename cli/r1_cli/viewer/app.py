@@ -60,6 +60,7 @@ class ViewApp(App[None]):
         self.sort = 0
         self.following = self._state() == "running"
         self.note = ""
+        self.lost: list[str] | None = None  # what the files of the run lack; None before it was looked up
         self._reading = Lock()
         self._request = 0  # number of the latest listing: results of earlier ones are dropped
 
@@ -92,6 +93,9 @@ class ViewApp(App[None]):
             return
         try:
             changed = False
+            if self.folder and self.lost is None:
+                self.lost = self.folder.lost()
+                changed = bool(self.lost)
             while (behind := self.index.behind) and self.is_running:
                 changed = self.index.refresh(len(self.index.rows) + CHUNK) or changed
                 if self.index.behind >= behind:
@@ -110,7 +114,8 @@ class ViewApp(App[None]):
         if wanted.reads_text:
             kept: list[RolloutRow] = []
             for start in range(0, len(found), CHUNK):
-                kept += [row for row in found[start : start + CHUNK] if wanted.matches_text(self.index.read(row))]
+                some = ((row, self._read(row)) for row in found[start : start + CHUNK])
+                kept += [row for row, line in some if line is not None and wanted.matches_text(line)]
                 if request != self._request:
                     return  # a newer request has replaced this one
             found = kept
@@ -141,7 +146,9 @@ class ViewApp(App[None]):
         if self.index.behind and not self.following:
             parts.append(", still reading")
         if self.index.unreadable:
-            parts.append((f", {self.index.unreadable} lines cannot be read", OTHER))
+            where = ", ".join(f"{count} in {name}" for name, count in self.index.unreadable_in().items())
+            parts.append((f", damaged lines: {where}", OTHER))
+        parts += [(f"  {text}", OTHER) for text in self.lost or []]
         if self.sort:
             parts.append(f", {SORTS[self.sort][0]}")
         if self.query_text:

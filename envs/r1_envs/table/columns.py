@@ -1,4 +1,4 @@
-"""Which column of a table holds what: as the options say, or by the usual names."""
+"""The columns of a table by role: as the options say, or by the usual names."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def is_conversation(value: Any) -> bool:
 
 
 def answered(conversation: Any) -> Any:
-    """What the last message of the assistant says, or the gold answer that it holds; None where there is no such message."""
+    """Return the last message of the assistant, or the gold answer in it; None if there is no such message."""
     if not is_conversation(conversation):
         return None
     last = conversation[-1]

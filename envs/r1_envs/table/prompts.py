@@ -1,4 +1,4 @@
-"""What a row asks, as messages, and the template that is laid over it."""
+"""Prompts from rows: messages, and the template that is applied to them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def as_messages(asked: Any) -> list[r1sdk.Message]:
 
 
 def template_faults(template: str) -> Iterator[str]:
-    """What is wrong with a template, whatever the rows have."""
+    """Return the faults of a template that no row can mend."""
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:

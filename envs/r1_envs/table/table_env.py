@@ -18,7 +18,7 @@ from .splits import Splits
 
 
 def _only_if_named(options: Mapping[str, Any]) -> bool:
-    """A verifier that runs programs has a sandbox of its own, and shares the one that is named here."""
+    """A verifier that runs programs uses the sandbox named here, unless it names its own."""
     return False
 
 
@@ -112,7 +112,7 @@ class Table:
         yield from (found for found in self._all(split) if isinstance(found, Read))
 
     def faults(self, split: str) -> Iterator[str]:
-        """What is wrong with each row that makes no task."""
+        """Yield the fault of each row that makes no task."""
         yield from (str(found) for found in self._all(split) if not isinstance(found, Read))
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
@@ -129,7 +129,7 @@ class Table:
         return r1sdk.wrong_replies_of(self._verifier, task)
 
     def summary(self) -> str:
-        """Which tasks these are, which columns were taken for what, how they are judged, and what is left out."""
+        """Return a summary: the tasks, the columns by role, the verifier, and the rows left out."""
         reads = self._verifier.reads if isinstance(self._verifier, r1sdk.PosesRows) else ("answer",)
         first = next((row for raw in read_rows(self._splits().first()) if (row := self.adapt(raw)) is not None), None)
         taken = "no rows" if first is None else self._columns().describe(first, reads)

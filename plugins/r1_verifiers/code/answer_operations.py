@@ -32,7 +32,7 @@ class TypeValue:
 
 @dataclass(frozen=True, slots=True)
 class Approx:
-    """What pytest.approx gives: equal to what is near."""
+    """A value of pytest.approx: equal to everything near it."""
 
     value: Any
     bounds: Bounds

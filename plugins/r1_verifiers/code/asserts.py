@@ -29,7 +29,7 @@ def read_script(source: str) -> Script:
 
 
 def _shadowing(test: ast.expr) -> str | None:
-    """The function of a test that calls builtins alone: a program may be asked for a `sum` of its own."""
+    """The function of a test that calls builtins alone: a task may ask for a program's own `sum`."""
     if Reader({}).is_remote(test):
         return None
     left = test.left if isinstance(test, ast.Compare) else test

@@ -83,7 +83,7 @@ async def run_tests(
 
 
 def _reason(run: "_Run", block: Block, blocks: Sequence[Block]) -> str:
-    """How the tests ended, and how the program was run where that is not plain."""
+    """Return the reason: the outcome of the tests, and anything unusual about how the program was run."""
     endings, tests = run.endings, run.tests
     runs = [(ending, len(list(same))) for ending, same in groupby(endings)]
     listed = ", ".join(ending if count == 1 else f"{ending} x{count}" for ending, count in runs[:12])
@@ -161,7 +161,7 @@ class _Run:
                 self.complaint = execution.stderr.strip().rpartition("\n")[2][:120]
 
     async def _refused(self, chunk: range, executions: Sequence[r1sdk.Execution]) -> dict[int, str]:
-        """Of the cases in `chunk` that ended well, what the task's checker says against each; "" where nothing."""
+        """Return the checker's objection to each case of `chunk` that ended well; "" for none."""
         tests = self.tests
         ended = [(at, done) for at, done in zip(chunk, executions, strict=True) if done.status == "ok"]
         if not tests.checker or not ended:

@@ -346,7 +346,7 @@ class Reader:
         return found
 
     def _are_objects(self, left: ast.expr, right: ast.expr) -> bool:
-        """True if both sides need the program, and one of them makes an object of a class of its own."""
+        """True if both sides need the program, and one of them makes an object of the program's own class."""
         is_any = self._is_object(left) or self._is_object(right)
         return is_any and self.is_remote(left) and self.is_remote(right)
 

@@ -159,7 +159,7 @@ class Tests:
         return with_imports(code, self._before(code))
 
     def _before(self, code: str) -> tuple[str, ...]:
-        """What is run before `code`: numpy is looked for, which takes time, only where the code may use it."""
+        """Return the code to run before `code`. It only looks for numpy, which takes time, if the code may use it."""
         return ((NUMPY,) if self.has_imports and "np." in code else ()) + self.before
 
 
@@ -289,7 +289,7 @@ def _read(test: Any, shape: DataSetShape, tolerance: float | None) -> Iterator[t
 
 
 def _function(test: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-    """What is asked of a function, and what it must return. Where the arguments are a text in JSON, so is the result."""
+    """Return the call of a function and the value it must return. If the arguments are JSON text, so is the result."""
     asked: dict[str, Any] = {"function": str(test["fn_name"])}
     if "arguments" in test:
         given, expected = test["arguments"], test["result"]

@@ -87,8 +87,8 @@ _here: dict[str, Any] = {}
 exec(WRITER, _here)  # noqa: S102 - our own text, above
 
 
-class Unreadable(ValueError):
-    """What a program sent is no written value."""
+class UnreadableValue(ValueError):
+    """Raised when a program sent something that is not a written value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +128,11 @@ def write_value(value: Any) -> str:
 
 
 def read_value(written: str) -> Any:
-    """Return the value that `written` stands for. Raises: Unreadable."""
+    """Return the value that `written` stands for. Raises: UnreadableValue."""
     try:
         return from_json(json.loads(written))
     except (ValueError, TypeError, KeyError, OverflowError, ZeroDivisionError, RecursionError) as error:
-        raise Unreadable(f"{type(error).__name__}: {error}"[:200]) from None
+        raise UnreadableValue(f"{type(error).__name__}: {error}"[:200]) from None
 
 
 def from_json(value: Any) -> Any:
@@ -140,7 +140,7 @@ def from_json(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if not isinstance(value, dict) or len(value) != 1:
-        raise Unreadable("neither a plain value nor an object of one key")
+        raise UnreadableValue("neither a plain value nor an object of one key")
     ((kind, inner),) = value.items()
     if kind in _MANY:
         return _MANY[kind]([from_json(item) for item in inner])
@@ -150,7 +150,7 @@ def from_json(value: Any) -> Any:
         return int(inner, 16)
     if kind == "ratio":
         if max(map(len, inner)) > _LONGEST_RATIO:
-            raise Unreadable("a fraction of too many digits")
+            raise UnreadableValue("a fraction of too many digits")
         number = Fraction(int(inner[0], 16), int(inner[1], 16))
         return number.numerator if number.denominator == 1 else number
     return _SINGLE[kind](inner)
@@ -230,7 +230,7 @@ def show(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far two numbers may be apart: `absolute`, or `relative` to the expected one. Integers are exact.
+    """The allowed difference of two numbers: `absolute`, or `relative` to the expected one. Integers are exact.
 
     `loose`: the expected value came as JSON, which has no tuples, and only texts as keys: a tuple equals a list, the key 1 equals "1".
     """
@@ -248,7 +248,7 @@ def same_value(written: str, expected: str, tolerance: float | None = None, loos
     bound = tolerance or 0.0
     try:
         return same(read_value(written), read_value(expected), Bounds(bound, bound, loose))
-    except Unreadable:
+    except UnreadableValue:
         return False
 
 

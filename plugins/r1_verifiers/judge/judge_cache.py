@@ -52,7 +52,7 @@ class Cache:
         if self.file is None or not self.limit or not self.file.exists():
             return
         line = ""
-        with self.file.open(encoding="utf-8", errors="replace") as lines:
+        with self.file.open(encoding="utf-8", errors="replace", newline="\n") as lines:
             for line in lines:
                 try:
                     row = json.loads(line)

@@ -102,7 +102,7 @@ _NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real so
 
 
 class Unsaid:
-    """What the comparison of a type returns where the type of the answer says how it is compared."""
+    """The result of comparing by the gold's type if the answer's type decides instead."""
 
 
 UNSAID = Unsaid()
@@ -195,13 +195,13 @@ def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[s
     if name not in letters(gold.value):
         return same(gold.value, answer, problem)
     candidates = [one for one in (theirs or sorted(letters(answer) - letters(gold.value))) if len(one) == 1]
-    renamed = answer
+    theirs_renamed = answer
     if candidates and candidates[0] != name:
-        renamed = _renamed(answer, candidates[0], name)
-    found = same(gold.value, renamed, problem)
+        theirs_renamed = renamed(answer, candidates[0], name)
+    found = same(gold.value, theirs_renamed, problem)
     if found is not False:
         return found
-    ours, other = _bare(gold.value), _bare(renamed)
+    ours, other = _bare(gold.value), _bare(theirs_renamed)
     if isinstance(ours, Several) and isinstance(other, Several):
         return matching(ours.items, other.items, lambda a, b: _shifted(a, b, name))
     return _shifted(ours, other, name)
@@ -211,13 +211,14 @@ def _bare(value: Value) -> Value:
     return value.value if isinstance(value, NamedValue) else value
 
 
-def _renamed(value: Value, old: str, new: str) -> Value:
+def renamed(value: Value, old: str, new: str) -> Value:
+    """Return `value` with another name for one of its letters."""
     if isinstance(value, NamedValue):
-        return NamedValue(value.name, _renamed(value.value, old, new), value.left)
+        return NamedValue(value.name, renamed(value.value, old, new), value.left)
     if isinstance(value, Several):
-        return Several(tuple(_renamed(item, old, new) for item in value.items), value.is_set)
+        return Several(tuple(renamed(item, old, new) for item in value.items), value.is_set)
     if isinstance(value, Quantity):
-        return Quantity(_renamed(value.value, old, new), value.unit)  # type: ignore[arg-type]
+        return Quantity(renamed(value.value, old, new), value.unit)  # type: ignore[arg-type]
     found: Value = replaced(value, old, Symbol(new))
     return found
 

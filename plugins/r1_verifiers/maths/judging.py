@@ -10,12 +10,12 @@ from typing import Literal
 
 import r1sdk
 
-from .compare import same
-from .evaluate import letters
+from .compare import renamed, same
+from .evaluate import letters, nodes
 from .extract import answer_region, answer_text, last_box
 from .reader import plain_words, read, read_choice, unwrapped
 from .signs import MAX_LENGTH, CannotRead, tidied
-from .types import Based, Choice, Constant, Number, Prose, Quantity, Value, Words
+from .types import Based, Choice, Constant, NamedValue, Number, Prose, Quantity, Several, Value, Words
 from .units import differ
 
 Mode = Literal["r1", "trl"]
@@ -26,6 +26,8 @@ _CHOSEN = re.compile(
     r"(?:[(\[]\s*([A-Ja-j])\s*[)\]]|([A-J])(?=\s*[).:]|\s+because\b|\s+since\b)|([A-Ja-j])\.?\Z)\s*[.:)]?(.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_WHOLE = {"n", "k", "m"}
+_RUN = re.compile(r"[A-H]{2,6}")
 _OTHER_CHOICE = re.compile(r"[(\[]\s*[A-Ja-j]\s*[)\]]|\b(?:and|or)\b\s*\(?[A-Ja-j]\b|,\s*[A-J]\b")
 _YES_NO = re.compile(
     r"(yes|no|true|false)\b(?=\s*(?:[,.;:!\u2014-]|because\b|since\b|it\b|they\b|the\b|this\b|as\b|\Z))(.*)", re.DOTALL
@@ -139,7 +141,7 @@ def _judge(written: str | None, gold: str, problem: str, slow: bool) -> r1sdk.Ve
 
 @lru_cache(maxsize=16384)
 def _gold(gold: str) -> Value | str:
-    """What a gold answer says, or why it says nothing."""
+    """A gold answer that was read, or the reason why it cannot be."""
     try:
         value = read(gold_text(gold))
     except CannotRead as refused:
@@ -172,7 +174,18 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
         raise CannotRead(f"is in {answer.unit}, not in {gold.unit}")
     if isinstance(answer, Based) and isinstance(gold, Number) and answer.base != 10:
         raise CannotRead(f"is a number to base {answer.base}")
-    return same(gold, answer, problem)
+    found = same(gold, answer, problem)
+    if found is False:
+        only = letters(gold) - letters(answer), letters(answer) - letters(gold)
+        if all(len(names) == 1 and names <= _WHOLE for names in only) and _has_turns(gold):
+            return same(gold, renamed(answer, min(only[1]), min(only[0])), problem)
+    return found
+
+
+def _has_turns(gold: Value) -> bool:
+    """Return True for the angles of a family, as `n \\pi`: their letter stands for any whole number, whichever it is."""
+    items = gold.items if isinstance(gold, Several) else (gold,)
+    return any(Constant("pi") in nodes(item.value if isinstance(item, NamedValue) else item) for item in items)
 
 
 def _says_words(gold: Words, written: str) -> bool:
@@ -200,6 +213,8 @@ def _chooses(gold: Choice, written: str, problem: str) -> bool | None:
     words = unwrapped(tidied(written))
     if (choice := read_choice(words)) is not None:
         return same(gold, choice, problem)
+    if len(gold.letters) > 1 and _RUN.fullmatch(words) and len(set(words)) == len(words):
+        return "".join(sorted(words)) == gold.letters
     if len(gold.letters) == 1:
         found = _CHOSEN.fullmatch(words)
         if found is not None and not _OTHER_CHOICE.search(found[4]):

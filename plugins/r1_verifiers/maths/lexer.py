@@ -239,6 +239,8 @@ _SEE_THROUGH = frozenset(
     ]
 )
 _COLOURED = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
+# A brace in front of a system, which nothing closes.
+_ONE_SIDED = re.compile(r"\\left\s*(?:\\\{|\[|\(|\|)(?=(?:(?!\\left).){0,400}\\right\s*(?:\.|\Z))", re.DOTALL)
 _SPACES = {",", ";", ":", "!", ">", " ", "/", "thinspace", "quad", "qquad", "hspace", "enspace", "medspace", "thickspace", "negthinspace", "nobreakspace"}  # fmt: skip
 _NUMBER = re.compile(
     r"""(?P<whole>\d{1,3}(?:(?:,\\!|\{,\}|,|\\,|\\!|\\\ |\ )\d{3}(?!\d))+ | \d+)
@@ -257,7 +259,7 @@ _OTHER_LETTER = re.compile(r"[^\W\d_]+")
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a tidied answer. Raises: CannotRead."""
-    text = _COLOURED.sub("", text)
+    text = _ONE_SIDED.sub("", _COLOURED.sub("", text))
     found = _Lexer(text).read()
     if len(found) > MAX_TOKENS:
         raise CannotRead(f"more than {MAX_TOKENS} signs")
@@ -483,7 +485,7 @@ class _Lexer:
         return not (ascending and len(run) <= 4 and run.islower()) and not (run.isupper() and len(run) <= 4)
 
     def _command(self, text: str, at: int, mode: str, spaced: bool) -> tuple[int, bool]:
-        """Where a command ends, and whether it made a token (else it is white space)."""
+        """Return the end of a command, and True if it made a token (else it is white space)."""
         match = re.compile(r"\\([A-Za-z]+)\*?|\\(.)", re.DOTALL).match(text, at)
         if match is None:
             return at + 1, False  # a backslash at the very end
@@ -538,11 +540,11 @@ class _Lexer:
         return end, True
 
     def _set_in_text(self, text: str, at: int, name: str, spaced: bool) -> tuple[int, bool]:
-        r"""What `\text{...}` holds: a letter of mathematics, a unit, words, or mathematics between dollar signs."""
+        r"""Read the content of `\text{...}`: a letter of mathematics, a unit, words, or mathematics between dollar signs."""
         inside, end = _argument(text, at)
         if inside is None:
             return at, False
-        inside = inside.replace("~", " ")
+        inside = re.sub(r"(?<=[A-Za-z])\.(?=\s|\Z)", "", inside.replace("~", " "))
         words = inside.strip()
         bare = re.sub(r"\\[,;:! ]", " ", words).strip()
         while (nested := re.fullmatch(r"\\(?:text|mathrm|textbf|textit|mbox|rm)\s*\{([^{}]*)\}", bare)) is not None:

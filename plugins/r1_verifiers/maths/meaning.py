@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from . import numeric
 from .evaluate import exact, letters, nodes
-from .real_sets import meet
+from .real_sets import equal_sets, meet
 from .types import (
     Apply,
     Approximate,
@@ -425,6 +425,8 @@ def _disagree(one: Value, other: Value) -> bool:
     if isinstance(one, Quantity) and isinstance(other, Quantity) and differ(one.unit, other.unit):
         return True
     one, other = (side.value if isinstance(side, Quantity) else side for side in (one, other))
+    if isinstance(one, RealSet) and isinstance(other, RealSet):
+        return equal_sets(one, other) is False
     if isinstance(one, Bracketed) and isinstance(other, Bracketed):
         return len(one.items) != len(other.items) or any(map(_disagree, one.items, other.items))
     if isinstance(one, Matrix) and isinstance(other, Matrix):

@@ -17,7 +17,7 @@ KEPT = 20_000  # verdicts, on answers of ordinary length: what a model writes mu
 
 
 class Question(NamedTuple):
-    """What a verdict depends on. `text` is the answer as it was written; in mode "trl" the whole reply."""
+    """Everything that a verdict depends on. `text` is the answer as it was written; in mode "trl" the whole reply."""
 
     text: str | None
     gold: str

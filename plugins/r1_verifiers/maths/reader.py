@@ -347,7 +347,7 @@ def _both_forms(part: list[Token]) -> Value | None:
 
 
 def conditions(found: list[Token]) -> tuple[Value, ...]:
-    """What is said about the letters of an answer; what cannot be read of it is kept as words."""
+    """Read a condition on the letters of an answer; unreadable parts are kept as words."""
     values: list[Value] = []
     for part, _ in split(
         found, lambda token: token.text in _SEPARATORS or (token.kind == "word" and token.text in ("is", "are", "with"))

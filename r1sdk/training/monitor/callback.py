@@ -35,6 +35,31 @@ class StopRequest:
         self.asked = True
 
 
+class AllStepsMade(Exception):
+    """The checkpoint that a run resumed from is that of its last step: nothing is left to train."""
+
+
+class LastStepCheck(TrainerCallback):  # type: ignore[misc]
+    """Ends a training that has nothing left to train, once the trainer has loaded the checkpoint.
+
+    The trainer makes a step before it compares the number of steps with its limit, so a run that was stopped after its last
+    step would train one more at each resume. Put it behind the other callbacks, so that these have seen the training begin.
+    """
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if 0 < state.max_steps <= state.global_step:
+            raise AllStepsMade
+
+
+def train_missing_steps(trainer: Any, checkpoint: Path | None, stop: StopRequest) -> None:
+    """Train from `checkpoint` on, or from the start; with the checkpoint of the last step, load its weights and return."""
+    trainer.add_callback(LastStepCheck())
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except AllStepsMade:
+        stop.training = False
+
+
 class RunCallback(TrainerCallback):  # type: ignore[misc]
     """Write what the trainer reports. Every process has this callback; only the main process writes."""
 
@@ -93,6 +118,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.processes.barrier()  # until each process has written its part
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            self.folder.note_rows(state.global_step)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.stop.training = False

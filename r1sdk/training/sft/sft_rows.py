@@ -34,7 +34,7 @@ class Written(NamedTuple):
 
 @dataclass
 class Differences:
-    """How many replies are learnt otherwise than the template writes them, by reason, with the first of each."""
+    """Counts of replies that are trained differently from the template's own rendering, by reason, with the first of each."""
 
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, Written] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class ReplyWriter:
         return Written(before, by_hand, reason, whole)
 
     def _as_template(self, asked: list[Message], before: str, reply: Message, tools: Sequence[Any]) -> str | None:
-        """What the template writes of a reply behind the prompt; None where words of it are missing, or it cannot."""
+        """Return the template's rendering of a reply after the prompt; None if words of it are missing, or it fails."""
         whole = self._whole([*asked, _with_reasoning(reply)], tools)
         text = self._behind(before, whole) or self._behind_a_question(before, reply, tools)
         kept = (
@@ -147,7 +147,7 @@ class ReplyWriter:
         return self._behind(question, self._whole([*_ASKED, _with_reasoning(reply)], tools))
 
     def _behind(self, before: str, whole: str) -> str | None:
-        """What `whole` has behind `before`; None where it begins otherwise, or leaves a think block open."""
+        """Return the rest of `whole` after `before`; None if it begins differently, or leaves a think block open."""
         if not whole.startswith(before) or len(whole) == len(before):
             return None
         text = whole[len(before) :]
@@ -328,7 +328,7 @@ def _dialogue_row(task: Task, completion: Completion, tokenizer: Any) -> dict[st
 
 
 def _behind_opened(opened: str, text: str) -> str:
-    """What is to be learnt of `text` where the template has opened the think block itself."""
+    """Return the part of `text` to train on if the template opens the think block itself."""
     if opened and text.lstrip().startswith("<think>"):
         return text.lstrip().removeprefix(opened.rstrip()).removeprefix("\n" if opened.endswith("\n") else "")
     return text

@@ -1,4 +1,4 @@
-"""What SFT adds to a run: how replies end, which prompts must fit, the loss on what is held out."""
+"""The SFT parts of a run: the end of replies, the check of prompt lengths, the loss on held-out data."""
 
 import sys
 from dataclasses import asdict, replace
@@ -72,7 +72,7 @@ def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Dif
 
 
 def measures_loss(run: RunPlan) -> bool:
-    """Whether something is held out of what `run` learns from."""
+    """True if `run` holds out part of its data."""
     return run.recipe.method == "sft" and run.recipe.data is not None and run.recipe.data.held_out > 0
 
 

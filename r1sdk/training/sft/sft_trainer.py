@@ -88,7 +88,7 @@ def sft_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
 
 
 def demonstrations_of(run: RunPlan) -> Demonstrations:
-    """What `run` learns from. Raises: R1Error."""
+    """Return the demonstrations of `run`. Raises: R1Error."""
     assert run.demonstrations is not None
     if isinstance(run.demonstrations, FromHub):
         from .hub_rows import hub_rows
