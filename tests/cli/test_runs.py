@@ -6,8 +6,10 @@ import os
 import pytest
 
 from r1_cli import complete
+from r1sdk import Completion, Rollout, Task, Verdict
 from r1sdk.evaluation.statistics import estimate
 from r1sdk.recipe.schema import load_recipe
+from r1sdk.records import Score
 from r1sdk.storage.run_folder import RunFolder
 
 RECIPE = {"model": "tiny", "env": "countdown", "trainer": {"max_steps": 80}}
@@ -19,11 +21,15 @@ def make(path, verdicts, state="finished", **keys):
     accuracy = estimate([[verdict] for verdict in verdicts])
     for name in ("before", "after"):
         folder.write_evaluation(name, {"accuracy": {"mean": accuracy.mean, "stderr": accuracy.stderr, "n": accuracy.n}})
-    lines = [
-        {"task": {"id": f"test/{at}", "prompt": [], "answer": None}, "verdict": {"value": verdict}}
+    rollouts = [
+        Rollout(
+            Task([{"role": "user", "content": "?"}], None, {}, id=f"test/{at}"),
+            Completion([{"role": "assistant", "content": "!"}], []),
+            Verdict(verdict, "ok"),
+        )
         for at, verdict in enumerate(verdicts)
     ]
-    folder.evaluation_file("after").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    folder.append_evaluation("after", rollouts, [Score({}, 0.0, {}) for _ in rollouts])
     folder.set_status(state)
     return folder
 
