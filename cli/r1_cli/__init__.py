@@ -21,13 +21,13 @@ from .runs import app as runs
 from .sandbox import sandbox
 from .score import score
 from .train import train
-from .ui.help import SETTINGS, Command, Group
+from .ui.help import SETTINGS, Command, CommandGroup
 from .view import view
 
 INTERRUPTED = 130  # exit status of a command that you stopped
 
 
-class _Commands(Group):
+class _Commands(CommandGroup):
     """The commands; Ctrl-C rises from them as it is, for `main` to say how to resume."""
 
     def invoke(self, ctx: Any) -> Any:
@@ -78,7 +78,7 @@ def _add(panel: str, function: Callable[..., None], short: str, example: str, na
 
 
 def _add_group(panel: str, group: typer.Typer, name: str, short: str, example: str | None = None) -> None:
-    group.info.cls = Group
+    group.info.cls = CommandGroup
     for command in group.registered_commands:
         command.cls, command.context_settings = Command, SETTINGS
     epilog = f"Try: {example}" if example else None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         split_names,
     )
     from .run_table import RunComparison, RunSummary, compare_runs, list_runs, remove_run
+    from .schemas import recipe_schema
     from .scoring import ScoredFile, score, score_file
     from .training import TrainedRun, TrainOptions, dry_run, train
 
@@ -68,6 +69,7 @@ LAZY = {  # name -> the module that has it
     "push": ".generating",
     "raise_all": "..errors",
     "remove_run": ".run_table",
+    "recipe_schema": ".schemas",
     "rollout_line": "..storage.run_folder",
     "score": ".scoring",
     "score_file": ".scoring",
@@ -110,6 +112,7 @@ __all__ = [
     "options_by_env",
     "push",
     "raise_all",
+    "recipe_schema",
     "remove_run",
     "rollout_line",
     "score",

@@ -31,7 +31,7 @@ class Command(typer.core.TyperCommand):
                     formatter.write_dl(rows)
 
 
-class Group(typer.core.TyperGroup):
+class CommandGroup(typer.core.TyperGroup):
     """A group whose commands are listed by their `rich_help_panel`, each with its whole first line."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
