@@ -40,6 +40,17 @@ class Chat:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """The keys of a request that have a server set the arguments (vLLM, SGLang)."""
+        return {"chat_template_kwargs": dict(self.arguments)} if self.arguments else {}
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The keys that decide what is generated, where they are set, as JSON."""
+        found = {"chat_template": self.template, "template_args": dict(self.arguments)}
+        return {key: value for key, value in found.items() if value}
+
 
 DEFAULT_REWARDS = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
 
