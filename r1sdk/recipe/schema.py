@@ -79,7 +79,7 @@ class Recipe(Strict):
     collect: Collect = Collect()
     limits: Limits = Limits()
     sessions: SessionLimits = SessionLimits()  # of attempts of several turns
-    optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
+    optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": as in `trainer.optim`
     experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/vllm.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()

@@ -24,7 +24,7 @@ _ASKED: list[Message] = [{"role": "user", "content": "?"}]
 
 
 class Written(NamedTuple):
-    """One demonstration as text: what the model reads, and what it learns to write."""
+    """One demonstration as text: the prompt, and the reply to learn."""
 
     prompt: str
     reply: str  # with the token that ends it
@@ -110,7 +110,7 @@ class ReplyWriter:
         return text if kept else None
 
     def _by_hand(self, before: str, content: str) -> tuple[str, str]:
-        """The reply with its thinking in a think block, behind what the prompt has opened of it; and why."""
+        """The reply with its thinking in a think block, after the part that the prompt opened; and the reason."""
         opened = opened_think(before)
         thinks = content.lstrip().startswith("<think>")
         if not opened:
@@ -178,7 +178,7 @@ class ReplyWriter:
         return content
 
     def _check_tools(self, prompt: Sequence[Message], before: str, tools: Sequence[Any]) -> None:
-        """Raises: R1Error where the template leaves out tools, their calls, or what they returned."""
+        """Raises: R1Error where the template leaves out tools, their calls, or their results."""
         missing = [name for tool in tools if (name := str(tool["function"].get("name"))) not in before]
         if missing:
             raise R1Error(
@@ -306,7 +306,7 @@ def _alone(reply: str, ids: Any) -> list[int]:
 
 
 def _dialogue_row(task: Task, completion: Completion, tokenizer: Any) -> dict[str, Any]:
-    """A demonstration of several turns, written as it would be played: what the environment says carries no loss."""
+    """A demonstration of several turns, written as it would be played; the environment's messages carry no loss."""
     writer = TurnWriter(tokenizer)
     if any(message.get("tool_calls") or message.get("reasoning_content") for message in completion.messages):
         raise R1Error(
@@ -335,7 +335,7 @@ def _behind_opened(opened: str, text: str) -> str:
 
 
 def template_differences(tokenizer: Any) -> list[str]:
-    """Return what a template does to replies that SFT must write by hand, tried on one with thinking and one without."""
+    """Return the changes that a template makes to replies that SFT must write by hand, tried on one with thinking and one without."""
     replies: Mapping[str, Message] = {
         "a reply with thinking": {"role": "assistant", "content": "<think>\nhm\n</think>\n\n5"},
         "a reply without": {"role": "assistant", "content": "5"},
