@@ -94,7 +94,7 @@ def run_recipe(model: str | Path | None) -> dict[str, Any] | None:
     """Return the recipe keys of the run folder that `model` names; None where it names something else."""
     if model is not None and (Path(model) / "recipe.yaml").is_file():
         # The saved model has the template of its training, arguments included.
-        unchanged = {"chat_template": None, "template_args": {}}
+        unchanged: dict[str, Any] = {"chat_template": None, "template_args": {}}
         return {**RunFolder.open(Path(model)).recipe().model_dump(mode="json"), **unchanged}
     return None
 
