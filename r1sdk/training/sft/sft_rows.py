@@ -71,6 +71,10 @@ class ReplyWriter:
         self.tokenizer = tokenizer
         self.end = str(tokenizer.eos_token)
         added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        template = str(tokenizer.chat_template)
+        self._names_thinking = any(
+            name in template for name in ("reasoning_content", ".thinking", "['thinking']", "reasoning")
+        )
         first = list(tokenizer("x")["input_ids"])[:1]
         self._begin = str(tokenizer.bos_token or "") if first == [tokenizer.bos_token_id] else ""
         self._special = {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)} - {
@@ -87,8 +91,8 @@ class ReplyWriter:
         before = render(self.tokenizer, asked, tools)
         self._check_tools(prompt, before, tools)
         whole = self._whole([*asked, _with_reasoning(reply)], tools)
-        for form, reason in _forms(reply):
-            text = self._as_template(asked, before, form, tools)
+        for form, reason in _forms(reply, self._names_thinking):
+            text = self._as_template(asked, before, form, tools, whole if form is reply else None)
             if text is not None:
                 self._check_calls(form, text)
                 return Written(before, self._ended(text, form["content"]), reason, whole)
@@ -98,9 +102,11 @@ class ReplyWriter:
         by_hand, reason = self._by_hand(before, _in_a_block(reply)["content"])
         return Written(before, by_hand, reason, whole)
 
-    def _as_template(self, asked: list[Message], before: str, reply: Message, tools: Sequence[Any]) -> str | None:
+    def _as_template(
+        self, asked: list[Message], before: str, reply: Message, tools: Sequence[Any], whole: str | None = None
+    ) -> str | None:
         """Return the template's rendering of a reply after the prompt; None if words of it are missing, or it fails."""
-        whole = self._whole([*asked, _with_reasoning(reply)], tools)
+        whole = whole or self._whole([*asked, _with_reasoning(reply)], tools)
         text = self._behind(before, whole) or self._behind_a_question(before, reply, tools)
         kept = (
             text is not None
@@ -198,13 +204,13 @@ class ReplyWriter:
             )
 
 
-def _forms(reply: Message) -> Iterator[tuple[Message, str]]:
+def _forms(reply: Message, has_field: bool) -> Iterator[tuple[Message, str]]:
     """The forms in which a reply is given to the template, the best first, and how each differs from the row.
 
     Thinking has a field of its own in some templates (Qwen3, gpt-oss), and stands in the text in others.
     """
     content = reply["content"]
-    block = _BLOCK.match(content)
+    block = _BLOCK.match(content) if has_field else None
     if block is not None and not reply.get("reasoning_content") and block["thinking"].strip():
         yield {**reply, "content": content[block.end() :], "reasoning_content": block["thinking"].strip()}, ""
     yield reply, ""
