@@ -1,4 +1,4 @@
-"""The `r1` command. Each sub-command imports what it runs when it runs, so that `r1 --help` is instant."""
+"""The `r1` command. Each sub-command imports its code when it runs, so that `r1 --help` is instant."""
 
 import sys
 from collections.abc import Callable

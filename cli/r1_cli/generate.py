@@ -84,7 +84,7 @@ def generate(
 
 
 def report(data: "GeneratedData") -> None:
-    """Print what was kept to stdout, the rest to stderr."""
+    """Print the kept rows to stdout, the rest to stderr."""
     typer.echo(f"kept {data.kept} of {data.answers} rollouts ({data.rule})")
     left_out = [(data.duplicates, "duplicates"), (data.empty, "empty answers")]
     said = "".join(f", {number} {what} left out" for number, what in left_out if number)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-ADVICE = {  # errors of a disk that you can act on -> what to do
+ADVICE = {  # disk errors that you can act on -> the advice
     errno.ENOSPC: "free some space, or write to another disk with --out",
     errno.EDQUOT: "your quota is used up: free some space, or write to another disk with --out",
     errno.EROFS: "the file system is read-only: choose a folder that you can write to",
@@ -30,7 +30,7 @@ ADVICE = {  # errors of a disk that you can act on -> what to do
 
 
 def disk_message(error: OSError) -> str | None:
-    """Return what went wrong on the disk and what to do; None for an error that is no matter of files."""
+    """Return the disk's error and the advice; None for an error that is no matter of files."""
     advice = ADVICE.get(error.errno or 0)
     if advice is None:
         return None

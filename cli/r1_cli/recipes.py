@@ -16,7 +16,7 @@ app = typer.Typer(invoke_without_command=True, help="List the recipes; show one,
 
 @app.callback(invoke_without_command=True)
 def recipes(context: typer.Context, as_json: Json = False) -> None:
-    """List the recipes that are installed, each with what it trains."""
+    """List the recipes that are installed, each with its purpose."""
     if context.invoked_subcommand is not None:
         return
     from r1sdk import load_plugins

@@ -1,4 +1,4 @@
-"""`r1 sandbox`: what a program in a sandbox cannot do on this machine, found out by trying."""
+"""`r1 sandbox`: try from inside which attacks a sandbox stops on this machine."""
 
 import json
 from typing import Annotated
@@ -19,7 +19,7 @@ def sandbox(
     language: Annotated[str, typer.Option(help="Try programs of this language, too.")] = "python",
     as_json: Json = False,
 ) -> None:
-    """Attack a sandbox from inside, and say what holds and which languages are there. Exit status 1 where it is not safe."""
+    """Attack a sandbox from inside, and print the guarantees that hold and the available languages. Exit status 1 where it is not safe."""
     from r1sdk import PluginError, load_plugins
     from r1sdk.api import dotted
 

@@ -196,7 +196,7 @@ def _data_set(origin: Origin, path: Path) -> Iterator[Row]:
         from datasets import load_dataset, load_from_disk
     except ImportError:
         raise r1sdk.R1Error(f"reading {origin.source} needs datasets: pip install 'r1sdk[train]'") from None
-    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():  # what `save_to_disk` leaves
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():  # written by `save_to_disk`
         saved = load_from_disk(str(path))
         if hasattr(saved, "keys"):
             if origin.split not in saved:

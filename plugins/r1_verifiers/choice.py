@@ -73,7 +73,7 @@ class ChoiceVerifier:
         if written is None or not written.strip():
             return r1sdk.Verdict(0.0, reason="no answer")
         whole = (reply.answer or "").strip()
-        # The text of an option, signs included, before what is read of it as mathematics.
+        # The text of an option, signs included, before its reading as mathematics.
         chosen = LETTERS[options.index(whole)] if whole in options else _chosen(written[:2048], options)
         if chosen is None:
             return r1sdk.Verdict(0.0, extracted=written.strip()[:200], reason="chooses no one option")

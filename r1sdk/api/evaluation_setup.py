@@ -1,7 +1,7 @@
 """Set up an evaluation: a recipe without training for each environment, checked before any model is loaded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -75,6 +75,7 @@ class Setup:
         return {
             "models": list(self.models),
             **({"backend": self.backend.name} if self.backend else {}),
+            **self.benches[0].recipe.chat.plan,
             "servers": sorted({model.base_url for model in self.models.values() if hasattr(model, "base_url")}),
             "envs": {
                 bench.name: {
@@ -120,6 +121,8 @@ def set_up(
             )
         except R1Error as error:
             errors.append(error)
+    if server is not None and any(bench.recipe.chat_template for bench in benches):
+        errors.append(R1Error("recipe key 'chat_template' is not for a server, which has a template of its own"))
     if server is not None and not names:
         errors.append(R1Error("--server: name the model as the server calls it"))
     sources: dict[str, ModelSource | Server] = {}
@@ -143,7 +146,8 @@ def load_generator(source: ModelSource | Server, setup: Setup) -> Generator:
     """The model, after a look whether the tasks and the token limits fit it; or its server. Raises: R1Error."""
 
     if isinstance(source, Server):
-        return ServerModel(source)
+        asked = {**setup.benches[0].recipe.chat.request, **dict(source.body)}
+        return ServerModel(replace(source, body=tuple(asked.items())))
     wanted = [(bench.tasks, bench.sampling.max_tokens) for bench in setup.benches]
     recipe = setup.benches[0].recipe
     return load_local(source, setup.seed, wanted, None, setup.backend, recipe.generation, recipe.chat)

@@ -93,7 +93,9 @@ def _snake(name: str) -> str:
 def run_recipe(model: str | Path | None) -> dict[str, Any] | None:
     """Return the recipe keys of the run folder that `model` names; None where it names something else."""
     if model is not None and (Path(model) / "recipe.yaml").is_file():
-        return RunFolder.open(Path(model)).recipe().model_dump(mode="json")
+        # The saved model has the template of its training, arguments included.
+        unchanged: dict[str, Any] = {"chat_template": None, "template_args": {}}
+        return {**RunFolder.open(Path(model)).recipe().model_dump(mode="json"), **unchanged}
     return None
 
 

@@ -29,5 +29,5 @@ def examine(checks: Sequence[tuple[str, Check]]) -> Iterator[Finding]:
             yield from check()
         except R1Error as error:
             yield Finding(name, "failure", str(error))
-        except Exception as error:  # noqa: BLE001 - the one that looks for what is broken must not break on it
+        except Exception as error:  # noqa: BLE001 - a doctor must not break on a broken machine
             yield Finding(name, "failure", f"the check itself failed: {type(error).__name__}: {error}")

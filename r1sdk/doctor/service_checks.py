@@ -16,7 +16,7 @@ from ..plugins.registry import Registry
 from . import Finding
 from .version_checks import VLLM, compared, installed
 
-TOKENS = {  # variable -> what it is for
+TOKENS = {  # variable -> its purpose
     "HF_TOKEN": "gated models and data sets of the Hugging Face hub",
     "E2B_API_KEY": "sandboxes at E2B",
     "WANDB_API_KEY": "trainer.report_to=wandb",
@@ -99,7 +99,7 @@ def _starts(program: str, seconds: float = _SECONDS) -> str | None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # what it starts ends with it
+        start_new_session=True,  # its children end with it
     )
     try:
         _, said = started.communicate(timeout=seconds)

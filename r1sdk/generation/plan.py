@@ -93,7 +93,7 @@ def server_of(recipe: Recipe) -> Server:
             retries=given.retries,
             backoff_s=given.backoff_s,
             max_concurrent=given.concurrent,
-            body=tuple({**sampling, **given.body}.items()),
+            body=tuple({**sampling, **recipe.chat.request, **given.body}.items()),
             max_body_bytes=64_000_000,
         )
     except ValueError as error:
@@ -114,5 +114,6 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
         "top_p": generation.top_p,
         "top_k": generation.top_k,
         **({"body": server.body} if server else {"seed": recipe.seed}),
+        **recipe.chat.plan,
         **({} if recipe.sessions == SessionLimits() else {"sessions": recipe.sessions.model_dump()}),
     }

@@ -79,7 +79,7 @@ def stages_again(root: Path, registry: Registry) -> list[Stage]:
 def run_stages(
     stages: Sequence[Stage], root: Path, registry: Registry, show: bool, tell: Callable[[str], None]
 ) -> list[tuple[str, RunFolder]]:
-    """Run what is not finished yet. Returns each stage's name and folder. Raises: Interrupted, R1Error."""
+    """Run the stages that are not finished. Returns each stage's name and folder. Raises: Interrupted, R1Error."""
     lock = FolderLock(root)
     lock.acquire()
     try:
@@ -102,7 +102,7 @@ def _run_stages(
         else:
             tell(f"{title}: {'going on' if state else stage.recipe.method}; {folder.path}")
             if state is None:
-                shutil.rmtree(folder.path, ignore_errors=True)  # what a kill left of a folder that was being made
+                shutil.rmtree(folder.path, ignore_errors=True)  # left by a kill while the folder was made
                 ready = prepare(stage.ready(outputs, folder.path), registry)
                 _reuse_evaluation(ready.folder, [earlier for _, earlier in done])
             else:

@@ -1,4 +1,4 @@
-"""Start a prepared run, show it until it ends, and say how it ended; or hand it over to what else starts it."""
+"""Start a prepared run, show it until it ends, and report how it ended; or hand it to another launcher."""
 
 import signal
 import sys

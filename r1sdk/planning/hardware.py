@@ -62,7 +62,7 @@ def _visible(lines: Iterable[str], chosen: str | None) -> Iterable[Gpu]:
             yield found[index]
     for name in filter(None, (part.strip() for part in (chosen or "").split(","))):
         if name not in found:
-            return  # as CUDA does: what stands after an unknown one is not seen
+            return  # as CUDA does: GPUs after an unknown one are invisible
         yield found[name]
 
 

@@ -135,7 +135,7 @@ def dtype_of(recipe: Recipe, cuda: bool) -> str:
 
 
 def advice(found: MemoryEstimate, recipe: Recipe) -> str:
-    """The settings that take most off what is largest."""
+    """Return the settings that reduce the largest part most."""
     largest = max(found.larger, key=lambda name: found.larger[name])
     if largest == "KV cache":
         return (

@@ -144,7 +144,7 @@ def find_recipe(
 
 
 def _meant(file: Path, name: str, registry: Registry) -> str:
-    """Return what a name that is no recipe stands for: a recipe file without its ending, a table of rows, an environment."""
+    """Return advice for a name that is no recipe: a recipe file without its ending, a table of rows, an environment."""
     for ending in (".yaml", ".yml"):
         if (written := file.with_name(file.name + ending)).is_file():
             return f"did you mean the file {written}?"

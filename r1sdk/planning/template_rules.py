@@ -14,12 +14,9 @@ def template_rules(plan: RunPlan) -> list[R1Error]:
     """Return a problem where the template cannot be found, or cannot write the tasks of the run."""
     recipe = plan.recipe
     if recipe.method == "generate" and recipe.collect.server is not None:
-        named = {"chat_template": recipe.chat_template, "template_args": recipe.template_args}
-        return [
-            RecipeError(f"recipe key {key!r} is not for a server, which has its own")
-            for key, value in named.items()
-            if value
-        ]
+        if recipe.chat_template is None:
+            return []
+        return [RecipeError("recipe key 'chat_template' is not for a server, which has a template of its own")]
     try:
         template = None if recipe.chat_template is None else find_template(recipe.chat_template)
     except R1Error as error:

@@ -12,7 +12,7 @@ from ..recipe.trl_fields import trainer_fields
 from ..recipe.trl_values import value_errors
 from .parallel import world
 
-OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
+OWNED = {  # trainer arguments that r1sdk sets itself -> the recipe key to use instead
     "num_generations": "generation.samples",
     "max_completion_length": "generation.max_tokens",
     "temperature": "generation.temperature",

@@ -111,7 +111,7 @@ class _Lines:
         self._stream = stream or sys.stderr
 
     def __enter__(self) -> Self:
-        self._since = time.time()  # what a resumed run did before is in its files, and was shown then
+        self._since = time.time()  # earlier steps of a resumed run were shown then
         self._phase = ""
         self._noted = ""
         self._before = False
@@ -187,7 +187,7 @@ class _Panel:
 
 
 def render(follower: Follower, note: str = "") -> "RenderableType":
-    """The panel for what was read so far."""
+    """Return the panel for the rows read so far."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar

@@ -1,4 +1,4 @@
-"""The recipe's `experimental_async`: generation beside training, and what this machine lacks for it.
+"""The recipe's `experimental_async`: generation during training, and the requirements that this machine lacks.
 
 Experimental, as TRL's AsyncGRPOTrainer is, which runs it: completions come from a vLLM server while the trainer steps, made by weights
 that may be some steps old.
@@ -13,12 +13,14 @@ from pydantic import Field
 from .key_groups import Strict
 
 KEY = "experimental_async"
-ANYWAY: dict[str, tuple[Any, ...]] = {  # arguments of GRPOConfig that its config has not -> what it does all the same
+ANYWAY: dict[
+    str, tuple[Any, ...]
+] = {  # arguments of GRPOConfig that AsyncGRPOConfig lacks -> the values that it uses anyway
     "beta": (0, 0.0),
     "num_iterations": (1,),
     "scale_rewards": ("group", True),
 }
-PACKAGES = {  # package -> what brings it
+PACKAGES = {  # package -> the command that installs it
     "vllm": "pip install vllm==0.31.0",
     "kernels": "pip install 'r1sdk[async]'",
     "aiohttp": "pip install 'r1sdk[async]'",

@@ -85,7 +85,7 @@ class Generation(Strict):
 
 
 class EvaluationSettings(Strict):
-    """The held-out evaluation before and after training. `tasks: 0` leaves it out, what is done during training too."""
+    """The held-out evaluation before and after training. `tasks: 0` skips it, and the one during training too."""
 
     split: str = "test"
     tasks: Annotated[int, Field(ge=0)] = 200
@@ -105,7 +105,7 @@ class Data(Strict):
     prompt_column: str | None = None  # None: found by itself, and printed
     completion_column: str | None = None
     system_column: str | None = None
-    reasoning_column: str | None = None  # what is thought before the reply
+    reasoning_column: str | None = None  # the reasoning before the reply
     turns: Literal["last", "all"] = "last"  # of a conversation: its last turn, or each of the assistant's, is learnt
     thought_marks: Literal["think", "keep"] = "think"  # <|begin_of_thought|> is written as <think>, or kept
     skip_bad: Annotated[int, Field(ge=0)] = 0  # rows that make no demonstration and are left out; one more is an error
@@ -157,7 +157,7 @@ class Limits(Strict):
 
 
 class Launch(Strict):
-    """The processes that train, and what starts them."""
+    """The processes that train, and their launcher."""
 
     accelerate: str | None = None  # ddp, zero2, zero3, fsdp2, or a config file of accelerate's; None: one process
     processes: Annotated[int | None, Field(ge=1)] = None  # on each machine; None: one for each GPU that is there
@@ -183,7 +183,7 @@ class SessionLimits(Strict):
     turns: Annotated[int, Field(ge=1)] = 16  # of the model
     calls: Annotated[int, Field(ge=0)] = 32  # of tools; further ones are told that there are no more
     timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 10.0  # of one call of a tool
-    output_chars: Annotated[int, Field(ge=16)] = 4000  # of what one call returns, or the environment says at a time
+    output_chars: Annotated[int, Field(ge=16)] = 4000  # of one result of a call, or one message of the environment
 
 
 class DynamicSampling(Strict):
@@ -201,8 +201,10 @@ class CurriculumSettings(Strict):
     """Tasks whose pass rate may be near the target are drawn first (MoPPS, arXiv 2507.04632). `true` is `{}`."""
 
     target: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5  # pass rate
-    discount: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5  # what earlier groups of a task count beside its newest
-    pass_rates: ExpandedPath | None = None  # to begin with: what `r1 data difficulty` wrote; None: nothing is known
+    discount: Annotated[float, Field(ge=0.0, le=1.0)] = (
+        0.5  # weight of earlier groups of a task, relative to the newest
+    )
+    pass_rates: ExpandedPath | None = None  # initial rates, written by `r1 data difficulty`; None: unknown
 
 
 def on_or_off(value: Any) -> Any:

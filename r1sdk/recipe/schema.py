@@ -40,6 +40,17 @@ class Chat:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     trust_remote_code: bool = False
 
+    @property
+    def request(self) -> dict[str, Any]:
+        """The keys of a request that have a server set the arguments (vLLM, SGLang)."""
+        return {"chat_template_kwargs": dict(self.arguments)} if self.arguments else {}
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The keys that decide what is generated, where they are set, as JSON."""
+        found = {"chat_template": self.template, "template_args": dict(self.arguments)}
+        return {key: value for key, value in found.items() if value}
+
 
 DEFAULT_REWARDS = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
 
@@ -68,7 +79,7 @@ class Recipe(Strict):
     collect: Collect = Collect()
     limits: Limits = Limits()
     sessions: SessionLimits = SessionLimits()  # of attempts of several turns
-    optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
+    optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": as in `trainer.optim`
     experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/vllm.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()

@@ -20,7 +20,7 @@ _ENUMERATIONS = {  # argument -> the class of its values, and where it stands
     "logging_strategy": ("transformers/trainer_utils.py", "IntervalStrategy"),
     "hub_strategy": ("transformers/trainer_utils.py", "HubStrategy"),
 }
-_COMPARED = (  # arguments whose values are known from what the trainer compares them with
+_COMPARED = (  # arguments whose values are read from comparisons in the trainer's source
     "loss_type",
     "importance_sampling_level",
     "scale_rewards",

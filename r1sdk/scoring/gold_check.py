@@ -27,7 +27,7 @@ class Fault:
     """A task whose own gold answer does not earn 1.0."""
 
     index: int  # among the tasks of its split, from 0
-    task: str  # its id, or the start of what it asks
+    task: str  # its id, or the start of its prompt
     answer: str
     reason: str
 

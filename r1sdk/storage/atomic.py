@@ -108,7 +108,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def drop_leftovers(folder: Path) -> None:
-    """Delete what a kill left of files that were being replaced. Only for who holds the folder."""
+    """Delete unfinished files that a kill left. Only the holder of the folder's lock may call this."""
     for new in folder.glob(".*.new"):
         if new.is_file():
             new.unlink(missing_ok=True)

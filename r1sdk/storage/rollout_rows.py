@@ -59,7 +59,7 @@ def read_groups(
 def _read_row(
     row: Mapping[str, Any], where: str, columns: CompletionColumns, tokenize: Tokenize | None
 ) -> tuple[object, Rollout]:
-    """The rollout of a row, and what it has in common with the others of its prompt."""
+    """Return the rollout of a row, and the key that it shares with the others of its prompt."""
     task, completion = row.get("task"), row.get("completion")
     try:
         if isinstance(task, Mapping) and isinstance(completion, Mapping) and "messages" in completion:

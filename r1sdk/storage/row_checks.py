@@ -1,4 +1,4 @@
-"""Checks of rows read back from a run folder: each returns what is wrong with the shape of a row, or None.
+"""Checks of rows read back from a run folder: each returns the fault in the shape of a row, or None.
 
 Readers use the fields of a row without looking at their types again, so a damaged row must be found here.
 """

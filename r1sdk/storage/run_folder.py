@@ -112,7 +112,7 @@ class RunFolder:
                 noted["accelerate"] = file_digest(folder.accelerate_file.read_bytes())
             replace_json(folder.manifest_file, {**manifest, **noted})
             folder.set_status("prepared")
-            replace_file(folder.recipe_file, recipe.to_yaml())  # last: it is what makes the folder a run
+            replace_file(folder.recipe_file, recipe.to_yaml())  # last, because this file makes the folder a run
         finally:
             folder.unlock()
         return folder
@@ -196,11 +196,11 @@ class RunFolder:
         return found
 
     def note(self, key: str, value: Any) -> None:
-        """Add to the manifest what was only known when the run had begun."""
+        """Add facts to the manifest that were unknown before the run began."""
         replace_json(self.manifest_file, {**self.manifest(), key: value})
 
     def note_rows(self, step: int | None = None) -> None:
-        """Note how much the files hold at the checkpoint of `step`, or at the end of the run, to tell later what was lost."""
+        """Note how much the files hold at the checkpoint of `step`, or at the end of the run, to detect losses later."""
         manifest = read_json(self.manifest_file) or {}
         there = {str(checkpoint_step(path)) for path in self.complete_checkpoints()}
         rows = {key: value for key, value in _noted(manifest).items() if key in there}
@@ -222,7 +222,7 @@ class RunFolder:
             for name, count in noted.get(last, {}).items()
             if isinstance(count, int)
             and found.get(name, 0) < count
-            # Asynchronous generation is ahead of the step, and a resume drops what it made for later ones.
+            # Asynchronous generation is ahead of the step, and resuming drops its results for later steps.
             and not (name == self.rollouts_file.name and recipe.experimental_async is not None)
         ]
 
@@ -302,7 +302,7 @@ class RunFolder:
         return {key: value for key, value in found.items() if isinstance(value, _STATUS_TYPES.get(key, object))}
 
     def status_fault(self) -> str | None:
-        """Return what is wrong with status.json, or None."""
+        """Return the fault in status.json, or None."""
         try:
             found = read_json(self.status_file)
         except RunError as error:
@@ -410,7 +410,7 @@ class RunFolder:
         return complete[-1] if complete else None
 
     def _keep_until(self, step: int) -> list[str]:
-        """Drop the rows of later steps, and return what is to be said of rows that were damaged or are gone."""
+        """Drop the rows of later steps, and return sentences about rows that are damaged or gone."""
         warnings = []
         for file in [*self._rewound_files(), self.evaluation_file("before")]:
             found = Damage()

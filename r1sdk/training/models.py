@@ -25,7 +25,7 @@ from .lora import write_merged
 
 
 def locate(source: ModelSource, folder: Path, seed: int) -> str:
-    """Return what `from_pretrained` takes.
+    """Return the argument for `from_pretrained`.
 
     A model that is made, or an adapter merged into its base, is written to `folder` first, unless it is there.
     """
@@ -47,7 +47,7 @@ def locate(source: ModelSource, folder: Path, seed: int) -> str:
 
 
 def load_tokenizer(where: str, chat: Chat | None = None, fallback: str | None = None) -> Any:
-    """Load the tokenizer, with the chat template, the end of a reply and the padding settled. Says what it changed.
+    """Load the tokenizer, with the chat template, the end of a reply and the padding settled. Print the changes.
 
     `chat`: None leaves the model's own template as it is. `fallback`: the template of a model that has none. Raises: R1Error.
     """
@@ -101,7 +101,7 @@ def _quantization(kind: str, dtype: str) -> Any:
     from transformers import BitsAndBytesConfig
 
     if kind == "8bit":
-        # It says of every multiplication that it casts what it is given.
+        # It warns at every multiplication that it casts its inputs.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(

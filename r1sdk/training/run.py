@@ -181,7 +181,7 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     itself = plan.recipe.lora is None and plan.recipe.experimental_async is None
     if itself and holds_whole_model(trainer.accelerator):
         model = trainer.accelerator.unwrap_model(trainer.model)
-    else:  # no process has it: what was saved is what is evaluated
+    else:  # no process holds the whole model: evaluate the saved one
         model = load_model(str(folder.model), **(training_options(plan) if plan.recipe.quantize else {}))
     evaluate_model(plan, folder, model, tokenizer, "after", processes)
     processes.run_on_main(lambda: write_model_cards(plan, folder, where, trainer.state.global_step))

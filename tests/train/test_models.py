@@ -246,3 +246,37 @@ def test_a_base_model_that_says_its_end_is_not_counted_as_truncated(tmp_path):
     replies = [reply for (reply,) in generator.generate(prompts, Sampling(samples=1, max_tokens=256))]
     assert [reply.finish for reply in replies].count("stop") >= 7
     assert sum(r1sdk.parse_reply(reply.text) is not None for reply in replies) >= 7
+
+
+def test_a_server_is_asked_with_the_same_arguments_of_the_template():
+    from r1sdk.generation.plan import server_of
+
+    keys = {"method": "generate", "model": "served", "env": "countdown", "collect": {"server": "http://localhost:1/v1"}}
+    recipe = load_recipe(None, keys, {"template_args": {"enable_thinking": False}})
+    assert dict(server_of(recipe).body)["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "chat_template_kwargs" not in dict(server_of(load_recipe(None, keys)).body)
+    with pytest.raises(R1Error, match="not for a server"):
+        plan_run(load_recipe(None, keys, {"chat_template": "plain"}), load_plugins())
+
+
+def test_a_trained_model_brings_the_template_of_its_training(made, tmp_path):
+    """Its recipe may name a file that is gone, or arguments that you want to change."""
+    from r1sdk.api.naming import run_recipe
+
+    run = tmp_path / "run"
+    run.mkdir()
+    recipe = load_recipe(
+        None,
+        {
+            "model": made("qwen3"),
+            "env": "countdown",
+            "chat_template": "gone.jinja",
+            "template_args": {"enable_thinking": False},
+        },
+    )
+    (run / "recipe.yaml").write_text(recipe.to_yaml())
+    assert run_recipe(run)["chat_template"] is None and run_recipe(run)["template_args"] == {}
+    off = load_tokenizer(made("qwen3"), Chat(arguments={"enable_thinking": False}))
+    off.save_pretrained(run / "model")
+    on = load_tokenizer(str(run / "model"), Chat(arguments={"enable_thinking": True}))
+    assert render(on, ASKED) == render(load_tokenizer(made("qwen3")), ASKED)

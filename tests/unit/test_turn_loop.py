@@ -297,7 +297,7 @@ def test_a_template_that_cannot_go_on_after_a_reply_is_refused(tokenizer):
     with pytest.raises(r1sdk.R1Error, match="drops a user turn"):
         TurnWriter(single)
     single.chat_template = "{{ raise_exception('one turn only') }}"
-    with pytest.raises(r1sdk.R1Error, match="cannot write the turns user, assistant, user"):
+    with pytest.raises(r1sdk.R1Error, match="cannot write user, assistant, user"):
         TurnWriter(single)
 
 

@@ -30,7 +30,7 @@ def as_messages(asked: Any) -> list[r1sdk.Message]:
         else:
             messages = []
         while messages and messages[-1]["role"] == "assistant":
-            messages.pop()  # the answer is no part of what is asked
+            messages.pop()  # the answer is not part of the prompt
         if messages:
             return messages
     raise r1sdk.R1Error(f"a problem is a text or a list of chat messages, got {asked!r:.60}")

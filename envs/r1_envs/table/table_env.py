@@ -26,13 +26,13 @@ class Read(NamedTuple):
     """One row and the task that it makes."""
 
     task: r1sdk.Task
-    problem: str  # the problem alone, without what the prompt adds
+    problem: str  # the problem alone, without additions of the prompt
     row: Row  # as it was read
 
 
 @dataclass(frozen=True)
 class Table:
-    """Tasks from the rows of a file, a folder or a data set on the Hub. What `file`, `hub` and every named data set are."""
+    """Tasks from the rows of a file, a folder or a data set on the Hub. The base of `file`, `hub` and every named data set."""
 
     source: str = ""  # JSON, CSV, parquet or Arrow, a folder in the layout of a data set, or OWNER/NAME on the Hub
     config: str | None = None  # of a data set
@@ -64,7 +64,7 @@ class Table:
         init=False, repr=False, compare=False, default_factory=set
     )  # splits whose rows the verifier has looked through
 
-    sampling: ClassVar[Mapping[str, Any]] = {}  # as `evaluation` of a recipe: what its reports sample with
+    sampling: ClassVar[Mapping[str, Any]] = {}  # as `evaluation` of a recipe: the sampling of its published reports
     heavy: ClassVar[tuple[str, ...]] = ()  # columns that are never needed
     is_python: ClassVar[bool] = False  # no row has programs in another language
     leaves_out_unreadable: ClassVar[bool] = False  # rows that make no task, instead of stopping at the first

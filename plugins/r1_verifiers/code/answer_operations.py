@@ -20,7 +20,7 @@ class Unsupported(ValueError):
 
 
 class Failed(ValueError):
-    """An expression that has no value for what the program returned."""
+    """Raised for an expression that has no value for the program's answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Tests that are Python text: taken apart, so that what is expected stays here and only the calls go into the sandbox.
+"""Tests that are Python text: taken apart, so that expected values stay here and only the calls go into the sandbox.
 
     assert sorted(f([3, 1])) == [1, 3]      the sandbox is asked for `f([3, 1])`; the rest is decided here, by `answer_checks.py`
 

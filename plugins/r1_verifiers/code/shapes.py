@@ -183,7 +183,7 @@ def _any(name: str, value: Any, beside: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_solution(row: Mapping[str, Any], value: Any, language: str) -> str | None:
-    """Return the reference solution of a row: a program, in a fenced block, the first of a list, or the end of what the prompt begins.
+    """Return the reference solution of a row: a program, in a fenced block, the first of a list, or the rest of the prompt's code.
 
     None where there is none.
     """
@@ -209,7 +209,7 @@ def _head_is_open(row: Mapping[str, Any]) -> bool:
 
 
 def decoded(text: str) -> Any:
-    """Return what JSON, or a Python literal as some data sets have it, says; JSON in a JSON text once more. Raises: ValueError."""
+    """Parse JSON, or a Python literal as some data sets have it; JSON in a JSON text once more. Raises: ValueError."""
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -281,7 +281,7 @@ def lines(given: Any) -> list[Any]:
 
 
 def decoded_once(text: Any) -> Any:
-    """Return what JSON or a Python literal says; a text that is neither stands for itself."""
+    """Parse JSON or a Python literal; other text is returned unchanged."""
     if not isinstance(text, str):
         return text
     try:

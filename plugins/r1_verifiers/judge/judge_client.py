@@ -26,7 +26,7 @@ class JudgeSession(r1sdk.ServerSession):
                 self.running.pop(key, None)
 
     async def close(self) -> None:
-        """End what still runs, and the connections."""
+        """End running requests and the connections."""
         for task in self.running.values():
             task.cancel()
         await super().close()

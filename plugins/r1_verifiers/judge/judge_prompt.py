@@ -43,7 +43,7 @@ _ESCAPED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class JudgeQuestion:
-    """One judgement to ask for: what is said to the judge, and the tag that its verdict must bear."""
+    """One judgement to ask for: the prompt for the judge, and the tag that its verdict must carry."""
 
     instructions: str
     data: str

@@ -112,7 +112,7 @@ PARENS = {"(": ")", "[": "]"}
 
 
 class Expressions:
-    """A parser over a list of tokens. `statement` is supplied by the class of statements, which reads what stands in brackets."""
+    """A parser over a list of tokens. `statement` is supplied by the class of statements, which reads the content of brackets."""
 
     def __init__(self, tokens: list[Token], depth: int = 0) -> None:
         self.tokens = tokens
@@ -385,7 +385,7 @@ class Expressions:
     def number_alone(self) -> Number:
         return _number(self.take())
 
-    # what a product is made of
+    # the factors of a product
 
     def primary(self, alone: bool = False) -> Node:
         token = self.peek()

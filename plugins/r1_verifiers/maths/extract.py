@@ -190,7 +190,7 @@ def _first_paragraph(text: str) -> str:
 
 
 def _without_aside(text: str) -> str:
-    """`72` of "72, in total, so ...": what a sentence adds to its answer goes."""
+    """`72` of "72, in total, so ...": the rest of the sentence is removed."""
     if not re.match(r"[-+$\\(\d.]*\d", text):
         return text
     aside = _ASIDE.search(text)

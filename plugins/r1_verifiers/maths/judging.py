@@ -160,7 +160,7 @@ def gold_text(gold: str) -> str:
 
 
 def _matches(gold: Value, written: str, problem: str) -> bool | None:
-    """Return True if an answer says what `gold` says. Raises: CannotRead where it cannot be read."""
+    """Return True if an answer means the same as `gold`. Raises: CannotRead where it cannot be read."""
     if isinstance(gold, Words):
         return _says_words(gold, written)
     if isinstance(gold, Choice):

@@ -175,7 +175,7 @@ def _exactly(gold: Node, answer: Node, index: int, ours: Any, theirs: Any, scale
 
 
 def _nearly(ours: Any, theirs: Any, gold: Node, answer: Node, has_letters: bool) -> bool:
-    """Return True if values are the same within what a decimal leaves open."""
+    """Return True if values are the same within the precision of a decimal."""
     mp = context()
     difference = abs(ours - theirs)
     if has_letters:

@@ -24,7 +24,7 @@ _ASKED: list[Message] = [{"role": "user", "content": "?"}]
 
 
 class Written(NamedTuple):
-    """One demonstration as text: what the model reads, and what it learns to write."""
+    """One demonstration as text: the prompt, and the reply to learn."""
 
     prompt: str
     reply: str  # with the token that ends it
@@ -71,6 +71,10 @@ class ReplyWriter:
         self.tokenizer = tokenizer
         self.end = str(tokenizer.eos_token)
         added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        template = str(tokenizer.chat_template)
+        self._names_thinking = any(
+            name in template for name in ("reasoning_content", ".thinking", "['thinking']", "reasoning")
+        )
         first = list(tokenizer("x")["input_ids"])[:1]
         self._begin = str(tokenizer.bos_token or "") if first == [tokenizer.bos_token_id] else ""
         self._special = {*tokenizer.all_special_tokens, *(token.content for token in added if token.special)} - {
@@ -87,8 +91,8 @@ class ReplyWriter:
         before = render(self.tokenizer, asked, tools)
         self._check_tools(prompt, before, tools)
         whole = self._whole([*asked, _with_reasoning(reply)], tools)
-        for form, reason in _forms(reply):
-            text = self._as_template(asked, before, form, tools)
+        for form, reason in _forms(reply, self._names_thinking):
+            text = self._as_template(asked, before, form, tools, whole if form is reply else None)
             if text is not None:
                 self._check_calls(form, text)
                 return Written(before, self._ended(text, form["content"]), reason, whole)
@@ -98,9 +102,11 @@ class ReplyWriter:
         by_hand, reason = self._by_hand(before, _in_a_block(reply)["content"])
         return Written(before, by_hand, reason, whole)
 
-    def _as_template(self, asked: list[Message], before: str, reply: Message, tools: Sequence[Any]) -> str | None:
+    def _as_template(
+        self, asked: list[Message], before: str, reply: Message, tools: Sequence[Any], whole: str | None = None
+    ) -> str | None:
         """Return the template's rendering of a reply after the prompt; None if words of it are missing, or it fails."""
-        whole = self._whole([*asked, _with_reasoning(reply)], tools)
+        whole = whole or self._whole([*asked, _with_reasoning(reply)], tools)
         text = self._behind(before, whole) or self._behind_a_question(before, reply, tools)
         kept = (
             text is not None
@@ -110,7 +116,7 @@ class ReplyWriter:
         return text if kept else None
 
     def _by_hand(self, before: str, content: str) -> tuple[str, str]:
-        """The reply with its thinking in a think block, behind what the prompt has opened of it; and why."""
+        """The reply with its thinking in a think block, after the part that the prompt opened; and the reason."""
         opened = opened_think(before)
         thinks = content.lstrip().startswith("<think>")
         if not opened:
@@ -178,7 +184,7 @@ class ReplyWriter:
         return content
 
     def _check_tools(self, prompt: Sequence[Message], before: str, tools: Sequence[Any]) -> None:
-        """Raises: R1Error where the template leaves out tools, their calls, or what they returned."""
+        """Raises: R1Error where the template leaves out tools, their calls, or their results."""
         missing = [name for tool in tools if (name := str(tool["function"].get("name"))) not in before]
         if missing:
             raise R1Error(
@@ -198,13 +204,13 @@ class ReplyWriter:
             )
 
 
-def _forms(reply: Message) -> Iterator[tuple[Message, str]]:
+def _forms(reply: Message, has_field: bool) -> Iterator[tuple[Message, str]]:
     """The forms in which a reply is given to the template, the best first, and how each differs from the row.
 
     Thinking has a field of its own in some templates (Qwen3, gpt-oss), and stands in the text in others.
     """
     content = reply["content"]
-    block = _BLOCK.match(content)
+    block = _BLOCK.match(content) if has_field else None
     if block is not None and not reply.get("reasoning_content") and block["thinking"].strip():
         yield {**reply, "content": content[block.end() :], "reasoning_content": block["thinking"].strip()}, ""
     yield reply, ""
@@ -306,7 +312,7 @@ def _alone(reply: str, ids: Any) -> list[int]:
 
 
 def _dialogue_row(task: Task, completion: Completion, tokenizer: Any) -> dict[str, Any]:
-    """A demonstration of several turns, written as it would be played: what the environment says carries no loss."""
+    """A demonstration of several turns, written as it would be played; the environment's messages carry no loss."""
     writer = TurnWriter(tokenizer)
     if any(message.get("tool_calls") or message.get("reasoning_content") for message in completion.messages):
         raise R1Error(
@@ -335,7 +341,7 @@ def _behind_opened(opened: str, text: str) -> str:
 
 
 def template_differences(tokenizer: Any) -> list[str]:
-    """Return what a template does to replies that SFT must write by hand, tried on one with thinking and one without."""
+    """Return the changes that a template makes to replies that SFT must write by hand, tried on one with thinking and one without."""
     replies: Mapping[str, Message] = {
         "a reply with thinking": {"role": "assistant", "content": "<think>\nhm\n</think>\n\n5"},
         "a reply without": {"role": "assistant", "content": "5"},

@@ -57,7 +57,7 @@ def check_demonstrations(run: RunPlan, tokenizer: Any) -> None:
 
 
 def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Differences":
-    """Return how the good rows of a file differ from what the model's chat template would write. Raises: R1Error."""
+    """Return how the good rows of a file differ from the rendering of the model's chat template. Raises: R1Error."""
     from tempfile import TemporaryDirectory
 
     from ..models import load_tokenizer, locate
@@ -77,7 +77,7 @@ def measures_loss(run: RunPlan) -> bool:
 
 
 def held_out_part(run: RunPlan, model: Any, tokenizer: Any, processes: ProcessGroup) -> dict[str, Any]:
-    """The loss on what is held out, as a part of an evaluation, on the main process; each does its share of the rows."""
+    """Return the loss on held-out rows, as part of an evaluation, on the main process; each does its share of the rows."""
     if not measures_loss(run):
         return {}
     from .held_out_loss import held_out_losses

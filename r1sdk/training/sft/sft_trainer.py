@@ -74,7 +74,7 @@ def warn(folder: RunFolder, name: str, text: str) -> None:
 
 
 def sft_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
-    """The arguments of SFTConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
+    """Return the arguments of SFTConfig: defaults for the machine < the recipe's `trainer:` < those that r1sdk owns."""
     arguments = {
         **machine_arguments(run.recipe),
         **tracked_as(checkpoints),
