@@ -246,7 +246,7 @@ def test_models_on_a_server_are_evaluated_whatever_it_fails_at(r1, echo, tmp_pat
         *("--server", f"{echo}/v1", "--out", tmp_path / "e"),
     )
     said = r1(*command)
-    assert said.code == 0 and "one on maths" in said.out and "two less one" in said.out, said.err
+    assert said.code == 0 and "one on maths" in said.out and "two minus one" in said.out, said.err
     lines = [json.loads(line) for line in (tmp_path / "e" / "one" / "maths" / "rollouts.jsonl").open()]
     assert len(lines) == 16
     for line in lines:
