@@ -126,7 +126,8 @@ def compare_runs(first: str | Path, second: str | Path) -> RunComparison:
     }
     verdicts = [run_verdicts(folder, "after") for folder in folders]
     both = verdicts[0].keys() & verdicts[1].keys()
-    gap = difference(*({task: found[task] for task in both} for found in verdicts)) if both else None
+    before, after = ({task: found[task] for task in both} for found in verdicts)
+    gap = difference(before, after) if both else None
     return RunComparison(summary(folders[0]), summary(folders[1]), differ, gap)
 
 

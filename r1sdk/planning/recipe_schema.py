@@ -94,7 +94,7 @@ def _ref(name: str) -> Schema:
 
 
 def _either(key: Schema, *forms: Schema) -> Schema:
-    kept = {name: key[name] for name in ("default", "description") if name in key}
+    kept: Schema = {name: key[name] for name in ("default", "description") if name in key}
     return {**kept, "anyOf": list(forms)}
 
 
