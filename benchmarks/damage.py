@@ -243,7 +243,7 @@ def r1(arguments: list[str]) -> int:
 class _Worker:
     """A forked worker, with the part of Popen that a launcher's caller uses."""
 
-    def __init__(self, folder: Any) -> None:
+    def __init__(self, folder: Any, plan: Any = None) -> None:
         self.code: int | None = None
         parent = os.getpid()
         self.pid = os.fork()

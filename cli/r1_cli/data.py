@@ -1,4 +1,4 @@
-"""`r1 data`: what is wrong with data, what of a benchmark is in it, and how hard it is."""
+"""`r1 data`: check data, find benchmarks in it, and rate its difficulty."""
 
 import json
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ def decontaminate(
     as_json: Json = False,
     sets: Sets = None,
 ) -> None:
-    """Leave out what overlaps with benchmarks: N words in a row, or the whole of a shorter problem."""
+    """Remove overlap with benchmarks: N words in a row, or the whole of a shorter problem."""
     from collections import Counter
     from collections.abc import Iterator
 

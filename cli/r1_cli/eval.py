@@ -30,7 +30,7 @@ def evaluate(
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = None,
     by: Annotated[str, typer.Option(help="Part the accuracy by these keys of a task's info.")] = "env,category",
     option: Annotated[
-        list[str] | None, typer.Option(help="An option of one of several environments: gsm8k.source=FOLDER")
+        list[str] | None, typer.Option(hidden=True, help="The same as --set, of one of several environments.")
     ] = None,
     backend: Backend = None,
     server: Annotated[str | None, typer.Option(help="Ask the OpenAI-compatible server at this URL.")] = None,
@@ -85,7 +85,7 @@ def _print(found: "Comparison") -> None:
                 typer.echo(f"{model} on {env}")
             _print_one(one, "  " if several else "")
     for model, gaps in found.differences.items():
-        typer.echo(f"{model} less {next(iter(found.results))}, on the same tasks, with the 95% confidence interval")
+        typer.echo(f"{model} minus {next(iter(found.results))}, on the same tasks, with the 95% confidence interval")
         for env, gap in gaps.items():
             typer.echo(f"  {env:12}  {gap}")
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from .options import Sets
+from .outputs import write_folder
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,9 +32,7 @@ def export(
     if folder.exists():
         raise PluginError(f"{folder} is there already, and nothing is overwritten: move it, or choose --out")
     files = package(env, distribution, options)
-    folder.mkdir(parents=True)
-    for path, text in files.items():
-        (folder / path).write_text(text, encoding="utf-8")
+    write_folder(folder, files)
     typer.echo(f"wrote {folder}: {', '.join(files)}")
     typer.echo(f"next:\n  pip install {folder if folder.is_absolute() else f'./{folder}'}")
     typer.echo(f"  vf-eval {distribution} --env.agent.harness.id null -n 5")

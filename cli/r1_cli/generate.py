@@ -49,7 +49,7 @@ def generate(
     public: Annotated[bool, typer.Option("--public", help="With --push: for everyone to see.")] = False,
     sets: Sets = None,
 ) -> None:
-    """Generate answers, judge them, and write the kept ones. Stopped or killed, the same command goes on."""
+    """Generate answers, verify them, and write the kept ones. After a stop or a kill the same command resumes."""
     from r1sdk import api
 
     options: Any = {
@@ -84,7 +84,7 @@ def generate(
 
 
 def report(data: "GeneratedData") -> None:
-    """Print what was kept to stdout, the rest to stderr."""
+    """Print the kept rows to stdout, the rest to stderr."""
     typer.echo(f"kept {data.kept} of {data.answers} rollouts ({data.rule})")
     left_out = [(data.duplicates, "duplicates"), (data.empty, "empty answers")]
     said = "".join(f", {number} {what} left out" for number, what in left_out if number)

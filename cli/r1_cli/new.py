@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from .outputs import write_folder
+
 TEMPLATES = Path(__file__).parent / "templates"
 NEXT = {
     "reward": "r1 train --env countdown --rewards accuracy,{name}=0.2",
@@ -55,9 +57,7 @@ def new(
     if folder.exists():
         raise PluginError(f"{folder} is there already, and nothing is overwritten: move it, or choose --out")
     files = package(kind, name, distribution, license, author or f"the authors of {distribution}", tools)
-    for path, text in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
+    write_folder(folder, files)
     typer.echo(f"wrote {folder}: {', '.join(files)}")
     typer.echo(
         f"next:\n  pip install -e ./{folder}" if not folder.is_absolute() else f"next:\n  pip install -e {folder}"

@@ -4,12 +4,28 @@ from typing import Annotated
 
 import typer
 
-Env = Annotated[str | None, typer.Option(help="Environment, by name (see r1 plugins).")]
-Rewards = Annotated[str | None, typer.Option(help="Rewards by name, with weights if not 1: accuracy,format=0.2")]
-Sets = Annotated[list[str] | None, typer.Option("--set", help="Any recipe key: --set env.options.level=easy")]
-Seed = Annotated[int | None, typer.Option(help="Seed of sampling and of the order of the data.")]
+from .complete import plugin_names
+
+Env = Annotated[
+    str | None, typer.Option(help="Environment, by name (see r1 plugins).", autocompletion=plugin_names("environment"))
+]
+Rewards = Annotated[
+    str | None,
+    typer.Option(
+        help="Rewards by name, with weights if not 1: accuracy,format=0.2  [default: accuracy,format]",
+        autocompletion=plugin_names("reward", several=True),
+    ),
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A recipe key or a plugin's option: trainer.max_steps=20, countdown.level=easy"),
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of sampling and of the order of the data.  [default: 0]")]
 Backend = Annotated[
     str | None,
-    typer.Option(help="What generates: transformers, vllm, or auto: vllm where it is installed and a GPU is here."),
+    typer.Option(
+        rich_help_panel="Generation",
+        help="What generates: transformers, vllm, or auto: vllm where it is installed and a GPU is here.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

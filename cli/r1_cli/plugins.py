@@ -1,4 +1,4 @@
-"""`r1 plugins`: what is registered, from where, what it does, and what failed to load."""
+"""`r1 plugins`: registered names, their source and purpose, and plugins that failed to load."""
 
 import json
 from typing import Annotated

@@ -1,19 +1,22 @@
 """`r1 recipes`: the recipes that are installed; one of them shown, or copied to be changed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from .complete import plugin_names
 from .options import Json
+from .outputs import written_file
 
 app = typer.Typer(invoke_without_command=True, help="List the recipes; show one, or copy it to a file of your own.")
 
 
 @app.callback(invoke_without_command=True)
 def recipes(context: typer.Context, as_json: Json = False) -> None:
-    """List the recipes that are installed, each with what it trains."""
+    """List the recipes that are installed, each with its purpose."""
     if context.invoked_subcommand is not None:
         return
     from r1sdk import load_plugins
@@ -31,30 +34,59 @@ def recipes(context: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command(epilog="Try: r1 recipes show countdown/tiny")
-def show(name: Annotated[str, typer.Argument(help="The recipe's name.")]) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="The recipe's name.", autocompletion=plugin_names("recipe"))],
+) -> None:
     """Print a recipe as it was written, comments included."""
     typer.echo(_text(name), nl=False)
 
 
 @app.command(epilog="Try: r1 recipes copy countdown/tiny mine.yaml")
 def copy(
-    name: Annotated[str, typer.Argument(help="The recipe's name.")],
+    name: Annotated[str, typer.Argument(help="The recipe's name.", autocompletion=plugin_names("recipe"))],
     file: Annotated[Path | None, typer.Argument(help="Default: the last part of its name, here.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Copy a recipe to a file of your own, to be changed and trained by `r1 train FILE`."""
     from r1sdk import R1Error
 
-    text = _text(name)
+    text = _with_schema(name, _text(name))
     target = file or Path(f"{name.rpartition('/')[2]}.yaml")
     if target.exists() and not overwrite:
         raise R1Error(f"{target} exists: choose another file, or replace it with --overwrite")
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise R1Error(f"cannot write {target}: {error}") from None
+    with written_file(target) as written:
+        written.write(text)
     typer.echo(str(target))
     typer.echo(f"next: r1 train {target} --dry-run", err=True)
+
+
+@app.command(epilog="Try: r1 recipes schema --out recipe.schema.json")
+def schema(
+    out: Annotated[Path | None, typer.Option(help="The file to write.  [default: stdout]")] = None,
+) -> None:
+    """Print the JSON Schema of a recipe, with the options of your plugins, for editors."""
+    from r1sdk.api import recipe_schema
+
+    text = json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    with written_file(out) as written:
+        written.write(text)
+    typer.echo(str(out))
+    typer.echo(f"next: begin a recipe with the line\n  # yaml-language-server: $schema={out}", err=True)
+
+
+def _with_schema(name: str, text: str) -> str:
+    """Point the modeline of a copied recipe at the schema beside the original, by its whole path."""
+    from r1sdk import load_plugins
+
+    here = Path(load_plugins().get("recipe", name).target).parent
+    return re.sub(
+        r"(?m)^(# yaml-language-server: \$schema=)(\S+)$",
+        lambda found: found[1] + str((here / found[2]).resolve()),
+        text,
+    )
 
 
 def _text(name: str) -> str:

@@ -5,9 +5,13 @@ from typing import Annotated
 
 import typer
 
+from .complete import run_folders
+
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders; several are drawn on shared axes.")],
+    runs: Annotated[
+        list[Path], typer.Argument(autocompletion=run_folders, help="Run folders; several are drawn on shared axes.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="The page to write. Default: report.html in the run folder; runs.html for several."),

@@ -1,4 +1,4 @@
-"""`r1 sandbox`: what a program in a sandbox cannot do on this machine, found out by trying."""
+"""`r1 sandbox`: try from inside which attacks a sandbox stops on this machine."""
 
 import json
 from typing import Annotated
@@ -10,15 +10,24 @@ from .options import Json
 
 def sandbox(
     name: Annotated[str, typer.Argument(help="A registered sandbox: r1 plugins --kind sandbox.")] = "local",
-    option: Annotated[list[str] | None, typer.Option(help="An option of it, e.g. mode=landlock.")] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the sandbox: local.mode=landlock")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(hidden=True, help="The same without the name: mode=landlock")
+    ] = None,
     language: Annotated[str, typer.Option(help="Try programs of this language, too.")] = "python",
     as_json: Json = False,
 ) -> None:
-    """Attack a sandbox from inside, and say what holds and which languages are there. Exit status 1 where it is not safe."""
+    """Attack a sandbox from inside, and print the guarantees that hold and the available languages. Exit status 1 where it is not safe."""
     from r1sdk import PluginError, load_plugins
     from r1sdk.api import dotted
 
     options = {key: value for text in option or [] for key, value in dotted(text).items()}
+    for text in sets or []:
+        if not text.startswith(f"{name}."):
+            raise PluginError(f"--set takes {name}.OPTION=VALUE here, got {text!r}")
+        options |= dotted(text.removeprefix(f"{name}."))
     built = load_plugins().build("sandbox", name, options)
     if not callable(getattr(built, "check", None)):
         raise PluginError(f"sandbox {name!r} has no check()")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Env, Json, Rewards, Sets
+from .outputs import written_file
 
 if TYPE_CHECKING:
     from r1sdk import Rollout, Score
@@ -67,7 +68,7 @@ def score(
     shown: list[dict[str, Any]] = []
     reasons: dict[str, None] = {}  # each once, in order
     with ExitStack() as stack:
-        written = stack.enter_context(out.open("w", encoding="utf-8", errors="backslashreplace")) if out else None
+        written = stack.enter_context(written_file(out)) if out else None
         bar = stack.enter_context(progress("scoring"))
         for rollouts, scores in opened:
             for rollout, priced in zip(rollouts, scores, strict=True):
@@ -133,7 +134,7 @@ def _minimums(given: Sequence[str], known: Sequence[str]) -> dict[str, float]:
 
 
 def _is_below(tally: "Tally", name: str, value: float) -> bool:
-    """What was never measured is below any minimum."""
+    """True if a mean is below its minimum. A mean that was never measured is below any."""
     mean = tally.mean(name).mean
     return mean is None or mean < value
 

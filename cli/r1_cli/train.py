@@ -5,74 +5,159 @@ from typing import Annotated, Any
 
 import typer
 
+from .complete import models, recipes_and_files
 from .options import Backend, Env, Rewards, Seed, Sets
 from .ui.summary import summarize
 
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(help="A recipe's name or file. Without one: the settings for ENV and MODEL.")
+        str | None,
+        typer.Argument(
+            help="A recipe's name or file. Without one: the settings for ENV and MODEL.",
+            autocompletion=recipes_and_files,
+        ),
     ] = None,
     env: Env = None,
     rewards: Rewards = None,
     model: Annotated[
-        str | None, typer.Option(help="Model: a registered name (tiny), a folder, a run folder, a hub id.")
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="Model: a registered name, a folder, a run folder, a hub id.  [default: tiny]",
+            autocompletion=models,
+        ),
     ] = None,
-    method: Annotated[str | None, typer.Option(help="grpo or sft.")] = None,
+    method: Annotated[
+        str | None, typer.Option(rich_help_panel="Training", help="grpo or sft.  [default: grpo]")
+    ] = None,
     data: Annotated[
-        str | None, typer.Option(help="What SFT learns from: a file, an environment, a data set on the hub.")
+        str | None,
+        typer.Option(
+            rich_help_panel="Training", help="What SFT learns from: a file, an environment, a data set on the hub."
+        ),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps (trainer.max_steps).")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel="Training", min=1, help="Optimizer steps (trainer.max_steps).  [default: the recipe's]"
+        ),
+    ] = None,
     seed: Seed = None,
     lora: Annotated[
-        int | None, typer.Option(min=1, help="Train adapters of this rank in place of the whole model.")
+        int | None,
+        typer.Option(
+            rich_help_panel="Model and memory", min=1, help="Train adapters of this rank in place of the whole model."
+        ),
     ] = None,
     quantize: Annotated[
-        str | None, typer.Option(help="Hold the weights under the adapters in 4bit or 8bit; with --lora.")
+        str | None,
+        typer.Option(
+            rich_help_panel="Model and memory", help="Hold the weights under the adapters in 4bit or 8bit; with --lora."
+        ),
     ] = None,
     experimental_async: Annotated[
-        bool, typer.Option("--experimental-async", help="Generate beside training, by a vLLM server that is running.")
+        bool,
+        typer.Option(
+            "--experimental-async",
+            rich_help_panel="Generation",
+            help="Generate beside training, by a vLLM server that is running.",
+        ),
     ] = False,
     dynamic_sampling: Annotated[
         bool | None,
         typer.Option(
-            "--dynamic-sampling", help="Draw fresh prompts for groups that are all right or all wrong (DAPO)."
+            "--dynamic-sampling",
+            rich_help_panel="Generation",
+            help="Draw fresh prompts for groups that are all right or all wrong (DAPO).",
         ),
     ] = None,
     backend: Backend = None,
     vllm_mode: Annotated[
         str | None,
-        typer.Option(help="colocate: vLLM in the processes that train. server: beside them; r1 starts and ends it."),
+        typer.Option(
+            rich_help_panel="Generation",
+            help="colocate: vLLM in the processes that train. server: beside them; r1 starts and ends it.",
+        ),
     ] = None,
-    vllm_url: Annotated[str | None, typer.Option(help="The URL of a vLLM server that is there already.")] = None,
+    vllm_url: Annotated[
+        str | None, typer.Option(rich_help_panel="Generation", help="The URL of a vLLM server that is there already.")
+    ] = None,
     accelerate: Annotated[
         str | None,
-        typer.Option(help="Train in several processes: ddp, zero2, zero3, fsdp2, or a config file of accelerate."),
+        typer.Option(
+            rich_help_panel="Processes and machines",
+            help="Train in several processes: ddp, zero2, zero3, fsdp2, or a config file of accelerate.",
+        ),
     ] = None,
     processes: Annotated[
-        int | None, typer.Option(min=1, help="Processes on each machine. Default: one for each GPU.")
+        int | None,
+        typer.Option(
+            rich_help_panel="Processes and machines",
+            min=1,
+            help="Processes on each machine. [default: one for each GPU]",
+        ),
     ] = None,
-    launcher: Annotated[str | None, typer.Option(help="local, slurm, or none: only prepare the run folder.")] = None,
-    nodes: Annotated[int | None, typer.Option(min=1, help="Machines, with launcher slurm or none.")] = None,
+    launcher: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Processes and machines",
+            help="local, slurm, or none: only prepare the run folder.  [default: local]",
+        ),
+    ] = None,
+    nodes: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel="Processes and machines", min=1, help="Machines, with launcher slurm or none.  [default: 1]"
+        ),
+    ] = None,
     vllm_nodes: Annotated[
-        int | None, typer.Option(min=0, help="Machines beside them for the vLLM server, with launcher slurm.")
+        int | None,
+        typer.Option(
+            rich_help_panel="Processes and machines",
+            min=0,
+            help="Machines beside them for the vLLM server, with launcher slurm.",
+        ),
     ] = None,
     settings: Sets = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder. Default: runs/ENV-MODEL-TIME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(rich_help_panel="Run folder", help="Run folder.  [default: runs/ENV-MODEL-TIME]")
+    ] = None,
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="Continue the run in this folder; 'last' is the newest in runs/. With --steps: make it longer."
+            rich_help_panel="Run folder",
+            help="Continue the run in this folder; 'last' is the newest in runs/. With --steps: make it longer.",
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run folder if it exists.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", rich_help_panel="Run folder", help="Replace the run folder if it exists.")
+    ] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="A first try: evaluate on 16 held-out tasks (evaluation.tasks=16), not all."),
+    ] = False,
+    report_to: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Run folder",
+            help="Trackers with commas: wandb, tensorboard, trackio, mlflow, ...  [default: none]",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check everything, print the resolved recipe (or the Slurm script), and stop."),
     ] = False,
 ) -> None:
     """Train a model with GRPO or SFT, or run the stages of a pipeline."""
-    options: Any = {name: value for name, value in locals().items() if name not in ("recipe", "dry_run")}
+    options: Any = {
+        name: value for name, value in locals().items() if name not in ("recipe", "dry_run", "quick", "report_to")
+    }
+    options["settings"] = [
+        *(["evaluation.tasks=16", "evaluation.during=4"] if quick else []),
+        *([f"trainer.report_to=[{report_to}]"] if report_to else []),
+        *(settings or []),
+    ]
     import r1sdk.api
 
     if dry_run and resume is None:

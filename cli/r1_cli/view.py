@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
+from .complete import run_folders
+
 
 def view(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a JSON lines file of rollouts.")],
+    run: Annotated[
+        Path, typer.Argument(autocompletion=run_folders, help="A run folder, or a JSON lines file of rollouts.")
+    ],
     filter: Annotated[
         str, typer.Option(help="What to show: 'step:10-20 verdict:wrong reward<0.5 tokens>200 text'. In the viewer: /")
     ] = "",

@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where rows come from. For a single file only `source` counts."""
+    """The source of rows. For a single file only `source` counts."""
 
     source: str  # a file, a folder in the layout of a data set, or the name of one on the Hub
     config: str | None = None
@@ -40,12 +40,12 @@ class Origin:
 
 
 def is_file(source: str) -> bool:
-    """Whether `source` is written as the name of a single file."""
+    """True if `source` is the name of a single file."""
     return _suffix(Path(source)) in SUFFIXES and not Path(source).expanduser().is_dir()
 
 
 def _suffix(path: Path) -> str:
-    """What kind of file this is, `.jsonl` for `a.jsonl.gz`; "" for one that is packed and no text."""
+    """Return the kind of file, `.jsonl` for `a.jsonl.gz`; "" for a packed file that is not text."""
     if path.suffix not in PACKED:
         return path.suffix
     inner = path.with_suffix("").suffix
@@ -196,7 +196,7 @@ def _data_set(origin: Origin, path: Path) -> Iterator[Row]:
         from datasets import load_dataset, load_from_disk
     except ImportError:
         raise r1sdk.R1Error(f"reading {origin.source} needs datasets: pip install 'r1sdk[train]'") from None
-    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():  # what `save_to_disk` leaves
+    if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():  # written by `save_to_disk`
         saved = load_from_disk(str(path))
         if hasattr(saved, "keys"):
             if origin.split not in saved:

@@ -9,7 +9,7 @@ TINY = Path(__file__).parent / "tiny"
 
 
 def tiny_blank(folder: Path, seed: int) -> None:
-    """Random weights with the tokenizer of `tiny`: what its SFT starts from (recipe tiny/sft)."""
+    """Random weights with the tokenizer of `tiny`: the start of its SFT (recipe tiny/sft)."""
     from .blank import write_blank
 
     write_blank(TINY, folder, seed)

@@ -29,7 +29,7 @@ class Cosine:
     min_wrong: float = -1.0
     max_wrong: float = -0.5
     max_tokens: int | None = r1sdk.from_recipe("generation.max_tokens")  # None: the run's own limit
-    at_limit: float | None = None  # what `max_tokens` or more earn, right or wrong: the paper's r_e
+    at_limit: float | None = None  # the reward at `max_tokens` or more, right or wrong: the paper's r_e
     correct_from: float = 1.0  # the least verdict that is right
     original: bool = False  # as Open-R1 counts, over `max_characters`
     max_characters: int = 1000  # T under `original`

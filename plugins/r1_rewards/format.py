@@ -26,7 +26,7 @@ class Format:
 
 
 def _each_tag_on_its_line(text: str) -> bool:
-    """Of a text that keeps the format, so that each tag occurs once: whether newlines alone stand beside the tags."""
+    """True if each tag stands alone on its line, in a text that keeps the format."""
     return (
         text.startswith("<think>\n")
         and "\n</think>\n<answer>\n" in text

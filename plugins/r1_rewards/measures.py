@@ -1,4 +1,4 @@
-"""What several rewards measure: how long a completion is, whether it is right, and where it reasons."""
+"""Measures that several rewards share: the length of a completion, its correctness, its reasoning."""
 
 import r1sdk
 
@@ -12,7 +12,7 @@ def count_tokens(rollout: r1sdk.Rollout) -> int:
 
 
 def is_right(rollout: r1sdk.Rollout, correct_from: float) -> bool | None:
-    """Whether the verdict is at least `correct_from`; None where the environment could not judge."""
+    """True if the verdict is at least `correct_from`; None if the environment could not verify."""
     if rollout.verdict is None:
         raise r1sdk.RewardError("this reward asks whether the answer is right, and the rollout has no verdict")
     return None if rollout.verdict.value is None else rollout.verdict.value >= correct_from

@@ -1,4 +1,4 @@
-"""The reward `narrowing`: how far a game of several turns has ruled out what was possible."""
+"""The reward `narrowing`: the share of possibilities that a game of several turns has ruled out, in bits."""
 
 import math
 

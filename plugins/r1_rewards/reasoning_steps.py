@@ -44,7 +44,7 @@ class ReasoningSteps:
 
 
 def _marks(text: str) -> set[tuple[str, str]]:
-    """The different marks of a text. `Step 2:` and `2.` are one mark; bullets differ by what they say."""
+    """The different marks of a text. `Step 2:` and `2.` are one mark; bullets differ by their text."""
     marks = set()
     for found in _MARK.finditer(text):
         kind = found.lastgroup or ""

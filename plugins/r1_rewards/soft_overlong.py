@@ -1,4 +1,4 @@
-"""The reward `soft_overlong`: a price on the last tokens before the limit, instead of a cliff at it."""
+"""The reward `soft_overlong`: a penalty that grows over the last tokens before the limit, instead of a cliff at it."""
 
 from dataclasses import dataclass
 

@@ -47,7 +47,7 @@ class Pool:
         return self._threads.submit(self._run, code, stdins, limits)
 
     def description(self) -> str:
-        """Return the kind of jail in words, with what programs miss in it. Starts a jail if there is none."""
+        """Return the kind of jail in words, with the features that programs lack in it. Starts a jail if there is none."""
         jail = next(iter(self.jails), None) or self._threads.submit(self._jail, r1sdk.ExecutionLimits()).result()
         version = f" {jail.landlock}" if self.kind.mode == "landlock" else f" with Landlock {jail.landlock}"
         kernel = version if jail.landlock else ""

@@ -31,7 +31,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """How to build, where that is needed, and to run programs of one language."""
+    """The commands that build (if needed) and run programs of one language."""
 
     version: str  # "g++ 12.2.0"
     source: str  # the name of the file for the program

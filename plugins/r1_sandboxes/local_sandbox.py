@@ -51,7 +51,7 @@ class LocalSandbox:
         return await asyncio.wrap_future(self._pool(language).submit(code, stdins, limits))
 
     def check(self, language: str = "python") -> Sequence[r1sdk.Guarantee]:
-        """Attack a jail from inside, and return what came of each attack. Raises: R1Error where one got through."""
+        """Attack a jail from inside, and return the outcome of each attack. Raises: R1Error where one got through."""
         found = _guarantees(self._pool())
         if language != "python":
             found = (*found, *_language_guarantees(self._pool(language)))

@@ -1,4 +1,4 @@
-"""Attacks on a sandbox from inside, tried before it is used: each guarantee says what came of them on this machine."""
+"""Attacks on a sandbox from inside, tried before it is used: each guarantee states its outcome on this machine."""
 
 import contextlib
 import os

@@ -19,7 +19,7 @@ from .scratch import Scratch
 
 Mode = Literal["bubblewrap", "landlock"]
 START_S = 60.0  # on a busy machine, with heavy modules
-LANDLOCK_AT_MOST = 1 << 10  # tests lower it: the jail then uses what an older kernel has
+LANDLOCK_AT_MOST = 1 << 10  # tests lower it: the jail then uses the features of an older kernel
 
 _shows_proc: bool | None = None  # None: not tried yet in this process
 

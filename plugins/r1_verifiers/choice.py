@@ -73,7 +73,7 @@ class ChoiceVerifier:
         if written is None or not written.strip():
             return r1sdk.Verdict(0.0, reason="no answer")
         whole = (reply.answer or "").strip()
-        # The text of an option, signs included, before what is read of it as mathematics.
+        # The text of an option, signs included, before its reading as mathematics.
         chosen = LETTERS[options.index(whole)] if whole in options else _chosen(written[:2048], options)
         if chosen is None:
             return r1sdk.Verdict(0.0, extracted=written.strip()[:200], reason="chooses no one option")
@@ -112,7 +112,7 @@ def _options(value: Any) -> list[str]:
 
 
 def _place(value: Any, options: list[str]) -> int:
-    """Which option the gold answer is, from 0."""
+    """Return the index of the gold option."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(options):
@@ -129,7 +129,7 @@ def _place(value: Any, options: list[str]) -> int:
 
 
 def _chosen(written: str, options: list[str]) -> str | None:
-    """The letter that an answer chooses, with the text of its own option or none; None where that is not one."""
+    """Return the letter that an answer chooses, with or without the text of its option; None if it chooses no single one."""
     if (named := _named(written, options)) is not None:
         return LETTERS[named]
     match = _LETTER.fullmatch(written.strip())
@@ -142,7 +142,7 @@ def _chosen(written: str, options: list[str]) -> str | None:
 
 
 def _named(text: str, options: list[str]) -> int | None:
-    """Which option `text` is, from 0; case and signs around it aside where no other option differs in those alone."""
+    """Return the index of the option that `text` is. Case and surrounding signs are ignored unless options differ only in them."""
     if text.strip() in options:
         return options.index(text.strip())
     found = [at for at, option in enumerate(options) if _plain(option) == _plain(text)]

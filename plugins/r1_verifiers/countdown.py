@@ -44,7 +44,7 @@ _SIGNS = str.maketrans(
 
 
 class CountdownGold(NamedTuple):
-    """The numbers of one task, and what they must make."""
+    """The numbers of one task, and its target."""
 
     nums: tuple[int, ...]
     target: int
@@ -178,8 +178,8 @@ def _plain(text: str) -> str:
 def _without_fractions(text: str) -> str:
     r"""`\frac{a}{b}` as `((a)/(b))`, at any depth. Raises: _Refused where braces and parentheses cross."""
     parts = _BRACKET.split(text)
-    expected: list[str] = []  # what closes each bracket that is open here; `}{` ends a numerator
-    for at in range(1, len(parts), 2):  # what the pattern matched stands between the rest
+    expected: list[str] = []  # the closing sign of each open bracket; `}{` ends a numerator
+    for at in range(1, len(parts), 2):  # matches alternate with the text between them
         part = parts[at]
         if part.startswith("\\"):
             expected.append("}{")

@@ -1,4 +1,4 @@
-"""The verifier `maths`: answers that are numbers, formulas, sets, words or choices, compared by what they mean."""
+"""The verifier `maths`: answers that are numbers, formulas, sets, words or choices, compared by meaning."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MathsGold(NamedTuple):
 
 @dataclass(frozen=True)
 class MathsVerifier:
-    """1.0 if the answer equals the gold answer as mathematics, else 0.0. What takes algebra is compared in a worker process."""
+    """1.0 if the answer equals the gold answer as mathematics, else 0.0. Comparisons that take algebra run in a worker process."""
 
     mode: Literal["r1", "trl"] = "r1"  # "trl": as TRL's accuracy_reward judges the whole reply
     timeout_s: float = 5.0  # to check one answer
@@ -41,7 +41,7 @@ class MathsVerifier:
             raise r1sdk.R1Error("the verifier maths needs: pip install 'r1sdk[maths]'")
 
     def pose(self, row: r1sdk.RowView) -> r1sdk.Posed:
-        """Return the answer column as the gold answer; of a whole solution of GSM8K, what stands behind its mark.
+        """Return the answer column as the gold answer; of a whole solution of GSM8K, the part after its mark.
 
         A list of answers is one answer of several parts. Raises: R1Error for an object, and for the letter of an option that
         the problem does not show.

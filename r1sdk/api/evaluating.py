@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import RecipeError
+from ..errors import Interrupted, RecipeError
 from ..evaluation.evaluation_folder import EvaluationFolder
 from ..evaluation.evaluation_summary import Evaluation
 from ..evaluation.statistics import Difference
@@ -140,6 +140,8 @@ def compare(
     if progress:
         for bench in setup.benches:
             say(bench.summary)
+            if bench.too_few:
+                say(f"note: {bench.too_few}")
         if setup.backend is not None:
             say(f"generation by {setup.backend}")
     folder = EvaluationFolder.open(Path(out) if out else claim_folder(default_folder(setup)), setup.plan)
@@ -151,6 +153,10 @@ def compare(
         }
         comparison = Comparison(folder.path, results, differences)
         folder.write_summary(comparison.to_json())
+    except KeyboardInterrupt:
+        raise Interrupted(
+            f"stopped; the attempts so far are in {folder.path}: resume with the same command and --out {folder.path}"
+        ) from None
     finally:
         folder.close()
     return comparison

@@ -1,4 +1,4 @@
-"""What an evaluation sets up: a recipe without training for each environment, checked before any model is loaded."""
+"""Set up an evaluation: a recipe without training for each environment, checked before any model is loaded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -37,10 +37,20 @@ class Bench:
     tasks: list[Task]
     sampling: Sampling
     split: str
+    asked: int | None = None  # how many tasks the caller asked for
+
+    @property
+    def too_few(self) -> str:
+        """The reason why fewer tasks are evaluated than were asked for, with what brings more; empty if there are enough."""
+        if self.asked is None or self.asked <= len(self.tasks):
+            return ""
+        size = f"{self.split}_size"
+        more = f"; make more with --set {self.name}.{size}={self.asked}" if hasattr(self.environment, size) else ""
+        return f"{self.asked} tasks asked for, and split {self.split} of {self.name} has {len(self.tasks)}{more}"
 
     @property
     def summary(self) -> str:
-        """Which tasks, and how they are sampled, in one line."""
+        """Return one line: the tasks and their sampling."""
         said = getattr(self.environment, "summary", lambda: self.name)()
         s = self.sampling
         return (
@@ -61,7 +71,7 @@ class Setup:
 
     @property
     def plan(self) -> dict[str, Any]:
-        """What decides the figures, as JSON: a resumed evaluation must have the same."""
+        """Return everything that decides the figures, as JSON: a resumed evaluation must have the same."""
         return {
             "models": list(self.models),
             **({"backend": self.backend.name} if self.backend else {}),
@@ -98,14 +108,16 @@ def set_up(
     errors: list[R1Error] = []
     given = options_by_env(envs, options)
     if len(envs) > 1 and any(text.startswith(("env.", "env=")) for text in sets):
-        raise R1Error("--set env.… is for one environment; with several: --option ENV.KEY=VALUE")
+        raise R1Error(f"--set env.… is for one environment; with several name it: --set {envs[0]}.KEY=VALUE")
     benches: list[Bench] = []
     names = list(dict.fromkeys(models))
     wanted: list[str | None] = [*envs] or [None]
     for env in wanted:
         try:
+            others = tuple(f"{other}." for other in envs if other != env)
+            own = [text for text in sets if not text.startswith(others)]
             benches.append(
-                _bench(registry, names[0] if names else None, env, sets, given.get(env or "", []), flags, asked)
+                _bench(registry, names[0] if names else None, env, own, given.get(env or "", []), flags, asked)
             )
         except R1Error as error:
             errors.append(error)
@@ -203,11 +215,11 @@ def _bench(
         top_p=settings["top_p"],
         seed=recipe.seed,
     )
-    return Bench(recipe.env.name, recipe, environment, rewards, tasks, sampling, settings["split"])
+    return Bench(recipe.env.name, recipe, environment, rewards, tasks, sampling, settings["split"], asked.get("tasks"))
 
 
 def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
-    """What `--set evaluation.…` says, which goes before what an environment suggests."""
+    """Return the values given by `--set evaluation.…`, which override those that an environment suggests."""
 
     found: dict[str, Any] = {}
     for text in sets:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from ..errors import Interrupted, R1Error
@@ -136,8 +137,9 @@ def generate(
         say(f"{plan.model} on {run.summary}; {len(plan.tasks)} tasks of split {run.recipe.collect.split}")
         if run.recipe.collect.server is None:
             say(f"generation by {run.backend}")
-    source = source_of(run, plan)
+    _check_writable(plan.work)
     try:
+        source = source_of(run, plan)
         with metered("generating", progress) as show:
             collected = collect(plan, source, show)
     except KeyboardInterrupt:
@@ -146,6 +148,18 @@ def generate(
     if problem := data.problem():
         raise IncompleteData(problem, data)
     return data
+
+
+def _check_writable(work: Path) -> None:
+    """Raises: OSError if nothing can be written to the folder `work`, before a model is loaded."""
+    new = not work.is_dir()
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        with TemporaryFile(dir=work) as file:
+            file.write(b"-" * 4096)
+    finally:
+        if new:
+            work.rmdir()
 
 
 def push(data: GeneratedData, repository: str, public: bool = False) -> str:

@@ -94,7 +94,7 @@ def run_recipe(model: str | Path | None) -> dict[str, Any] | None:
     """Return the recipe keys of the run folder that `model` names; None where it names something else."""
     if model is not None and (Path(model) / "recipe.yaml").is_file():
         # The saved model has the template of its training, arguments included.
-        unchanged = {"chat_template": None, "template_args": {}}
+        unchanged: dict[str, Any] = {"chat_template": None, "template_args": {}}
         return {**RunFolder.open(Path(model)).recipe().model_dump(mode="json"), **unchanged}
     return None
 
@@ -148,7 +148,7 @@ def evaluated_environment(folder: Path, model: str | None = None, env: str | Non
     model, env = _only(model, plan["models"], "--model"), _only(env, plan["envs"], "--env")
     named = plan["envs"][env]
     environment = build_environment(load_plugins(), named["name"], named["options"], named.get("timeout_s"))
-    lines = read_lines(part_folder(folder, model, env) / "rollouts.jsonl")
+    lines = list(read_lines(part_folder(folder, model, env) / "rollouts.jsonl"))
     return EvaluatedEnvironment(model, env, environment, named["split"], lines)
 
 

@@ -17,7 +17,7 @@ from ..scoring.score_rollouts import Rewards as BuiltRewards
 from ..storage.rollout_rows import CompletionColumns, Tokenize, count_rows, read_groups
 from .naming import Rewards, Sets, as_sets, run_recipe, take_objects
 
-HINTS = {  # what an error speaks of -> what to do about it
+HINTS = {  # a word in an error -> the advice
     "no verdict": "nothing has judged it: name its environment with --env",
     "verify failed: KeyError": "the environment reads this from the task: give it with --info, or as a column of the file",
     "no token ids": "the file has no number of tokens: count them with --tokenizer MODEL, e.g. tiny",
@@ -131,7 +131,7 @@ def build_judges(
     except R1Error as error:
         errors.append(error)
     try:
-        # What nobody has set is not known here: the completions came from a run with settings of its own.
+        # A default is no answer here: the completions came from a run with its own settings.
         built = build_rewards(registry, recipe, recipe.model_dump(exclude_unset=True))
     except R1Error as error:
         errors.append(error)

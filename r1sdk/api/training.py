@@ -39,7 +39,7 @@ class TrainOptions(TypedDict, total=False):
     rewards: Rewards | None  # "accuracy,format=0.2", a list, or {name: weight or function}
     model: str | None  # a registered name (tiny), a folder, a run folder, a hub id
     method: str | None  # grpo, sft or generate
-    data: str | None  # what SFT learns from: a file, an environment, a data set on the hub
+    data: str | None  # data for SFT: a file, an environment, a data set on the hub
     steps: int | None  # optimizer steps (trainer.max_steps)
     seed: int | None  # of sampling and of the order of the data
     lora: int | None  # train adapters of this rank instead of the whole model
@@ -85,7 +85,7 @@ KEYS = {  # option -> recipe key
 SWITCHES = (
     "experimental_async",
     "dynamic_sampling",
-)  # True turns the group of keys on; what the recipe says of it stays
+)  # True turns the group of keys on; the recipe's own settings stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class TrainedRun:
     data_path: Path | None = None  # method generate: the kept answers
     collected: Mapping[str, Any] | None = None  # method generate: how many answers were kept, by which rule
     job: str | None = None  # the number of the Slurm job
-    command: str | None = None  # launcher none: what starts the run on each machine
+    command: str | None = None  # launcher none: the command that starts the run on each machine
     stages: tuple["TrainedRun", ...] = ()  # of a pipeline, in order
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with the tasks of an environment: duplicates, gold answers, lengths, empty cells, leakage between the splits."""
+"""Faults in the tasks of an environment: duplicates, gold answers, lengths, empty cells, leakage between the splits."""
 
 import math
 from collections import Counter
@@ -21,7 +21,7 @@ Lengths = Callable[[Sequence[Task]], list[int]]
 
 @dataclass(frozen=True, slots=True)
 class SplitReport:
-    """What was found in one split. Lists name tasks."""
+    """The faults of one split. Lists name tasks."""
 
     split: str
     tasks: int
@@ -44,7 +44,7 @@ class DataReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing was found that spoils a training or its figures. Empty cells of other columns do not."""
+        """True if no fault spoils a training or its figures. Empty cells of other columns do not."""
         return (
             not self.leaked
             and any(split.tasks for split in self.splits)
@@ -141,7 +141,7 @@ def _check(
 
 
 def splits_of(environment: Environment, wanted: Sequence[str]) -> list[str]:
-    """Those of `wanted` that the environment has. Raises: R1Error where it has none, in its own words."""
+    """Return the splits of `wanted` that the environment has. Raises: R1Error with the environment's own message if it has none."""
     look: Callable[[str], Any] = getattr(environment, "faults", environment.tasks)  # a row at fault is for the check
     there: list[str] = []
     said: list[R1Error] = []

@@ -64,7 +64,7 @@ class _Found:
 
 
 def demonstration(row: Mapping[str, Any], columns: RowColumns | None = None) -> Pair:
-    """Return what was asked, and the reply to learn. Of a conversation the reply is its last turn.
+    """Return the prompt and the reply to learn. Of a conversation the reply is its last turn.
 
     A `completion` of several turns, which begins with one of the assistant, is learnt as a whole: each of its turns.
 

@@ -11,12 +11,12 @@ Status = Literal["ok", "warning", "failure"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     name: str
     status: Status
     text: str
-    todo: str = ""  # what to do, where something is amiss
+    todo: str = ""  # what to do about it
 
 
 Check = Callable[[], Iterator[Finding]]
@@ -29,5 +29,5 @@ def examine(checks: Sequence[tuple[str, Check]]) -> Iterator[Finding]:
             yield from check()
         except R1Error as error:
             yield Finding(name, "failure", str(error))
-        except Exception as error:  # noqa: BLE001 - the one that looks for what is broken must not break on it
+        except Exception as error:  # noqa: BLE001 - a doctor must not break on a broken machine
             yield Finding(name, "failure", f"the check itself failed: {type(error).__name__}: {error}")

@@ -37,7 +37,7 @@ def check_machine() -> Iterator[Finding]:
 
 
 def check_gpus() -> Iterator[Finding]:
-    """By `nvidia-smi`, and by torch in a process of its own: a broken CUDA can take a process with it."""
+    """Check the GPUs by `nvidia-smi`, and by torch in a separate process, because a broken CUDA can kill its process."""
     there = gpus()
     if not there:
         yield Finding("gpu", "ok", "none; training and generation run on the CPU")
@@ -62,13 +62,13 @@ def check_gpus() -> Iterator[Finding]:
 
 
 def ask_torch() -> dict[str, Any]:
-    """What torch sees, empty where it does not start."""
+    """Return the GPUs that torch sees; empty if torch does not start."""
     done = subprocess.run([sys.executable, "-c", _ASK_TORCH], capture_output=True, text=True, timeout=120, check=False)
     return dict(json.loads(done.stdout)) if done.returncode == 0 else {}
 
 
 def check_disk(folder: Path, room: Room | None = None, written: int = 0) -> Iterator[Finding]:
-    """Whether there is room for a run: for what it is known to write (`room`), less what it has `written`, or for a small one."""
+    """Check that the disk has space for a run: for `room` minus what is already `written`, or for a small run."""
     there = folder.resolve()
     while not there.exists():
         there = there.parent

@@ -1,4 +1,4 @@
-"""What a recipe asks of this machine: the checks that `r1 doctor RECIPE` makes, and every `r1 train` before it starts."""
+"""Checks of a recipe on this machine, made by `r1 doctor RECIPE` and by every `r1 train` before it starts."""
 
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
@@ -59,7 +59,7 @@ def check_packages(plan: RunPlan) -> Iterator[Finding]:
 
 
 def check_attention(plan: RunPlan) -> Iterator[Finding]:
-    """Whether the kernel that the recipe asks for can run here."""
+    """Check that the attention kernel of the recipe can run here."""
     kernel = plan.recipe.attention
     if kernel == "auto" or "flash" not in kernel:
         return
@@ -110,7 +110,7 @@ def check_precision(plan: RunPlan) -> Iterator[Finding]:
 
 
 def check_room(plan: RunPlan, folder: Path) -> Iterator[Finding]:
-    """The disk, for what this run will write; for a run that is resumed, less the checkpoints that are there."""
+    """Check the disk for this run; a resumed run needs less, since its checkpoints are already there."""
     room = plan.disk
     if room is None:
         return check_disk(folder)

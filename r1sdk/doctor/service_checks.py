@@ -1,4 +1,4 @@
-"""What a run reaches out to: tokens of services (there or not, never shown), sandboxes, optional engines."""
+"""Checks of services: tokens (present or not, never shown), sandboxes, optional engines."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from ..plugins.registry import Registry
 from . import Finding
 from .version_checks import VLLM, compared, installed
 
-TOKENS = {  # variable -> what it is for
+TOKENS = {  # variable -> its purpose
     "HF_TOKEN": "gated models and data sets of the Hugging Face hub",
     "E2B_API_KEY": "sandboxes at E2B",
     "WANDB_API_KEY": "trainer.report_to=wandb",
@@ -50,8 +50,8 @@ def check_sandboxes(registry: Registry) -> Iterator[Finding]:
             text, _, todo = str(error).partition("\n")
             yield Finding(what, "warning", text, todo.strip() or "use another sandbox")
             continue
-        if amiss := [guarantee for guarantee in found if not guarantee.holds]:
-            text = "; ".join(f"{guarantee.name}: {guarantee.how}" for guarantee in amiss)
+        if broken := [guarantee for guarantee in found if not guarantee.holds]:
+            text = "; ".join(f"{guarantee.name}: {guarantee.how}" for guarantee in broken)
             yield Finding(what, "warning", f"does not hold: {text}", "give it only code that you would run yourself")
         else:
             yield Finding(what, "ok", ", ".join(guarantee.name for guarantee in found))
@@ -77,7 +77,7 @@ def check_vllm() -> Iterator[Finding]:
 
 
 def check_deepspeed() -> Iterator[Finding]:
-    """Imports, and can build the operations that it compiles when they are first used."""
+    """Check that it imports and can build the operations that it compiles at first use."""
     if find_spec("deepspeed") is None:
         return
     if (trouble := _starts("import deepspeed; deepspeed.initialize")) is not None:
@@ -93,13 +93,13 @@ def check_deepspeed() -> Iterator[Finding]:
 
 
 def _starts(program: str, seconds: float = _SECONDS) -> str | None:
-    """None where it runs in a process of its own, else the last line of its complaint."""
+    """Return None if it runs in a separate process, else the last line of its error."""
     started = subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # what it starts ends with it
+        start_new_session=True,  # its children end with it
     )
     try:
         _, said = started.communicate(timeout=seconds)

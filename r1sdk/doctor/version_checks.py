@@ -46,7 +46,7 @@ def check_versions() -> Iterator[Finding]:
 
 
 def compared(package: str, found: str, wanted: str, extra: str) -> Finding:
-    """Whether `found` is the tested version, or a later one of the series `wanted`."""
+    """True if `found` is the tested version, or a later one of the series `wanted`."""
     if found == wanted or found.startswith((wanted + ".", wanted + "+")):
         return Finding(package, "ok", found)
     return Finding(

@@ -139,7 +139,7 @@ def part_folder(path: Path, model: str, env: str) -> Path:
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """Return what the evaluation at `path` is of. Raises: RunError where there is none, or its plan.json is damaged."""
+    """Return the plan of the evaluation at `path`. Raises: RunError where there is none, or its plan.json is damaged."""
     file = path / "plan.json"
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))

@@ -1,1 +1,1 @@
-"""Start runs and pipelines, watch them, resume them: here, in a process of their own, or on a cluster."""
+"""Start runs and pipelines, watch them, resume them: here, in a separate process, or on a cluster."""

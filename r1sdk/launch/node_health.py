@@ -14,7 +14,7 @@ from ..storage.run_folder import RunFolder
 
 
 def main(path: Path, wanted: int | None = None) -> int:
-    """One line for each thing that is amiss. `wanted`: GPUs; None: one for each process. Returns 1 for a failure."""
+    """Print one line for each problem. `wanted`: GPUs; None: one for each process. Return 1 for a failure."""
     folder = RunFolder.open(path)
     checks = [
         ("versions", lambda: check_same(folder)),

@@ -1,4 +1,4 @@
-"""Run the stages of a pipeline one after another, each in a run folder of its own; a finished stage is not run again."""
+"""Run the stages of a pipeline one after another, each in its own run folder; a finished stage is not repeated."""
 
 import shutil
 import time
@@ -79,7 +79,7 @@ def stages_again(root: Path, registry: Registry) -> list[Stage]:
 def run_stages(
     stages: Sequence[Stage], root: Path, registry: Registry, show: bool, tell: Callable[[str], None]
 ) -> list[tuple[str, RunFolder]]:
-    """Run what is not finished yet. Returns each stage's name and folder. Raises: Interrupted, R1Error."""
+    """Run the stages that are not finished. Returns each stage's name and folder. Raises: Interrupted, R1Error."""
     lock = FolderLock(root)
     lock.acquire()
     try:
@@ -102,7 +102,7 @@ def _run_stages(
         else:
             tell(f"{title}: {'going on' if state else stage.recipe.method}; {folder.path}")
             if state is None:
-                shutil.rmtree(folder.path, ignore_errors=True)  # what a kill left of a folder that was being made
+                shutil.rmtree(folder.path, ignore_errors=True)  # left by a kill while the folder was made
                 ready = prepare(stage.ready(outputs, folder.path), registry)
                 _reuse_evaluation(ready.folder, [earlier for _, earlier in done])
             else:
@@ -121,7 +121,7 @@ def _run_stages(
 
 
 def _reuse_evaluation(folder: RunFolder, earlier: Sequence[RunFolder]) -> None:
-    """Where the model was evaluated on the same tasks when an earlier stage ended, that is the evaluation before this one."""
+    """Copy the evaluation at the end of an earlier stage, if it evaluated this model on the same tasks."""
     recipe = folder.recipe()
     for other in earlier:
         before = other.recipe()

@@ -38,7 +38,7 @@ def prepare(recipe: Recipe, registry: Registry, overwrite: bool = False) -> Prep
 
 
 def default_name(recipe: Recipe) -> str:
-    """A folder name that says what it is and when it began: `countdown-tiny-20260301-140500`."""
+    """Return a folder name with the environment, the model and the time: `countdown-tiny-20260301-140500`."""
     model = Path(recipe.model).name
     what = recipe.env.name or (Path(recipe.data.name).stem if recipe.data else recipe.method)
     return f"{what}-{model}-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -49,7 +49,7 @@ def _to_resume(path: Path, longer: bool) -> RunFolder:
 
 
 def _extend(folder: RunFolder, registry: Registry, steps: int | None, sets: Sequence[str]) -> None:
-    """Change how long the run continues, and how. What it has been trained on stays. Raises: R1Error."""
+    """Change how long the run continues, and how. The steps made so far stay. Raises: R1Error."""
     layers: list[Mapping[str, Any]] = [*map(dotted, sets), {"trainer": {"max_steps": steps}} if steps else {}]
     recipe, before = load_recipe(folder.recipe_file, *layers), folder.recipe()
     if other := [

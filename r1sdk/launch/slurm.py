@@ -19,7 +19,7 @@ _NAME = re.compile(r"\{\{ *(\w+) *\}\}")
 
 
 def script(recipe: Recipe, path: Path) -> str:
-    """The job that trains the run folder `path`. Raises: RecipeError for a template that asks for what there is not."""
+    """Return the job script that trains the run folder `path`. Raises: RecipeError for an unknown placeholder in the template."""
     launch, vllm = recipe.launch, recipe.generation.vllm
     template = launch.template or TEMPLATE
     try:

@@ -9,7 +9,7 @@ COLUMNS = ("stage", "method", "steps", "accuracy", "loss", "tokens", "held-out t
 
 
 def stage_table(stages: list[tuple[str, RunFolder]]) -> str:
-    """One row for the model that it began with, and one for what each stage made. ± one standard error."""
+    """Return one row for the first model and one for the model of each stage. ± one standard error."""
     rows: list[tuple[str, ...]] = [COLUMNS]
     for name, folder in stages:
         method = folder.recipe().method

@@ -1,4 +1,4 @@
-"""Start a prepared run, show it until it ends, and say how it ended; or hand it over to what else starts it."""
+"""Start a prepared run, show it until it ends, and report how it ended; or hand it to another launcher."""
 
 import signal
 import sys
@@ -8,6 +8,7 @@ from typing import Literal
 
 from ..doctor import Finding
 from ..errors import Interrupted, RunError
+from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
 from ..plugins.registry import Registry
 from ..progress.live import view_for, watch
@@ -21,7 +22,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """How a run was left: finished here, or given to another launcher."""
+    """The outcome of a start: finished here, or handed to another launcher."""
 
     state: Literal["finished", "submitted", "prepared"]
     job: str | None = None  # the number of the Slurm job
@@ -77,7 +78,7 @@ def _failure(folder: RunFolder, code: int) -> str:
 
 
 def say(line: str) -> None:
-    """Print one line beside the results: to stderr."""
+    """Print one line to stderr, where it does not mix with results."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -95,6 +96,8 @@ def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
     if recipe.data is not None:
         lines.append(f"data         {recipe.data.name}")
     lines.append(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in recipe.rewards)}")
+    if batch := batch_sentence(recipe):
+        lines.append(f"batch        {batch}")
     if recipe.method == "grpo" and plan.trains_here:
         lines.append(f"generation   {plan.backend}")
     if plan.accelerate is not None:

@@ -22,7 +22,7 @@ from .model_source import HUB_ID
 def build_demonstrations(
     registry: Registry, recipe: Recipe, environment: Environment | None = None, check: bool = True
 ) -> Demonstrations | FromHub:
-    """Find what `recipe` learns from, and check its rows; without `data` that is `environment`. Raises: R1Error."""
+    """Find the demonstrations of `recipe` and check their rows; without `data` they come from `environment`. Raises: R1Error."""
     data = recipe.data or Data(name=recipe.env.name)
     if recipe.data is None or ("environment", data.name) in registry.entries:
         shows = environment if recipe.data is None else build_environment(registry, data.name, data.options)

@@ -1,4 +1,4 @@
-"""How much of the disk a run will take: its checkpoints and its model, from the shape of the model and the recipe. Units are bytes."""
+"""Disk space of a run: its checkpoints and its model, from the shape of the model and the recipe. Units are bytes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ RECORDS = 64 << 20  # rollouts, metrics and logs of a small run
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What is written: one checkpoint, the trained model, and how many checkpoints lie there at the same time at most."""
+    """Sizes on disk: one checkpoint, the trained model, and the largest number of checkpoints at the same time."""
 
     checkpoint: int
     model: int
@@ -29,7 +29,7 @@ class Room:
 
 
 def room_for(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: bool) -> Room:
-    """What a run of `recipe` will write. `accelerate`: the config by which several processes share out the work."""
+    """Return the space that a run of `recipe` needs. `accelerate`: the config by which several processes share the work."""
     trainer = recipe.trainer
     bf16 = dtype_of(recipe, cuda) == "bfloat16"
     deepspeed = accelerate.get("distributed_type") == "DEEPSPEED"

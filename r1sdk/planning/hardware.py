@@ -1,4 +1,4 @@
-"""What this machine has: GPUs, cores, memory, bf16. Asked of the system, without torch."""
+"""The hardware of this machine: GPUs, cores, memory, bf16. Read from the system, without torch."""
 
 import os
 import subprocess
@@ -62,17 +62,17 @@ def _visible(lines: Iterable[str], chosen: str | None) -> Iterable[Gpu]:
             yield found[index]
     for name in filter(None, (part.strip() for part in (chosen or "").split(","))):
         if name not in found:
-            return  # as CUDA does: what stands after an unknown one is not seen
+            return  # as CUDA does: GPUs after an unknown one are invisible
         yield found[name]
 
 
 def cores() -> int:
-    """Those that this process may run on."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def memory_bytes() -> int | None:
-    """What can be had of the machine's memory, or of this container's if that is less; None where it cannot be known."""
+    """Return the available memory of the machine, or of this container if that is less; None if it is unknown."""
     found = [number for number in (_available(), _container()) if number is not None]
     return min(found) if found else None
 

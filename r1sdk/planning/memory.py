@@ -1,4 +1,4 @@
-"""How much memory a training run will take on each device, from the model's config and the recipe, before anything is loaded.
+"""Memory of a training run on each device, estimated from the model's config and the recipe before anything is loaded.
 
 An estimate: what is counted is said at each term, and what the libraries keep for themselves is left out. Units are bytes.
 """
@@ -55,7 +55,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class MemoryEstimate:
-    """What each device holds at the same time, by what for; the larger one of generating and training counts."""
+    """Memory on each device by purpose; the larger of generation and training counts."""
 
     training: Mapping[str, int]
     generating: Mapping[str, int]
@@ -128,14 +128,14 @@ def size_text(number: int) -> str:
 
 
 def dtype_of(recipe: Recipe, cuda: bool) -> str:
-    """In what the weights are loaded for training. Full training in bfloat16 would lose its small updates."""
+    """Return the dtype of the weights for training. Full training in bfloat16 would lose small updates."""
     if recipe.dtype != "auto":
         return recipe.dtype
     return "bfloat16" if cuda and recipe.lora is not None else "float32"
 
 
 def advice(found: MemoryEstimate, recipe: Recipe) -> str:
-    """The settings that take most off what is largest."""
+    """Return the settings that reduce the largest part most."""
     largest = max(found.larger, key=lambda name: found.larger[name])
     if largest == "KV cache":
         return (

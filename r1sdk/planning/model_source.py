@@ -16,7 +16,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a model comes from: a folder, a hub id, a function `(folder, seed)` that writes a folder, or an adapter."""
+    """The source of a model: a folder, a hub id, a function `(folder, seed)` that writes a folder, or an adapter."""
 
     name: str
     folder: Path | None = None

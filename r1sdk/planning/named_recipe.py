@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import RecipeError
+from ..errors import R1Error, RecipeError, raise_all
+from ..plugins.building import fields_of
 from ..plugins.registry import Registry
-from ..recipe.layers import dotted, fold, read_layer
-from ..recipe.schema import Recipe, load_recipe
+from ..recipe.layers import dotted, fold, overlay, read_layer
+from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, rewards_by_name
 from .stages import is_pipeline
+
+ENDINGS = {".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow"}  # of files of rows
 
 
 def resolve_recipe(
@@ -25,7 +28,10 @@ def resolve_recipe(
     """
     given = fold([*map(dotted, sets), without_none(flags or {})])
     if isinstance(start, Mapping):
-        return load_recipe(None, start, defaults or {}, given), "given"
+        given = with_plugin_options(given, start, registry)
+        named = named_in(overlay(start, given), "env")
+        recipe = load_recipe(None, start, defaults or {}, given, options=lambda: option_keys(registry, named))
+        return _with_environment(recipe, registry), "given"
     path, why = find_recipe(
         registry,
         None if start is None else str(start),
@@ -33,7 +39,69 @@ def resolve_recipe(
     )
     if is_pipeline(path):
         raise RecipeError(f"recipe {start!r} has stages, and this takes one run: r1 train {start} --dry-run shows them")
-    return load_recipe(path, defaults or {}, given), f"{path.name if why == 'given' else why}"
+    given = with_plugin_options(given, read_layer(path), registry)
+    named = named_in(given, "env") or named_in(read_layer(path), "env")
+    recipe = load_recipe(path, defaults or {}, given, options=lambda: option_keys(registry, named))
+    return _with_environment(recipe, registry), f"{path.name if why == 'given' else why}"
+
+
+def with_plugin_options(given: Mapping[str, Any], below: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+    """Move options that are given by a plugin's name, `countdown.level=easy`, to where a recipe has them.
+
+    `below`: the recipe that `given` will lie on. Raises: RecipeError for a plugin that the recipe does not use.
+    """
+    moved = {key: value for key, value in given.items() if key in Recipe.model_fields}
+    whole = overlay(below, moved)
+    env = named_in(whole, "env")
+    rewards = rewards_by_name(whole.get("rewards", [reward.name for reward in DEFAULT_REWARDS]))
+    errors: list[R1Error] = []
+    for name, options in given.items():
+        if name in Recipe.model_fields:
+            continue
+        used = {reward.get("name"): reward for reward in rewards if isinstance(reward, dict)}
+        if not isinstance(options, Mapping):
+            moved[name] = options
+        elif name == env:
+            moved = overlay(moved, {"env": {"name": env, "options": options}})
+        elif name in used:
+            used[name]["options"] = {**(used[name].get("options") or {}), **options}
+            moved["rewards"] = rewards
+        elif any((kind, name) in registry.entries for kind in ("environment", "reward")):
+            there = ", ".join(filter(None, [env, *map(str, used)]))
+            errors.append(RecipeError(f"--set {name}.…: this recipe does not use {name}; it uses {there}"))
+        else:
+            moved[name] = options
+    raise_all(errors, RecipeError)
+    return moved
+
+
+def option_keys(registry: Registry, env: str | None) -> list[str]:
+    """Return the full keys of the options of `env`; of every environment if that one is not known."""
+    names = [env] if ("environment", env) in registry.entries else registry.names("environment")
+    targets = [entry.target for name in names for entry in registry.entries["environment", str(name)]]
+    return list(dict.fromkeys(f"env.options.{option.name}" for target in targets for option in fields_of(target)))
+
+
+def _with_environment(recipe: Recipe, registry: Registry) -> Recipe:
+    """Return `recipe`. Raises: RecipeError if it names a file where an environment belongs."""
+    name = recipe.env.name
+    if ("environment", name) not in registry.entries and is_data_file(name):
+        raise RecipeError(
+            f"environment {name!r} is a file: train on its rows with --env file --set env.options.source={name}\n"
+            f"  demonstrations for SFT: r1 train --method sft --data {name}"
+        )
+    return recipe
+
+
+def is_table(path: Path) -> bool:
+    """True if the name of `path` ends like a table of rows, packed or not."""
+    return bool(ENDINGS & set(map(str.lower, path.suffixes)))
+
+
+def is_data_file(name: str) -> bool:
+    """True if `name` is a file on this machine or ends like a table of rows."""
+    path = Path(name).expanduser()
+    return name != "" and (path.is_file() or is_table(path))
 
 
 def without_none(keys: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,18 +127,38 @@ def find_recipe(
     """
     if name is not None:
         file = Path(name).expanduser()
-        if file.is_file():
+        if file.is_file() and (file.suffix in (".yaml", ".yml") or not is_table(file)):
             return file, "given"
         if file.suffix in (".yaml", ".yml"):
             raise RecipeError(
                 f"no recipe file {name!r}; registered recipes: {', '.join(registry.names('recipe')) or 'none'}"
             )
+        if ("recipe", name) not in registry.entries and (hint := _meant(file, name, registry)):
+            raise RecipeError(f"no recipe {name!r}: {hint}")
         return Path(registry.get("recipe", name).target), "given"
     default = Path(registry.get("recipe", "default").target)
     pair = f"{env}/{model or read_layer(default).get('model')}"
     if pair in registry.names("recipe") and _is_for(Path(registry.get("recipe", pair).target), method):
         return Path(registry.get("recipe", pair).target), f"{pair}, measured for this environment and model"
     return default, "default"
+
+
+def _meant(file: Path, name: str, registry: Registry) -> str:
+    """Return advice for a name that is no recipe: a recipe file without its ending, a table of rows, an environment."""
+    for ending in (".yaml", ".yml"):
+        if (written := file.with_name(file.name + ending)).is_file():
+            return f"did you mean the file {written}?"
+    if is_data_file(name):
+        return f"that is a file of rows: r1 train --env file --set env.options.source={name}"
+    for kind, flag in (("environment", "--env"), ("model", "--model"), ("reward", "--rewards")):
+        if (kind, name) in registry.entries:
+            return f"that is {kind_of(kind)}: write {flag} {name}"
+    return ""
+
+
+def kind_of(kind: str) -> str:
+    """Return a kind with its article."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _is_for(path: Path, method: str | None) -> bool:

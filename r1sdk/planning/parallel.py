@@ -16,7 +16,7 @@ from .hardware import Hardware
 
 @dataclass(frozen=True, slots=True)
 class AccelerateConfig:
-    """The file that accelerate starts several processes by, and what stands in it."""
+    """The config file of accelerate, and its settings."""
 
     file: Path
     settings: Mapping[str, Any]

@@ -43,7 +43,7 @@ def resolve(
     draw: bool = True,
     trains_here: bool | None = None,
 ) -> RunPlan:
-    """Find and build everything that `recipe` names, and decide the rest; `rules` says what is wrong with the plan.
+    """Find and build everything that `recipe` names, and decide the rest; `rules` returns the problems of the plan.
 
     `machine`: None is this one. `awaited`: "model", "data", or both, which an earlier stage will make. `draw`: draw the first
     task of each split. `trains_here`: None reads the recipe's launcher.

@@ -21,7 +21,7 @@ SHARES_THE_MODEL = ("zero3", "fsdp2")
 
 
 def rules(plan: RunPlan) -> list[R1Error]:
-    """Return every problem of `plan`: what could not be built, and each setting that breaks a rule."""
+    """Return every problem of `plan`: plugins that could not be built, and settings that break a rule."""
     recipe, train = plan.recipe, plan.first_tasks.get("train")
     overlapped = recipe.experimental_async is not None
     return [

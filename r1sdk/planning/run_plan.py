@@ -35,7 +35,7 @@ class RunPlan:
     first_tasks: Mapping[str, Task] = field(default_factory=dict)  # of each split that the run draws from
     has_sessions: bool = False  # attempts have several turns
     shape: Shape | None = None  # of the model; None: its files are not here, or do not say
-    problems: tuple[R1Error, ...] = ()  # what could not be found or built; `rules` adds the rest
+    problems: tuple[R1Error, ...] = ()  # names that could not be found or built; `rules` adds the rest
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
     # For a curriculum: right and wrong completions of the tasks that were rated before, by id.
     pass_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class RunPlan:
 
 
 class NoEnvironment:
-    """In place of an environment where a run learns from data alone: there is nothing to judge."""
+    """The environment of a run that learns from data only: nothing is verified."""
 
     def tasks(self, split: str) -> list[Task]:
         return []

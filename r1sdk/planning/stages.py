@@ -44,7 +44,7 @@ class Stage:
 
 
 def is_pipeline(path: Path) -> bool:
-    """Whether the recipe at `path` has stages. Raises: RecipeError where it cannot be read."""
+    """True if the recipe at `path` has stages. Raises: RecipeError if it cannot be read."""
     return "stages" in read_layer(path)
 
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from ..errors import R1Error, RecipeError, nearest
 from ..recipe.asynchronous import KEY, does_anyway
+from ..recipe.key_hints import key_hint
 from ..recipe.schema import Recipe
 from ..recipe.tracker_names import tracker_errors
 from ..recipe.trl_fields import trainer_fields
 from ..recipe.trl_values import value_errors
 from .parallel import world
 
-OWNED = {  # trainer arguments that r1sdk sets itself -> what to write instead
+OWNED = {  # trainer arguments that r1sdk sets itself -> the recipe key to use instead
     "num_generations": "generation.samples",
     "max_completion_length": "generation.max_tokens",
     "temperature": "generation.temperature",
@@ -68,15 +69,6 @@ OWNED_ASYNC = {
     "max_inflight_tasks": f"{KEY}.max_staleness",
     "dtype": "dtype",
 }
-RENAMED = {  # keys of other people's recipes -> what became of them
-    "lr": ": it is called learning_rate",
-    "warmup_ratio": ": warmup_steps takes a share below 1, e.g. 0.1",
-    "max_prompt_length": ": prompts are never cut",
-    "epochs": ": it is called num_train_epochs",
-    "batch_size": ": it is called per_device_train_batch_size",
-    "max_seq_length": ": it is called max_length",
-    "max_grad": ": it is called max_grad_norm",
-}
 ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 
 
@@ -109,7 +101,7 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
             continue
         elif key not in known:
             config = {"grpo": "GRPOConfig", "sft": "SFTConfig", "async": "AsyncGRPOConfig"}[kind]
-            hint = RENAMED.get(key) or nearest(key, known)
+            hint = key_hint(f"trainer.{key}", Recipe, group=known)
             errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{hint} (TRL's {config})"))
     errors += value_errors(kind, {key: value for key, value in recipe.trainer.items() if key not in owned})
     errors += tracker_errors(recipe.trainer.get("report_to"))

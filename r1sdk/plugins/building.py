@@ -1,4 +1,4 @@
-"""Build what a plugin registered: its options checked, and those that name verifiers, sandboxes or environments built first."""
+"""Build registered plugins: its options checked, and those that name verifiers, sandboxes or environments built first."""
 
 import dataclasses
 import inspect
@@ -77,7 +77,7 @@ def _built_options(find: Find, entry: Entry, options: Mapping[str, Any]) -> dict
         built |= _verifiers(find, entry, options, built)
     except R1Error as error:
         errors.append(error)
-        if len(errors) == 1:  # all the rest is sound, so the plugin itself can say what it refuses
+        if len(errors) == 1:  # all the rest is sound, so the plugin's own checks can run
             errors += _refusals(entry, {**built, **_unbuilt_verifiers(entry)})
     raise_all(errors, PluginError)
     return built
@@ -198,7 +198,7 @@ def named_plugin(kind: str, entry: Entry, option: str, given: Any) -> tuple[str,
 
 
 class _UnbuiltVerifier:
-    """In place of a verifier that could not be built, so that its plugin can be asked what else is wrong."""
+    """A stand-in for a verifier that could not be built, so that its environment can report its other problems."""
 
     def read_gold(self, task: Any) -> None:
         return None

@@ -53,7 +53,7 @@ class Entry:
 
 
 def checked_target(kind: str, name: str, target: Any) -> Any:
-    """`target`, a path as a `Path`. Raises: PluginError where it is not what its kind needs."""
+    """`target`, a path as a `Path`. Raises: PluginError if its kind needs something else."""
     if kind not in FILES and callable(target):
         return target
     if kind in (*FILES, "model") and isinstance(target, str | os.PathLike):

@@ -98,7 +98,7 @@ def _canonical(distribution: str) -> str:
 
 
 def _entries_of(manager: pluggy.PluginManager, plugin: Any, source: str) -> list[Entry]:
-    """What one plugin registers. Raises: whatever its hooks raise, PluginError, pluggy.PluginValidationError."""
+    """Return the entries that one plugin registers. Raises: whatever its hooks raise, PluginError, pluggy.PluginValidationError."""
     manager.register(plugin, name=source)
     try:
         manager.check_pending()  # a misspelt hook is an error, not a silence

@@ -19,12 +19,12 @@ Prices = Sequence[float | None]
 
 
 def _drop(name: str, value: Any) -> None:
-    """What TRL would log."""
+    """The loggers that TRL hands to a reward function."""
 
 
 OUTSIDE: Mapping[str, Any] = {"trainer_state": None, "log_extra": _drop, "log_metric": _drop}
 TRAINER: ContextVar[Mapping[str, Any]] = ContextVar("r1_trainer", default=OUTSIDE)
-"""What the trainer that asks for prices hands to a function besides the batch. Outside of training, and in a worker: nothing."""
+"""Further arguments that a trainer passes to a reward function. Outside of training, and in a worker, there are none."""
 
 
 @group_reward
@@ -112,7 +112,7 @@ def missing_columns(reward: TrlReward, task: Task) -> list[str]:
 
 
 def import_target(path: str) -> tuple[Any, str]:
-    """What `module:attribute` names, and where it came from. Raises: PluginError."""
+    """Return the target of `module:attribute` and its source. Raises: PluginError."""
     if ":" not in path:
         parts = path.rpartition(".")
         raise PluginError(f"unknown reward {path!r}: an import path is written module:function, {parts[0]}:{parts[2]}")

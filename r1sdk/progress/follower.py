@@ -1,4 +1,4 @@
-"""A run folder that is being written, read as it grows: what a live view shows."""
+"""A run folder that is being written, read as it grows, for a live view."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from ..storage.run_folder import RunFolder
 
 @dataclass
 class Follower:
-    """The run as far as it was read; `refresh` reads what is new."""
+    """The run as far as it was read; `refresh` reads new rows."""
 
     folder: RunFolder
     steps: list[dict[str, Any]] = field(default_factory=list)

@@ -111,7 +111,7 @@ class _Lines:
         self._stream = stream or sys.stderr
 
     def __enter__(self) -> Self:
-        self._since = time.time()  # what a resumed run did before is in its files, and was shown then
+        self._since = time.time()  # earlier steps of a resumed run were shown then
         self._phase = ""
         self._noted = ""
         self._before = False
@@ -187,7 +187,7 @@ class _Panel:
 
 
 def render(follower: Follower, note: str = "") -> "RenderableType":
-    """The panel for what was read so far."""
+    """Return the panel for the rows read so far."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.progress_bar import ProgressBar
@@ -244,7 +244,7 @@ def _table(steps: list[dict[str, Any]]) -> "RenderableType":
 
 
 def health(steps: list[dict[str, Any]], name: str) -> str:
-    """What there is to say of a reward: how it goes with the verdict, what it could not price, what it costs if slow."""
+    """Return notes on a reward: its correlation with the verdict, its unscored share, its time if it is slow."""
 
     def mean(what: str) -> float | None:
         values = series(steps, f"rewards/{name}/{what}")

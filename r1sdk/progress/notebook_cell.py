@@ -11,7 +11,7 @@ class NotebookCell:
         self._handle: Any = None
 
     def show(self, renderable: Any) -> None:
-        """Draw what rich can draw, in place of the last picture."""
+        """Replace the last picture by another renderable of rich."""
         import IPython.display as ipython
         from rich.console import Console
 

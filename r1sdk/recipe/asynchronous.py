@@ -1,4 +1,4 @@
-"""The recipe's `experimental_async`: generation beside training, and what this machine lacks for it.
+"""The recipe's `experimental_async`: generation during training, and the requirements that this machine lacks.
 
 Experimental, as TRL's AsyncGRPOTrainer is, which runs it: completions come from a vLLM server while the trainer steps, made by weights
 that may be some steps old.
@@ -13,12 +13,14 @@ from pydantic import Field
 from .key_groups import Strict
 
 KEY = "experimental_async"
-ANYWAY: dict[str, tuple[Any, ...]] = {  # arguments of GRPOConfig that its config has not -> what it does all the same
+ANYWAY: dict[
+    str, tuple[Any, ...]
+] = {  # arguments of GRPOConfig that AsyncGRPOConfig lacks -> the values that it uses anyway
     "beta": (0, 0.0),
     "num_iterations": (1,),
     "scale_rewards": ("group", True),
 }
-PACKAGES = {  # package -> what brings it
+PACKAGES = {  # package -> the command that installs it
     "vllm": "pip install vllm==0.31.0",
     "kernels": "pip install 'r1sdk[async]'",
     "aiohttp": "pip install 'r1sdk[async]'",
@@ -27,7 +29,7 @@ PACKAGES = {  # package -> what brings it
 
 
 class AsyncSettings(Strict):
-    """How far generation may be ahead. `experimental_async: true` is all of it by default."""
+    """Settings of asynchronous training. `experimental_async: true` takes the defaults."""
 
     max_staleness: Annotated[int, Field(ge=0)] = (
         4  # updates of the weights since a completion was begun; older ones are dropped
@@ -45,12 +47,12 @@ def async_settings(value: Any) -> Any:
 
 
 def does_anyway(key: str, value: Any) -> bool:
-    """Whether a recipe may say this of `trainer`, though there is no such argument."""
+    """True if a recipe may give this key of `trainer` although AsyncGRPOConfig lacks it, because the trainer does so anyway."""
     return value in ANYWAY.get(key, ())
 
 
 def missing(gpu: bool) -> Iterator[tuple[str, str]]:
-    """What this machine lacks for it, and what to do."""
+    """Yield each thing that this machine lacks, and what to do."""
     if not gpu:
         yield (
             "its attention kernel (flash-attn 3) and the way of its weights to the server (NCCL) are for GPUs, and there is none",

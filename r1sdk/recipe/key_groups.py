@@ -49,7 +49,7 @@ class VllmSettings(Strict):
 
     @property
     def starts_server(self) -> bool:
-        """Whether r1sdk starts the server."""
+        """True if r1sdk starts the server."""
         return self.mode == "server" and self.url is None
 
     @property
@@ -73,7 +73,7 @@ class WeightedReward(Named):
 
 
 class Generation(Strict):
-    """How completions are sampled."""
+    """Sampling of completions."""
 
     backend: Literal["auto", "transformers", "vllm"] = "auto"  # auto: vllm where it is installed and a GPU is there
     vllm: VllmSettings = VllmSettings()
@@ -85,7 +85,7 @@ class Generation(Strict):
 
 
 class EvaluationSettings(Strict):
-    """The held-out evaluation before and after training. `tasks: 0` leaves it out, what is done during training too."""
+    """The held-out evaluation before and after training. `tasks: 0` skips it, and the one during training too."""
 
     split: str = "test"
     tasks: Annotated[int, Field(ge=0)] = 200
@@ -96,7 +96,7 @@ class EvaluationSettings(Strict):
 
 
 class Data(Strict):
-    """What SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
+    """The data that SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
 
     name: str  # a file (rows.jsonl, rows.csv.gz, ...) or a folder; countdown; owner/name
     options: dict[str, Any] = Field(default_factory=dict)  # of the environment
@@ -105,7 +105,7 @@ class Data(Strict):
     prompt_column: str | None = None  # None: found by itself, and printed
     completion_column: str | None = None
     system_column: str | None = None
-    reasoning_column: str | None = None  # what is thought before the reply
+    reasoning_column: str | None = None  # the reasoning before the reply
     turns: Literal["last", "all"] = "last"  # of a conversation: its last turn, or each of the assistant's, is learnt
     thought_marks: Literal["think", "keep"] = "think"  # <|begin_of_thought|> is written as <think>, or kept
     skip_bad: Annotated[int, Field(ge=0)] = 0  # rows that make no demonstration and are left out; one more is an error
@@ -123,7 +123,7 @@ class ServerSettings(Strict):
     backoff_s: Annotated[float, Field(ge=0.0)] = (
         1.0  # before the first retry, then twice as long each time, at most 30 s
     )
-    body: dict[str, Any] = Field(default_factory=dict)  # what a request says besides, e.g. {seed: 1}
+    body: dict[str, Any] = Field(default_factory=dict)  # further keys of each request, e.g. {seed: 1}
     price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
 
 
@@ -157,7 +157,7 @@ class Limits(Strict):
 
 
 class Launch(Strict):
-    """The processes that train, and what starts them."""
+    """The processes that train, and their launcher."""
 
     accelerate: str | None = None  # ddp, zero2, zero3, fsdp2, or a config file of accelerate's; None: one process
     processes: Annotated[int | None, Field(ge=1)] = None  # on each machine; None: one for each GPU that is there
@@ -183,22 +183,28 @@ class SessionLimits(Strict):
     turns: Annotated[int, Field(ge=1)] = 16  # of the model
     calls: Annotated[int, Field(ge=0)] = 32  # of tools; further ones are told that there are no more
     timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 10.0  # of one call of a tool
-    output_chars: Annotated[int, Field(ge=16)] = 4000  # of what one call returns, or the environment says at a time
+    output_chars: Annotated[int, Field(ge=16)] = 4000  # of one result of a call, or one message of the environment
 
 
 class DynamicSampling(Strict):
     """Zero-variance groups give way to groups of fresh prompts (DAPO, arXiv 2503.14476, section 3.2). `true` is `{}`."""
 
-    max_rounds: Annotated[int, Field(ge=1, le=100)] = 3  # of fresh prompts for one batch; what still lacks spread stays
-    metric: Literal["reward", "accuracy"] = "reward"  # that must spread: the weighted total, or the verdicts
+    max_rounds: Annotated[int, Field(ge=1, le=100)] = (
+        3  # of fresh prompts for one batch; groups that still have zero variance stay
+    )
+    metric: Literal["reward", "accuracy"] = (
+        "reward"  # that must vary within a group: the weighted total, or the verdicts
+    )
 
 
 class CurriculumSettings(Strict):
     """Tasks whose pass rate may be near the target are drawn first (MoPPS, arXiv 2507.04632). `true` is `{}`."""
 
     target: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5  # pass rate
-    discount: Annotated[float, Field(ge=0.0, le=1.0)] = 0.5  # what earlier groups of a task count beside its newest
-    pass_rates: ExpandedPath | None = None  # to begin with: what `r1 data difficulty` wrote; None: nothing is known
+    discount: Annotated[float, Field(ge=0.0, le=1.0)] = (
+        0.5  # weight of earlier groups of a task, relative to the newest
+    )
+    pass_rates: ExpandedPath | None = None  # initial rates, written by `r1 data difficulty`; None: unknown
 
 
 def on_or_off(value: Any) -> Any:

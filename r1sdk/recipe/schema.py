@@ -1,13 +1,13 @@
 """`Recipe`: everything that one run needs, in one strict record. Defaults < recipe file < `--set` < flags."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..errors import R1Error, RecipeError, nearest, raise_all
+from ..errors import R1Error, RecipeError, raise_all
 from .asynchronous import AsyncSettings, async_settings
 from .key_groups import (
     Collect,
@@ -26,6 +26,7 @@ from .key_groups import (
     WeightedReward,
     on_or_off,
 )
+from .key_hints import key_hint, value_hint
 from .layers import overlay, read_layer, write_yaml
 
 NO_ENV = ""  # the name of the environment of a run that has none
@@ -33,7 +34,7 @@ NO_ENV = ""  # the name of the environment of a run that has none
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """How a model's conversations are written, and whether its own code may run; the recipe's keys on that."""
+    """The recipe's keys on chat: the template, its arguments, and permission to run the model's own code."""
 
     template: str | None = None  # None: the model's own
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +50,9 @@ class Chat:
         """The keys that decide what is generated, where they are set, as JSON."""
         found = {"chat_template": self.template, "template_args": dict(self.arguments)}
         return {key: value for key, value in found.items() if value}
+
+
+DEFAULT_REWARDS = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
 
 
 class Recipe(Strict):
@@ -67,7 +71,7 @@ class Recipe(Strict):
     trust_remote_code: bool = False  # run the Python files that come with the model
     data: Data | None = None  # method sft; None: the demonstrations of `env`
     env: Named  # with `data` it may be left out: then no accuracy is measured
-    rewards: tuple[WeightedReward, ...] = (WeightedReward(name="accuracy"), WeightedReward(name="format"))
+    rewards: tuple[WeightedReward, ...] = DEFAULT_REWARDS
     generation: Generation = Generation()
     dynamic_sampling: DynamicSampling | None = None  # method grpo
     curriculum: CurriculumSettings | None = None  # method grpo
@@ -75,7 +79,7 @@ class Recipe(Strict):
     collect: Collect = Collect()
     limits: Limits = Limits()
     sessions: SessionLimits = SessionLimits()  # of attempts of several turns
-    optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": what `trainer.optim` says
+    optimizer: Literal["trainer", "muon"] = "trainer"  # "trainer": as in `trainer.optim`
     experimental_async: AsyncSettings | None = None  # generation beside training, by a vLLM server (docs/vllm.md)
     trainer: dict[str, Any] = Field(default_factory=dict)  # TRL's own argument names, passed through unchanged
     launch: Launch = Launch()
@@ -125,10 +129,7 @@ class Recipe(Strict):
     @field_validator("rewards", mode="before")
     @classmethod
     def _rewards_by_name(cls, value: Any) -> Any:
-        value = value.split(",") if isinstance(value, str) else value
-        return (
-            [_reward(item) if isinstance(item, str) else item for item in value] if isinstance(value, list) else value
-        )
+        return rewards_by_name(value)
 
     @field_validator("rewards")
     @classmethod
@@ -140,7 +141,7 @@ class Recipe(Strict):
 
     @property
     def chat(self) -> Chat:
-        """How conversations are written."""
+        """Return the chat settings."""
         return Chat(self.chat_template, self.template_args, self.trust_remote_code)
 
     def to_yaml(self) -> str:
@@ -155,17 +156,30 @@ class Recipe(Strict):
         return write_yaml(keys)
 
 
-def load_recipe(path: Path | None, *layers: Mapping[str, Any]) -> Recipe:
-    """Read `path` and lay `layers` over it, the last one on top. Raises: RecipeError naming every key at fault."""
+def load_recipe(path: Path | None, *layers: Mapping[str, Any], options: Callable[[], Iterable[str]] = tuple) -> Recipe:
+    """Read `path` and lay `layers` over it, the last one on top. Raises: RecipeError naming every key at fault.
+
+    `options` returns the full keys of the plugins' options, for the hint on an unknown key.
+    """
     merged: dict[str, Any] = read_layer(path) if path else {}
     for layer in layers:
         merged = overlay(merged, layer)
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
-        found: list[R1Error] = [RecipeError(_explain(e)) for e in error.errors()]
+        found: list[R1Error] = [RecipeError(_explain(e, merged, options)) for e in error.errors()]
         raise_all(found, RecipeError)
         raise
+
+
+def rewards_by_name(value: Any) -> Any:
+    """Return rewards as a list of mappings, from `accuracy,format=0.2` or a list with texts; anything else as it is."""
+    value = value.split(",") if isinstance(value, str) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    return [
+        _reward(item) if isinstance(item, str) else dict(item) if isinstance(item, Mapping) else item for item in value
+    ]
 
 
 def _reward(text: str) -> dict[str, Any]:
@@ -174,25 +188,30 @@ def _reward(text: str) -> dict[str, Any]:
     return {"name": name, "weight": weight} if equals else {"name": name}
 
 
-def _explain(error: Any) -> str:
+def _explain(error: Any, given: Mapping[str, Any], options: Callable[[], Iterable[str]]) -> str:
     path = ".".join(map(str, error["loc"]))
     if error["type"] == "missing":
-        return f"recipe key {path!r} is missing: name it in the recipe or by its flag"
+        return _missing(path, given)
     if error["type"] != "extra_forbidden":
         reason = error["msg"].removeprefix("Value error, ")
-        return f"recipe key {path!r}: {reason[:1].lower()}{reason[1:]}, got {error['input']!r:.80}"
-    model = _model_at(error["loc"][:-1])
-    return f"recipe has no key {path!r}{nearest(str(error['loc'][-1]), model.model_fields)}"
+        hint = value_hint(error["input"], reason) if error["type"] == "literal_error" else ""
+        return f"recipe key {path!r}: {reason[:1].lower()}{reason[1:]}, got {error['input']!r:.80}{hint}"
+    return f"recipe has no key {path!r}{key_hint(path, Recipe, options())}"
 
 
-def _model_at(path: tuple[Any, ...]) -> type[BaseModel]:
-    model: type[BaseModel] = Recipe
-    for part in path:
-        if part == "rewards":
-            model = WeightedReward
-        elif part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            for kind in (annotation, *get_args(annotation)):  # `Server | None` is a server
-                if isinstance(kind, type) and issubclass(kind, BaseModel):
-                    model = kind
-    return model
+def _missing(path: str, given: Mapping[str, Any]) -> str:
+    data = given.get("data")
+    file = data.get("name") if isinstance(data, Mapping) else data
+    if path == "env" and file is not None:
+        return (
+            f"no environment given: --data {file} is for method sft: r1 train --method sft --data {file}\n"
+            f"  GRPO on a file of problems: r1 train --env file --set env.options.source={file}"
+        )
+    if path == "env":
+        return (
+            "no environment given: use --env NAME (countdown, maths, file, ...; r1 plugins --kind environment lists them) "
+            "or set 'env' in the recipe\n  a first run: r1 train --env countdown --rewards accuracy,format"
+        )
+    if path == "model":
+        return "no model given: use --model NAME (tiny, a folder, a hub id; r1 plugins --kind model) or set 'model' in the recipe"
+    return f"recipe key {path!r} is missing: set it in the recipe or with --set {path}=VALUE"

@@ -1,4 +1,4 @@
-"""Which trackers a recipe may report to, known before anything heavy is imported."""
+"""The trackers that a recipe may report to, known before anything heavy is imported."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -25,7 +25,7 @@ TRACKERS = {  # the trainer's name for a tracker -> the package that it needs
 
 
 def tracker_errors(report_to: Any) -> Sequence[R1Error]:
-    """What is wrong with `trainer.report_to`: a name that no tracker has, a tracker that is not installed."""
+    """Return the errors in `trainer.report_to`: unknown trackers, and trackers that are not installed."""
     names = [report_to] if isinstance(report_to, str) else report_to or []
     if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
         return [RecipeError(f"recipe key 'trainer.report_to' takes a tracker's name or a list of them, got {names!r}")]

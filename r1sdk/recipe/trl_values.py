@@ -20,7 +20,7 @@ _ENUMERATIONS = {  # argument -> the class of its values, and where it stands
     "logging_strategy": ("transformers/trainer_utils.py", "IntervalStrategy"),
     "hub_strategy": ("transformers/trainer_utils.py", "HubStrategy"),
 }
-_COMPARED = (  # arguments whose values are known from what the trainer compares them with
+_COMPARED = (  # arguments whose values are read from comparisons in the trainer's source
     "loss_type",
     "importance_sampling_level",
     "scale_rewards",
@@ -75,7 +75,7 @@ def value_errors(method: str, arguments: Mapping[str, Any]) -> list[R1Error]:
 
 
 def _typed(key: str, value: Any, kinds: frozenset[str]) -> str | None:
-    """What is wrong with the type of a value."""
+    """Return the error in the type of a value, or None."""
     name = f"recipe key 'trainer.{key}'"
     plain = kinds <= {"int", "float", "bool", "None"}
     if value is None:
@@ -109,7 +109,7 @@ def _words(kinds: frozenset[str]) -> str:
 
 
 def _listed(method: str, key: str, value: Any) -> str | None:
-    """What is wrong with a value that must be one of a list."""
+    """Return the error in a value that must be one of a list, or None."""
     if not isinstance(value, str):
         return None
     allowed = allowed_values(method, key)
@@ -160,7 +160,7 @@ def _compared(method: str, key: str) -> frozenset[str]:
 
 @cache
 def _schedules() -> dict[str, tuple[frozenset[str], frozenset[str] | None]]:
-    """Of each schedule: what it must be given, and all that it takes (None: anything)."""
+    """Per schedule: its required arguments, and all that it accepts (None: any)."""
     tree = parsed("transformers/optimization.py")
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     names = {
@@ -191,7 +191,7 @@ def _parameters(function: ast.FunctionDef) -> tuple[frozenset[str], frozenset[st
 
 
 def _together(arguments: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong between arguments."""
+    """Yield the contradictions between arguments."""
     kind, given = arguments.get("lr_scheduler_type"), arguments.get("lr_scheduler_kwargs") or {}
     if isinstance(kind, str) and kind in (schedules := _schedules()) and isinstance(given, Mapping):
         needed, takes = schedules[kind]

@@ -84,7 +84,7 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
         name=name,
         path=folder.path,
         recipe=recipe.to_yaml(),
-        settings=dict(_flatten(recipe.model_dump(mode="json"))),
+        settings=dict(flattened(recipe.model_dump(mode="json"))),
         manifest=manifest or {},
         status=folder.status(),
         steps=steps,
@@ -117,17 +117,17 @@ def age(updated: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(updated))
 
 
-def _flatten(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+def flattened(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
     """Flatten `{"env": {"name": "x"}}` to the key `env.name`; items of a list are keyed by their `name`."""
     if isinstance(value, Mapping) and value:
         return [
-            pair for key, inner in value.items() for pair in _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+            pair for key, inner in value.items() for pair in flattened(inner, f"{prefix}.{key}" if prefix else str(key))
         ]
     if isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
         return [
             pair
             for item in value
-            for pair in _flatten(item, f"{prefix}.{item['name']}")
+            for pair in flattened(item, f"{prefix}.{item['name']}")
             if not pair[0].endswith(".name")
         ]
     return [(prefix, value)]

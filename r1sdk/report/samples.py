@@ -73,7 +73,7 @@ def held_out(folder: RunFolder, damage: Damage) -> HeldOut:
 
 
 def training_attempts(folder: RunFolder, last: int, damage: Damage) -> Mapping[str, Sequence[Attempt]]:
-    """Where no evaluation was kept: the first completions of the first, a middle and the last step, at different tasks."""
+    """Return the first completions of the first, a middle and the last step, for a run without evaluations."""
     wanted = sorted({1, max(1, last // 2), last})
     rows: dict[str, list[Attempt]] = {}
     for step, lines in groupby(folder.rollouts(damage=damage), key=lambda line: line.get("step")):

@@ -22,7 +22,7 @@ def generate(
     attention_mask: Tensor,  # [B, P]
     generation_config: Any,
 ) -> Tensor:
-    """Prompts and completions, [B, P + T], padded on the right: what `type(model).generate` returns.
+    """Prompts and completions, [B, P + T], padded on the right, as `type(model).generate` returns them.
 
     `generation_config` alone says how tokens are sampled: nothing is filled in from the model's own.
     """

@@ -110,7 +110,7 @@ def render_text(
     add_generation_prompt: bool = True,
     tools: Sequence[Any] | None = None,
 ) -> str:
-    """Render as transformers does. Raises: R1Error with what the template said."""
+    """Render as transformers does. Raises: R1Error with the template's message."""
     try:
         return str(
             _compiled(template).render(
@@ -129,7 +129,7 @@ def render_text(
 
 
 def template_failure(messages: Sequence[Message], error: Exception) -> str:
-    """Return what to say of a template that cannot write `messages`."""
+    """Return the error for a template that cannot write `messages`."""
     roles = ", ".join(str(message.get("role")) for message in messages) or "nothing"
     return f"the chat template of this model cannot write {roles}: {type(error).__name__}: {error}"
 

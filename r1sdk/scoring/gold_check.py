@@ -27,7 +27,7 @@ class Fault:
     """A task whose own gold answer does not earn 1.0."""
 
     index: int  # among the tasks of its split, from 0
-    task: str  # its id, or the start of what it asks
+    task: str  # its id, or the start of its prompt
     answer: str
     reason: str
 
@@ -50,7 +50,7 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class GoldCheck:
-    """What came of the check of one split."""
+    """The result of the check of one split."""
 
     tasks: int  # in all
     checked: int  # those that have an answer to check
@@ -72,13 +72,13 @@ class GoldCheck:
         )
 
     def describe(self) -> str:
-        """How many gold answers failed, and the first of them, one a line."""
+        """Return the number of failed gold answers and the first of them, one per line."""
         named = [f"\n  {fault}" for fault in self.faults[:SHOWN]]
         more = f"\n  and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
         return f"{len(self.faults)} of {self.checked} gold answers cannot be verified" + "".join(named) + more
 
     def describe_suspects(self) -> str:
-        """How many gold answers pay a wrong one as well, and the first of them, one a line."""
+        """Return the number of gold answers that accept a wrong answer, and the first of them, one per line."""
         named = [f"\n  {suspect}" for suspect in self.suspects[:SHOWN]]
         more = f"\n  and {len(self.suspects) - SHOWN} more" if len(self.suspects) > SHOWN else ""
         return f"{len(self.suspects)} of {self.probed} gold answers pay a wrong answer too" + "".join(named) + more

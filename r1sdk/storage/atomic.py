@@ -1,4 +1,4 @@
-"""The one way in which a file or a folder is replaced: written beside it, on the disk, then renamed over it.
+"""Replace files and folders atomically: write next to the old one, sync to the disk, rename.
 
 A kill or a power cut at any moment leaves the old content or the new one, never a part of either.
 """
@@ -108,7 +108,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def drop_leftovers(folder: Path) -> None:
-    """Delete what a kill left of files that were being replaced. Only for who holds the folder."""
+    """Delete unfinished files that a kill left. Only the holder of the folder's lock may call this."""
     for new in folder.glob(".*.new"):
         if new.is_file():
             new.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What makes a checkpoint whole: a mark that holds what was written, and what is amiss with one that is no longer so.
+"""Complete checkpoints: the mark with the digests of their files, and a check that finds damaged ones.
 
 The mark is the file `complete`, written last: size and digest of every file of the checkpoint. Of a large file the digest covers
 blocks spread over it, so that marking and checking take the same time whatever the model; a file that was cut short, or has
@@ -24,7 +24,7 @@ def checkpoint_step(path: Path) -> int:
 
 
 def mark_complete(checkpoint: Path) -> None:
-    """Say that `checkpoint` is whole, after everything in it has reached the disk."""
+    """Mark `checkpoint` as complete after everything in it has reached the disk."""
     for file in checkpoint.rglob("*"):
         if file.is_file():
             with file.open("rb") as handle:
@@ -39,7 +39,7 @@ def measure(folder: Path) -> dict[str, Any]:
 
 
 def damage(checkpoint: Path) -> list[str]:
-    """What is not as it was written, one line for each file at fault; nothing for a checkpoint that is whole."""
+    """Return one line for each damaged file; empty for a complete checkpoint."""
     try:
         files = dict(json.loads((checkpoint / MARK).read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""JSON lines: append rows, read them back, follow a file that grows, and repair what a kill or a bad disk left.
+"""JSON lines: append rows, read them back, follow a file that grows, and repair them after a kill or a bad disk.
 
 One policy for every file of lines that r1sdk writes or reads:
 
@@ -225,7 +225,7 @@ class Tail:
                 self.damage.add(f"{self.file}, byte {line.offset}", str(error))
 
     def restarted(self) -> bool:
-        """True once where the file was rewound below what was read, even if it has grown since; `more` then begins anew."""
+        """True once where the file was rewound below the rows read so far, even if it has grown since; `more` then begins anew."""
         try:
             with self.file.open("rb") as handle:
                 handle.seek(max(0, self._read - len(self._end)))

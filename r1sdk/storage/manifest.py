@@ -1,4 +1,4 @@
-"""What a run was made with: versions, machine, command. No environment variables: they may hold secrets."""
+"""The manifest of a run: versions, machine, command. It holds no environment variables, which may be secrets."""
 
 import os
 import platform

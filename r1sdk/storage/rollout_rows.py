@@ -1,4 +1,4 @@
-"""Saved completions in, rollouts out: JSON lines or parquet, r1sdk's own rollouts or any file with columns.
+"""Read saved completions as rollouts: JSON lines or parquet, r1sdk's own rollouts or any file with columns.
 
 A file is read row by row, so its size does not matter.
 """
@@ -29,7 +29,7 @@ class UnsavedTokens(list[int]):
 
 @dataclass(frozen=True, slots=True)
 class CompletionColumns:
-    """Which column of a file holds what. None: the usual name, where the file has it."""
+    """The columns of a file by role. None: the usual name, if the file has it."""
 
     prompt: str | None = None  # a text, or messages
     completion: str | None = None  # a text, or messages
@@ -37,7 +37,7 @@ class CompletionColumns:
 
 
 def count_rows(path: Path) -> int:
-    """How many rows `path` has, for a progress bar. Raises: R1Error."""
+    """Return the number of rows in `path`, for a progress bar. Raises: R1Error."""
     if path.suffix == ".parquet":
         return int(_parquet(path).metadata.num_rows)
     return sum(1 for line in jsonl.lines(path, torn=True) if line.data.strip())
@@ -59,7 +59,7 @@ def read_groups(
 def _read_row(
     row: Mapping[str, Any], where: str, columns: CompletionColumns, tokenize: Tokenize | None
 ) -> tuple[object, Rollout]:
-    """The rollout of a row, and what it has in common with the others of its prompt."""
+    """Return the rollout of a row, and the key that it shares with the others of its prompt."""
     task, completion = row.get("task"), row.get("completion")
     try:
         if isinstance(task, Mapping) and isinstance(completion, Mapping) and "messages" in completion:

@@ -1,4 +1,4 @@
-"""Checks of rows read back from a run folder: each returns what is wrong with the shape of a row, or None.
+"""Checks of rows read back from a run folder: each returns the fault in the shape of a row, or None.
 
 Readers use the fields of a row without looking at their types again, so a damaged row must be found here.
 """
@@ -128,7 +128,7 @@ def _is_gold_fault(value: Any) -> bool:
 
 
 def _is_measured(name: str, value: Any) -> bool:
-    """True if readers take the metric `name` for a number; a trainer may log a text under a name of its own."""
+    """True if readers take the metric `name` for a number; a trainer may log a text under another name."""
     return not isinstance(value, str) or name in _MEASURED or "/" in name
 
 

@@ -1,4 +1,4 @@
-"""The run folder: what is in it, how it is written so that a kill at any moment loses nothing, how it is read back.
+"""The run folder: its files, written so that a kill at any moment loses nothing, and read back.
 
 recipe.yaml         the resolved recipe: running it again makes the same run
 manifest.json       versions, machine, command, seed; the digest of recipe.yaml, and how many rows each checkpoint came with
@@ -69,7 +69,7 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """Where a run of method generate writes its rows."""
+        """The file for the rows of a run of method generate."""
         return self.path / f"data.{self.recipe().collect.format}"
 
     @classmethod
@@ -112,7 +112,7 @@ class RunFolder:
                 noted["accelerate"] = file_digest(folder.accelerate_file.read_bytes())
             replace_json(folder.manifest_file, {**manifest, **noted})
             folder.set_status("prepared")
-            replace_file(folder.recipe_file, recipe.to_yaml())  # last: it is what makes the folder a run
+            replace_file(folder.recipe_file, recipe.to_yaml())  # last, because this file makes the folder a run
         finally:
             folder.unlock()
         return folder
@@ -143,7 +143,7 @@ class RunFolder:
         return folder
 
     def extend(self, recipe: Recipe, command: Sequence[str]) -> None:
-        """Go on under `recipe`: what the old end of the run left is dropped, and the manifest says so.
+        """Continue under `recipe`: drop the results of the old end of the run, and note that in the manifest.
 
         Raises: RunError where another process holds the folder.
         """
@@ -196,11 +196,11 @@ class RunFolder:
         return found
 
     def note(self, key: str, value: Any) -> None:
-        """Add to the manifest what was only known when the run had begun."""
+        """Add facts to the manifest that were unknown before the run began."""
         replace_json(self.manifest_file, {**self.manifest(), key: value})
 
     def note_rows(self, step: int | None = None) -> None:
-        """Note how much the files hold at the checkpoint of `step`, or at the end of the run, to tell later what was lost."""
+        """Note how much the files hold at the checkpoint of `step`, or at the end of the run, to detect losses later."""
         manifest = read_json(self.manifest_file) or {}
         there = {str(checkpoint_step(path)) for path in self.complete_checkpoints()}
         rows = {key: value for key, value in _noted(manifest).items() if key in there}
@@ -222,12 +222,12 @@ class RunFolder:
             for name, count in noted.get(last, {}).items()
             if isinstance(count, int)
             and found.get(name, 0) < count
-            # Asynchronous generation is ahead of the step, and a resume drops what it made for later ones.
+            # Asynchronous generation is ahead of the step, and resuming drops its results for later steps.
             and not (name == self.rollouts_file.name and recipe.experimental_async is not None)
         ]
 
     def _rows(self) -> dict[str, int]:
-        """The lines of each file of lines, and 1 for each file of figures that is there; by its name in the folder."""
+        """Return the number of lines of each JSON lines file, and 1 for each other result file, by name in the folder."""
         lines = [*self._rewound_files(), self.evaluation_file("before"), self.evaluation_file("after")]
         whole = [self.path / "gold.json", self.evaluations / "before.json", self.evaluations / "after.json"]
         counts = {file: self._count(file) for file in lines} | {file: int(file.is_file()) for file in whole}
@@ -302,7 +302,7 @@ class RunFolder:
         return {key: value for key, value in found.items() if isinstance(value, _STATUS_TYPES.get(key, object))}
 
     def status_fault(self) -> str | None:
-        """Return what is wrong with status.json, or None."""
+        """Return the fault in status.json, or None."""
         try:
             found = read_json(self.status_file)
         except RunError as error:
@@ -329,7 +329,7 @@ class RunFolder:
         scores: Sequence[Score],
         marks: Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """Append the rollouts of a step; `marks`: what the line of each says besides."""
+        """Append the rollouts of a step. `marks`: extra keys for each line."""
         rows = zip(rollouts, scores, marks or [{}] * len(rollouts), strict=True)
         jsonl.append(self.rollouts_file, (rollout_line(r, s, step=step, **mark) for r, s, mark in rows))
 
@@ -353,7 +353,7 @@ class RunFolder:
         return found
 
     def evaluation_file(self, name: str) -> Path:
-        """Where the rollouts of an evaluation are kept, as `rollout_line` writes them."""
+        """Return the file with the rollouts of an evaluation, as `rollout_line` writes them."""
         return self.evaluations / f"{name}.jsonl"
 
     def append_evaluation(self, name: str, rollouts: Sequence[Rollout], scores: Sequence[Score], **more: Any) -> None:
@@ -410,7 +410,7 @@ class RunFolder:
         return complete[-1] if complete else None
 
     def _keep_until(self, step: int) -> list[str]:
-        """Drop the rows of later steps, and return what is to be said of rows that were damaged or are gone."""
+        """Drop the rows of later steps, and return sentences about rows that are damaged or gone."""
         warnings = []
         for file in [*self._rewound_files(), self.evaluation_file("before")]:
             found = Damage()
@@ -428,7 +428,7 @@ class RunFolder:
         return warnings + (self.lost() if step else [])
 
     def _last_whole(self) -> tuple[list[Path], dict[Path, list[str]]]:
-        """The checkpoints up to the last one that is as it was written, and what is amiss with those after it. Raises: RunError."""
+        """Return the checkpoints up to the last undamaged one, and the faults of those after it. Raises: RunError."""
         complete, damaged = self.complete_checkpoints(), dict[Path, list[str]]()
         while complete and (faults := damage(complete[-1])):
             damaged[complete.pop()] = faults
@@ -467,7 +467,7 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
 
 
 def _noted(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """What `note_rows` put into a manifest, by step."""
+    """Return the row counts that `note_rows` put into a manifest, by step."""
     rows = manifest.get("rows")
     return {k: v for k, v in rows.items() if isinstance(v, Mapping)} if isinstance(rows, Mapping) else {}
 

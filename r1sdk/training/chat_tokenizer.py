@@ -14,7 +14,7 @@ _MARK = "@reply@"
 
 
 def fit_template(tokenizer: Any, chat: Chat, where: str, fallback: str | None = None) -> list[str]:
-    """Give the tokenizer the template of the recipe, or `fallback` where it has none. Returns what there is to say.
+    """Give the tokenizer the template of the recipe, or `fallback` where it has none. Return a note about it.
 
     Raises: R1Error where there is no template.
     """

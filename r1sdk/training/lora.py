@@ -12,7 +12,7 @@ from ..recipe.key_groups import Lora
 
 
 def lora_config(lora: Lora | None) -> Any:
-    """What TRL's trainers take as `peft_config`; None trains the whole model. Raises: R1Error where peft is missing."""
+    """Return the `peft_config` for TRL's trainers; None trains the whole model. Raises: R1Error if peft is missing."""
     if lora is None:
         return None
     try:

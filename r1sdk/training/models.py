@@ -1,4 +1,4 @@
-"""A `ModelSource` in, a tokenizer and a model out, with the checks that need the tokenizer only."""
+"""Load tokenizers and models from a `ModelSource`, with the checks that only need the tokenizer."""
 
 import logging
 import shutil
@@ -25,7 +25,7 @@ from .lora import write_merged
 
 
 def locate(source: ModelSource, folder: Path, seed: int) -> str:
-    """Return what `from_pretrained` takes.
+    """Return the argument for `from_pretrained`.
 
     A model that is made, or an adapter merged into its base, is written to `folder` first, unless it is there.
     """
@@ -47,7 +47,7 @@ def locate(source: ModelSource, folder: Path, seed: int) -> str:
 
 
 def load_tokenizer(where: str, chat: Chat | None = None, fallback: str | None = None) -> Any:
-    """Load the tokenizer, with the chat template, the end of a reply and the padding settled. Says what it changed.
+    """Load the tokenizer, with the chat template, the end of a reply and the padding settled. Print the changes.
 
     `chat`: None leaves the model's own template as it is. `fallback`: the template of a model that has none. Raises: R1Error.
     """
@@ -97,11 +97,11 @@ def _takes_flash(source: ModelSource, trust_remote_code: bool) -> bool:
 
 
 def _quantization(kind: str, dtype: str) -> Any:
-    """How bitsandbytes holds the weights: NF4 with quantized constants as in QLoRA (arXiv 2305.14314), or LLM.int8()."""
+    """Return the quantization for bitsandbytes: NF4 with quantized constants as in QLoRA (arXiv 2305.14314), or LLM.int8()."""
     from transformers import BitsAndBytesConfig
 
     if kind == "8bit":
-        # It says of every multiplication that it casts what it is given.
+        # It warns at every multiplication that it casts its inputs.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
@@ -139,7 +139,7 @@ def load_model(where: str, place: str | None = None, **options: Any) -> Any:
 
 
 def holds_whole_model(accelerator: Any) -> bool:
-    """Whether each process has all of the model that is trained, rather than a share of it (ZeRO-3, FSDP)."""
+    """True if each process holds the whole model, not a shard of it (ZeRO-3, FSDP)."""
     plugin = accelerator.state.deepspeed_plugin
     return getattr(accelerator.state, "fsdp_plugin", None) is None and (plugin is None or plugin.zero_stage < 3)
 
@@ -168,7 +168,7 @@ def check_turns(environment: Environment, tasks: Iterable[Task], tokenizer: Any)
 
 
 def context_length(where: str) -> int | None:
-    """How many tokens the model holds, prompt and reply together; None where its config does not say. Raises: R1Error."""
+    """Return the most tokens of prompt and reply together; None if the config does not say. Raises: R1Error."""
     limit = getattr(_config(where), "max_position_embeddings", None)
     return limit if isinstance(limit, int) else None
 
@@ -192,7 +192,7 @@ def prompt_lengths(tasks: Iterable[Task], tokenizer: Any) -> list[int]:
 
 
 def _config(where: str) -> Any:
-    """The model's config; of a model with code of its own, the plain values. Raises: R1Error."""
+    """Return the model's config; for a model with its own code, the plain values. Raises: R1Error."""
     from transformers import AutoConfig, PretrainedConfig
 
     values, _ = PretrainedConfig.get_config_dict(where) if Path(where).is_dir() else ({}, {})

@@ -116,6 +116,7 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     from ..rollout.hf_model import end_tokens
     from .chat_tokenizer import settle_ending
     from .held_out_evaluation import evaluate_model
+    from .model_card import without_trainers_card, write_model_cards
     from .models import holds_whole_model, load_model, training_options
     from .monitor.callback import RunCallback, StopRequest, resume_step, train_missing_steps
     from .monitor.probe_evaluation import ProbeEvaluation
@@ -162,11 +163,13 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
         ends = sorted(end_tokens(model, tokenizer))
         del model  # the trainer loads its own
         trainer = async_trainer(plan, where, tokenizer, ends, folder, callbacks)
+        without_trainers_card(trainer)
         model = trainer.model
         train_missing_steps(trainer, checkpoint, stop)
     else:
         with sampler(plan, where, folder, processes) as engine:
             trainer = _trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
+            without_trainers_card(trainer)
             train_missing_steps(trainer, checkpoint, stop)
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
@@ -178,9 +181,10 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     itself = plan.recipe.lora is None and plan.recipe.experimental_async is None
     if itself and holds_whole_model(trainer.accelerator):
         model = trainer.accelerator.unwrap_model(trainer.model)
-    else:  # no process has it: what was saved is what is evaluated
+    else:  # no process holds the whole model: evaluate the saved one
         model = load_model(str(folder.model), **(training_options(plan) if plan.recipe.quantize else {}))
     evaluate_model(plan, folder, model, tokenizer, "after", processes)
+    processes.run_on_main(lambda: write_model_cards(plan, folder, where, trainer.state.global_step))
     trackers.after(trainer.state.global_step)
     if processes.main:
         folder.note_rows()

@@ -180,7 +180,7 @@ def test_several_models_on_several_environments_are_printed_kept_and_resumed(r1,
     )
     said = r1(*command)
     assert said.code == 0, said.err
-    for line in ("tiny on countdown", "tiny_blank on maths", "avg@2", "pass@2", "tiny_blank less tiny", "by category"):
+    for line in ("tiny on countdown", "tiny_blank on maths", "avg@2", "pass@2", "tiny_blank minus tiny", "by category"):
         assert line in said.out
     assert "maths: Mathematics, level 1" in said.err and "temperature 1, top-p 0.9, 8 tokens" in said.err
     summary = json.loads((tmp_path / "e" / "summary.json").read_text())

@@ -243,8 +243,8 @@ def test_the_script_of_a_job_is_good_bash(tmp_path, nodes):
 SLURM = """#!/usr/bin/env bash
 if [ "${0##*/}" = scontrol ]; then printf '%s\\n' node1 node2 node3 node4; exit; fi
 printf '%s\\n' "${R1_VLLM_URL:-} $*" >>"$CALLS"
-case $* in *train.processes*) # a training waits for its server
-    [ -z "${R1_VLLM_URL:-}" ] || until grep -q vllm_serve "$CALLS"; do sleep 0.05; done ;;
+case $* in *training.processes*) # a training waits for its server
+    [ -z "${R1_VLLM_URL:-}" ] || until grep -q serve_node "$CALLS"; do sleep 0.05; done ;;
 esac
 """
 

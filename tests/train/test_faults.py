@@ -88,7 +88,7 @@ def train(run_r1, faulty, small, tmp_path):
 
 
 def amiss(folder, reward):
-    """The lines of the rollouts that a reward could not price, by their status; the others have a price."""
+    """The lines of the rollouts that a reward could not score, by their status; the others have a score."""
     lines = list(folder.rollouts())
     assert len(lines) == 24
     found = {}

@@ -323,11 +323,12 @@ def test_tests_that_cannot_be_read_are_said(info):
         read_tests(info)
 
 
+@pytest.mark.heavy
 def test_tests_that_fail_have_a_budget_and_a_program_that_passes_is_never_cut(sandbox):
-    many = {"tests": [{"input": str(n), "output": str(n)} for n in range(40)], "timeout_s": 0.2}
-    hangs = check(sandbox, reply("n = int(input())\nwhile n > 2: pass\nprint(n)"), many, budget_s=0.6)
-    assert hangs.value == pytest.approx(3 / 40) and hangs.seconds < 2
-    assert "failed tests took 0.6 s, so the rest was not run" in hangs.reason
+    many = {"tests": [{"input": str(n), "output": str(n)} for n in range(40)], "timeout_s": 2.0}
+    hangs = check(sandbox, reply("n = int(input())\nwhile n > 2: pass\nprint(n)"), many, budget_s=3.0)
+    assert hangs.value == pytest.approx(3 / 40)  # of 37 that hang, two or three were waited for
+    assert "failed tests took 3 s, so the rest was not run" in hangs.reason
     slow = check(sandbox, reply("import time\ntime.sleep(0.1)\nprint(input())"), many, budget_s=0.3)
     assert slow.value == 1.0 and slow.seconds > 3
 

@@ -77,18 +77,20 @@ def written_otherwise(a: Drawn, rng: random.Random) -> Drawn:
 def truth(one: Drawn, other: Drawn) -> bool | None:
     """True if two expressions have the same values; None where they have none, or differ only below zero, where roots have several."""
     signs_apart = set()
-    for sign, k in ((1, 1), (1, 2), (1, 3), (-1, 2), (-1, 3)):
-        at = {name: sign * mpf(17 * (k + 2 * n) + 5) / (7 + n) / 9 for n, name in enumerate("xya")}
+    for k, signs in enumerate(((1, 1, 1), (1, 1, 1), (1, 1, 1), (-1, -1, -1), (-1, 1, -1), (1, -1, 1)), 1):
+        at = {name: signs[n] * mpf(17 * (k + 2 * n) + 5) / (7 + n) / 9 for n, name in enumerate("xya")}
         try:
             with mp.workdps(50):
                 left, right = one.value(at), other.value(at)
                 if not (mp.isfinite(left) and mp.isfinite(right)):
                     return None
                 size = max(1, abs(left), abs(right))
+                if size > mpf(10) ** 20:
+                    return None  # a difference of one is lost in so many digits
                 differs = abs(left - right) > mpf(10) ** -25 * size
         except (ZeroDivisionError, ValueError, OverflowError):
             return None
-        if differs and sign < 0 and (mp.im(left) or mp.im(right)):
+        if differs and -1 in signs and (mp.im(left) or mp.im(right)):
             continue
         signs_apart.add(differs)
     return None if len(signs_apart) == 2 else not signs_apart.pop()

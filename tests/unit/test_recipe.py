@@ -54,7 +54,7 @@ def test_every_problem_is_reported_at_once_each_with_the_nearest_key():
     message = str(caught.value)
     assert message.startswith("7 problems:")
     for part in (
-        "recipe key 'model' is missing",
+        "no model given",
         "no key 'modle'; did you mean 'model'?",
         "no key 'env.option'; did you mean 'options'?",
         "no key 'generation.sampels'; did you mean 'samples'?",

@@ -67,7 +67,9 @@ def test_recipes_are_listed_shown_and_copied(r1, tmp_path, monkeypatch):
     assert {row["name"] for row in json.loads(r1("recipes", "--json").out)} == {*NAMES, "default"}
     assert r1("recipes", "show", "r1/tiny").out == target("r1/tiny").read_text(encoding="utf-8")
     assert r1("recipes", "copy", "r1/tiny").out == "tiny.yaml\n"
-    assert (tmp_path / "tiny.yaml").read_bytes() == target("r1/tiny").read_bytes()
+    copied, original = ((path).read_text(encoding="utf-8") for path in (tmp_path / "tiny.yaml", target("r1/tiny")))
+    schema = target("r1/tiny").parent.parent / "recipe.schema.json"
+    assert copied == original.replace("../recipe.schema.json", str(schema)), "an editor finds the schema from anywhere"
     assert "--overwrite" in r1("recipes", "copy", "r1/tiny").err
     assert r1("train", "tiny.yaml", "--dry-run").code == 0
     said = r1("recipes", "show", "r1/tny")

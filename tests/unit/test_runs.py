@@ -407,7 +407,5 @@ def test_other_plugins_and_packages_than_when_the_run_began_are_said():
     before["plugins"]["environment countdown"] = "r1-countdown 0.9 (mine)"
     before["versions"] |= {"pluggy": "0.1", "python": "3.12.0"}
     first, *others = differences(before, RECIPE, registry)
-    assert (
-        first == "environment countdown is r1sdk 0.1.0 (envs) now, and was r1-countdown 0.9 (mine) when the run began"
-    )
+    assert first.startswith("environment countdown is r1sdk ") and "and was r1-countdown 0.9 (mine)" in first
     assert any(other.startswith("package python is 3.") for other in others)

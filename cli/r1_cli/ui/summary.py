@@ -1,4 +1,4 @@
-"""What came of a run, on the terminal: the held-out figures before and after, and what to do next."""
+"""Print the outcome of a run: the held-out figures before and after, and the next commands."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec

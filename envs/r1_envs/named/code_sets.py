@@ -58,7 +58,7 @@ class LiveCodeBench(Table):
     """Contest problems with hidden tests, for evaluation: livecodebench/code_generation_lite; `contest_date` is for `where`."""
 
     source: str = "livecodebench/code_generation_lite"
-    files: str | None = "test*.jsonl"  # every release; test6.jsonl: only what the sixth added
+    files: str | None = "test*.jsonl"  # every release; test6.jsonl: only the rows of the sixth release
     train_split: str | None = None
     test_split: str | None = "test"
     prompt_column: str | None = "question_content"

@@ -58,7 +58,7 @@ class AIME25(Table):
 
 @dataclass(frozen=True)
 class NuminaMath(Table):
-    """Competition problems that have an answer: AI-MO/NuminaMath-1.5, without proofs and without what is marked as incomplete."""
+    """Competition problems that have an answer: AI-MO/NuminaMath-1.5, without proofs and without incomplete rows."""
 
     source: str = "AI-MO/NuminaMath-1.5"
     answer_column: str | None = "answer"

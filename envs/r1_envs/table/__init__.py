@@ -1,4 +1,4 @@
-"""Tasks from the rows of any table: the environments `file` and `hub`, and what every named data set builds on."""
+"""Tasks from the rows of any table: the environments `file` and `hub`, and the base of every named data set."""
 
 from .kinds import File, Hub
 from .table_env import Table

@@ -1,4 +1,4 @@
-"""Which column of a table holds what: as the options say, or by the usual names."""
+"""The columns of a table by role: as the options say, or by the usual names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import r1sdk
 
 from ..table_io import Row
 
-USUAL = {  # what -> names, in the order in which they are looked for
+USUAL = {  # role -> names, in the order of search
     "prompt": ("problem", "question", "prompt", "description", "text", "messages", "conversations"),
     "answer": (
         "answer",
@@ -34,7 +34,7 @@ USUAL = {  # what -> names, in the order in which they are looked for
 
 
 def cell(row: Row, name: str) -> Any:
-    """The value of a column, or of what an object in one holds under a key: `reward_model.ground_truth`. None where it is not there."""
+    """The value of a column, or of a key of an object in one: `reward_model.ground_truth`. None where it is not there."""
     value, rest = _column(row, name)
     for key in rest:
         value = json.loads(value) if isinstance(value, str) and value.lstrip().startswith("{") else value
@@ -74,7 +74,7 @@ def is_conversation(value: Any) -> bool:
 
 
 def answered(conversation: Any) -> Any:
-    """What the last message of the assistant says, or the gold answer that it holds; None where there is no such message."""
+    """Return the last message of the assistant, or the gold answer in it; None if there is no such message."""
     if not is_conversation(conversation):
         return None
     last = conversation[-1]
@@ -88,7 +88,7 @@ def answered(conversation: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a table by what they hold. None: the first of the usual names that a row has."""
+    """The columns of a table by role. None: the first of the usual names that a row has."""
 
     prompt: str | None = None
     answer: str | None = None
@@ -146,7 +146,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """An `r1sdk.RowView`: one row, with the columns that hold what, and its problem in words."""
+    """An `r1sdk.RowView`: one row, with its columns by role, and its problem as text."""
 
     row: Row
     columns: Columns

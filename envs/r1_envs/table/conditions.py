@@ -35,7 +35,7 @@ class Condition:
     value: Any
 
     def holds(self, row: Row) -> bool:
-        """Raises: R1Error where the row has no such column, or what is in it cannot be compared."""
+        """Raises: R1Error where the row has no such column, or its value cannot be compared."""
         if self.column not in row:
             raise r1sdk.R1Error(f"no column {self.column!r} for the condition on it; found {', '.join(map(str, row))}")
         found = row[self.column]

@@ -1,4 +1,4 @@
-"""What a row asks, as messages, and the template that is laid over it."""
+"""Prompts from rows: messages, and the template that is applied to them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def as_messages(asked: Any) -> list[r1sdk.Message]:
         else:
             messages = []
         while messages and messages[-1]["role"] == "assistant":
-            messages.pop()  # the answer is no part of what is asked
+            messages.pop()  # the answer is not part of the prompt
         if messages:
             return messages
     raise r1sdk.R1Error(f"a problem is a text or a list of chat messages, got {asked!r:.60}")
 
 
 def template_faults(template: str) -> Iterator[str]:
-    """What is wrong with a template, whatever the rows have."""
+    """Return the faults of a template that no row can mend."""
     try:
         names = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:

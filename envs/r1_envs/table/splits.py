@@ -1,4 +1,4 @@
-"""Which rows are training tasks and which are test tasks."""
+"""The split of rows into training tasks and test tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Splits:
     origin: Callable[[str, str | None], Origin]
 
     def of(self, split: str) -> tuple[Origin, Callable[[str], bool]]:
-        """Where the tasks of `split` are, and which problems there belong to it. Raises: R1Error."""
+        """Return the source of `split` and a test of the problems that belong to it. Raises: R1Error."""
         if split not in ("train", "test"):
             raise r1sdk.R1Error(f"there are the splits train and test, not {split!r}")
         is_test = split == "test"
@@ -46,7 +46,7 @@ class Splits:
         return self.origin(self.source, self.train_split), lambda problem: in_test(problem, share) == is_test
 
     def first(self) -> Origin:
-        """Where there are rows in any case."""
+        """Return the sources that always have rows."""
         return self.of("test" if self.train_split is None else "train")[0]
 
     def origins(self) -> Iterator[Origin]:
@@ -56,7 +56,7 @@ class Splits:
 
 
 def in_test(problem: str, share: float) -> bool:
-    """Whether a problem belongs to the test split: by its words alone, not by case, spaces or its place."""
+    """True if a problem belongs to the test split, by its words only, not by case, spaces or position."""
     words = " ".join(problem.casefold().split())
     return int.from_bytes(blake2b(words.encode(), digest_size=8).digest(), "big") < share * 2**64
 

@@ -18,7 +18,7 @@ from .splits import Splits
 
 
 def _only_if_named(options: Mapping[str, Any]) -> bool:
-    """A verifier that runs programs has a sandbox of its own, and shares the one that is named here."""
+    """A verifier that runs programs uses the sandbox named here, unless it names its own."""
     return False
 
 
@@ -26,13 +26,13 @@ class Read(NamedTuple):
     """One row and the task that it makes."""
 
     task: r1sdk.Task
-    problem: str  # the problem alone, without what the prompt adds
+    problem: str  # the problem alone, without additions of the prompt
     row: Row  # as it was read
 
 
 @dataclass(frozen=True)
 class Table:
-    """Tasks from the rows of a file, a folder or a data set on the Hub. What `file`, `hub` and every named data set are."""
+    """Tasks from the rows of a file, a folder or a data set on the Hub. The base of `file`, `hub` and every named data set."""
 
     source: str = ""  # JSON, CSV, parquet or Arrow, a folder in the layout of a data set, or OWNER/NAME on the Hub
     config: str | None = None  # of a data set
@@ -64,7 +64,7 @@ class Table:
         init=False, repr=False, compare=False, default_factory=set
     )  # splits whose rows the verifier has looked through
 
-    sampling: ClassVar[Mapping[str, Any]] = {}  # as `evaluation` of a recipe: what its reports sample with
+    sampling: ClassVar[Mapping[str, Any]] = {}  # as `evaluation` of a recipe: the sampling of its published reports
     heavy: ClassVar[tuple[str, ...]] = ()  # columns that are never needed
     is_python: ClassVar[bool] = False  # no row has programs in another language
     leaves_out_unreadable: ClassVar[bool] = False  # rows that make no task, instead of stopping at the first
@@ -112,7 +112,7 @@ class Table:
         yield from (found for found in self._all(split) if isinstance(found, Read))
 
     def faults(self, split: str) -> Iterator[str]:
-        """What is wrong with each row that makes no task."""
+        """Yield the fault of each row that makes no task."""
         yield from (str(found) for found in self._all(split) if not isinstance(found, Read))
 
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
@@ -129,7 +129,7 @@ class Table:
         return r1sdk.wrong_replies_of(self._verifier, task)
 
     def summary(self) -> str:
-        """Which tasks these are, which columns were taken for what, how they are judged, and what is left out."""
+        """Return a summary: the tasks, the columns by role, the verifier, and the rows left out."""
         reads = self._verifier.reads if isinstance(self._verifier, r1sdk.PosesRows) else ("answer",)
         first = next((row for raw in read_rows(self._splits().first()) if (row := self.adapt(raw)) is not None), None)
         taken = "no rows" if first is None else self._columns().describe(first, reads)

@@ -28,7 +28,7 @@ class Verifiers:
     args: dict[str, Any] = field(default_factory=dict)  # of its load_environment, or its taskset's settings
     test_args: dict[str, Any] | None = None  # over `args`, for the test split; without it, the package's own or a share
     reward: str = ""  # the one reward function that is the verdict; without it all of them
-    full_marks: float | None = None  # what earns 1.0; None: the sum of the weights above 0
+    full_marks: float | None = None  # the score that maps to 1.0; None: the sum of the weights above 0
     train_size: int | None = None  # at most so many tasks
     test_size: int = 200
     test_share: float = 0.1  # of the tasks, where the package has no test split

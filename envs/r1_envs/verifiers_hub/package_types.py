@@ -36,7 +36,7 @@ class Loaded(Protocol):
     has_test: bool  # True if it has its own test rows
 
     def rows(self, test: bool) -> Iterator[PackageRow]:
-        """Yield its rows in order; with `test`, those of its own test split if it has one."""
+        """Yield its rows in order; with `test`, those of the package's test split if it has one."""
         ...
 
     async def scores(self, index: int, test: bool, prompt: list[r1sdk.Message], reply: str, cut: bool) -> Scores:

@@ -83,7 +83,7 @@ class Tasks:
         return self._drawn[index]
 
     def _check(self, task: Any) -> None:
-        """Raises: R1Error if a reward of the first task needs a machine of its own, which is not available here."""
+        """Raises: R1Error if a reward of the first task needs a machine, which is not available here."""
         scorers = [*task.hooks("reward"), *(judge.score for judge in task.plugged_judges())]
         for scorer in scorers:
             machine = inspect.signature(scorer).parameters.get("runtime")

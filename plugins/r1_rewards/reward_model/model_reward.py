@@ -79,7 +79,7 @@ def _check_folder(folder: Path, label: int | None) -> None:
         raise ValueError(
             f"model {str(folder)!r} is no sequence classifier but {', '.join(map(str, names)) or 'of unknown architecture'}"
         )
-    outputs = len(config.get("id2label") or ("", ""))  # what transformers takes where none are named
+    outputs = len(config.get("id2label") or ("", ""))  # the default of transformers
     from .classifier import check_label
 
     check_label(str(folder), outputs, label)

@@ -54,7 +54,7 @@ class E2BSandbox:
         return await asyncio.wrap_future(submit(self._settings(), make_cell(code, stdins, limits, language)))
 
     def check(self, language: str = "python") -> Sequence[r1sdk.Guarantee]:
-        """Run a program there. Raises: R1Error that says what is missing: the package, the key, the server."""
+        """Run a program there. Raises: R1Error that names the missing part: the package, the key, the server."""
         _check_language(language)
         return _check(self._settings(), language)
 

@@ -22,7 +22,7 @@ import kernel
 import run_command
 
 OUT_OF_MEMORY = 250  # the exit code of a program that ran out of memory
-_UNFLUSHED = 120  # the exit code of Python where it cannot write what was printed
+_UNFLUSHED = 120  # the exit code of Python if it cannot flush its output
 _STARTERS = ("start_new_thread", "start_joinable_thread")  # the second since Python 3.13
 
 
@@ -32,7 +32,7 @@ _source = b""
 
 
 def prepare() -> None:
-    """Do everything that is the same for all programs, before any is forked: what a fork touches first is copied then.
+    """Do everything that is the same for all programs, before any is forked: memory that a fork touches first is copied then.
 
     Nothing that Python runs in this process itself may be imported or started after it.
     """
@@ -86,7 +86,7 @@ def _execute(source: bytes) -> int:
     main.__file__ = _file
     sys.modules["__main__"] = main
     try:
-        exec(compile(source, "main.py", "exec", dont_inherit=True), main.__dict__)  # noqa: S102 - what the jail is for
+        exec(compile(source, "main.py", "exec", dont_inherit=True), main.__dict__)  # noqa: S102 - the purpose of the jail
     except SystemExit as stop:
         if stop.code is None or isinstance(stop.code, int):
             return (stop.code or 0) & 255
@@ -105,7 +105,7 @@ def _execute(source: bytes) -> int:
 
 
 def _finish(exit_code: int) -> int:
-    """Do what Python does at the end: wait for threads, run exit handlers, flush, destroy. Return the exit code."""
+    """Finish as Python does: wait for threads, run exit handlers, flush, destroy. Return the exit code."""
     try:
         threading._shutdown()  # type: ignore[attr-defined] # as at the end of any Python program
         atexit._run_exitfuncs()
@@ -148,7 +148,7 @@ def _is_closed(stream: Any) -> bool:
 
 
 def _give_room_to_stacks() -> None:
-    """Raise the limit on address space, by what is held in reserve, when the program starts its first thread.
+    """Raise the limit on address space, by the reserve, when the program starts its first thread.
 
     The stack of a thread is reserved as a whole and used in part. From then on the memory of the program is limited from
     outside, by what it holds.

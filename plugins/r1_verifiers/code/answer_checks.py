@@ -276,7 +276,7 @@ class _Evaluation:
         raise Failed(f"no function {name}")
 
     def called(self, function: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Return what a function of an expression gives: one of ours, a type or a lambda."""
+        """Return the value of a call in an expression: of a known function, a type or a lambda."""
         self.steps += 1
         if isinstance(function, Lambda):
             return self.value(function.body, {**function.around, **dict(zip(function.names, arguments, strict=True))})

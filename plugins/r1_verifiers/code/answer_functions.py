@@ -1,4 +1,4 @@
-"""Functions, types and methods that an expression over answers may use: pure builtins, and what tests take from other modules."""
+"""Functions, types and methods that an expression over answers may use: pure builtins, and functions that tests import."""
 
 import ast
 import datetime
@@ -79,7 +79,7 @@ def _evalplus_sets(got: Any, wanted: Any, atol: Any = 0) -> bool:
 
 
 def _raised(names: Any, wanted: Any, match: Any = None) -> bool:
-    """The first of `names` is the message, the others the classes of what was raised."""
+    """The first of `names` is the message, the others the classes of the exception."""
     if not isinstance(names, list) or not names:
         return False
     accepted = {wanted} if isinstance(wanted, str) else set(wanted)

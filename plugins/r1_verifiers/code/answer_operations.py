@@ -20,7 +20,7 @@ class Unsupported(ValueError):
 
 
 class Failed(ValueError):
-    """An expression that has no value for what the program returned."""
+    """Raised for an expression that has no value for the program's answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class TypeValue:
 
 @dataclass(frozen=True, slots=True)
 class Approx:
-    """What pytest.approx gives: equal to what is near."""
+    """A value of pytest.approx: equal to everything near it."""
 
     value: Any
     bounds: Bounds

@@ -1,4 +1,4 @@
-"""Tests that are Python text: taken apart, so that what is expected stays here and only the calls go into the sandbox.
+"""Tests that are Python text: taken apart, so that expected values stay here and only the calls go into the sandbox.
 
     assert sorted(f([3, 1])) == [1, 3]      the sandbox is asked for `f([3, 1])`; the rest is decided here, by `answer_checks.py`
 
@@ -29,7 +29,7 @@ def read_script(source: str) -> Script:
 
 
 def _shadowing(test: ast.expr) -> str | None:
-    """The function of a test that calls builtins alone: a program may be asked for a `sum` of its own."""
+    """The function of a test that calls builtins alone: a task may ask for a program's own `sum`."""
     if Reader({}).is_remote(test):
         return None
     left = test.left if isinstance(test, ast.Compare) else test

@@ -1,4 +1,4 @@
-"""Outputs judged by a checker that comes with the task, run in the sandbox: in executions of its own, without the program."""
+"""Run the checker that comes with a task on outputs, in the sandbox, in separate executions without the program."""
 
 import ast
 import json

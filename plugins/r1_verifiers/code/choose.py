@@ -1,4 +1,4 @@
-"""Which of several blocks in a reply is its program: the last one that compiles, does something, and defines what is called."""
+"""Choose the program among several blocks of a reply: the last one that compiles, does something, and defines the called name."""
 
 import json
 from collections.abc import Sequence

@@ -92,7 +92,7 @@ def _behind_think(text: str) -> list[Block]:
 
 
 def _answer_of(text: str, blocks: Sequence[Block]) -> tuple[int, int] | None:
-    """Where the last `<answer>` outside of the blocks begins and ends."""
+    """Return the span of the last `<answer>` outside of the blocks."""
     begin = blocks[0].start if blocks else 0
     begin = max(0, text.rfind("</think>", 0, begin))
     opened = _outside(text, "<answer>", begin, blocks, is_last=True)
@@ -103,7 +103,7 @@ def _answer_of(text: str, blocks: Sequence[Block]) -> tuple[int, int] | None:
 
 
 def _outside(text: str, tag: str, start: int, blocks: Sequence[Block], *, is_last: bool) -> int | None:
-    """Where `tag` stands outside of every block, first or last."""
+    """Return the position of the first or last `tag` outside of every block."""
     found = None
     at, behind = 0, start
     while (behind := text.find(tag, behind)) >= 0:

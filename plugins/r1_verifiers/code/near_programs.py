@@ -114,7 +114,7 @@ def _called(tests: Tests, first: Case) -> Iterator[str]:
 
 
 def _first_given(case: Case) -> str:
-    """How Python shows the arguments of the first call; nothing is equal to "" where it is an expression."""
+    """Return the arguments of the first call as Python source; "" if they are expressions, so nothing equals them."""
     asked = json.loads(case.stdin)
     return repr((tuple(asked["arguments"]), {})) if "function" in asked else ""
 

@@ -1,4 +1,4 @@
-"""Verify a reply's program: run it on the tests of its task in a sandbox, and compare what comes back outside of it."""
+"""Verify a reply's program: run it on the tests of its task in a sandbox, and compare its output outside of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .tests import Tests, read_tests
 
 SHOWN = 512  # characters of a program that a verdict keeps
 MAX_LENGTH = 200_000  # characters of a program
-BUDGET = 12.0  # times the limit of one test: what failed tests of one reply may take together
+BUDGET = 12.0  # times the limit of one test: the budget for the failed tests of one reply
 _CHOSEN_FROM = 20  # blocks of a reply that are compared with one another, the last ones
 _LOOKED_AT = 4  # outputs that are searched for guesses
 _AT_ONCE = 64  # tests that the sandbox is given together
@@ -34,7 +34,7 @@ async def check_program(
     imports: Imports = "auto",
     budget_s: float | None = None,
 ) -> r1sdk.Verdict:
-    """Return what `run_tests` does for the tests in a task's info. Raises: R1Error where they cannot be read, Unavailable."""
+    """Run the tests in a task's info; see `run_tests`. Raises: R1Error where they cannot be read, Unavailable."""
     tests = read_tests(info, timeout_s, memory_bytes, imports)
     return await run_tests(text, tests, sandbox, scoring=scoring, exact=exact, budget_s=budget_s)
 
@@ -83,7 +83,7 @@ async def run_tests(
 
 
 def _reason(run: "_Run", block: Block, blocks: Sequence[Block]) -> str:
-    """How the tests ended, and how the program was run where that is not plain."""
+    """Return the reason: the outcome of the tests, and anything unusual about how the program was run."""
     endings, tests = run.endings, run.tests
     runs = [(ending, len(list(same))) for ending, same in groupby(endings)]
     listed = ", ".join(ending if count == 1 else f"{ending} x{count}" for ending, count in runs[:12])
@@ -161,7 +161,7 @@ class _Run:
                 self.complaint = execution.stderr.strip().rpartition("\n")[2][:120]
 
     async def _refused(self, chunk: range, executions: Sequence[r1sdk.Execution]) -> dict[int, str]:
-        """Of the cases in `chunk` that ended well, what the task's checker says against each; "" where nothing."""
+        """Return the checker's objection to each case of `chunk` that ended well; "" for none."""
         tests = self.tests
         ended = [(at, done) for at, done in zip(chunk, executions, strict=True) if done.status == "ok"]
         if not tests.checker or not ended:

@@ -1,4 +1,4 @@
-"""Reader of the statements of a test: parts what needs the program, for the sandbox, from what is decided outside of it."""
+"""Reader of the statements of a test: separates the calls for the sandbox from the rest, which is decided outside of it."""
 
 import ast
 import copy
@@ -12,12 +12,12 @@ from .answer_operations import Failed, Unsupported, items_of
 
 MAX_LOOPS = 5000  # turns of a loop in one test
 _PROGRAMS = ("solution", "main", "your_module", "candidate", "submission", "answer", "program", "code")
-_ASKED_WHOLE = ("hasattr", "callable", "asyncio.run")  # of what the program returned, without what is expected
+_ASKED_WHOLE = ("hasattr", "callable", "asyncio.run")  # of the program's answers, without expected values
 
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A test taken apart: what the sandbox is asked, and what must hold of the answers."""
+    """A test taken apart: the calls for the sandbox, and the conditions on their answers."""
 
     steps: tuple[tuple[str, str], ...]  # ("do", statements), ("ask", expression) or ("raises", statements)
     checks: tuple[str, ...]  # expressions over `_asked_0_`, `_asked_1_`, ...
@@ -45,7 +45,7 @@ class Reader:
     remote_functions: set[str] = field(default_factory=set)  # of the program, with names of builtins
 
     def script(self) -> Script:
-        """Return what was read. Raises: Unsupported where nothing is asserted."""
+        """Return the parsed test. Raises: Unsupported if it asserts nothing."""
         if not self.checks:
             raise Unsupported("nothing is asserted")
         return Script(tuple(self.steps), tuple(self.checks), tuple(self.called))
@@ -274,7 +274,7 @@ class Reader:
         )
 
     def inlined(self, node: ast.expr) -> ast.expr:
-        """Return the expression with what stands here for its names."""
+        """Return the expression with its names replaced."""
         return Inlined(self.local, self.renamed).visit(copy.deepcopy(node))  # type: ignore[no-any-return]
 
     def _sendable(self, node: Any) -> Any:
@@ -346,7 +346,7 @@ class Reader:
         return found
 
     def _are_objects(self, left: ast.expr, right: ast.expr) -> bool:
-        """True if both sides need the program, and one of them makes an object of a class of its own."""
+        """True if both sides need the program, and one of them makes an object of the program's own class."""
         is_any = self._is_object(left) or self._is_object(right)
         return is_any and self.is_remote(left) and self.is_remote(right)
 
@@ -492,7 +492,7 @@ def root_name(node: ast.expr) -> str | None:
 
 
 def _makes_object(node: ast.expr) -> bool:
-    """True for a call of what is named like a class."""
+    """True for a call of a name that looks like a class."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
 
 

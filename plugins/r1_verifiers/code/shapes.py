@@ -18,7 +18,7 @@ from .packed import unpacked
 
 @dataclass(frozen=True, slots=True)
 class DataSetShape:
-    """What the official grader of a shape does."""
+    """The behaviour of a shape's official grader."""
 
     name: str
     imports: bool = False  # it puts the usual imports in front of a program
@@ -55,7 +55,7 @@ class NoTests(r1sdk.R1Error):
 
 
 def normal_info(info: Mapping[str, Any], column: str | None = None) -> dict[str, Any]:
-    """Return the tests of a row, or of a task's info, in our shape: `tests`, `shape`, and what stands beside the tests.
+    """Return the tests of a row, or of a task's info, in r1sdk's shape: `tests`, `shape`, and the settings of the tests.
 
     `column`: where they stand; None: the first of `COLUMNS`, or `inputs` and `outputs`. Raises: NoTests, R1Error.
     """
@@ -89,7 +89,7 @@ def normal_info(info: Mapping[str, Any], column: str | None = None) -> dict[str,
 
 
 def _before(info: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """What MBPP's and HumanEval's tests need in front of a program, and the limits of Codeforces."""
+    """Return the code that MBPP's and HumanEval's tests need in front of a program, and the limits of Codeforces."""
     if name == "test_list" and not info.get("prelude"):
         setup = info.get("test_setup_code") or "\n".join(info.get("test_imports") or ())
         return {"prelude": setup} if setup else {}
@@ -104,7 +104,7 @@ def _before(info: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _head(info: Mapping[str, Any]) -> str:
-    """What stands before the function in a prompt of HumanEval."""
+    """Return the code before the function in a prompt of HumanEval."""
     prompt, name = info.get("prompt"), info.get("entry_point")
     if not isinstance(prompt, str) or f"def {name}" not in prompt:
         return ""
@@ -183,7 +183,7 @@ def _any(name: str, value: Any, beside: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_solution(row: Mapping[str, Any], value: Any, language: str) -> str | None:
-    """Return the reference solution of a row: a program, in a fenced block, the first of a list, or the end of what the prompt begins.
+    """Return the reference solution of a row: a program, in a fenced block, the first of a list, or the rest of the prompt's code.
 
     None where there is none.
     """
@@ -209,7 +209,7 @@ def _head_is_open(row: Mapping[str, Any]) -> bool:
 
 
 def decoded(text: str) -> Any:
-    """Return what JSON, or a Python literal as some data sets have it, says; JSON in a JSON text once more. Raises: ValueError."""
+    """Parse JSON, or a Python literal as some data sets have it; JSON in a JSON text once more. Raises: ValueError."""
     try:
         value = json.loads(text)
     except ValueError as error:
@@ -281,7 +281,7 @@ def lines(given: Any) -> list[Any]:
 
 
 def decoded_once(text: Any) -> Any:
-    """Return what JSON or a Python literal says; a text that is neither stands for itself."""
+    """Parse JSON or a Python literal; other text is returned unchanged."""
     if not isinstance(text, str):
         return text
     try:

@@ -1,4 +1,4 @@
-"""The tests of a task, read from its info: what a program is given, and what must come back. Only the first enters a sandbox.
+"""The tests of a task, read from its info: inputs and expected outputs. Only inputs enter a sandbox.
 
     {"tests": [{"input": "1 2\\n", "output": "3\\n"}]}                 a program that reads stdin and prints
     {"tests": [{"call": "add(1, 2)", "output": 3}]}                   a function, in Python; `output` is JSON
@@ -45,10 +45,10 @@ _MAX_NUMBER = 400  # characters of a number that is no integer
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One execution: what the program is given on stdin, and what must come back."""
+    """One execution: the stdin of the program, and the expected output."""
 
     stdin: str
-    expected: str  # what is printed, or the value of a call as `write_value` writes it
+    expected: str  # the output, or the value of a call as `write_value` writes it
     is_call: bool = False
     weight: float = 1.0
     tolerance: float | None = None  # between numbers of which one is no integer
@@ -58,7 +58,7 @@ class Case:
     is_wrapped: bool = False  # of a call: `expected` may be a list of the one right value
 
     def is_met_by(self, execution: r1sdk.Execution, exact: bool = False) -> bool:
-        """True if the program ended well and what came back is right: the same words, or with `exact` the same text.
+        """True if the program ended well and its output is right: the same words, or with `exact` the same text.
 
         Whitespace between words is free, nothing may be missing or follow. With `exact` only a last newline is free.
         """
@@ -125,8 +125,8 @@ class Tests:
     cases: tuple[Case, ...]
     language: str
     limits: r1sdk.ExecutionLimits
-    before: tuple[str, ...] = ()  # what is run in the names of a program before it
-    checker: str = ""  # Python that defines check(given, expected, printed); "": what is printed is compared
+    before: tuple[str, ...] = ()  # code to run in the program's namespace before it
+    checker: str = ""  # Python that defines check(given, expected, printed); "": outputs are compared
     called: tuple[str, ...] = ()  # the names that a program must define
     has_imports: bool = False  # the usual imports are among `before`
     left_out: tuple[str, ...] = ()  # why tests of the data set are not among the cases
@@ -151,7 +151,7 @@ class Tests:
         return found
 
     def program(self, code: str) -> str:
-        """Return what is run for a reply's `code`."""
+        """Return the source to run for a reply's `code`."""
         if self.language != "python":
             return code
         if self.cases[0].is_call:
@@ -159,14 +159,14 @@ class Tests:
         return with_imports(code, self._before(code))
 
     def _before(self, code: str) -> tuple[str, ...]:
-        """What is run before `code`: numpy is looked for, which takes time, only where the code may use it."""
+        """Return the code to run before `code`. It only looks for numpy, which takes time, if the code may use it."""
         return ((NUMPY,) if self.has_imports and "np." in code else ()) + self.before
 
 
 def read_tests(
     info: Mapping[str, Any], timeout_s: float = 5.0, memory_bytes: int = 512 << 20, imports: Imports = "auto"
 ) -> Tests:
-    """Return the tests in a task's info. Raises: R1Error that says what is wrong with them."""
+    """Return the tests in a task's info. Raises: R1Error that names their fault."""
     given = {**info, **normal_info(info)}
     shape = SHAPES[given.get("shape") or "own"]
     tolerance = _number(given, "tolerance", 0.0)
@@ -289,7 +289,7 @@ def _read(test: Any, shape: DataSetShape, tolerance: float | None) -> Iterator[t
 
 
 def _function(test: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-    """What is asked of a function, and what it must return. Where the arguments are a text in JSON, so is the result."""
+    """Return the call of a function and the value it must return. If the arguments are JSON text, so is the result."""
     asked: dict[str, Any] = {"function": str(test["fn_name"])}
     if "arguments" in test:
         given, expected = test["arguments"], test["result"]

@@ -88,7 +88,7 @@ exec(WRITER, _here)  # noqa: S102 - our own text, above
 
 
 class UnreadableValue(ValueError):
-    """What a program sent is no written value."""
+    """Raised when a program sent something that is not a written value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class DictValue:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A deque, or what an iterator gave: equal to its own kind alone."""
+    """A deque, or the items of an iterator: equal only to its own kind."""
 
     kind: str
     items: list[Any] = field(default_factory=list)
@@ -115,7 +115,7 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """An object of a class that is not written; equal to nothing. What it says of itself is kept."""
+    """An object of a class that is not written; equal to nothing. Its repr is kept."""
 
     text: str
     string: str | None = None
@@ -230,7 +230,7 @@ def show(value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far two numbers may be apart: `absolute`, or `relative` to the expected one. Integers are exact.
+    """The allowed difference of two numbers: `absolute`, or `relative` to the expected one. Integers are exact.
 
     `loose`: the expected value came as JSON, which has no tuples, and only texts as keys: a tuple equals a list, the key 1 equals "1".
     """
@@ -244,7 +244,7 @@ EXACT = Bounds()
 
 
 def same_value(written: str, expected: str, tolerance: float | None = None, loose: bool = False) -> bool:
-    """True if two written values are equal, as `same` says. What cannot be read is no value."""
+    """True if two written values are equal, as `same` says. An unreadable text is no value."""
     bound = tolerance or 0.0
     try:
         return same(read_value(written), read_value(expected), Bounds(bound, bound, loose))
@@ -284,7 +284,7 @@ def same(got: Any, wanted: Any, bounds: Bounds = EXACT) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """True for what `==` compares by size, booleans included."""
+    """True for numbers, booleans included."""
     return isinstance(value, int | float | Fraction | complex)
 
 

@@ -15,7 +15,7 @@ class JudgeSession(r1sdk.ServerSession):
         self.running: dict[str, asyncio.Task[float]] = {}
 
     async def once(self, key: str, judge: Callable[[], Awaitable[float]]) -> float:
-        """What `judge` returns; questions of one key that are asked at the same time are asked once."""
+        """Return the result of `judge`. Concurrent questions with the same key are asked once."""
         task = self.running.get(key)
         if task is None:
             task = self.running[key] = asyncio.ensure_future(judge())
@@ -26,7 +26,7 @@ class JudgeSession(r1sdk.ServerSession):
                 self.running.pop(key, None)
 
     async def close(self) -> None:
-        """End what still runs, and the connections."""
+        """End running requests and the connections."""
         for task in self.running.values():
             task.cancel()
         await super().close()

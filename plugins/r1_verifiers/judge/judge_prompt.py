@@ -1,4 +1,4 @@
-"""What a judge is asked, and the one way in which its reply is read.
+"""The prompt for a judge, and the one parser of its reply.
 
 The judged text is hostile: it may address the judge, imitate a verdict, or close whatever encloses it. It travels as a
 string in one JSON object, which it cannot close; characters that cannot be seen and the shapes of chat control tokens
@@ -43,7 +43,7 @@ _ESCAPED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class JudgeQuestion:
-    """One judgement to ask for: what is said to the judge, and the tag that its verdict must bear."""
+    """One judgement to ask for: the prompt for the judge, and the tag that its verdict must carry."""
 
     instructions: str
     data: str
@@ -105,7 +105,7 @@ def quote(parts: dict[str, str | int]) -> str:
 
 
 def _shown(task: r1sdk.Task) -> str:
-    """What the task asks: its messages without the system prompt, text parts alone."""
+    """Return the question of a task: its messages without the system prompt, text parts only."""
     texts = []
     for message in task.prompt:
         content = message.get("content")

@@ -34,17 +34,17 @@ class JudgeVerifier:
 
     base_url: str = ""  # of the server, e.g. http://localhost:8000/v1
     model: str = ""  # as the server calls it
-    rubric: str = ""  # what earns points, in words; empty: whether the answer is the gold answer
+    rubric: str = ""  # criteria for points, in words; empty: compare with the gold answer
     points: int = 1  # the judge gives a whole number from 0 to this
-    judged: Literal["answer", "reply"] = "answer"  # what is judged: the answer block, or the whole reply
+    judged: Literal["answer", "reply"] = "answer"  # the answer block, or the whole reply
     api_key_env: str | None = None  # the NAME of the environment variable that holds the key; None: no key is needed
     timeout_s: float = 60.0  # of one request
     retries: int = 3  # after a failure that may pass: no connection, no reply in time, 408, 409, 425, 429, 5xx
     backoff_s: float = 1.0  # before the first retry, then twice as long each time, at most 30 s
     max_concurrent: int = 8  # requests at a time from this process
-    max_chars: int = 8000  # of what is judged; beyond that its middle is left out
+    max_chars: int = 8000  # of the judged text; the middle of a longer one is omitted
     max_tokens: int = 1024  # of the judge's reply, its reasoning included
-    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # what the server calls that
+    token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # the server's name for the limit
     temperature: float | None = 0.0  # None: the server's own
     cache_entries: int = 100_000  # verdicts kept in memory
     cache_file: str | None = None  # where they are kept beyond this run: hashes and scores, no text
@@ -52,7 +52,7 @@ class JudgeVerifier:
     _sessions: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)  # by event loop
 
     def __post_init__(self) -> None:
-        self._server()  # refuses what is no server
+        self._server()  # raises for an invalid server
         for name, least in (("points", 1), ("max_chars", 2), ("max_tokens", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")

@@ -102,7 +102,7 @@ _NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real so
 
 
 class Unsaid:
-    """What the comparison of a type returns where the type of the answer says how it is compared."""
+    """The result of comparing by the gold's type if the answer's type decides instead."""
 
 
 UNSAID = Unsaid()
@@ -123,7 +123,7 @@ def magnitude(value: Value) -> float | None:
 
 
 def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
-    """Return True if `answer` says what `gold` says, False if not, None where only algebra can tell."""
+    """Return True if `answer` means the same as `gold`, False if not, None if only algebra can tell."""
     if gold == answer:
         return True
     if isinstance(gold, Several) and len(gold.items) == 1 and not gold.is_set:
@@ -291,7 +291,7 @@ def _approximate(gold: Approximate, answer: Value, problem: str) -> Outcome:
 
 
 def _places(node: Node) -> int | None:
-    """Decimal places of a decimal; None for what is exact."""
+    """Decimal places of a decimal; None for an exact value."""
     if isinstance(node, Number):
         return node.places if node.places is not None else (0 if node.value.denominator == 1 else None)
     return None

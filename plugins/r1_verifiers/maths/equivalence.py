@@ -50,7 +50,7 @@ _WARMING = (
 
 
 def equal(answer: str, gold: str) -> Verdict:
-    """Whether two pieces of bare LaTeX mean the same. May take any time and memory."""
+    """True if two pieces of bare LaTeX mean the same. This may take any time and memory."""
     known = parsed_gold(gold)
     if not known:
         return Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")
@@ -99,7 +99,7 @@ def false_claim(answer: str, gold: str) -> str | None:
 
 
 def _is_identity(answer: str) -> bool:
-    """Whether all that `answer` says is that something equals itself. To math-verify that is any equation without solution."""
+    """True if `answer` only says that something equals itself, which math-verify takes for any equation without solution."""
     *sides, value = _split(answer, _EQUALS)
     return bool(sides) and all(_same(side, value) for side in sides)
 
@@ -125,7 +125,7 @@ def _split(text: str, separator: "re.Pattern[str]") -> Iterator[str]:
 
 
 def trl_verdict(reply: str, gold: str) -> Verdict:
-    """What `trl.rewards.accuracy_reward` gives the whole reply, thinking included: math-verify with TRL's settings."""
+    """Return the verdict of `trl.rewards.accuracy_reward` on the whole reply, thinking included: math-verify with TRL's settings."""
     known = list(_trl_gold(gold))
     if not known:
         return Verdict(None, "unverifiable", reason=f"the gold answer {gold!r:.80} cannot be read")

@@ -15,7 +15,7 @@ from typing import Any
 from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Quantity, Symbol, Value
 
 _MAX_BITS = 40_000  # of an exact numerator or denominator
-_MAX_MAGNITUDE = 64  # bits of what goes into a function or an exponent
+_MAX_MAGNITUDE = 64  # bits of an argument of a function or an exponent
 _DIGITS = 60
 _MAX_STEPS = 4000
 _MAX_TERMS = 400  # of a sum that is added up

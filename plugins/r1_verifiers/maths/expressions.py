@@ -112,7 +112,7 @@ PARENS = {"(": ")", "[": "]"}
 
 
 class Expressions:
-    """A parser over a list of tokens. `statement` is supplied by the class of statements, which reads what stands in brackets."""
+    """A parser over a list of tokens. `statement` is supplied by the class of statements, which reads the content of brackets."""
 
     def __init__(self, tokens: list[Token], depth: int = 0) -> None:
         self.tokens = tokens
@@ -150,7 +150,7 @@ class Expressions:
         return self.at >= len(self.tokens)
 
     def closing(self, at: int) -> int:
-        """Where the bracket that opens at `at` is closed. Any closing bracket closes any other: `(1,2]` is an interval."""
+        """Return the position that closes the bracket at `at`. Any closing bracket closes any other: `(1,2]` is an interval."""
         depth = 0
         for index in range(at, len(self.tokens)):
             token = self.tokens[index]
@@ -335,7 +335,7 @@ class Expressions:
         return Apply("degrees", (base,))
 
     def script(self) -> Node:
-        """What is raised or lowered: in braces, or one sign with its minus."""
+        """Return a superscript or subscript: in braces, or one sign with its minus."""
         if self.sees("sign", "{"):
             return self.braced()
         if self.sees("sign", "-"):
@@ -354,7 +354,7 @@ class Expressions:
         raise CannotRead("an exponent that cannot be read")
 
     def braced(self) -> Node:
-        """What stands in the braces of an argument."""
+        """Return the content of an argument's braces."""
         end = self.closing(self.at)
         inside = self.tokens[self.at + 1 : end]
         self.at = end + 1
@@ -385,7 +385,7 @@ class Expressions:
     def number_alone(self) -> Number:
         return _number(self.take())
 
-    # what a product is made of
+    # the factors of a product
 
     def primary(self, alone: bool = False) -> Node:
         token = self.peek()
@@ -551,7 +551,7 @@ class Expressions:
         return Symbol(f"{text}_{self.script_text()}")
 
     def script_text(self) -> str:
-        """What is lowered, as text: it is a part of a name."""
+        """Return a subscript as text: it is part of a name."""
         if self.sees("sign", "{"):
             end = self.closing(self.at)
             inside = self.tokens[self.at + 1 : end]

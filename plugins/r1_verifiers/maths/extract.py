@@ -1,4 +1,4 @@
-r"""Where a reply puts its mathematical answer: the answer tag, else the last box after the thinking, else what it states.
+r"""Extract the mathematical answer of a reply: the answer tag, else the last box after the thinking, else its statement.
 
 Text in, text out; nothing is read as mathematics here. Only the end of a long reply is looked at, which bounds the time.
 """
@@ -60,7 +60,7 @@ class _Part(NamedTuple):
 
 
 def answer_text(reply: str) -> str | None:
-    """What `reply` gives as its answer, as it was written; None where it gives none.
+    """Return the answer of `reply` as it was written; None if there is none.
 
     That is the content of the answer tag, or without one what follows the think block: of that the last box, or else the
     mathematics that is said to be the answer, or else the whole. An answer that was begun and never closed is none.
@@ -118,7 +118,7 @@ def _boxes(text: str) -> "list[_Part]":
 
 
 def _closing_braces(text: str) -> dict[int, int]:
-    """Where each brace that is closed is closed."""
+    """Return the closing position of each closed brace."""
     opened: list[int] = []
     closing: dict[int, int] = {}
     for match in _BRACE.finditer(text):
@@ -150,7 +150,7 @@ def _joined(text: str, parts: "list[_Part]") -> str:
 
 
 def _stated(text: str) -> str:
-    """What a text without a box says: what stands after "answer is" or "####", else its last mathematics, else all of it."""
+    """Return the answer in a text without a box: the part after "answer is" or "####", else its last mathematics, else all of it."""
     if fenced := _FENCE.match(text):
         text = fenced[1]
     text = text if len(text) <= _STATED_IN else text[-_STATED_IN:].partition("\n")[2]
@@ -190,7 +190,7 @@ def _first_paragraph(text: str) -> str:
 
 
 def _without_aside(text: str) -> str:
-    """`72` of "72, in total, so ...": what a sentence adds to its answer goes."""
+    """`72` of "72, in total, so ...": the rest of the sentence is removed."""
     if not re.match(r"[-+$\\(\d.]*\d", text):
         return text
     aside = _ASIDE.search(text)

@@ -22,7 +22,7 @@ class TwoStageParser(_Parser):  # type: ignore[misc]
         self._interp.predictionMode = PredictionMode.SLL
         try:
             return super().math()
-        except Exception:  # noqa: BLE001  what the library's error listener raises
+        except Exception:  # noqa: BLE001  raised by the library's error listener
             self.reset()
             self._interp.predictionMode = PredictionMode.LL
             return super().math()

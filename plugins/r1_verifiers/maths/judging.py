@@ -141,7 +141,7 @@ def _judge(written: str | None, gold: str, problem: str, slow: bool) -> r1sdk.Ve
 
 @lru_cache(maxsize=16384)
 def _gold(gold: str) -> Value | str:
-    """What a gold answer says, or why it says nothing."""
+    """A gold answer that was read, or the reason why it cannot be."""
     try:
         value = read(gold_text(gold))
     except CannotRead as refused:
@@ -160,7 +160,7 @@ def gold_text(gold: str) -> str:
 
 
 def _matches(gold: Value, written: str, problem: str) -> bool | None:
-    """Return True if an answer says what `gold` says. Raises: CannotRead where it cannot be read."""
+    """Return True if an answer means the same as `gold`. Raises: CannotRead where it cannot be read."""
     if isinstance(gold, Words):
         return _says_words(gold, written)
     if isinstance(gold, Choice):

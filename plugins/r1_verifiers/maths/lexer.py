@@ -485,7 +485,7 @@ class _Lexer:
         return not (ascending and len(run) <= 4 and run.islower()) and not (run.isupper() and len(run) <= 4)
 
     def _command(self, text: str, at: int, mode: str, spaced: bool) -> tuple[int, bool]:
-        """Where a command ends, and whether it made a token (else it is white space)."""
+        """Return the end of a command, and True if it made a token (else it is white space)."""
         match = re.compile(r"\\([A-Za-z]+)\*?|\\(.)", re.DOTALL).match(text, at)
         if match is None:
             return at + 1, False  # a backslash at the very end
@@ -540,7 +540,7 @@ class _Lexer:
         return end, True
 
     def _set_in_text(self, text: str, at: int, name: str, spaced: bool) -> tuple[int, bool]:
-        r"""What `\text{...}` holds: a letter of mathematics, a unit, words, or mathematics between dollar signs."""
+        r"""Read the content of `\text{...}`: a letter of mathematics, a unit, words, or mathematics between dollar signs."""
         inside, end = _argument(text, at)
         if inside is None:
             return at, False

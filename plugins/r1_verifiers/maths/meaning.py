@@ -1,4 +1,4 @@
-"""The typed value of what was parsed: names and their values, intervals, sets, points, conditions, both signs of a `\\pm`."""
+"""The typed value of a parsed statement: names and their values, intervals, sets, points, conditions, both signs of a `\\pm`."""
 
 from __future__ import annotations
 
@@ -324,7 +324,7 @@ def _factors(node: Node) -> list[Node]:
 
 
 def may_be_named(node: Value) -> bool:
-    """Return True for a left side of letters alone, with no number in it, as `m + n`: what an answer may call its value."""
+    """Return True for a left side of letters alone, with no number in it, as `m + n`: a name that an answer may give its value."""
     if not isinstance(node, Node) or not letters(node):
         return False
     for part in nodes(node):
@@ -491,7 +491,7 @@ def _flat(items: Sequence[Value]) -> list[Value]:
 
 
 def is_condition(value: Value) -> bool:
-    """Return True for what only restricts letters: an inequality, `k \\in \\mathbb{Z}`."""
+    """Return True for a statement that only restricts letters: an inequality, `k \\in \\mathbb{Z}`."""
     if isinstance(value, RealSet):
         return bool(value.name)
     return isinstance(value, Relation) and set(value.signs) <= {

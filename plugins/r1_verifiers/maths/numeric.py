@@ -167,7 +167,7 @@ def _exactly(gold: Node, answer: Node, index: int, ours: Any, theirs: Any, scale
             return None
         before, (ours, theirs, scale, _) = size, pair
         size = max(abs(ours), abs(theirs))
-        if size <= before * mp.mpf(10) ** -40:  # it was nothing but rounding: with more digits there is less of it
+        if size <= before * mp.mpf(10) ** -10:  # it was nothing but rounding: with more digits there is less of it
             return True
         if size > scale * mp.mpf(10) ** (30 - digits) or abs(size - before) <= before * mp.mpf(10) ** -20:
             return bool(abs(ours - theirs) <= size * mp.mpf(10) ** -30)
@@ -175,7 +175,7 @@ def _exactly(gold: Node, answer: Node, index: int, ours: Any, theirs: Any, scale
 
 
 def _nearly(ours: Any, theirs: Any, gold: Node, answer: Node, has_letters: bool) -> bool:
-    """Return True if values are the same within what a decimal leaves open."""
+    """Return True if values are the same within the precision of a decimal."""
     mp = context()
     difference = abs(ours - theirs)
     if has_letters:

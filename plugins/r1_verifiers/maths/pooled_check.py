@@ -1,4 +1,4 @@
-"""The check of answers beside a trainer that must not hang: here what takes no algebra, the rest in worker processes."""
+"""The check of answers beside a trainer that must not hang: in this process if it takes no algebra, otherwise in worker processes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .judging import Mode, answer_for, decide
 from .signs import MAX_LENGTH
 
 HARMLESS = {"r1": "1", "trl": r"\boxed{1}"}  # an answer whose check takes long only where the gold answer makes it long
-KEPT = 20_000  # verdicts, on answers of ordinary length: what a model writes must not fill the trainer's memory
+KEPT = 20_000  # verdicts, on answers of ordinary length: model output must not fill the trainer's memory
 
 
 class Question(NamedTuple):
-    """What a verdict depends on. `text` is the answer as it was written; in mode "trl" the whole reply."""
+    """Everything that a verdict depends on. `text` is the answer as it was written; in mode "trl" the whole reply."""
 
     text: str | None
     gold: str
@@ -73,7 +73,7 @@ async def _answered(question: Question) -> r1sdk.Verdict:
         return replace(verdict, seconds=outcome.seconds)
     if outcome.status == "raised":
         raise outcome.value
-    # What overran is not remembered: another time the machine may be less busy.
+    # Timeouts are not remembered: another time the machine may be less busy.
     if (await _checked(harmless)).status != "ok":
         _overrunning.add(harmless)
         return _unverifiable(question)

@@ -1,4 +1,4 @@
-"""What a problem asks for: the expressions that stand in it, which an answer may repeat on its left side."""
+"""The expressions in a problem, which an answer may repeat on its left side."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ _LEADS = re.compile(
 _SEPARATORS = {",", ";", "and", "or", "、", "quad", "\\", "wedge", "vee", "&"}
 _YES_BECAUSE = re.compile(r"(yes|no)\s*[,.;:]?\s+(?:because|since|as)\b", re.IGNORECASE)
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
-_MAX_DEPTH = 120  # operators inside each other: what goes over a value is recursive
+_MAX_DEPTH = 120  # operators inside each other: traversing a value is recursive
 _NEGATED = re.compile(r"\b(?:not|no|never|none|nor|if|or|only)\b")
 _NOISE = frozenset(["either", "both", "only", "also", "exactly", "just", "simply"])
 
@@ -142,7 +142,7 @@ def _list_cell(text: str) -> list[str] | None:
 
 
 def read_choice(words: str) -> Choice | None:
-    """Letters of a multiple choice, with what stands behind a single one; None for anything else."""
+    """Letters of a multiple choice, with the text after a single one; None for anything else."""
     if len(words) == 1 and not words.isupper():
         return None
     if (found := _CHOICE.fullmatch(words)) and (found[1].isupper() or len(words) > 3):
@@ -347,7 +347,7 @@ def _both_forms(part: list[Token]) -> Value | None:
 
 
 def conditions(found: list[Token]) -> tuple[Value, ...]:
-    """What is said about the letters of an answer; what cannot be read of it is kept as words."""
+    """Read a condition on the letters of an answer; unreadable parts are kept as words."""
     values: list[Value] = []
     for part, _ in split(
         found, lambda token: token.text in _SEPARATORS or (token.kind == "word" and token.text in ("is", "are", "with"))

@@ -1,4 +1,4 @@
-"""Sets of real numbers: what two of them have in common, and whether they are the same."""
+"""Sets of real numbers: their intersection, and a test of equality."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _bound(node: Node) -> Fraction | float | None:
 
 
 def meet(one: RealSet, other: RealSet) -> RealSet | None:
-    """Return what both hold; None where their ends are no numbers."""
+    """Return the intersection; None if their ends are no numbers."""
     if len(one.parts) * len(other.parts) > _MAX_PARTS:
         return None
     parts: list[Interval] = []

@@ -1,4 +1,4 @@
-r"""The signs of a mathematical answer: typeset ones made plain, what stands around the whole of it taken off."""
+r"""The signs of a mathematical answer: typeset ones made plain, with surrounding marks removed."""
 
 import re
 import unicodedata
@@ -50,7 +50,7 @@ class CannotRead(Exception):
 
 
 def tidied(text: str) -> str:
-    """`text` in plain signs, what stands around the whole of it taken off. Raises: CannotRead."""
+    """`text` in plain signs, with surrounding marks removed. Raises: CannotRead."""
     text = text.strip()
     if len(text) > MAX_LENGTH:
         raise CannotRead(f"longer than {MAX_LENGTH} characters")

@@ -80,7 +80,7 @@ _NOTHING = Apply("nothing", ())
 
 
 class Statements(Expressions):
-    """The parser of one statement, and of what stands in brackets inside it."""
+    """The parser of one statement, and of bracketed parts inside it."""
 
     def inner(self, tokens: list[Token]) -> Value:
         parser = Statements(tokens, self.depth + 1)

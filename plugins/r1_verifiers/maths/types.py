@@ -1,4 +1,4 @@
-"""The values that an answer may have: what the reader makes of a text, and what is compared by its type."""
+"""The values that an answer may have: made by the reader, compared by type."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class Several:
 
 @dataclass(frozen=True, slots=True)
 class Conditioned:
-    """A value and what is said about its letters: `2n for n \\ge 3`."""
+    """A value and the conditions on its letters: `2n for n \\ge 3`."""
 
     value: Value
     conditions: tuple[Value, ...]
@@ -168,7 +168,7 @@ class Conditioned:
 
 @dataclass(frozen=True, slots=True)
 class Approximate:
-    """A value that is said to be rounded; `exact` is what it was rounded from, where that is written too."""
+    """A value that is said to be rounded; `exact` is the unrounded value, if that is written too."""
 
     value: Value
     exact: Value | None = None
@@ -176,7 +176,7 @@ class Approximate:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Letters of a multiple choice, and what stands behind a single one."""
+    """Letters of a multiple choice, and the text after a single one."""
 
     letters: str
     content: Value | None = None

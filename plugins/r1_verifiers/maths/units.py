@@ -70,7 +70,7 @@ _KNOWN = {name: unit for unit, names in _NAMES.items() for name in (unit, *names
 POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 CURRENCIES = {"$": "dollar", "€": "euro", "£": "GBP", "¥": "yen", "₹": "rupee", "￥": "yen"}
-# What one unit is of another, for quantities of several parts: `2 h 30 min` is so many of each.
+# The ratio of two units, for quantities of several parts: `2 h 30 min` is so many of each.
 PARTS: dict[str, tuple[str, int]] = {
     "h": ("time", 3600), "min": ("time", 60), "s": ("time", 1), "day": ("time", 86400), "week": ("time", 604800),
     "month": ("months", 1), "year": ("months", 12), "degree": ("angle", 3600), "arcmin": ("angle", 60), "arcsec": ("angle", 1),

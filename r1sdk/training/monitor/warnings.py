@@ -172,7 +172,7 @@ def _unpriced(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
         lost = {status: _mean(recent, f"rewards/{name}/{status}") or 0.0 for status in ("timeout", "error")}
         if sum(lost.values()) > 0.01:
             told = ", ".join(f"{share:.1%} {status}" for status, share in lost.items() if share)
-            return f"reward {name} could not price some completions ({told}); their reasons are in rollouts.jsonl"
+            return f"reward {name} could not score some completions ({told}); their reasons are in rollouts.jsonl"
     return None
 
 

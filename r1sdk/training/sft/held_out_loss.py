@@ -1,4 +1,4 @@
-"""How well a model expects replies that it was not trained on."""
+"""The loss of a model on replies that it was not trained on."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -43,6 +43,6 @@ def hub_rows(source: FromHub) -> HubRows:
     except (
         OSError,
         ValueError,
-    ) as error:  # what datasets raises for a set, a configuration or a split that is not there
+    ) as error:  # raised by datasets for a missing set, configuration or split
         reason = away or str(error).strip().partition(chr(10))[0]
         raise R1Error(f"cannot load data {source.name!r}: {reason}") from error

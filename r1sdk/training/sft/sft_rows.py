@@ -24,7 +24,7 @@ _ASKED: list[Message] = [{"role": "user", "content": "?"}]
 
 
 class Written(NamedTuple):
-    """One demonstration as text: what the model reads, and what it learns to write."""
+    """One demonstration as text: the prompt, and the reply to learn."""
 
     prompt: str
     reply: str  # with the token that ends it
@@ -34,7 +34,7 @@ class Written(NamedTuple):
 
 @dataclass
 class Differences:
-    """How many replies are learnt otherwise than the template writes them, by reason, with the first of each."""
+    """Counts of replies that are trained differently from the template's own rendering, by reason, with the first of each."""
 
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, Written] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class ReplyWriter:
     def _as_template(
         self, asked: list[Message], before: str, reply: Message, tools: Sequence[Any], whole: str | None = None
     ) -> str | None:
-        """What the template writes of a reply behind the prompt; None where words of it are missing, or it cannot."""
+        """Return the template's rendering of a reply after the prompt; None if words of it are missing, or it fails."""
         whole = whole or self._whole([*asked, _with_reasoning(reply)], tools)
         text = self._behind(before, whole) or self._behind_a_question(before, reply, tools)
         kept = (
@@ -116,7 +116,7 @@ class ReplyWriter:
         return text if kept else None
 
     def _by_hand(self, before: str, content: str) -> tuple[str, str]:
-        """The reply with its thinking in a think block, behind what the prompt has opened of it; and why."""
+        """The reply with its thinking in a think block, after the part that the prompt opened; and the reason."""
         opened = opened_think(before)
         thinks = content.lstrip().startswith("<think>")
         if not opened:
@@ -153,7 +153,7 @@ class ReplyWriter:
         return self._behind(question, self._whole([*_ASKED, _with_reasoning(reply)], tools))
 
     def _behind(self, before: str, whole: str) -> str | None:
-        """What `whole` has behind `before`; None where it begins otherwise, or leaves a think block open."""
+        """Return the rest of `whole` after `before`; None if it begins differently, or leaves a think block open."""
         if not whole.startswith(before) or len(whole) == len(before):
             return None
         text = whole[len(before) :]
@@ -184,7 +184,7 @@ class ReplyWriter:
         return content
 
     def _check_tools(self, prompt: Sequence[Message], before: str, tools: Sequence[Any]) -> None:
-        """Raises: R1Error where the template leaves out tools, their calls, or what they returned."""
+        """Raises: R1Error where the template leaves out tools, their calls, or their results."""
         missing = [name for tool in tools if (name := str(tool["function"].get("name"))) not in before]
         if missing:
             raise R1Error(
@@ -312,7 +312,7 @@ def _alone(reply: str, ids: Any) -> list[int]:
 
 
 def _dialogue_row(task: Task, completion: Completion, tokenizer: Any) -> dict[str, Any]:
-    """A demonstration of several turns, written as it would be played: what the environment says carries no loss."""
+    """A demonstration of several turns, written as it would be played; the environment's messages carry no loss."""
     writer = TurnWriter(tokenizer)
     if any(message.get("tool_calls") or message.get("reasoning_content") for message in completion.messages):
         raise R1Error(
@@ -334,14 +334,14 @@ def _dialogue_row(task: Task, completion: Completion, tokenizer: Any) -> dict[st
 
 
 def _behind_opened(opened: str, text: str) -> str:
-    """What is to be learnt of `text` where the template has opened the think block itself."""
+    """Return the part of `text` to train on if the template opens the think block itself."""
     if opened and text.lstrip().startswith("<think>"):
         return text.lstrip().removeprefix(opened.rstrip()).removeprefix("\n" if opened.endswith("\n") else "")
     return text
 
 
 def template_differences(tokenizer: Any) -> list[str]:
-    """Return what a template does to replies that SFT must write by hand, tried on one with thinking and one without."""
+    """Return the changes that a template makes to replies that SFT must write by hand, tried on one with thinking and one without."""
     replies: Mapping[str, Message] = {
         "a reply with thinking": {"role": "assistant", "content": "<think>\nhm\n</think>\n\n5"},
         "a reply without": {"role": "assistant", "content": "5"},

@@ -1,4 +1,4 @@
-"""What SFT adds to a run: how replies end, which prompts must fit, the loss on what is held out."""
+"""The SFT parts of a run: the end of replies, the check of prompt lengths, the loss on held-out data."""
 
 import sys
 from dataclasses import asdict, replace
@@ -57,7 +57,7 @@ def check_demonstrations(run: RunPlan, tokenizer: Any) -> None:
 
 
 def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Differences":
-    """Return how the good rows of a file differ from what the model's chat template would write. Raises: R1Error."""
+    """Return how the good rows of a file differ from the rendering of the model's chat template. Raises: R1Error."""
     from tempfile import TemporaryDirectory
 
     from ..models import load_tokenizer, locate
@@ -72,12 +72,12 @@ def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Dif
 
 
 def measures_loss(run: RunPlan) -> bool:
-    """Whether something is held out of what `run` learns from."""
+    """True if `run` holds out part of its data."""
     return run.recipe.method == "sft" and run.recipe.data is not None and run.recipe.data.held_out > 0
 
 
 def held_out_part(run: RunPlan, model: Any, tokenizer: Any, processes: ProcessGroup) -> dict[str, Any]:
-    """The loss on what is held out, as a part of an evaluation, on the main process; each does its share of the rows."""
+    """Return the loss on held-out rows, as part of an evaluation, on the main process; each does its share of the rows."""
     if not measures_loss(run):
         return {}
     from .held_out_loss import held_out_losses

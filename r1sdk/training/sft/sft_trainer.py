@@ -74,7 +74,7 @@ def warn(folder: RunFolder, name: str, text: str) -> None:
 
 
 def sft_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
-    """The arguments of SFTConfig: what suits the machine < the recipe's `trainer:` < what r1sdk owns."""
+    """Return the arguments of SFTConfig: defaults for the machine < the recipe's `trainer:` < those that r1sdk owns."""
     arguments = {
         **machine_arguments(run.recipe),
         **tracked_as(checkpoints),
@@ -88,7 +88,7 @@ def sft_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
 
 
 def demonstrations_of(run: RunPlan) -> Demonstrations:
-    """What `run` learns from. Raises: R1Error."""
+    """Return the demonstrations of `run`. Raises: R1Error."""
     assert run.demonstrations is not None
     if isinstance(run.demonstrations, FromHub):
         from .hub_rows import hub_rows

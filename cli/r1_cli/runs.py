@@ -1,0 +1,109 @@
+"""`r1 runs`: the runs on this machine in a table; two of them compared; one removed."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .complete import run_folders
+from .options import Json
+
+if TYPE_CHECKING:
+    from r1sdk.api import RunSummary
+
+app = typer.Typer(invoke_without_command=True, help="List your runs; compare two, or remove one.")
+HEAD = ("run", "state", "model", "environment", "steps", "before", "after", "age")
+
+Run = Annotated[Path, typer.Argument(help="A run folder.", autocompletion=run_folders)]
+
+
+@app.callback(invoke_without_command=True)
+def runs(
+    context: typer.Context,
+    root: Annotated[Path, typer.Option(help="The folder that holds the runs.")] = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """List your runs, the newest first: state, model, environment, steps, held-out accuracy before and after, age."""
+    if context.invoked_subcommand is not None:
+        return
+    from r1sdk import api
+
+    found = api.list_runs(root)
+    if as_json:
+        typer.echo(json.dumps({"runs": [run.to_json() for run in found]}, indent=2))
+        return
+    if not found:
+        typer.echo(f"no runs in {root}; a first one: r1 train --env countdown --rewards accuracy,format", err=True)
+        return
+    _table([HEAD, *map(_row, found)])
+
+
+@app.command(epilog="Try: r1 runs compare runs/a runs/b")
+def compare(first: Run, second: Run, as_json: Json = False) -> None:
+    """Compare two runs: the settings that differ, and the accuracy on the same held-out tasks."""
+    from r1sdk import api
+
+    found = api.compare_runs(first, second)
+    if as_json:
+        typer.echo(json.dumps(found.to_json(), indent=2))
+        return
+    _table([HEAD, _row(found.first), _row(found.second)])
+    if found.settings:
+        typer.echo("\nsettings that differ")
+        _table([(f"  {key}", _value(a), _value(b)) for key, (a, b) in found.settings.items()])
+    else:
+        typer.echo("\nthe same settings")
+    if found.after is None:
+        typer.echo(
+            "\nno difference of the accuracy: the runs share no held-out task that both attempted after training"
+        )
+    else:
+        typer.echo(f"\naccuracy after, {second} minus {first}, on the same tasks, with the 95% confidence interval")
+        typer.echo(f"  {found.after}")
+
+
+@app.command(epilog="Try: r1 runs rm runs/a")
+def rm(
+    folders: Annotated[list[Path], typer.Argument(help="Run folders.", autocompletion=run_folders)],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+) -> None:
+    """Delete run folders with their checkpoints and models. A run in progress is not removed."""
+    from r1sdk import api
+
+    for folder in folders:
+        if yes or typer.confirm(f"delete {folder} with its model and checkpoints?", err=True):
+            api.remove_run(folder)
+            typer.echo(f"removed {folder}", err=True)
+
+
+def _row(run: "RunSummary") -> tuple[str, ...]:
+    steps = "" if run.done is None and run.steps is None else f"{run.done or 0}/{run.steps or '?'}"
+    return (
+        str(run.folder), run.state, run.model, run.env, steps, _accuracy(run.before), _accuracy(run.after), _age(run.updated),
+    )  # fmt: skip
+
+
+def _accuracy(found: Any) -> str:
+    if found is None or found.mean is None:
+        return "-"
+    return f"{found.mean:.3f}" + ("" if found.stderr is None else f" ± {found.stderr:.3f}")
+
+
+def _age(updated: float) -> str:
+    seconds = max(0.0, time.time() - updated)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _value(value: Any) -> str:
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
