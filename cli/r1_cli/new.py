@@ -59,9 +59,7 @@ def new(
     files = package(kind, name, distribution, license, author or f"the authors of {distribution}", tools)
     write_folder(folder, files)
     typer.echo(f"wrote {folder}: {', '.join(files)}")
-    typer.echo(
-        f"next:\n  pip install -e ./{folder}" if not folder.is_absolute() else f"next:\n  pip install -e {folder}"
-    )
+    typer.echo(f'next:\n  pip install -e "{folder if folder.is_absolute() else f"./{folder}"}[test]"')
     typer.echo(f"  pytest {folder} && r1 check {name}\n  {NEXT[kind].format(name=name)}")
 
 
