@@ -124,9 +124,10 @@ def compare_runs(first: str | Path, second: str | Path) -> RunComparison:
         for key in keys
         if key != "output_dir" and settings[0].get(key) != settings[1].get(key)
     }
-    ours, theirs = (run_verdicts(folder, "after") for folder in folders)
-    both = ours.keys() & theirs.keys()
-    gap = difference({task: ours[task] for task in both}, {task: theirs[task] for task in both}) if both else None
+    verdicts = [run_verdicts(folder, "after") for folder in folders]
+    both = verdicts[0].keys() & verdicts[1].keys()
+    before, after = ({task: found[task] for task in both} for found in verdicts)
+    gap = difference(before, after) if both else None
     return RunComparison(summary(folders[0]), summary(folders[1]), differ, gap)
 
 

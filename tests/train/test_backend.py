@@ -244,7 +244,7 @@ SLURM = """#!/usr/bin/env bash
 if [ "${0##*/}" = scontrol ]; then printf '%s\\n' node1 node2 node3 node4; exit; fi
 printf '%s\\n' "${R1_VLLM_URL:-} $*" >>"$CALLS"
 case $* in *training.processes*) # a training waits for its server
-    [ -z "${R1_VLLM_URL:-}" ] || until grep -q vllm_serve "$CALLS"; do sleep 0.05; done ;;
+    [ -z "${R1_VLLM_URL:-}" ] || until grep -q serve_node "$CALLS"; do sleep 0.05; done ;;
 esac
 """
 
