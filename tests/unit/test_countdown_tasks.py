@@ -162,14 +162,3 @@ def test_settings_that_allow_too_few_problems_say_so():
 def test_an_unknown_split_is_refused():
     with pytest.raises(r1sdk.R1Error, match="train and test"):
         next(Countdown().tasks("validation"))
-
-
-def test_the_training_tasks_are_all_different_where_the_rules_have_enough():
-    prompts = [task.prompt[1]["content"] for task in Countdown().tasks("train")]
-    assert len(set(prompts)) == len(prompts) == 20_000
-
-
-def test_rules_with_few_problems_repeat_them():
-    few = Countdown(numbers=(2, 2), max_number=3, operators="+", train_size=100)
-    prompts = [task.prompt[1]["content"] for task in few.tasks("train")]
-    assert len(prompts) == 100 > len(set(prompts))

@@ -12,7 +12,6 @@ import r1sdk
 from .arithmetic import Game, after, random_step
 
 MAX_DRAWS = 10_000  # attempts at one problem
-AMPLE = 10  # hands for each training problem, for all of them to be different
 TEST_SHARE = 10  # one problem in this many belongs to the test split
 
 
@@ -42,12 +41,6 @@ class Rules:
     operators: str
 
     @property
-    def hands(self) -> int:
-        """The number of hands: numbers in their order."""
-        low, high = self.number
-        return sum((high - low + 1) ** count for count in range(self.count[0], self.count[1] + 1))
-
-    @property
     def game(self) -> Game:
         """The largest intermediate result of a solution: somewhat above the largest target."""
         return Game(self.operators, 2 * self.max_target)
@@ -66,13 +59,10 @@ def draw(rules: Rules, rng: random.Random) -> Problem | None:
 
 
 def draw_many(rules: Rules, seed: int, split: str, size: int) -> Iterator[Problem]:
-    """Yield `size` problems of `split`, the i-th from its own random stream.
+    """Yield `size` problems of `split`, the i-th from its own random stream. Test problems are all different.
 
-    Test problems are all different, in any order of their numbers. Training problems are all different if the rules allow far
-    more than `size`; rules with few problems repeat them, since a set without repeats would consist of their rare ones.
-    Raises: r1sdk.R1Error where the rules allow too few test problems.
+    Raises: r1sdk.R1Error where the rules allow too few.
     """
-    different = split == "test" or rules.hands >= AMPLE * size
     seen: set[tuple[tuple[int, ...], int]] = set()
     for index in range(size):
         rng = random.Random(f"countdown {seed} {split} {index}")
@@ -80,8 +70,8 @@ def draw_many(rules: Rules, seed: int, split: str, size: int) -> Iterator[Proble
             problem = draw(rules, rng)
             if problem is None or problem.split != split:
                 continue
-            key = (tuple(sorted(problem.nums)) if split == "test" else problem.nums, problem.target)
-            if not different or key not in seen:
+            key = (tuple(sorted(problem.nums)), problem.target)
+            if split != "test" or key not in seen:
                 seen.add(key)
                 yield problem
                 break
