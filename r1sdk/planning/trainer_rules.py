@@ -43,8 +43,8 @@ OWNED |= {
     "load_best_model_at_end": "nothing: r1sdk saves the last model, and evaluates before and after training",
     "metric_for_best_model": "nothing: r1sdk saves the last model",
     "greater_is_better": "nothing: r1sdk saves the last model",
-    "push_to_hub": "r1 push, after the run",
-    "hub_model_id": "r1 push, after the run",
+    "push_to_hub": "the command hf upload OWNER/NAME RUN/model, after the run",
+    "hub_model_id": "the command hf upload OWNER/NAME RUN/model, after the run",
     "chat_template_kwargs": "template_args, which evaluation and generation follow, too",
 }
 OWNED_SFT = {
