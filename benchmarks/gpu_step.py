@@ -254,9 +254,7 @@ def take_turn(side: Any, run: Any, where: str, folder: Path) -> Turn:
 
     clock = clock_callback()
     set_seed(run.recipe.seed)
-    trainer = side(
-        run, load_model(where, **training_options(run.recipe)), load_tokenizer(where), folder, SINGLE_PROCESS
-    )
+    trainer = side(run, load_model(where, **training_options(run)), load_tokenizer(where), folder, SINGLE_PROCESS)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(clock)
     turn, spent = Turn(), {"generation": [0.0], "judging": [0.0]}

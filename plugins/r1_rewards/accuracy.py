@@ -7,6 +7,6 @@ def accuracy(rollout: r1sdk.Rollout) -> float | None:
     """The environment's verdict, in [0, 1]; None where the environment could not judge."""
     if rollout.verdict is None:
         raise r1sdk.RewardError(
-            "accuracy needs a verdict, and this rollout has none: verify it first, or name its environment"
+            "accuracy scores verified rollouts, and this one has no verdict: verify it first"
         )
     return rollout.verdict.value

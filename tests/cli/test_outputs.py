@@ -75,8 +75,12 @@ def test_a_file_being_written_is_named_by_its_place():
 
 
 def test_ctrl_c_ends_with_one_line(r1):
-    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
-    said = r1("data", "check", "--env", "countdown", "--set", "countdown.train_size=200000")
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
+    try:
+        threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+        said = r1("data", "check", "--env", "countdown", "--set", "countdown.train_size=200000")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert said.code == 130
     assert "run the same command again" in said.err and "Aborted" not in said.err
 

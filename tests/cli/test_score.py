@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from r1sdk import Completion, R1Error, RewardError, Rollout, Task, Verdict, group_reward
-from r1sdk.evaluation.rescore import Differences, rescore
+from r1sdk.evaluation.rescore import Tally, rescore
 from r1sdk.records import Score
 from r1sdk.storage.rollout_rows import CompletionColumns, UnsavedTokens, count_rows, read_groups
 from r1sdk.storage.run_folder import rollout_line
@@ -205,7 +205,7 @@ def test_groups_are_scored_as_they_are_read():
 
 
 def test_a_tally_counts_prompts_and_keeps_none_apart():
-    tally = Differences()
+    tally = Tally()
     tally.add([attempt("a"), attempt("a")], [Score({"x": 1.0}, 1.0), Score({"x": 0.0}, 0.0)])
     tally.add([attempt("b")], [Score({"x": None}, 0.0)])
     tally.add([attempt("c")], [Score({"x": None}, 0.0, {"x": "timeout"}, {"x": 1.0}, {"x": "no result within 1 s"})])

@@ -178,7 +178,11 @@ class Reader:
             extras = set(filter(None, target[1:].strip("[]").split(",")))
             assert extras <= set(PROJECT["optional-dependencies"]), f"{where}: no such extra"
             return []
-        assert (self.folder / target / "pyproject.toml").is_file(), f"{where}: the page has not made {target}"
+        target, _, asked = target.removesuffix("]").partition("[")
+        made = self.folder / target / "pyproject.toml"
+        assert made.is_file(), f"{where}: the page has not made {target}"
+        known = tomllib.loads(made.read_text())["project"].get("optional-dependencies", {})
+        assert set(filter(None, asked.split(","))) <= set(known), f"{where}: {target} has no extra {asked}"
         offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
         return [
             sys.executable,

@@ -160,8 +160,8 @@ def test_the_rates_that_r1_data_difficulty_wrote_are_found_by_their_rows(tmp_pat
         ({"question": "9 + 9?", "pass_rate": 1.0, "pass_samples": 4}, "none of its 1 rows is a training task"),
         ({"question": "0 + 1?", "answer": 1}, "line 1: needs pass_rate from 0 to 1 and pass_samples"),
         ({"question": "0 + 1?", "pass_rate": 40, "pass_samples": 4}, "line 1: needs pass_rate from 0 to 1"),
-        ("[1]\n", "line 1: a row is a JSON object"),
-        ("{half", "cannot read pass rates from"),
+        ("[1]\n", "line 1 must be an object"),
+        ("{half", "line 1 is not JSON"),
     ],
 )
 def test_a_file_that_holds_no_pass_rates_of_these_tasks_is_refused(tmp_path, line, said):
