@@ -61,6 +61,7 @@ def test_a_checker_accepts_every_right_output_and_no_other(sandbox):
     assert check(sandbox, reply("print('3 4')"), FACTORS).value == 0.5
 
 
+@pytest.mark.heavy
 def test_an_output_that_breaks_the_checker_is_not_accepted(sandbox):
     verdict = check(sandbox, reply("print('three four')"), FACTORS)
     assert verdict.value == 0.0 and "checker: failed: ValueError" in verdict.reason
@@ -333,6 +334,7 @@ def test_tests_that_fail_have_a_budget_and_a_program_that_passes_is_never_cut(sa
     assert slow.value == 1.0 and slow.seconds > 3
 
 
+@pytest.mark.heavy
 def test_ten_megabytes_of_input_and_of_expected_output_are_no_limit(sandbox):
     words = " ".join(map(str, range(1_400_000)))
     assert len(words) > 9_000_000
@@ -427,6 +429,7 @@ def test_kinds_of_reward_hacking_are_named_and_counted(sandbox, program, info, k
     assert counted == ({"code/hacks": 1.0, f"code/hacks/{kind}": 1.0} if kind else {"code/hacks": 0.0})
 
 
+@pytest.mark.heavy
 def test_an_assert_on_hostile_values_ends(sandbox):
     tests = {"tests": ["assert sorted(f(1)) == [1]", "r = f(1)\nassert all(r.count(x) == 1 for x in r)"]}
     for hostile in (

@@ -117,6 +117,7 @@ def test_numbers_may_be_left_out_where_the_settings_say_so(tmp_path):
     assert env.verify(attempt(task, f"{task.info['nums'][0]}+3")).value == 1.0
 
 
+@pytest.mark.heavy
 def test_files_of_every_form_read_alike(tmp_path):
     rows = [([n, 3, 5], n + 8) for n in range(2, 60)]
     jsonl = write_rows(tmp_path / "rows.jsonl", rows)

@@ -96,6 +96,7 @@ def truth(one: Drawn, other: Drawn) -> bool | None:
     return None if len(signs_apart) == 2 else not signs_apart.pop()
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("draws", [2000, pytest.param(50_000, marks=pytest.mark.slow)], ids=["some", "many"])
 def test_expressions_are_equal_where_they_have_the_same_values(draws):
     rng = random.Random(draws)

@@ -74,6 +74,7 @@ def test_the_advice_is_of_what_is_largest():
     assert "per_device_train_batch_size" in advice(estimate(shape, wide, {}, cuda=True), wide)
 
 
+@pytest.mark.heavy
 def test_a_run_that_will_not_fit_is_told_so_before_it_starts(r1, tmp_path, monkeypatch):
     from r1sdk.planning import hardware
 

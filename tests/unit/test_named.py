@@ -211,6 +211,7 @@ def test_gpqa_is_shuffled_by_question_and_seed_and_its_columns_are_told_apart(tm
         assert verdict(built, task, answer("wrong 1")).value == 0.0
 
 
+@pytest.mark.heavy
 def test_mbpp_shows_its_tests_runs_them_with_their_setup_and_names_what_it_cannot_read(tmp_path, sandbox):
     row = {
         "task_id": 11,

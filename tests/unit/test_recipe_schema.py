@@ -12,6 +12,8 @@ from r1sdk.api import recipe_schema
 from r1sdk.recipe.layers import read_layer, read_yaml
 from r1sdk.recipe.schema import load_recipe
 
+pytestmark = pytest.mark.heavy
+
 jsonschema = pytest.importorskip("jsonschema")
 
 ROOT = Path(__file__).parents[2]

@@ -347,6 +347,7 @@ for number in range(20):
 """
 
 
+@pytest.mark.heavy
 def test_of_processes_that_make_one_folder_at_the_same_moment_one_gets_it(tmp_path):
     start = time.time() + 4
     makers = [

@@ -161,6 +161,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.heavy
 def test_memory_does_not_grow_with_a_file_that_is_streamed(tmp_path):
     file = tmp_path / "a.jsonl"
     count = 4000

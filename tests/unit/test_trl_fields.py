@@ -13,6 +13,7 @@ def config(method):
     return {"grpo": trl.GRPOConfig, "sft": trl.SFTConfig}[method]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", ["grpo", "sft"])
 def test_the_names_are_those_that_the_config_takes(method):
     assert {*trainer_fields(method)} == {field.name for field in dataclasses.fields(config(method)) if field.init}

@@ -291,6 +291,7 @@ GOLD = [
 ]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("verifier", "asked"), GOLD, ids=lambda value: getattr(value, "answer", None))
 def test_the_gold_answer_is_paid_and_no_variant_of_it_is(verifier, asked):
     reply = r1sdk.gold_reply_of(verifier, asked)
