@@ -6,6 +6,7 @@ import inspect
 import json
 import textwrap
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
@@ -137,7 +138,7 @@ def options_schema(entry: Entry) -> Schema:
             found = _type_schema(types[option.name])
         if comment := comments.get(option.name):
             found["description"] = comment
-        if option.default is not dataclasses.MISSING and _is_json(option.default):
+        if option.default is not dataclasses.MISSING and _is_portable(option.default):
             found["default"] = option.default
         properties[option.name] = found
     return {
@@ -155,6 +156,11 @@ def _type_schema(annotation: Any) -> Schema:
     except Exception:  # noqa: BLE001 - someone else's type; an option without a schema takes anything
         return {}
     return {} if "$defs" in found else found
+
+
+def _is_portable(value: Any) -> bool:
+    """True for a default that means the same on every machine: JSON, and no file inside an installed package."""
+    return _is_json(value) and not (isinstance(value, str) and Path(value).is_absolute())
 
 
 def _is_json(value: Any) -> bool:

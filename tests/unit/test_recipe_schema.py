@@ -104,6 +104,7 @@ def test_the_shipped_schema_is_that_of_today():
     generator = runpy.run_path(str(ROOT / "docs" / "_generate_schema.py"))
     shipped = (RECIPES / "recipe.schema.json").read_text(encoding="utf-8")
     assert json.loads(shipped) == json.loads(generator["text"]()), "run python docs/_generate_schema.py"
+    assert str(ROOT) not in shipped, "a path of one machine"
 
 
 def test_the_command_writes_it_and_a_copied_recipe_finds_it(r1, tmp_path):
