@@ -18,7 +18,17 @@ from ..scoring.score_rollouts import verify
 from . import session_steps
 from .findings import ContractFinding, failed, passed, skipped
 from .near_answers import alterations
-from .steps import TrialCandidate, TrialStep, as_json, build_step, digest, list_first, pickle_step, run_async
+from .steps import (
+    TrialCandidate,
+    TrialStep,
+    as_json,
+    build_step,
+    digest,
+    hostile_steps,
+    list_first,
+    pickle_step,
+    run_async,
+)
 from .task_faults import faults_of
 from .trial_replies import HOSTILE, attempt
 
@@ -41,10 +51,7 @@ def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
         TrialStep("gold", trial.gold_is_right),
         TrialStep("altered", trial.altered_is_wrong),
         *session_steps.steps(candidate, timeout_s),
-        *(
-            TrialStep("hostile", lambda name=name: trial.hostile(name), timeout_s, part=name)  # type: ignore[misc]
-            for name in HOSTILE
-        ),
+        *hostile_steps(trial.hostile, timeout_s),
     ]
 
 

@@ -13,7 +13,7 @@ from ..scoring.isolation import unwrapped
 from ..scoring.score_rollouts import score_rewards
 from .declared import stated_range, summary
 from .findings import ContractFinding, failed, passed, skipped
-from .steps import NotTried, TrialCandidate, TrialStep, build_step, list_first, pickle_step, run_async
+from .steps import NotTried, TrialCandidate, TrialStep, build_step, hostile_steps, list_first, pickle_step, run_async
 from .trial_replies import HOSTILE, attempt, ordinary_rollouts
 
 TASKS = 4
@@ -28,10 +28,7 @@ def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
         TrialStep("scores", trial.returns_numbers, observes=True),
         TrialStep("range", trial.keeps_its_range),
         TrialStep("repeats", trial.repeats),
-        *(
-            TrialStep("hostile", lambda name=name: trial.hostile(name), timeout_s, part=name)  # type: ignore[misc]
-            for name in HOSTILE
-        ),
+        *hostile_steps(trial.hostile, timeout_s),
     ]
 
 

@@ -8,7 +8,7 @@ import pickle
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -21,7 +21,7 @@ from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import unwrapped
 from .findings import ContractFinding, Subject, failed, passed, skipped
-from .trial_replies import MADE_UP
+from .trial_replies import HOSTILE, MADE_UP
 
 STEP_S = 60.0  # for a step that reads files, loads tasks or starts a sandbox
 
@@ -105,6 +105,11 @@ def describe_error(error: BaseException) -> str:
     last = f"\n{frames[-1].filename}, line {frames[-1].lineno}" if frames and not isinstance(cause, R1Error) else ""
     text = str(error) if isinstance(error, R1Error) else f"{type(error).__name__}: {error}"
     return f"{text:.600}{last}"
+
+
+def hostile_steps(hostile: Callable[[str], ContractFinding], timeout_s: float) -> list[TrialStep]:
+    """Return one step for each hostile reply, by name: together they are the check `hostile`."""
+    return [TrialStep("hostile", partial(hostile, name), timeout_s, part=name) for name in HOSTILE]
 
 
 def build_step(candidate: TrialCandidate) -> TrialStep:

@@ -16,7 +16,7 @@ from ..scoring.verification import VerifierAlone, gold_reply_of
 from .environment_steps import LENIENT
 from .findings import ContractFinding, failed, passed, skipped
 from .near_answers import alterations
-from .steps import NotTried, TrialCandidate, TrialStep, build_step, list_first, pickle_step, run_async
+from .steps import NotTried, TrialCandidate, TrialStep, build_step, hostile_steps, list_first, pickle_step, run_async
 from .trial_replies import HOSTILE, attempt
 
 TASKS = 32  # tasks whose gold answers are verified
@@ -34,10 +34,7 @@ def steps(candidate: TrialCandidate, timeout_s: float) -> list[TrialStep]:
         TrialStep("no answer", trial.no_answer_is_wrong),
         TrialStep("no gold", trial.a_task_without_gold_is_unverifiable),
         TrialStep("repeats", trial.repeats),
-        *(
-            TrialStep("hostile", lambda name=name: trial.hostile(name), timeout_s, part=name)  # type: ignore[misc]
-            for name in HOSTILE
-        ),
+        *hostile_steps(trial.hostile, timeout_s),
     ]
 
 

@@ -4,36 +4,16 @@ Names of those of LiveCodeBench, verl's prime_code, genesys and APPS together. T
 of them (`pow`, `open`), and typing last.
 """
 
+_BOTH = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect"),
+    *("copy", "math", "random", "statistics", "itertools"),
+)
 _STARS = (
-    *(
-        "string",
-        "re",
-        "datetime",
-        "collections",
-        "heapq",
-        "bisect",
-        "copy",
-        "math",
-        "random",
-        "statistics",
-        "itertools",
-    ),
+    *_BOTH,
     *("functools", "operator", "io", "sys", "json", "builtins", "typing"),
 )
 _MODULES = (
-    *(
-        "string",
-        "re",
-        "datetime",
-        "collections",
-        "heapq",
-        "bisect",
-        "copy",
-        "math",
-        "random",
-        "statistics",
-        "itertools",
-    ),
+    *_BOTH,
     *("functools", "operator", "io", "sys", "json", "time", "fractions", "decimal", "typing", "os"),
 )
 
