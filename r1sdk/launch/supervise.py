@@ -10,6 +10,7 @@ from ..doctor import Finding
 from ..errors import Interrupted, RunError
 from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
+from ..planning.trainer_rules import settings_of_loss
 from ..plugins.registry import Registry
 from ..progress.live import view_for, watch
 from ..storage.run_folder import RunFolder
@@ -96,6 +97,13 @@ def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
     if recipe.data is not None:
         lines.append(f"data         {recipe.data.name}")
     lines.append(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in recipe.rewards)}")
+    if recipe.loss is not None:
+        lines.append(
+            f"loss         {recipe.loss}: {', '.join(f'{k} {v}' for k, v in settings_of_loss(recipe).items())}"
+        )
+    if recipe.advantage is not None:
+        options = "".join(f", {key} {value}" for key, value in recipe.advantage.options.items())
+        lines.append(f"advantage    {recipe.advantage.name}{options}")
     if batch := batch_sentence(recipe):
         lines.append(f"batch        {batch}")
     if recipe.method == "grpo" and plan.trains_here:

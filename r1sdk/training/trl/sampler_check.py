@@ -3,13 +3,13 @@
 from typing import Any
 
 from ...errors import R1Error
-from .length_chunks import LengthChunkedTrainer
+from .advantage_trainer import AdvantageTrainer
 
 METRIC = "sampler_difference"
 _TRL_METRIC = "sampling/sampling_logp_difference/mean"
 
 
-class CheckedSamplerTrainer(LengthChunkedTrainer):
+class CheckedSamplerTrainer(AdvantageTrainer):
     """Log the difference as `sampler_difference` and stop above `sampler_limit`. Without vLLM there is none."""
 
     sampler_limit: float | None = None
