@@ -1,6 +1,7 @@
 """A recipe's advantages in training: TRL's own stay untouched, and what replaces them arrives at the right tokens."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -153,7 +154,7 @@ def test_a_rollout_that_could_not_be_scored_has_no_advantage_and_no_part_in_the_
         return 1.0
 
     given = recipe(advantage="place", limits={"error": 1.0})
-    trainer, batch = batch_of(tmp_path, given, {"judge": (fails_first, 1.0)})
+    _, batch = batch_of(tmp_path, given, {"judge": (fails_first, 1.0)})
     # Groups of 4, one rollout out: three have the places 0, 1, 2 in their group, and the unscored one 0.
     assert sorted(batch["advantages"].tolist()) == [0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0]
 
@@ -171,7 +172,7 @@ def test_the_advantages_of_turns_arrive_at_the_tokens_of_those_turns(tmp_path):
         assert not row[~learnt].any() and (row[learnt] != 0).all()
         # Between two tokens of the model with other advantages stand tokens of the environment, and only there.
         places = learnt.nonzero()[:, 0].tolist()
-        for here, there in zip(places, places[1:], strict=False):
+        for here, there in pairwise(places):
             assert (abs(row[here]) != abs(row[there])) == (there > here + 1)
         turns.add(int(row[learnt].abs().max()))
     assert max(turns) > 1

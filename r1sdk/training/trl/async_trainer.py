@@ -24,9 +24,9 @@ from ...recipe.asynchronous import does_anyway
 from ...records import Rollout, Score
 from ...reply_format import opened_think
 from ...rollout.chat_template import render
+from ...scoring.estimate_advantages import AdvantageEstimator
 from ...storage.run_folder import RunFolder
 from .advantage_trainer import weighted_totals
-from .advantages import AdvantageEstimator
 from .grpo import estimator_of, machine_arguments, owned_arguments, tracked_as
 from .reward_columns import Column, RewardTable, task_row
 from .signatures import ASYNC, check_signatures
@@ -133,7 +133,7 @@ class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
             ]
         )
         totals = weighted_totals(rewards, torch.tensor(list(estimator.weights.values())))
-        return list(estimator.of_batch(estimator.rewarded(self.table.rollouts, self.table.own_scores, totals)))
+        return list(estimator.of_batch(estimator.rewarded(self.table.rollouts, self.table.own_scores, totals.tolist())))
 
     async def _retry(self, coro_factory: Any, *, label: str, max_attempts: int = 1) -> Any:
         return await super()._retry(coro_factory, label=label, max_attempts=min(max_attempts, TRIES))
