@@ -132,13 +132,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="a file that each finished run is added to")
     parser.add_argument("--table", action="store_true", help="only print the table of what is done")
     parser.add_argument("--minutes", type=float, default=math.inf, help="start no further run after that")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only the rows of these names")
     given = parser.parse_args()
     end = time.monotonic() + 60 * given.minutes
     if not given.table:
         done = {(row["kind"], row["name"], row["seed"]) for row in results(given.out)}
         for seed in SEEDS:
             for kind, name in rows():
-                if (kind, name, seed) not in done and time.monotonic() < end:
+                wanted = given.only is None or name in given.only
+                if wanted and (kind, name, seed) not in done and time.monotonic() < end:
                     with given.out.open("a") as file:
                         file.write(json.dumps(run(kind, name, seed)) + "\n")
     print("\n".join(table(results(given.out))))

@@ -235,3 +235,33 @@ def test_what_an_estimator_cannot_go_with_is_refused_before_a_model_is_loaded():
 
 def test_a_loss_that_turns_std_off_goes_with_an_advantage():
     assert problems(recipe(advantage="rloo", loss="dr_grpo")) == ""
+
+
+def test_asynchronous_training_gives_a_group_the_numbers_of_the_estimator():
+    from r1sdk.training.trl.async_trainer import group_advantages
+    from r1sdk.training.trl.grpo import estimator_of
+    from r1sdk.training.trl.reward_columns import RewardTable, task_row
+
+    run = plan_run(recipe(advantage="rloo"), registry())
+    run = replace(run, rewards={"letters": (lambda rollout: float(len(rollout.completion.text)), 0.5)})
+    task = task_row(next(iter(run.environment.tasks("train"))))["task"]
+    table = RewardTable(run.environment, run.rewards, 4)
+    texts = ["a", "ab", "abc", "abcdef"]
+    table.scores([[{"role": "assistant", "content": text}] for text in texts], [[1, 2]] * 4, [task] * 4)
+    totals = [0.5, 1.0, 1.5, 3.0]
+    expected = [total - (6.0 - total) / 3 for total in totals]
+    assert group_advantages(table, estimator_of(run)) == pytest.approx(expected)
+
+
+def test_an_estimator_over_a_batch_gives_each_process_its_own_rollouts():
+    from r1sdk.scoring.estimate_advantages import AdvantageEstimator
+
+    estimator = AdvantageEstimator("reinforce_pp", registry().build("advantage", "reinforce_pp"), {"a": 1.0}, 2)
+    turn = (r1sdk.ModelTurn(0, 1),)
+    rollouts = [r1sdk.RewardedRollout(total, {"a": total}, turn) for total in (1.0, 0.0, 0.5, float("nan"), 0.2, 0.9)]
+    whole = estimator.of_batch(rollouts)
+    shares = [[estimator._scored(rollouts[at : at + 2])] for at in (0, 2, 4)]
+    for rank in range(3):
+        own = estimator.of_batch(rollouts[2 * rank : 2 * rank + 2], lambda _: shares, rank)
+        assert own == whole[2 * rank : 2 * rank + 2]
+    assert whole[3] == 0.0
