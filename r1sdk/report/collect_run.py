@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import RunError
+from ..evaluation.statistics import Estimate
+from ..storage import jsonl
 from ..storage.jsonl import Damage
 from ..storage.run_folder import RunFolder
 from .failures import Failures, Shares
 from .lengths import Lengths
-from .samples import Attempt, Flips, held_out, training_attempts
+from .samples import EXAMPLE_LONGEST, Attempt, FirstSteps, Flips, attempt_of, held_out
+from .scan import report_scanner
 
 Json = Mapping[str, Any]
 T = TypeVar("T")
@@ -36,7 +39,12 @@ class RunData:
     attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by task, in the order of training
     held_out: bool = True  # True: the attempts are at tasks that were never trained on
     flips: Flips | None = None
+    during: Mapping[int, Estimate] = field(
+        default_factory=dict
+    )  # by step: accuracy on the held-out tasks attempted there
+    changed: Mapping[str, Sequence[tuple[Attempt, Attempt]]] = field(default_factory=dict)  # learned, lost
     failures: Mapping[str, Shares] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by kind of failure
     lengths: Lengths | None = None
     rollouts: int = 0
     faults: Sequence[str] = ()  # files and lines that are damaged and left out
@@ -67,12 +75,8 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
     lines = folder.metrics(None, damage)
     steps = [line for line in lines if line["kind"] == "step"]
     last = max((line["step"] for line in steps), default=0)
-    failures, lengths, count = Failures(last), Lengths(last), 0
-    for line in folder.rollouts(damage=damage):
-        failures.add(line)
-        lengths.add(line)
-        count += 1
     kept = held_out(folder, damage)
+    counted = _count_rollouts(folder, last, damage)
     manifest, gold = tolerant(folder.manifest), tolerant(folder.gold)
     before, after = (tolerant(partial(folder.evaluation, moment)) for moment in ("before", "after"))
     faults += [fault for fault in [folder.status_fault()] if fault] + folder.lost()
@@ -93,13 +97,47 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
         after=after,
         gold=gold,
         faults=faults,
-        attempts=kept.attempts or training_attempts(folder, last, damage),
+        attempts=kept.attempts or counted.first_steps.found(),
         held_out=bool(kept.attempts),
         flips=kept.flips,
-        failures=failures.found(),
-        lengths=lengths if count else None,
-        rollouts=count,
+        during=kept.during,
+        changed=kept.changed,
+        failures=counted.failures.found(),
+        examples=counted.failures.examples(),
+        lengths=counted.lengths if counted.rollouts else None,
+        rollouts=counted.rollouts,
     )
+
+
+@dataclass
+class Counted:
+    """What one pass over the rollouts of a run counts and keeps."""
+
+    failures: Failures
+    lengths: Lengths
+    first_steps: FirstSteps
+    rollouts: int = 0
+
+
+def _count_rollouts(folder: RunFolder, last: int, damage: Damage) -> Counted:
+    """Read all rollouts once, one line at a time; `damage` counts the lines that are left out."""
+    counted = Counted(Failures(last), Lengths(last), FirstSteps(last))
+    scanned = report_scanner()
+    for line in jsonl.lines(folder.rollouts_file):
+        if not line.data.strip():
+            continue
+        try:
+            row = scanned(line.data)
+        except jsonl.DamagedLine as error:
+            damage.add(jsonl.line_name(folder.rollouts_file, line), str(error))
+            continue
+        step = row.get("step") or 0
+        parsed = partial(jsonl.parse, line.data)
+        counted.failures.add(row, lambda data=parsed, at=step: attempt_of(data(), f"step {at}", EXAMPLE_LONGEST))  # type: ignore[misc]
+        counted.lengths.add(row)
+        counted.first_steps.add(step, parsed)
+        counted.rollouts += 1
+    return counted
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

@@ -18,7 +18,7 @@ from ..storage import jsonl
 from ..storage.atomic import replacing
 from ..storage.row_checks import rollout_fault
 from ..storage.run_folder import RunFolder
-from .scan import scanner
+from .scan import list_scanner
 
 BEFORE, TRAINING, DURING, AFTER = "before", "training", "during", "after"
 LEARNED, LOST = "learned", "lost"
@@ -128,7 +128,7 @@ class RolloutIndex:
     @classmethod
     def open(cls, path: Path) -> "RolloutIndex":
         """Open a run folder, or a JSON lines file that r1 eval or r1 generate wrote. Raises: R1Error."""
-        scanner()
+        list_scanner()
         if path.is_file():
             return cls([RolloutFile(path, TRAINING)])
         folder = RunFolder.open(path)
@@ -263,7 +263,7 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def _row(read: jsonl.Line, at: int, source: RolloutFile) -> RolloutRow | None:
-    line = scanner()(read.data)
+    line = list_scanner()(read.data)
     if line is None:
         return None
     verdict, moment = line.verdict, source.moment
