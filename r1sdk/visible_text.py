@@ -2,7 +2,10 @@
 
 import unicodedata
 
+_C0 = "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
 _NAMES = {
+    **dict(enumerate(_C0.split())),
+    0x7F: "DEL",
     0x00AD: "SHY",
     0x061C: "ALM",
     0x180E: "MVS",
@@ -32,9 +35,9 @@ _SELECTORS = (range(0xFE00, 0xFE10), range(0xE0100, 0xE01F0))
 def visible(text: str, lines: bool = True) -> str:
     """Return `text` with each character that acts on a screen, or that no font draws, replaced by a mark that you can see.
 
-    C0 controls become their pictures (`␛`), all others a name or number: `‹RLO›`, `‹U+009B›`. Letters of every script, line
-    ends, tabs and spaces stay. So do one joiner or variation selector after a character beyond ASCII, because emoji and the
-    scripts of Persian and India need them. Without `lines`, a line end or tab becomes a space.
+    The mark is a name or a number: `‹ESC›`, `‹RLO›`, `‹U+009B›`. Letters of every script, line ends, tabs and spaces stay.
+    So do one joiner or variation selector after a character beyond ASCII, because emoji and the scripts of Persian and India
+    need them. Without `lines`, a line end or tab becomes a space.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -64,8 +67,4 @@ def _is_drawn(character: str, code: int) -> bool:
 
 
 def _mark(code: int) -> str:
-    if code < 0x20:
-        return chr(0x2400 + code)
-    if code == 0x7F:
-        return "␡"
     return f"‹{_NAMES.get(code) or f'U+{code:04X}'}›"

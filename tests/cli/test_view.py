@@ -203,7 +203,7 @@ def test_what_a_model_wrote_reaches_the_terminal_as_plain_text_only(folder):
 
 
 def test_control_and_format_characters_become_visible_and_letters_stay():
-    assert plain("a\x1b[2J\x9b\u202e\ud800\x7f\tb\né 𝕏 漢") == "a␛[2J‹U+009B›‹RLO›‹U+D800›␡    b\né 𝕏 漢"
+    assert plain("a\x1b[2J\x9b\u202e\ud800\x7f\tb\né 𝕏 漢") == "a‹ESC›[2J‹U+009B›‹RLO›‹U+D800›‹DEL›    b\né 𝕏 漢"
     assert plain("a\nb\tc", lines=False) == "a b c"
 
 

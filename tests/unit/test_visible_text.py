@@ -25,7 +25,7 @@ def test_no_character_that_acts_on_a_screen_or_turns_its_direction_is_left():
         ("שלום مرحبا", "שלום مرحبا"),
         ("RLO \u202etxt.exe\u202c", "RLO ‹RLO›txt.exe‹PDF›"),
         ("\u2066a\u2069\u061c\u200e", "‹LRI›a‹PDI›‹ALM›‹LRM›"),
-        ("\x1b[2J\x00\x7f\x9b", "␛[2J␀␡‹U+009B›"),
+        ("\x1b[2J\x00\x7f\x9b", "‹ESC›[2J‹NUL›‹DEL›‹U+009B›"),
         ("a\u200bb\u00adc\ufeff", "a‹ZWSP›b‹SHY›c‹BOM›"),
         ("a\u3164b\u2800\u034f", "a‹U+3164›b‹U+2800›‹U+034F›"),
         ("\ud800 \u2028 \ue000", "‹U+D800› ‹U+2028› ‹U+E000›"),
@@ -41,5 +41,5 @@ def test_marks_stand_for_what_cannot_be_seen_and_letters_of_every_script_stay(te
 
 
 def test_one_line_stays_one_line():
-    assert visible("a\nb\tc\r\n\u2028\x85\x1c", lines=False) == "a b c␍ ‹U+2028›‹U+0085›␜"
+    assert visible("a\nb\tc\r\n\u2028\x85\x1c", lines=False) == "a b c‹CR› ‹U+2028›‹U+0085›‹FS›"
     assert visible("a\nb\tc") == "a\nb\tc"
