@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import RunError
-from ..evaluation.statistics import Estimate
+from ..evaluation.statistics import Estimate, estimate
 from ..storage import jsonl
 from ..storage.jsonl import Damage
 from ..storage.run_folder import RunFolder
 from .failures import Failures, Shares
+from .given_up import GivenUp, read_given_up
 from .lengths import Lengths
 from .samples import EXAMPLE_LONGEST, Attempt, FirstSteps, Flips, attempt_of, held_out
 from .scan import report_scanner
+from .turns import TurnRewards, TurnRow, turn_rewards
 
 Json = Mapping[str, Any]
 T = TypeVar("T")
@@ -46,6 +48,11 @@ class RunData:
     failures: Mapping[str, Shares] = field(default_factory=dict)
     examples: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by kind of failure
     lengths: Lengths | None = None
+    turns: Sequence[TurnRow] = ()  # rewards of single turns
+    given_up: Sequence[GivenUp] = ()  # rollbacks
+    checkpoints: Mapping[int, Estimate] = field(
+        default_factory=dict
+    )  # by step: the accuracy by which the best one is kept
     rollouts: int = 0
     faults: Sequence[str] = ()  # files and lines that are damaged and left out
 
@@ -79,10 +86,14 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
     counted = _count_rollouts(folder, last, damage)
     manifest, gold = tolerant(folder.manifest), tolerant(folder.gold)
     before, after = (tolerant(partial(folder.evaluation, moment)) for moment in ("before", "after"))
+    rollbacks = read_given_up(folder, manifest or {}, damage)
+    checkpoints = _checkpoint_accuracies(folder, damage)
     faults += [fault for fault in [folder.status_fault()] if fault] + folder.lost()
     if damage.count:
         faults.append(f"{damage.count} damaged lines are left out: {damage}")
     warnings = [line for line in lines if line["kind"] == "warning"]
+    if rollbacks:  # which have a table
+        warnings = [line for line in warnings if not str(line.get("name")).startswith("rollback ")]
     warnings += [{"kind": "warning", "step": last, "name": "damaged", "text": text} for text in faults]
     return RunData(
         name=name,
@@ -101,12 +112,29 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
         held_out=bool(kept.attempts),
         flips=kept.flips,
         during=kept.during,
+        checkpoints=checkpoints,
+        given_up=rollbacks,
         changed=kept.changed,
         failures=counted.failures.found(),
         examples=counted.failures.examples(),
         lengths=counted.lengths if counted.rollouts else None,
+        turns=counted.turns.rows(),
         rollouts=counted.rollouts,
     )
+
+
+def _checkpoint_accuracies(folder: RunFolder, damage: Damage) -> Mapping[int, Estimate]:
+    """Return the accuracies that were measured at checkpoints, if the run measured any."""
+    found = {}
+    for line, row in jsonl.read_numbered(folder.evaluation_file("checkpoints"), damage=damage):
+        values = row.get("values")
+        if isinstance(row.get("step"), int) and isinstance(values, Mapping):
+            found[row["step"]] = estimate(
+                [[value] for value in values.values() if isinstance(value, int | float | None)]
+            )
+        else:
+            damage.add(jsonl.line_name(folder.evaluation_file("checkpoints"), line), "has no 'step' and 'values'")
+    return found
 
 
 @dataclass
@@ -115,13 +143,14 @@ class Counted:
 
     failures: Failures
     lengths: Lengths
+    turns: TurnRewards
     first_steps: FirstSteps
     rollouts: int = 0
 
 
 def _count_rollouts(folder: RunFolder, last: int, damage: Damage) -> Counted:
     """Read all rollouts once, one line at a time; `damage` counts the lines that are left out."""
-    counted = Counted(Failures(last), Lengths(last), FirstSteps(last))
+    counted = Counted(Failures(last), Lengths(last), TurnRewards(last), FirstSteps(last))
     scanned = report_scanner()
     for line in jsonl.lines(folder.rollouts_file):
         if not line.data.strip():
@@ -135,6 +164,7 @@ def _count_rollouts(folder: RunFolder, last: int, damage: Damage) -> Counted:
         parsed = partial(jsonl.parse, line.data)
         counted.failures.add(row, lambda data=parsed, at=step: attempt_of(data(), f"step {at}", EXAMPLE_LONGEST))  # type: ignore[misc]
         counted.lengths.add(row)
+        counted.turns.add(step, turn_rewards(row))
         counted.first_steps.add(step, parsed)
         counted.rollouts += 1
     return counted

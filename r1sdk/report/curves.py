@@ -156,7 +156,7 @@ def smooth(values: Sequence[float]) -> Sequence[float]:
 def _chart(metric: Metric, runs: Sequence[RunData], groups: Sequence[SeedGroup]) -> Mapping[str, Any] | None:
     last = max((line["step"] for run in runs for line in run.steps), default=0)
     width = math.ceil(last / POINTS) or 1  # steps per point, the same for all runs, so that their points fall together
-    lines = [{"run": at, **_line(run, metric.key, width)} for at, run in enumerate(runs)]
+    lines = [{"run": at, **_line(run.steps, metric.key, width)} for at, run in enumerate(runs)]
     lines = [line for line in lines if line["x"]]
     if not lines or (metric.nonzero and not any(any(line["y"]) for line in lines)):
         return None
@@ -171,16 +171,25 @@ def _chart(metric: Metric, runs: Sequence[RunData], groups: Sequence[SeedGroup])
         "floor": metric.floor,
         "ceiling": metric.ceiling,
         "lines": lines,
+        "given_up": [line for at, run in enumerate(runs) for line in _given_up(at, run, metric.key, width)],
         "bands": [band for at, group in enumerate(groups) if (band := _band(at, group, lines))],
         "points": points,
         "means": [point for at, group in enumerate(groups) for point in _mean_points(at, group, points)],
     }
 
 
-def _line(run: RunData, key: str, width: int) -> dict[str, Any]:
+def _given_up(at: int, run: RunData, key: str, width: int) -> Iterator[Mapping[str, Any]]:
+    """Return the lines of the steps that rollbacks gave up."""
+    for rollback in run.given_up:
+        line = _line(rollback.steps, key, width)
+        if line["x"]:
+            yield {"run": at, "x": line["x"], "y": smooth(line["y"])}
+
+
+def _line(steps: Sequence[Mapping[str, Any]], key: str, width: int) -> dict[str, Any]:
     """Return the points of a line: each the mean of `width` steps, at the last of them that has a value."""
     buckets: dict[int, list[tuple[int, float]]] = {}
-    for line in run.steps:
+    for line in steps:
         if _is_finite(line.get(key)):
             buckets.setdefault((line["step"] - 1) // width, []).append((line["step"], line[key]))
     some = list(buckets.values())
@@ -206,16 +215,17 @@ def _band(at: int, group: SeedGroup, lines: Sequence[Mapping[str, Any]]) -> Mapp
 
 
 def _held_out(runs: Sequence[RunData]) -> Iterator[Mapping[str, Any]]:
-    """Return the evaluations of each run as points with their standard errors: before, during (few tasks) and after."""
+    """Return the evaluations of each run as points with their standard errors: before, during and at checkpoints (few tasks), after."""
     for at, run in enumerate(runs):
         last = run.steps[-1]["step"] if run.steps else 0
         for moment, step, evaluation in (("before", 0, run.before), ("after", last, run.after)):
             accuracy = (evaluation or {}).get("accuracy") or {}
             if _is_finite(accuracy.get("mean")):
                 yield _point(at, moment, step, accuracy["mean"], accuracy.get("stderr"), accuracy.get("n"))
-        for step, found in run.during.items():
-            if found.mean is not None:
-                yield _point(at, "during", step, found.mean, found.stderr, found.n)
+        for moment, measured in (("during", run.during), ("checkpoint", run.checkpoints)):
+            for step, found in measured.items():
+                if found.mean is not None:
+                    yield _point(at, moment, step, found.mean, found.stderr, found.n)
 
 
 def _point(run: int, moment: str, step: int, mean: float, stderr: float | None, n: int | None) -> Mapping[str, Any]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .samples import Attempt
+from .turns import PART
 
-PART = 0.2  # share of the training's steps in either part
 KINDS = 10  # rows of the table; the remaining kinds are summed up
 RARE = 0.001  # share of completions below which a kind is not listed
 LONGEST = 90  # characters of a kind's name

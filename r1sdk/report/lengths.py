@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .failures import PART
+from .turns import PART
 
 BARS = 24
 

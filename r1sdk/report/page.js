@@ -149,10 +149,10 @@
             u.ctx.stroke();
           };
           u.ctx.save();
-          for (const p of chart.points) if (isSeed(p.run) && !hidden.has(p.run)) dot(p, alpha(runColor(p.run), 0.6), 2, p.moment === "during");
+          for (const p of chart.points) if (isSeed(p.run) && !hidden.has(p.run)) dot(p, alpha(runColor(p.run), 0.6), 2, p.moment === "during" || p.moment === "checkpoint");
           for (const p of shownPoints(chart)) {
             const tone = groupColor(p.group ?? groupOf[p.run]);
-            const few = p.moment === "during";
+            const few = p.moment === "during" || p.moment === "checkpoint";
             const x = u.valToPos(p.x, "x", true);
             u.ctx.strokeStyle = few ? alpha(tone, 0.5) : tone;
             u.ctx.lineWidth = (few ? 1 : 1.5) * ratio;
@@ -232,6 +232,10 @@
       const std = lookup(xs, band.std);
       const label = (alone ? "" : data.groups[band.group].name + ", ") + `mean of ${band.n} seeds ± std`;
       series.push({ ...shared, points: { show: xs.length < 3, size: 6 }, label, stroke: tone, width: 2.5, tone, valueAt: (i) => (mean(i) == null ? null : `${show(mean(i))} ± ${show(std(i))}`) });
+    }
+    for (const line of chart.given_up) {
+      tables.push([data.xs[line.x], line.y]);
+      series.push({ spanGaps: true, run: line.run, points: { show: data.xs[line.x].length < 3, size: 4 }, stroke: () => alpha(runColor(line.run), 0.7), width: 1.2, dash: [4, 3] });
     }
     if (chart.points.length) {
       const xs = [...new Set(chart.points.map((p) => p.x))].sort((a, b) => a - b);

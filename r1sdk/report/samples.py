@@ -13,6 +13,7 @@ from ..storage.row_checks import rollout_fault
 from ..storage.run_folder import RunFolder
 from .index import LEARNED, LOST
 from .reply_view import ReplyPart, message_text, shortened, split_reply
+from .turns import turn_rewards
 
 SHOWN = 6  # tasks
 LONGEST = 6000  # characters of one completion
@@ -174,10 +175,13 @@ def reply_text(line: Mapping[str, Any]) -> str:
 def reply_parts(line: Mapping[str, Any]) -> Sequence[ReplyPart]:
     """Return the model's reply split into parts, turn by turn, with the environment's messages between the turns."""
     messages = (line.get("completion") or {}).get("messages") or []
+    rewards = iter(turn_rewards(line))
     found: list[ReplyPart] = []
     for message in messages:
         if message.get("role") == "assistant":
             found += split_reply(message_text(message))
+            if (reward := next(rewards, None)) is not None:
+                found.append(ReplyPart("turn", f"reward of this turn: {reward:.3g}"))
         else:
             who = " ".join(filter(None, [str(message.get("role", "?")), str(message.get("name") or "")]))
             found.append(ReplyPart("environment", f"{who}: {message_text(message)}"))

@@ -48,7 +48,7 @@ def list_scanner() -> Callable[[bytes], Any]:
 
 @cache
 def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
-    """Return a decoder of lines to the keys that a report counts: `step`, `completion`, `verdict`.
+    """Return a decoder of lines to the keys that a report counts: `step`, `completion`, `verdict`, `session`.
 
     It refuses every line that `rollout_fault` refuses: raises DamagedLine. Raises: R1Error without msgspec.
     """
@@ -64,7 +64,14 @@ def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
         completion=_struct("CountedCompletion", messages=messages, tokens=(count, 0), finish=(str, "")),
         step=(count | None, None),
         verdict=(
-            _struct("CountedVerdict", value=number, status=(str, ""), reason=(str, ""), extracted=(str | None, None))
+            _struct(
+                "CountedVerdict",
+                value=number,
+                status=(str, ""),
+                reason=(str, ""),
+                extracted=(str | None, None),
+                turn_rewards=(list[number], []),  # type: ignore[valid-type]
+            )
             | None,
             None,
         ),
@@ -72,7 +79,7 @@ def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
         total=(number, None),
         statuses=(some, nothing),
         reasons=(some, nothing),
-        session=(some, nothing),
+        session=(_struct("CountedSession", turn_rewards=(list[number], [])), msgspec.UNSET),  # type: ignore[valid-type]
     )
     decode = msgspec.json.Decoder(line).decode
 
@@ -81,12 +88,20 @@ def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
             row = decode(data.decode("utf-8"))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return jsonl.parse(data, rollout_fault)
-        verdict = row.verdict
-        return {
+        verdict, session = row.verdict, row.session
+        counted = {
             "step": row.step or 0,
             "completion": {"tokens": row.completion.tokens, "finish": row.completion.finish},
-            "verdict": verdict and {"value": verdict.value, "status": verdict.status, "reason": verdict.reason},
+            "verdict": None
+            if verdict is None
+            else {
+                "value": verdict.value,
+                "status": verdict.status,
+                "reason": verdict.reason,
+                "turn_rewards": verdict.turn_rewards,
+            },
         }
+        return counted if session is msgspec.UNSET else {**counted, "session": {"turn_rewards": session.turn_rewards}}
 
     return scanned
 

@@ -61,8 +61,10 @@ def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
     """Return the reply: the think part dim, the answer bold, text outside both marked."""
     shown: list[RenderableType] = []
     for part in reply_parts(line):
-        style = {"think": DIM, "answer": "bold", "other": OTHER, "environment": ENVIRONMENT}[part.kind]
-        title = {"other": "outside the format", "environment": "the environment"}.get(part.kind, part.kind)
+        style = {"think": DIM, "answer": "bold", "other": OTHER, "environment": ENVIRONMENT, "turn": OTHER}[part.kind]
+        title = {"other": "outside the format", "environment": "the environment", "turn": "turn reward"}.get(
+            part.kind, part.kind
+        )
         shown.append(Rule(Text(title, DIM), align="left", style=DIM))
         shown.append(Text(plain(part.text) or "(empty)", style))
         if not part.closed:
