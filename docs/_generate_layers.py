@@ -23,6 +23,7 @@ LAYERS = [
     "plugins",
     "recipe",
     "storage",
+    "receipts",
     "scoring",
     "rollout",
     "evaluation",

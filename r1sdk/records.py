@@ -40,7 +40,7 @@ class Completion:
     token_ids: list[int] = field(
         default_factory=list
     )  # [T], the model's own tokens of all its turns, end tokens included
-    finish: Finish = "stop"
+    finish: Finish = "stop"  # stop, length (truncated by the token limit), filtered or unknown (of a server)
 
     @property
     def text(self) -> str:

@@ -157,6 +157,7 @@ class Limits(Strict):
     sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
         0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/vllm.md)
     )
+    receipts: Literal["check", "off"] = "check"  # compare the weights that vLLM serves with the trainer's at each sync
 
 
 class Launch(Strict):

@@ -25,7 +25,7 @@ class ServerReply:
     """One answer of a server."""
 
     text: str  # reasoning that the server sends separately is put in front, in <think> and </think>
-    finish: Finish = "stop"
+    finish: Finish = "stop"  # stop, length, filtered (withheld or cut by the server) or unknown
     prompt_tokens: int | None = None  # None: the server does not report it, or reports an impossible number
     completion_tokens: int | None = None  # likewise
     attempts: int = 1  # requests that this answer took

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 GOOD_USAGE = {"prompt_tokens": 10, "completion_tokens": 20}
 MAX_WAIT_S = 0.15  # the bound on Retry-After that the tests set
@@ -249,7 +249,7 @@ class BadServer:
         self.asked: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> "BadServer":
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
         return self
