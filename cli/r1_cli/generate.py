@@ -90,7 +90,9 @@ def report(data: "GeneratedData") -> None:
     said = "".join(f", {number} {what} left out" for number, what in left_out if number)
     typer.echo(f"accuracy {data.accuracy} before choosing{said}", err=True)
     cost = "" if data.cost is None else f"; cost {data.cost:.4f}"
-    unmetered = f" ({data.unmetered} answers without a count)" if data.unmetered and data.prompt_tokens else ""
+    # A model in this process counts no prompts: only what a server did not report is worth a word.
+    reported = data.prompt_tokens or not data.completion_tokens
+    unmetered = f" ({data.unmetered} answers without a count)" if data.unmetered and reported else ""
     typer.echo(
         f"tokens {data.prompt_tokens:,} asked, {data.completion_tokens:,} answered{unmetered}{cost}; "
         f"{data.retried} requests asked again",

@@ -38,7 +38,7 @@ class GeneratedData:
     accuracy: Estimate  # before selection
     prompt_tokens: int  # as reported by the server
     completion_tokens: int  # of all answers
-    unmetered: int  # answers whose server did not report its tokens
+    unmetered: int  # answers whose server reported no or impossible numbers of tokens
     retried: int  # number of retries
     cost: float | None  # in the currency of `price`
     unjudged: int  # answers that could not be judged

@@ -10,7 +10,7 @@ COLUMNS = """| column | content |
 | `sample` | number of the answer among those to its prompt |
 | `correct` | the verdict of the environment, 0 to 1 |
 | `rewards`, `total` | each reward, and their weighted sum |
-| `tokens`, `finish` | its length; `stop` if it ended by itself, `length` if it was truncated |
+| `tokens`, `finish` | its length; `stop` if it ended by itself, `length` if it was truncated, `filtered` if the server withheld or cut it, `unknown` if the server did not say |
 | `model` | the model that wrote it |"""
 
 

@@ -92,6 +92,7 @@ def server_of(recipe: Recipe) -> Server:
             timeout_s=given.timeout_s,
             retries=given.retries,
             backoff_s=given.backoff_s,
+            max_wait_s=given.max_wait_s,
             max_concurrent=given.concurrent,
             body=tuple({**sampling, **recipe.chat.request, **given.body}.items()),
             max_body_bytes=64_000_000,

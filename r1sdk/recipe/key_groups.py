@@ -123,6 +123,9 @@ class ServerSettings(Strict):
     backoff_s: Annotated[float, Field(ge=0.0)] = (
         1.0  # before the first retry, then twice as long each time, at most 30 s
     )
+    max_wait_s: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = (
+        120.0  # the longest wait that the server may ask for with Retry-After
+    )
     body: dict[str, Any] = Field(default_factory=dict)  # further keys of each request, e.g. {seed: 1}
     price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
 
@@ -154,6 +157,7 @@ class Limits(Strict):
     sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
         0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/vllm.md)
     )
+    receipts: Literal["check", "off"] = "check"  # compare the weights that vLLM serves with the trainer's at each sync
 
 
 class Launch(Strict):

@@ -6,12 +6,12 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ..contracts import Session
 from ..errors import PluginError, RewardError, Unavailable
 from ..recipe.key_groups import SessionLimits
-from ..records import Completion, Ended, Message, Rollout, SessionLog, Task
+from ..records import Completion, Ended, Finish, Message, Rollout, SessionLog, Task
 from .run_tool import ToolResult, run_tool, shortened
 from .tool_calls import MalformedCall, ToolCall, read_calls
 from .tools import Tool, tools_of
@@ -59,12 +59,15 @@ class Episode:
         self._reason = ""
         self._spent = 0.0
 
-    async def step(self, reply: str, finish: Literal["stop", "length"] = "stop") -> list[Message]:
+    async def step(self, reply: str, finish: Finish = "stop") -> list[Message]:
         """Take a turn of the model and return the environment's answer, empty if the attempt is over. Raises: RewardError."""
         self.messages.append({"role": "assistant", "content": reply})
         self._turns += 1
         if finish == "length":
             return self._end("length")
+        if finish != "stop":  # a part of a turn must not be answered, nor its calls made
+            self._reason = f"the model's turn is not whole: its server ended it by {finish!r}"
+            return self._end("error")
         last = self._turns >= self.limits.turns
         calls = list(read_calls(reply)) if self._tools else []
         if calls and last:  # the calls are not made, since the model would have no turn to read the results
@@ -92,7 +95,7 @@ class Episode:
     def rollout(self, token_ids: list[int] | None = None) -> Rollout:
         """Return the finished attempt. `token_ids`: the model's tokens, if the trace only counts them. Raises: RewardError."""
         own = [token for token, is_model in zip(self.trace.ids, self.trace.mask, strict=True) if is_model]
-        finish: Literal["stop", "length"] = "length" if self.ended in ("length", "tokens") else "stop"
+        finish: Finish = "length" if self.ended in ("length", "tokens") else "stop"
         completion = Completion(self.messages, own if token_ids is None else token_ids, finish)
         return Rollout(self.task, completion, session=self._log())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...planning.run_plan import RunPlan
+from ...receipts import watch_sampler
 from ...recipe.schema import Recipe
 from ...reply_format import opened_think
 from ...rollout.chat_template import render
@@ -86,6 +87,8 @@ def grpo_trainer(
     trainer.sampler_limit = recipe.limits.sampler_difference
     if sampler.vllm:
         sampler.made(trainer, recipe.seed)
+        if recipe.limits.receipts == "check":
+            trainer.receipts = watch_sampler(trainer)
     elif holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # the method that TRL calls
     return trainer
