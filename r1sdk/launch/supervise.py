@@ -50,7 +50,10 @@ def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Regi
                 raise RunError(
                     f"{folder.path} was finished by another process in the meantime: nothing is left to resume"
                 )
-            say(f"warning: the worker ended with status {code} while it wrote the report")
+            say(
+                f"warning: the training process ended with status {code} while it wrote the report; "
+                f"make it with: r1 report {folder.path}"
+            )
         return Handover("finished")
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
