@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import R1Error
 from ..storage.atomic import replace_file
 from ..storage.run_folder import RunFolder
+from ..storage.seed_folder import run_paths
 from .collect_run import RunData, age, collect_run, short_names
 from .curves import charts
 from .failures import failure_table
@@ -27,17 +28,19 @@ _HERE = Path(__file__).parent
 def write_report(runs: Sequence[Path], out: Path | None = None, warn: Callable[[str], None] | None = None) -> Path:
     """Write the page of one run, or of several on shared axes, and return where it is. Without `out`: in the (first) folder.
 
+    A folder of several seeds stands for the run of each.
+
     `warn` is given each file and line that is damaged and left out; the page lists them too.
     Raises: R1Error where a folder is no run, or the extra `report` is not installed.
     """
-    folders = [RunFolder.open(path) for path in runs]
+    folders = [RunFolder.open(path) for given in runs for path in run_paths(given)]
     short = short_names([folder.path for folder in folders])
     found = [collect_run(folder, name) for folder, name in zip(folders, short, strict=True)]
     for fault in [fault for run in found for fault in run.faults]:
         if warn is not None:
             warn(fault)
     text = render(found)
-    target = out or folders[0].path / PAGE
+    target = out or runs[0] / PAGE
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, text)
