@@ -44,6 +44,13 @@ def train(
         ),
     ] = None,
     seed: Seed = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="Train with each of these seeds, one after another, in one folder: 0,1,2. With --resume: add seeds.",
+        ),
+    ] = None,
     lora: Annotated[
         int | None,
         typer.Option(

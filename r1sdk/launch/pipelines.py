@@ -28,16 +28,16 @@ def is_pipeline_folder(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
-def resumed_pipeline(path: Path) -> Path | None:
-    """Return the pipeline that `--resume PATH` means, if it means one; `last` is the newest run or pipeline in runs/."""
+def resumed_folder(path: Path) -> Path:
+    """Return the folder that `--resume PATH` means: `last` is the newest run, pipeline or folder of seeds in runs/."""
     if str(path) == "last" and not path.exists():
         written = [
             (status.stat().st_mtime, folder)
             for folder in RUNS.glob("*")
             for status in (*folder.glob("status.json"), *folder.glob("*/status.json"))
         ]
-        path = max(written)[1] if written else path
-    return path if is_pipeline_folder(path) else None
+        return max(written)[1] if written else path
+    return path
 
 
 def pipeline_file(name: str | Path, registry: Registry) -> Path | None:

@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ..doctor import Finding
@@ -29,8 +30,16 @@ class Handover:
     command: str | None = None  # launcher none: the command that starts the run
 
 
-def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Registry | None = None) -> Handover:
+def supervise(
+    folder: RunFolder,
+    plan: RunPlan,
+    show: bool = True,
+    objects: Registry | None = None,
+    resume: Path | None = None,
+) -> Handover:
     """Run the folder's training to its end, or hand it over. `objects`: train in this process, with these plugins.
+
+    `resume`: the folder to name to the user who resumes, where it is not this one.
 
     Raises: Interrupted where it was stopped, RunError where it failed.
     """
@@ -57,8 +66,8 @@ def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Regi
         return Handover("finished")
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
-        raise Interrupted(f"stopped{done}; continue with: r1 train --resume {folder.path}")
-    raise RunError(_failure(folder, code))
+        raise Interrupted(f"stopped{done}; continue with: r1 train --resume {resume or folder.path}")
+    raise RunError(_failure(folder, code, resume or folder.path))
 
 
 def _hand_over(folder: RunFolder, plan: RunPlan) -> Handover:
@@ -70,14 +79,14 @@ def _hand_over(folder: RunFolder, plan: RunPlan) -> Handover:
     return Handover("prepared", command=f"{sys.executable} -m {module} {folder.path.resolve()}{more}")
 
 
-def _failure(folder: RunFolder, code: int) -> str:
+def _failure(folder: RunFolder, code: int, resume: Path) -> str:
     status = folder.status()
     if status.get("state") == "failed" and not status.get("traceback"):
         return str(status.get("message"))
     log = folder.log_file.read_text(encoding="utf-8", errors="replace").split("\n")[-16:-1]
     what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}"
-    resume = f"continue with: r1 train --resume {folder.path}"
-    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, resume])
+    again = f"continue with: r1 train --resume {resume}"
+    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, again])
 
 
 def say(line: str) -> None:
@@ -92,7 +101,7 @@ def warn(findings: Sequence[Finding], tell: Callable[[str], None] = say) -> None
             tell(f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else ""))
 
 
-def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
+def header(plan: RunPlan, origin: str, folder: Path) -> list[str]:
     """Return the lines that open a run: its recipe, model, environment, rewards, engine, processes and folder."""
     recipe = plan.recipe
     lines = [f"recipe       {origin}", f"model        {recipe.model}", f"environment  {plan.summary}"]
@@ -107,4 +116,4 @@ def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
         launch = recipe.launch
         machines = f" on each of {launch.nodes} machines" if launch.nodes > 1 else ""
         lines.append(f"processes    {launch.processes}{machines}, {launch.accelerate}")
-    return [*lines, f"run folder   {folder.path}"]
+    return [*lines, f"run folder   {folder}"]

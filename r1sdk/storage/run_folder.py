@@ -139,6 +139,8 @@ class RunFolder:
         """The run folder at `path`. Raises: RunError where there is none."""
         folder = cls(path)
         if not folder.recipe_file.is_file():
+            if seeds := sorted(found.parent.name for found in path.glob("seed-*/recipe.yaml")):
+                raise RunError(f"{path} holds the runs of several seeds: name one of them: {path / seeds[0]}")
             raise RunError(f"{path} is no run folder: it has no recipe.yaml")
         return folder
 
