@@ -19,6 +19,7 @@ from ..errors import R1Error, RunError
 from ..planning.hardware import Hardware
 from ..planning.resolve import plan_run
 from ..planning.run_plan import RunPlan
+from ..plugins.environment_calls import tasks_of
 from ..plugins.loading import load_plugins
 from ..plugins.registry import Registry
 from ..report import leave_report
@@ -223,7 +224,7 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
         phase = "checking gold answers"
         folder.set_status("running", phase=phase)
         found = check_gold(
-            plan.environment.tasks("train"),
+            tasks_of(plan.environment, "train"),
             plan.environment,
             progress=lambda done: folder.set_status("running", phase=phase, done=done),
         )
