@@ -11,11 +11,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 FILE = "plugin_calls"  # in a run folder, while it trains
 _TEXT_BYTES = 200
-_SLOT = struct.Struct(f"=dH{_TEXT_BYTES}s")
+_SLOT = struct.Struct(f"=d?H{_TEXT_BYTES}s")
 _SLOTS = 2  # the call that runs now, and the oldest of those that wait
 _BYTES = _SLOT.size * _SLOTS
 
@@ -27,6 +26,7 @@ class UnfinishedCall:
     label: str
     since: float  # on `time.time`
     waits: bool = False  # async, and waiting for something; otherwise it runs
+    loads: bool = False  # it may take long
 
     @property
     def seconds(self) -> float:
@@ -78,28 +78,29 @@ def write_to(folder: Path | None, rank: int = 0) -> None:
             _file = whole
             _offsets[:] = [_BYTES * rank + _SLOT.size * slot for slot in range(_SLOTS)]
             for slot in range(_SLOTS):
-                _write(slot, "", 0.0)
+                _write(slot, None)
 
 
 _offsets = [0, 0]
 
 
-def show_running(label: str, since: float) -> None:
-    """Show that this process runs the call `label`; with an empty label that it runs none."""
+def show_running(call: ActiveCall | None) -> None:
+    """Show that this process runs `call`, or that it runs none."""
     if _file is not None:
-        _write(0, label, since)
+        _write(0, call)
 
 
-def show_waiting(label: str, since: float) -> None:
-    """Show the oldest call that waits."""
+def show_waiting(call: ActiveCall | None) -> None:
+    """Show the oldest call that waits, or that none does."""
     if _file is not None:
-        _write(1, label, since)
+        _write(1, call)
 
 
-def _write(slot: int, label: str, since: float) -> None:
-    text = label.encode("utf-8", "replace")[:_TEXT_BYTES]
+def _write(slot: int, call: ActiveCall | None) -> None:
     assert _file is not None
-    _SLOT.pack_into(_file, _offsets[slot], since, len(text), text)
+    text = b"" if call is None else call.label.encode("utf-8", "replace")[:_TEXT_BYTES]
+    since, loads = (0.0, False) if call is None else (call.since, call.is_loading)
+    _SLOT.pack_into(_file, _offsets[slot], since, loads, len(text), text)
 
 
 def unfinished_calls(folder: Path) -> list[UnfinishedCall]:
@@ -110,9 +111,9 @@ def unfinished_calls(folder: Path) -> list[UnfinishedCall]:
         return []
     found: list[UnfinishedCall] = []
     for at in range(0, len(data) - _SLOT.size + 1, _SLOT.size):
-        call: tuple[float, int, Any] = _SLOT.unpack_from(data, at)
-        since, length, text = call
+        call: tuple[float, bool, int, bytes] = _SLOT.unpack_from(data, at)
+        since, loads, length, text = call
         if 0.0 < since < float("inf") and 0 < length <= _TEXT_BYTES:
             label = text[:length].decode("utf-8", "replace")
-            found.append(UnfinishedCall(label, since, waits=at // _SLOT.size % _SLOTS == 1))
+            found.append(UnfinishedCall(label, since, at // _SLOT.size % _SLOTS == 1, loads))
     return sorted(found, key=lambda call: call.since)

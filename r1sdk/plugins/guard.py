@@ -218,7 +218,7 @@ def call(label: str, function: Callable[..., Result], *arguments: Any, loads: bo
             section.begin(label)
         running = ActiveCall(label, time.time(), threading.get_ident(), loads)
         number = call_marker.begin(running)
-        call_marker.show_running(label, running.since)
+        call_marker.show_running(running)
         try:
             result = _raw(label, function, arguments)
             if running.overran:
@@ -226,7 +226,7 @@ def call(label: str, function: Callable[..., Result], *arguments: Any, loads: bo
             return result
         finally:
             call_marker.end(number)
-            call_marker.show_running("", 0.0)
+            call_marker.show_running(None)
             if own is not None:
                 section.elsewhere -= 1
                 undo(differences(own, OF_THREAD), label)
@@ -320,7 +320,7 @@ class _Stepped:
         apply(own)
         running = ActiveCall(label, started, threading.get_ident())
         number = call_marker.begin(running)
-        call_marker.show_running(label, started)
+        call_marker.show_running(running)
         token = _inside.set(label)
         ended = True
         try:
@@ -341,7 +341,7 @@ class _Stepped:
         finally:
             _inside.reset(token)
             call_marker.end(number)
-            call_marker.show_running("", 0.0)
+            call_marker.show_running(None)
             if ended and threading.get_ident() == section.thread:
                 section.check(OF_THREAD if section.elsewhere else (ALL if own else QUICK), label)
         if os.getpid() != here:
@@ -365,7 +365,7 @@ def iterate(label: str, function: Callable[..., Iterable[Result]], *arguments: A
         with plugin_calls():
             try:
                 call(label, _take, found, portion, items, loads=True)
-            except Exception as error:  # raised where it belongs: after the items before it
+            except Exception as error:  # noqa: BLE001 - raised where it belongs: after the items before it
                 failed = error
         yield from items
         if failed is not None:
@@ -420,10 +420,10 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def overrun_text(label: str) -> str:
+def overrun_text(label: str, limit_s: float | None = None) -> str:
     """Return the message about a call that exceeded the limit."""
     return (
-        f"{label} did not return within {_limit_s:g} s (limits.plugin_timeout_s)\n"
+        f"{label} did not return within {limit_s or _limit_s:g} s (limits.plugin_timeout_s)\n"
         "  mark it with r1sdk.isolated, or give it a timeout_s in the recipe: then a call that takes too long costs one reward, "
         "not the run"
     )
@@ -449,3 +449,15 @@ def check_forks() -> None:
             f"{label} forked the process that trains, and the copy came back from it: it was ended before it could train too\n"
             "  start other processes with subprocess or multiprocessing's spawn, and end a fork with os._exit"
         )
+
+
+def _after_fork() -> None:
+    """Give a process that the trainer forked itself notes of its own; one that a plugin forked writes into its parent's."""
+    global _lock, _fork_note
+    _lock = threading.RLock()  # another thread may have held it
+    if _section is None:
+        _fork_note = mmap.mmap(-1, _NOTE_BYTES)
+        call_marker.active.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -69,7 +69,7 @@ class Watchdog:
     def _look(self, now: float) -> None:
         calls = list(call_marker.active.values())
         waiting = [call for call in calls if call.thread is None and now - call.since > SHOWN_S]
-        call_marker.show_waiting(waiting[0].label if waiting else "", waiting[0].since if waiting else 0.0)
+        call_marker.show_waiting(waiting[0] if waiting else None)
         for call in calls:
             seconds = now - call.since
             if call.is_loading:
