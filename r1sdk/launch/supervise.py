@@ -1,6 +1,7 @@
 """Start a prepared run, show it until it ends, and report how it ended; or hand it to another launcher."""
 
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from ..doctor import Finding
 from ..errors import Interrupted, RunError
 from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
+from ..plugins.call_marker import unfinished_calls
+from ..plugins.guard import overrun_text
 from ..plugins.registry import Registry
+from ..plugins.watchdog import GRACE_S
 from ..progress.live import view_for, watch
 from ..storage.run_folder import RunFolder
 from .local_launch import interrupt, start
@@ -51,7 +55,8 @@ def supervise(
         code = run_here(folder, objects, show)
     else:
         worker = start(folder, plan)
-        code = watch(folder, worker.poll, lambda: interrupt(worker), view=view_for(show))
+        overrun = OverrunCheck(folder, worker, plan.recipe.limits.plugin_timeout_s)
+        code = watch(folder, overrun.poll, lambda: interrupt(worker), view=view_for(show))
     status = folder.status()
     if status.get("state") == "finished":  # whatever the exit status: a reward may have called sys.exit
         if objects is None and code != 0:
@@ -70,6 +75,31 @@ def supervise(
     raise RunError(_failure(folder, code, resume or folder.path))
 
 
+class OverrunCheck:
+    """Ends a training process that a plugin holds beyond the recipe's limit, where the process cannot do so itself.
+
+    A call that holds the interpreter, such as one huge power, stops every thread of that process.
+    """
+
+    def __init__(self, folder: RunFolder, worker: "subprocess.Popen[bytes]", limit_s: float | None) -> None:
+        self.folder = folder
+        self.worker = worker
+        self.limit_s = limit_s
+
+    def poll(self) -> int | None:
+        """Return the exit status of the process, or None while it runs."""
+        code = self.worker.poll()
+        if code is not None or self.limit_s is None:
+            return code
+        most = self.limit_s + 2 * GRACE_S
+        for call in unfinished_calls(self.folder.path):
+            if not call.waits and not call.loads and call.seconds > most:
+                self.worker.kill()
+                self.folder.set_status("failed", message=overrun_text(call.label, self.limit_s))
+                return self.worker.wait()
+        return None
+
+
 def _hand_over(folder: RunFolder, plan: RunPlan) -> Handover:
     launch = plan.recipe.launch
     if launch.launcher == "slurm":
@@ -84,9 +114,12 @@ def _failure(folder: RunFolder, code: int, resume: Path) -> str:
     if status.get("state") == "failed" and not status.get("traceback"):
         return str(status.get("message"))
     log = folder.log_file.read_text(encoding="utf-8", errors="replace").split("\n")[-16:-1]
-    what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}"
+    inside = [call.label for call in unfinished_calls(folder.path) if not call.waits]
+    where = f" inside {inside[0]}" if inside else ""
+    what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}{where}"
     again = f"continue with: r1 train --resume {resume}"
-    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, again])
+    return "
+  ".join([f"{what}; the end of {folder.log_file}:", *log, again])
 
 
 def say(line: str) -> None:

@@ -10,6 +10,7 @@ from ..contracts import FROM_RECIPE, Demonstrator, Environment
 from ..data.demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from ..data.row_formats import RowColumns
 from ..errors import PluginError, R1Error, RecipeError, nearest, raise_all
+from ..plugins.environment_calls import tasks_of
 from ..plugins.registry import Registry
 from ..recipe.key_groups import Data, WeightedReward
 from ..recipe.schema import Recipe
@@ -72,7 +73,7 @@ def build_environment(
 def first_task(environment: Environment, name: str, split: str) -> Task:
     """The first task of `split`, drawn to see that there is one. Raises: R1Error."""
     try:
-        task = next(iter(environment.tasks(split)), None)
+        task = next(tasks_of(environment, split), None)
     except R1Error as error:
         raise PluginError(f"environment {name!r}: {error}") from None
     except Exception as error:

@@ -7,6 +7,7 @@ from typing import Any
 from ..contracts import Environment
 from ..data.demonstrations import Demonstrations, FromHub
 from ..errors import R1Error
+from ..plugins.environment_calls import call_method
 from ..recipe.schema import Recipe
 from ..records import Rollout, Task
 from ..scoring.score_rollouts import Rewards
@@ -43,8 +44,9 @@ class RunPlan:
     @property
     def summary(self) -> str:
         """The environment in one line."""
-        said: Any = getattr(self.environment, "summary", lambda: self.recipe.env.name)
-        return str(said())
+        if getattr(self.environment, "summary", None) is None:
+            return self.recipe.env.name
+        return str(call_method(self.environment, "summary"))
 
     @property
     def memory(self) -> MemoryEstimate | None:

@@ -1,7 +1,6 @@
 """An attempt in progress: a task, its session, the messages and tokens so far, and the limits that end it."""
 
 import asyncio
-import inspect
 import json
 import time
 from collections.abc import Sequence
@@ -10,11 +9,13 @@ from typing import Any
 
 from ..contracts import Session
 from ..errors import PluginError, RewardError, Unavailable
+from ..plugins.environment_calls import call_method
+from ..plugins.guard import PluginFault, call_async
 from ..recipe.key_groups import SessionLimits
 from ..records import Completion, Ended, Finish, Message, Rollout, SessionLog, Task
 from .run_tool import ToolResult, run_tool, shortened
 from .tool_calls import MalformedCall, ToolCall, read_calls
-from .tools import Tool, tools_of
+from .tools import Tool, session_tools
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Episode:
         self.trace = TokenTrace()
         self.opened = ""  # text that the chat template puts at the start of the next turn (`<think>`)
         self.ended: Ended | None = None
-        self._tools: dict[str, Tool] = tools_of(getattr(session, "tools", ()))
+        self._tools: dict[str, Tool] = session_tools(session)
         self._turns = self._malformed = self._refused = 0
         self._results: list[ToolResult] = []
         self._reason = ""
@@ -135,10 +136,11 @@ class Episode:
     async def _answer(self, reply: str) -> list[Message]:
         what = f"{type(self.session).__name__}.answer"
         try:
-            text: Any = self.session.answer(reply)
-            text = await text if inspect.isawaitable(text) else text
+            text: Any = await call_async(what, self.session.answer, reply)
         except Unavailable:
             raise
+        except PluginFault as error:
+            raise RewardError(f"{error}\n  {self._where(reply)}") from error
         except Exception as error:
             raise RewardError(f"{what} failed: {type(error).__name__}: {error}\n  {self._where(reply)}") from error
         if text is not None and not isinstance(text, str):
@@ -150,7 +152,7 @@ class Episode:
 
     def _log(self) -> SessionLog:
         get_outcome = getattr(self.session, "outcome", None)
-        outcome = {} if get_outcome is None else get_outcome()
+        outcome = {} if get_outcome is None else call_method(self.session, "outcome")
         try:
             outcome = json.loads(json.dumps(outcome))
         except (TypeError, ValueError) as error:

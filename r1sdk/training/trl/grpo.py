@@ -7,6 +7,7 @@ from typing import Any
 
 from ...planning.run_plan import RunPlan
 from ...receipts import watch_sampler
+from ...plugins.environment_calls import tasks_of
 from ...recipe.schema import Recipe
 from ...reply_format import opened_think
 from ...rollout.chat_template import render
@@ -47,7 +48,7 @@ def grpo_trainer(
         given = arguments.get("generation_kwargs") or {}
         given = json.loads(given) if isinstance(given, str) else given
         arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
-    tasks = [task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+    tasks = [task for at, task in enumerate(tasks_of(run.environment, "train")) if at not in run.left_out]
     sessions = has_sessions(run.environment, tasks)
     draws_tasks = recipe.dynamic_sampling is not None or recipe.curriculum is not None
     table = (RoundTable if draws_tasks else RewardTable)(
