@@ -135,7 +135,16 @@ def generate(out: Path) -> list[str]:
 
 
 def evaluate(out: Path) -> list[str]:
-    asked = ["--tasks", "160", "--samples", "2", "--set", "generation.max_tokens=12", "--rewards", "accuracy,kills:digits"]
+    asked = [
+        "--tasks",
+        "160",
+        "--samples",
+        "2",
+        "--set",
+        "generation.max_tokens=12",
+        "--rewards",
+        "accuracy,kills:digits",
+    ]
     return ["eval", "tiny", "tiny_blank", "--env", "countdown", *asked, "--out", str(out)]
 
 
@@ -218,7 +227,14 @@ def campaign(name: str, place: Path, wanted: int, seed: int, only: int | None) -
             if go.killed:
                 kills += 1
                 told.append(str(kill))
-                yield {"work": name, "seed": seed, "run": run, "kill": str(kill), "target": kill.target, "phase": go.phase}
+                yield {
+                    "work": name,
+                    "seed": seed,
+                    "run": run,
+                    "kill": str(kill),
+                    "target": kill.target,
+                    "phase": go.phase,
+                }
             if said is not None and said.code == 0:
                 break
         differences = [f"processes left: {pids}"] if (pids := left_behind()) else []
@@ -482,7 +498,9 @@ def content(file: Path, place: str) -> Any:
             if file.name == "manifest.json" and isinstance(value.get("rows"), dict):
                 value["rows"] = value["rows"].get("end")  # a stop may have left a checkpoint more
             return value
-        return [line for line in text.split("\n") if not re.match(r"# digest|\d+ min|.*(?:took|seconds|per second)", line)]
+        return [
+            line for line in text.split("\n") if not re.match(r"# digest|\d+ min|.*(?:took|seconds|per second)", line)
+        ]
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
@@ -510,7 +528,9 @@ def first_difference(found: Any, expected: Any) -> str:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The kills and differences by work, as a table."""
-    lines = ["| work | kills | at a file operation | torn appends | at a moment | process killed | runs | differences |"]
+    lines = [
+        "| work | kills | at a file operation | torn appends | at a moment | process killed | runs | differences |"
+    ]
     lines.append("|---|---|---|---|---|---|---|---|")
     works = [name for name in WORKS if any(row["work"] == name for row in rows)]
     for name in (*works, "all"):

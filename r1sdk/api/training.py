@@ -43,6 +43,8 @@ class TrainOptions(TypedDict, total=False):
     rewards: Rewards | None  # "accuracy,format=0.2", a list, or {name: weight or function}
     model: str | None  # a registered name (tiny), a folder, a run folder, a hub id
     method: str | None  # grpo, sft or generate
+    loss: str | None  # a loss of GRPO by name: dapo, dr_grpo, gspo, ... (docs/algorithms.md)
+    advantage: str | None  # a registered advantage estimator: rloo, gdpo, ...; default: TRL's own
     data: str | None  # data for SFT: a file, an environment, a data set on the hub
     steps: int | None  # optimizer steps (trainer.max_steps)
     seed: int | None  # of sampling and of the order of the data
@@ -71,6 +73,8 @@ KEYS = {  # option -> recipe key
     "rewards": "rewards",
     "model": "model",
     "method": "method",
+    "loss": "loss",
+    "advantage": "advantage",
     "data": "data",
     "steps": "trainer.max_steps",
     "seed": "seed",

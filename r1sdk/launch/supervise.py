@@ -14,6 +14,7 @@ from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
 from ..plugins.call_marker import unfinished_calls
 from ..plugins.guard import overrun_text
+from ..planning.trainer_rules import settings_of_loss
 from ..plugins.registry import Registry
 from ..plugins.watchdog import GRACE_S
 from ..progress.live import view_for, watch
@@ -118,8 +119,7 @@ def _failure(folder: RunFolder, code: int, resume: Path) -> str:
     where = f" inside {inside[0]}" if inside else ""
     what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}{where}"
     again = f"continue with: r1 train --resume {resume}"
-    return "
-  ".join([f"{what}; the end of {folder.log_file}:", *log, again])
+    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, again])
 
 
 def say(line: str) -> None:
@@ -141,6 +141,13 @@ def header(plan: RunPlan, origin: str, folder: Path) -> list[str]:
     if recipe.data is not None:
         lines.append(f"data         {recipe.data.name}")
     lines.append(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in recipe.rewards)}")
+    if recipe.loss is not None:
+        lines.append(
+            f"loss         {recipe.loss}: {', '.join(f'{k} {v}' for k, v in settings_of_loss(recipe).items())}"
+        )
+    if recipe.advantage is not None:
+        options = "".join(f", {key} {value}" for key, value in recipe.advantage.options.items())
+        lines.append(f"advantage    {recipe.advantage.name}{options}")
     if batch := batch_sentence(recipe):
         lines.append(f"batch        {batch}")
     if recipe.method == "grpo" and plan.trains_here:

@@ -12,6 +12,7 @@ from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import unwrapped
 from ..scoring.score_rollouts import Rewards
+from .advantage_rules import advantage_rules
 from .batch import prompts_of_a_batch, too_few_tasks
 from .generation_rules import generation_rules
 from .launch_rules import launch_rules
@@ -38,6 +39,7 @@ def rules(plan: RunPlan) -> list[R1Error]:
         *(column_errors(plan.rewards, train) if train is not None else []),
         *_session_rules(plan),
         *_task_rules(plan),
+        *advantage_rules(plan),
         *(_sending_rules(plan) if overlapped else []),
     ]
 
@@ -94,6 +96,8 @@ def _method_rules(recipe: Recipe) -> list[R1Error]:
         "collect": (recipe.collect, Collect(), "generate"),
         "dynamic_sampling": (recipe.dynamic_sampling, None, "grpo"),
         "curriculum": (recipe.curriculum, None, "grpo"),
+        "advantage": (recipe.advantage, None, "grpo"),
+        "loss": (recipe.loss, None, "grpo"),
     }
     errors: list[R1Error] = [
         RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
@@ -119,6 +123,7 @@ def _async_rules(recipe: Recipe) -> list[R1Error]:
         f"attention {recipe.attention}: it brings its own kernel": recipe.attention != "auto",
         "dynamic_sampling": recipe.dynamic_sampling is not None,
         "curriculum": recipe.curriculum is not None,
+        f"loss {recipe.loss}: TRL's asynchronous trainer has one loss": recipe.loss is not None,
         f"optimizer {recipe.optimizer}": recipe.optimizer != "trainer",
         f"generation.backend {recipe.generation.backend}: a vLLM server generates": recipe.generation.backend
         == "transformers",
@@ -134,6 +139,7 @@ def _sending_rules(plan: RunPlan) -> list[R1Error]:
     for what, target in {
         "environment": plan.environment,
         **{f"reward {name!r}": one for name, (one, _) in plan.rewards.items()},
+        **({} if plan.advantage is None else {"advantage": plan.advantage}),
     }.items():
         try:
             pickle.dumps(target)

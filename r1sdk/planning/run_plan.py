@@ -31,6 +31,7 @@ class RunPlan:
     environment: Environment
     rewards: Rewards  # by name: the reward, which carries its isolation, and its weight
     model: ModelSource
+    advantage: Any = None  # method grpo: the estimator that the recipe names; None: TRL's own
     accelerate: AccelerateConfig | None = None  # None: one process, without accelerate
     demonstrations: Demonstrations | FromHub | None = None  # method sft
     first_tasks: Mapping[str, Task] = field(default_factory=dict)  # of each split that the run draws from

@@ -72,6 +72,13 @@ class WeightedReward(Named):
     weight: float = 1.0
 
 
+class AdvantageSettings(Strict):
+    """The advantage estimator of GRPO, a registered name with its options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class Generation(Strict):
     """Sampling of completions."""
 
