@@ -12,9 +12,9 @@ from ..doctor import Finding
 from ..errors import Interrupted, RunError
 from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
+from ..planning.trainer_rules import settings_of_loss
 from ..plugins.call_marker import unfinished_calls
 from ..plugins.guard import overrun_text
-from ..planning.trainer_rules import settings_of_loss
 from ..plugins.registry import Registry
 from ..plugins.watchdog import GRACE_S
 from ..progress.live import view_for, watch

@@ -1,6 +1,5 @@
 """Views of tasks and rollouts that a plugin can read and copy, and cannot change: the run records what it made itself."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
