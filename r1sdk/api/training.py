@@ -38,8 +38,9 @@ class TrainOptions(TypedDict, total=False):
     env: Any  # environment: a name, a mapping, or an object with tasks and verify
     rewards: Rewards | None  # "accuracy,format=0.2", a list, or {name: weight or function}
     model: str | None  # a registered name (tiny), a folder, a run folder, a hub id
-    method: str | None  # grpo, sft or generate
-    data: str | None  # data for SFT: a file, an environment, a data set on the hub
+    method: str | None  # grpo, sft, dpo, distill or generate
+    data: str | None  # what SFT or DPO learns from: a file, an environment, a data set on the hub
+    teacher: str | None  # method distill: a registered name, a folder, a run folder, a hub id
     steps: int | None  # optimizer steps (trainer.max_steps)
     seed: int | None  # of sampling and of the order of the data
     lora: int | None  # train adapters of this rank instead of the whole model
@@ -67,6 +68,7 @@ KEYS = {  # option -> recipe key
     "model": "model",
     "method": "method",
     "data": "data",
+    "teacher": "distill.teacher",
     "steps": "trainer.max_steps",
     "seed": "seed",
     "lora": "lora",

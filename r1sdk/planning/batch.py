@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import R1Error
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..recipe.trl_fields import trainer_fields
 from .parallel import world
@@ -33,8 +34,11 @@ def batch_sentence(recipe: Recipe) -> str:
     factors = [(processes, "processes"), (per_device, "at a time"), (accumulation, "accumulated")]
     shared = [f"{number} {word}" for number, word in factors if word == "at a time" or number > 1]
     parts = f" ({' x '.join(shared)})" if len(shared) > 1 else ""
-    if recipe.method == "sft":
-        return f"one step: {_count(update, 'demonstration')}{parts}, 1 update"
+    if METHODS[recipe.method].reads_rows:
+        example = "pair" if recipe.method == "dpo" else "demonstration"
+        return f"one step: {_count(update, example)}{parts}, 1 update"
+    if recipe.method == "distill":
+        return f"one step: {_count(update, 'prompt')} x 1 completion = {_count(update, 'rollout')}{parts}, 1 update"
     if overlapped:
         return f"one step: {_count(update, 'rollout')}{parts}, 1 update"
     samples, repeats = recipe.generation.samples, given("num_iterations", 1)

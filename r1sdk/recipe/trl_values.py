@@ -31,6 +31,7 @@ _COMPARED = (  # arguments whose values are read from comparisons in the trainer
 _TRAINERS = {
     "grpo": ("trl/trainer/grpo_trainer.py", "trl/trainer/grpo_config.py"),
     "sft": ("trl/trainer/sft_trainer.py", "trl/trainer/sft_config.py", "trl/data_utils.py"),
+    "dpo": ("trl/trainer/dpo_trainer.py", "trl/trainer/dpo_config.py"),
 }
 _HINTS = {
     ("loss_type", "gspo"): "GSPO is importance_sampling_level: sequence with loss_type: grpo",
@@ -63,7 +64,7 @@ _AT_LEAST_ONE = ("per_device_train_batch_size", "gradient_accumulation_steps", "
 
 
 def value_errors(method: str, arguments: Mapping[str, Any]) -> list[R1Error]:
-    """Return a problem for each of the trainer's `arguments` whose value it would refuse. `method`: grpo, sft or async."""
+    """Return a problem for each of the trainer's `arguments` whose value it would refuse. `method`: one of `trl_fields.CONFIGS`."""
     types = trainer_types(method)
     found = [
         _typed(key, value, types[key]) or _listed(method, key, value)
