@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ..errors import R1Error, nearest
 from ..records import Completion, Message, Task
-from .row_formats import QUESTIONS, RowColumns, as_messages, plain_turn, tools_in
+from .row_formats import QUESTIONS, RowColumns, as_messages, chat_of, plain_turn, tools_in
 
 PREFERENCE_SHAPES = """`prompt`, `chosen`, `rejected`: texts or messages (as r1 generate --pairs writes them)
 `chosen`, `rejected`: conversations with the prompt in both
@@ -100,9 +100,10 @@ def _asked(row: Mapping[str, Any], found: _Columns) -> list[Message]:
 
 def _told(value: Any, name: str) -> list[Message]:
     try:
-        return _transcript(value) or as_messages(value, "assistant")
+        turns = chat_of(value)
+        return _transcript(value) or as_messages(turns, "assistant", name if isinstance(turns, list) else "")
     except R1Error as error:
-        raise R1Error(f"`{name}`: {error}") from None
+        raise R1Error(str(error) if f"`{name}`" in str(error) else f"`{name}`: {error}") from None
 
 
 def _transcript(value: Any) -> list[Message]:

@@ -158,7 +158,7 @@ def _named(row: Mapping[str, Any], columns: RowColumns) -> _Found:
     prompt = columns.prompt or next((lower[key] for key in QUESTIONS if key in lower), None)
     if prompt is None:
         raise R1Error(f"name the column of the prompt with data.prompt_column; found {', '.join(row)}")
-    if columns.completion is None and isinstance(_chat_of(row[prompt]), list):
+    if columns.completion is None and isinstance(chat_of(row[prompt]), list):
         return _Found(as_messages(row[prompt], "user"), 1, f"`{prompt}`")
     completion = columns.completion or next(
         (lower[key] for key in REPLIES if key in lower and lower[key] != prompt), None
@@ -340,7 +340,7 @@ def tools_in(row: Mapping[str, Any]) -> list[Any]:
 
 def as_messages(value: Any, role: str, key: str = "") -> list[Message]:
     """A text as one message of `role`; messages, or their JSON, as they are. Raises: R1Error."""
-    value = _chat_of(value)
+    value = chat_of(value)
     if role == "assistant" and isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         value = value[0]
     if isinstance(value, str) and not key:
@@ -377,7 +377,7 @@ def json_or_text(value: Any) -> Any:
     return value
 
 
-def _chat_of(value: Any) -> Any:
+def chat_of(value: Any) -> Any:
     """The messages that a text holds as JSON; a text of anything else stays a text."""
     found = json_or_text(value)
     turns = found if isinstance(found, list) else [found]

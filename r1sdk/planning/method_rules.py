@@ -21,6 +21,13 @@ def preference_rules(recipe: Recipe) -> list[R1Error]:
         )
     if recipe.data is not None and recipe.data.turns != "last":
         errors.append(RecipeError("recipe key 'data.turns' is for method sft: a pair has one reply on each side"))
+    if recipe.trainer.get("sync_ref_model"):
+        errors.append(
+            RecipeError(
+                "recipe key 'trainer.sync_ref_model' is true: no checkpoint holds a reference that moves, so a run that is "
+                "stopped could not be resumed; leave it out"
+            )
+        )
     if recipe.quantize is not None and recipe.trainer.get("precompute_ref_log_probs"):
         errors.append(
             RecipeError("recipe key 'trainer.precompute_ref_log_probs' does not go with quantize: leave one out")
