@@ -16,6 +16,7 @@ from .advantage_rules import advantage_rules
 from .batch import prompts_of_a_batch, too_few_tasks
 from .generation_rules import generation_rules
 from .launch_rules import launch_rules
+from .method_rules import distillation_rules, preference_rules
 from .parallel import world
 from .run_plan import RunPlan
 from .template_rules import template_rules
@@ -31,6 +32,8 @@ def rules(plan: RunPlan) -> list[R1Error]:
     return [
         *plan.problems,
         *_method_rules(recipe),
+        *(distillation_rules(plan) if recipe.method == "distill" else []),
+        *(preference_rules(recipe) if recipe.method == "dpo" else []),
         *(_async_rules(recipe) if overlapped else generation_rules(plan)),
         *attention_rules(recipe),
         *trainer_rules(recipe),
@@ -46,9 +49,8 @@ def rules(plan: RunPlan) -> list[R1Error]:
 
 def _task_rules(plan: RunPlan) -> list[R1Error]:
     """Return a problem if the environment has fewer tasks than one batch takes. Reads no more tasks than that."""
-    if plan.recipe.method != "grpo" or "train" not in plan.first_tasks:
+    if "train" not in plan.first_tasks or not (most := prompts_of_a_batch(plan.recipe)):
         return []
-    most = prompts_of_a_batch(plan.recipe)
     try:
         count = sum(1 for _ in islice(tasks_of(plan.environment, "train"), most))
     except R1Error as error:
@@ -92,17 +94,20 @@ def _session_rules(plan: RunPlan) -> list[R1Error]:
 def _method_rules(recipe: Recipe) -> list[R1Error]:
     """Return a problem for each key that the method does not read."""
     keys = {
-        "data": (recipe.data, None, "sft"),
-        "collect": (recipe.collect, Collect(), "generate"),
-        "dynamic_sampling": (recipe.dynamic_sampling, None, "grpo"),
-        "curriculum": (recipe.curriculum, None, "grpo"),
-        "advantage": (recipe.advantage, None, "grpo"),
-        "loss": (recipe.loss, None, "grpo"),
+        "data": (recipe.data, None, ("sft", "dpo")),
+        "distill": (recipe.distill, None, ("distill",)),
+        "collect": (recipe.collect, Collect(), ("generate",)),
+        "dynamic_sampling": (recipe.dynamic_sampling, None, ("grpo",)),
+        "curriculum": (recipe.curriculum, None, ("grpo",)),
+        "advantage": (recipe.advantage, None, ("grpo",)),
+        "loss": (recipe.loss, None, ("grpo",)),
     }
     errors: list[R1Error] = [
-        RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
-        for key, (value, unset, method) in keys.items()
-        if recipe.method != method and value != unset
+        RecipeError(
+            f"recipe key {key!r} is for method {' or '.join(methods)}, and this is {recipe.method}: --method {methods[0]}"
+        )
+        for key, (value, unset, methods) in keys.items()
+        if recipe.method not in methods and value != unset
     ]
     if recipe.method == "generate" and recipe.launch.accelerate:
         errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))

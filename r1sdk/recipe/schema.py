@@ -14,6 +14,7 @@ from .key_groups import (
     Collect,
     CurriculumSettings,
     Data,
+    Distillation,
     DynamicSampling,
     EvaluationSettings,
     ExpandedPath,
@@ -30,6 +31,7 @@ from .key_groups import (
 from .key_hints import key_hint, value_hint
 from .layers import overlay, read_layer, write_yaml
 from .losses import LOSSES, with_loss
+from .methods import METHODS
 
 NO_ENV = ""  # the name of the environment of a run that has none
 
@@ -58,7 +60,7 @@ DEFAULT_REWARDS = (WeightedReward(name="accuracy"), WeightedReward(name="format"
 
 
 class Recipe(Strict):
-    method: Literal["grpo", "sft", "generate"] = "grpo"
+    method: Literal["grpo", "sft", "dpo", "distill", "generate"] = "grpo"
     model: str
     dtype: Literal["auto", "float32", "bfloat16"] = (
         "auto"  # of the weights; auto: float32, and bfloat16 under LoRA on a GPU
@@ -71,7 +73,8 @@ class Recipe(Strict):
     chat_template: str | None = None  # instead of the model's own: r1_zero, plain, or a file
     template_args: dict[str, Any] = Field(default_factory=dict)  # of the chat template: {enable_thinking: false}
     trust_remote_code: bool = False  # run the Python files that come with the model
-    data: Data | None = None  # method sft; None: the demonstrations of `env`
+    data: Data | None = None  # methods sft and dpo; None: the demonstrations of `env`
+    distill: Distillation | None = None  # method distill; a text is the teacher
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = DEFAULT_REWARDS
     loss: str | None = (
@@ -95,7 +98,7 @@ class Recipe(Strict):
     @model_validator(mode="before")
     @classmethod
     def _without_env(cls, value: Any) -> Any:
-        learns_from_data = isinstance(value, dict) and value.get("method") == "sft" and value.get("data")
+        learns_from_data = isinstance(value, dict) and value.get("method") in ("sft", "dpo") and value.get("data")
         return {"env": NO_ENV, **value} if learns_from_data else value
 
     @model_validator(mode="before")
@@ -128,6 +131,11 @@ class Recipe(Strict):
     @classmethod
     def _advantage_by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("distill", mode="before")
+    @classmethod
+    def _teacher_by_name(cls, value: Any) -> Any:
+        return {"teacher": value} if isinstance(value, str) else value
 
     @field_validator("env", mode="before")
     @classmethod
@@ -172,8 +180,10 @@ class Recipe(Strict):
         keys = self.model_dump(mode="json")
         if self.method != "generate":
             del keys["collect"]
-        if self.method != "sft":
+        if not METHODS[self.method].reads_rows:
             del keys["data"]
+        if self.method != "distill":
+            del keys["distill"]
         if self.method != "grpo":
             del keys["dynamic_sampling"], keys["curriculum"], keys["advantage"], keys["loss"]
         return write_yaml(keys)
