@@ -24,6 +24,7 @@ LAYERS = [
     "plugins",
     "recipe",
     "storage",
+    "receipts",
     "scoring",
     "rollout",
     "evaluation",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..storage.seed_folder import is_seed_folder, run_paths
 from .collect_run import RunData
 
 SEED_KEYS = frozenset(["seed", "output_dir"])
@@ -68,7 +69,12 @@ def seed_groups(runs: Sequence[RunData]) -> Sequence[SeedGroup]:
 
 
 def run_folders(path: Path) -> list[Path]:
-    """Return `path` if it is a run folder, or else the run folders directly in it, such as those of several seeds."""
+    """Return `path` if it is a run folder, the runs of a folder of several seeds, or the run folders directly in any other.
+
+    Raises: RunError for a folder of several seeds none of which has begun.
+    """
+    if is_seed_folder(path):
+        return run_paths(path)
     if (path / "recipe.yaml").is_file() or not path.is_dir():
         return [path]
     inside = [one for one in path.iterdir() if (one / "recipe.yaml").is_file() and not one.name.startswith(".")]
