@@ -26,7 +26,9 @@ def main() -> int:
     """Print the microseconds of a call, and the share of a step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--step-seconds", type=float, default=2.4, help="of the README's run, two threads, idle machine")
+    parser.add_argument(
+        "--step-seconds", type=float, default=2.4, help="of the README's run, two threads, idle machine"
+    )
     options = parser.parse_args()
     rollout = r1sdk.Rollout(r1sdk.Task([]), r1sdk.Completion([]))
 

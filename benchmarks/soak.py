@@ -61,7 +61,9 @@ def main() -> int:
         scratch.mkdir()
         readings = _long(Path(place) / "long", scratch, options.steps, options.seconds)
         bad += _print_growth(readings, options.grows)
-        print("\n| ended by | status | processes left | temporary files left | in /dev/shm left |\n|---|---|---|---|---|")
+        print(
+            "\n| ended by | status | processes left | temporary files left | in /dev/shm left |\n|---|---|---|---|---|"
+        )
         for end in filter(None, options.ends.split(",")):
             bad += _print_end(end, Path(place) / end, scratch)
     return min(bad, 100)

@@ -201,7 +201,9 @@ def train(
         return False
 
     if trainer.state.global_step == 0:
-        raise RunError("the trainer made no step: is trainer.max_steps or trainer.num_train_epochs 0, or the data empty?")
+        raise RunError(
+            "the trainer made no step: is trainer.max_steps or trainer.num_train_epochs 0, or the data empty?"
+        )
 
     # The trainer turned it off, and whoever loads the saved model would generate without a cache.
     model.config.use_cache = caches
