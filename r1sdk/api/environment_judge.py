@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ..contracts import Environment
 from ..errors import RewardError
 from ..planning.build import build_environment
 from ..plugins.environment_calls import iterate_method
 from ..plugins.loading import load_plugins
-from ..records import Completion, Message, Rollout, Task, Verdict
+from ..records import Completion, Finish, Message, Rollout, Task, Verdict
 from ..scoring.score_rollouts import verify
 
 
@@ -28,7 +28,7 @@ class EnvironmentJudge:
         task: Task,
         reply: str | Sequence[Message],
         token_ids: Sequence[int] = (),
-        finish: Literal["stop", "length"] = "stop",
+        finish: Finish = "stop",
     ) -> Verdict:
         """Return the environment's verdict on `reply`, a text or the messages after the prompt. Raises: RewardError.
 

@@ -166,6 +166,7 @@ def _server(model: str, settings: Mapping[str, Any]) -> Server:
             timeout_s=given.timeout_s,
             retries=given.retries,
             backoff_s=given.backoff_s,
+            max_wait_s=given.max_wait_s,
             max_concurrent=given.concurrent,
             max_body_bytes=64_000_000,
         )

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ..doctor import Finding
 from ..errors import Interrupted, RunError
 from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
+from ..planning.trainer_rules import settings_of_loss
 from ..plugins.call_marker import unfinished_calls
 from ..plugins.guard import overrun_text
 from ..plugins.registry import Registry
@@ -33,8 +35,16 @@ class Handover:
     command: str | None = None  # launcher none: the command that starts the run
 
 
-def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Registry | None = None) -> Handover:
+def supervise(
+    folder: RunFolder,
+    plan: RunPlan,
+    show: bool = True,
+    objects: Registry | None = None,
+    resume: Path | None = None,
+) -> Handover:
     """Run the folder's training to its end, or hand it over. `objects`: train in this process, with these plugins.
+
+    `resume`: the folder to name to the user who resumes, where it is not this one.
 
     Raises: Interrupted where it was stopped, RunError where it failed.
     """
@@ -55,12 +65,15 @@ def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Regi
                 raise RunError(
                     f"{folder.path} was finished by another process in the meantime: nothing is left to resume"
                 )
-            say(f"warning: the worker ended with status {code} while it wrote the report")
+            say(
+                f"warning: the training process ended with status {code} while it wrote the report; "
+                f"make it with: r1 report {folder.path}"
+            )
         return Handover("finished")
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
-        raise Interrupted(f"stopped{done}; continue with: r1 train --resume {folder.path}")
-    raise RunError(_failure(folder, code))
+        raise Interrupted(f"stopped{done}; continue with: r1 train --resume {resume or folder.path}")
+    raise RunError(_failure(folder, code, resume or folder.path))
 
 
 class OverrunCheck:
@@ -97,7 +110,7 @@ def _hand_over(folder: RunFolder, plan: RunPlan) -> Handover:
     return Handover("prepared", command=f"{sys.executable} -m {module} {folder.path.resolve()}{more}")
 
 
-def _failure(folder: RunFolder, code: int) -> str:
+def _failure(folder: RunFolder, code: int, resume: Path) -> str:
     status = folder.status()
     if status.get("state") == "failed" and not status.get("traceback"):
         return str(status.get("message"))
@@ -105,8 +118,8 @@ def _failure(folder: RunFolder, code: int) -> str:
     inside = [call.label for call in unfinished_calls(folder.path) if not call.waits]
     where = f" inside {inside[0]}" if inside else ""
     what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}{where}"
-    resume = f"continue with: r1 train --resume {folder.path}"
-    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, resume])
+    again = f"continue with: r1 train --resume {resume}"
+    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, again])
 
 
 def say(line: str) -> None:
@@ -121,13 +134,20 @@ def warn(findings: Sequence[Finding], tell: Callable[[str], None] = say) -> None
             tell(f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else ""))
 
 
-def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
+def header(plan: RunPlan, origin: str, folder: Path) -> list[str]:
     """Return the lines that open a run: its recipe, model, environment, rewards, engine, processes and folder."""
     recipe = plan.recipe
     lines = [f"recipe       {origin}", f"model        {recipe.model}", f"environment  {plan.summary}"]
     if recipe.data is not None:
         lines.append(f"data         {recipe.data.name}")
     lines.append(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in recipe.rewards)}")
+    if recipe.loss is not None:
+        lines.append(
+            f"loss         {recipe.loss}: {', '.join(f'{k} {v}' for k, v in settings_of_loss(recipe).items())}"
+        )
+    if recipe.advantage is not None:
+        options = "".join(f", {key} {value}" for key, value in recipe.advantage.options.items())
+        lines.append(f"advantage    {recipe.advantage.name}{options}")
     if batch := batch_sentence(recipe):
         lines.append(f"batch        {batch}")
     if recipe.method == "grpo" and plan.trains_here:
@@ -136,4 +156,4 @@ def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
         launch = recipe.launch
         machines = f" on each of {launch.nodes} machines" if launch.nodes > 1 else ""
         lines.append(f"processes    {launch.processes}{machines}, {launch.accelerate}")
-    return [*lines, f"run folder   {folder.path}"]
+    return [*lines, f"run folder   {folder}"]

@@ -1,6 +1,5 @@
 """Views of tasks and rollouts that a plugin can read and copy, and cannot change: the run records what it made itself."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -93,7 +92,7 @@ def _frozen_tokens(ids: list[int]) -> list[int]:
 
 def kept_verdict(verdict: Verdict) -> Verdict:
     """Return `verdict` with marks that whoever made it cannot change any more."""
-    if not verdict.marks or type(verdict.marks) is FrozenDict:
+    turn_rewards = verdict.turn_rewards
+    if (not verdict.marks or type(verdict.marks) is FrozenDict) and type(turn_rewards) is tuple:
         return verdict
-    marks: Mapping[str, Any] = frozen(dict(verdict.marks))
-    return Verdict(verdict.value, verdict.status, verdict.extracted, verdict.seconds, verdict.reason, marks)
+    return replace(verdict, marks=frozen(dict(verdict.marks)), turn_rewards=tuple(turn_rewards))

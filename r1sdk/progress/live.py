@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from ..plugins.watchdog import SLOW_S, slow_text
 from ..storage.run_folder import RunFolder
+from ..visible_text import visible
 from .follower import Follower, held_out, reward_names, series, unfinished_lines
 from .notebook_cell import NotebookCell
 
@@ -287,7 +288,7 @@ def _sample(rollout: dict[str, Any]) -> "RenderableType":
 
 def _short(text: str, lines: int) -> str:
     """At most so many lines, the first and the last ones; control characters do not reach the terminal."""
-    rows = ["".join(c if c.isprintable() else "·" for c in row)[:200] for row in text.splitlines()]
+    rows = [visible(row, lines=False)[:200] for row in text.splitlines()]
     if len(rows) <= lines:
         return "\n".join(rows)
     half = lines // 2

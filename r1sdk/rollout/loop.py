@@ -71,7 +71,7 @@ def attempt_all(
         elif isinstance(generator, ChatModel):
             run_blocking(_converse(everyone, generator, sampling))
             for at, several in episodes.items():
-                found[at] = [episode.rollout(UnsavedTokens(episode.trace.ids)) for episode in several]
+                found[at] = [episode.rollout(UnsavedTokens(len(episode.trace.ids))) for episode in several]
         else:
             raise R1Error(f"{type(generator).__name__} answers single prompts only, and this environment has sessions")
     return [rollout for at in range(len(tasks)) for rollout in found[at]]

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..errors import R1Error, Unavailable, nearest
 from ..plugins.guard import ForkedRun, call, call_async, plugin_calls, wait_for
 from ..recipe.key_groups import SessionLimits
+from ..records import TurnReward
 from ..scoring.isolation import Isolation, isolation_of
 from ..workers import call_isolated
 from .tool_calls import ToolCall
@@ -29,6 +30,7 @@ class ToolResult:
     name: str
     text: str
     status: Literal["ok", "failed", "timeout"] = "ok"
+    reward: float | None = None  # for the turn that made the call
 
 
 async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLimits) -> ToolResult:
@@ -53,7 +55,8 @@ async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLim
         raise
     except Exception as error:  # noqa: BLE001 - the model may cause any failure; it reads the error
         return ToolResult(name, shortened(f"error: {type(error).__name__}: {error}", limits.output_chars), "failed")
-    return ToolResult(name, shortened(as_text(value), limits.output_chars))
+    reward, value = (value.value, value.answer) if isinstance(value, TurnReward) else (None, value)
+    return ToolResult(name, shortened(as_text(value), limits.output_chars), reward=reward)
 
 
 def as_text(value: Any) -> str:

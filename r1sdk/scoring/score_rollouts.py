@@ -80,6 +80,11 @@ async def _verdict(environment: Environment, rollout: Rollout) -> Verdict:
         value = 0.0 if called.status == "timeout" else None
         return Verdict(value, called.status, seconds=called.seconds, reason=called.reason)
     if isinstance(called.value, Verdict):
+        if len(called.value.turn_rewards) not in (0, rollout.turns):
+            raise RewardError(
+                f"{label} returned {len(called.value.turn_rewards)} turn_rewards for {rollout.turns} turns of the model; "
+                f"give one for each, None where a turn has none\n  {describe_attempt(rollout)}"
+            )
         verdict = kept_verdict(called.value)
         return verdict if verdict.seconds else replace(verdict, seconds=called.seconds)
     number = _number(called.value, label, rollout)

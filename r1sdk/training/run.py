@@ -25,6 +25,7 @@ from ..plugins.environment_calls import tasks_of
 from ..plugins.guard import check_forks
 from ..plugins.loading import load_plugins
 from ..plugins.registry import Registry
+from ..recipe.methods import METHODS
 from ..report import leave_report
 from ..scoring.gold_check import GoldCheck, check_gold, enforce, enforce_suspects
 from ..storage.run_folder import RunFolder
@@ -193,7 +194,7 @@ def train(
         train_missing_steps(trainer, checkpoint, stop)
     else:
         with sampler(plan, where, folder, processes) as engine:
-            trainer = _trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
+            trainer = _trainer(plan, where, model, tokenizer, folder, callbacks, processes, engine)
             without_trainers_card(trainer)
             train_missing_steps(trainer, checkpoint, stop)
     if stop.asked:
@@ -246,7 +247,7 @@ def _silent(state: str, **more: Any) -> None:
 
 def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
     """The places of the training tasks whose gold answers do not verify; a resumed run leaves out the same. Raises: R1Error."""
-    if plan.recipe.method != "grpo":
+    if not METHODS[plan.recipe.method].plays:
         return frozenset()
     saved = folder.gold()
     if saved is not None:
@@ -276,6 +277,7 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
 
 def _trainer(
     plan: RunPlan,
+    where: str,
     model: Any,
     tokenizer: Any,
     folder: RunFolder,
@@ -287,6 +289,14 @@ def _trainer(
         from .sft.sft_trainer import sft_trainer
 
         return sft_trainer(plan, model, tokenizer, folder, callbacks, processes)
+    if plan.recipe.method == "dpo":
+        from .dpo.preference_trainer import preference_trainer
+
+        return preference_trainer(plan, where, model, tokenizer, folder, callbacks, processes)
+    if plan.recipe.method == "distill":
+        from .trl.distillation import distillation_trainer
+
+        return distillation_trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
     from .trl.grpo import grpo_trainer
 
     return grpo_trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
