@@ -31,6 +31,20 @@ def train(
     method: Annotated[
         str | None, typer.Option(rich_help_panel="Training", help="grpo or sft.  [default: grpo]")
     ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="GRPO's loss by name: grpo, dapo, dr_grpo, gspo, cispo, sapo, ...  [default: the recipe's]",
+        ),
+    ] = None,
+    advantage: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="GRPO's advantages: rloo, dr_grpo, gdpo, ... (r1 plugins --kind advantage).  [default: TRL's own]",
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -44,6 +58,13 @@ def train(
         ),
     ] = None,
     seed: Seed = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="Train with each of these seeds, one after another, in one folder: 0,1,2. With --resume: add seeds.",
+        ),
+    ] = None,
     lora: Annotated[
         int | None,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import Any
 from ..contracts import Environment
 from ..errors import RewardError
 from ..planning.build import build_environment
+from ..plugins.environment_calls import iterate_method
 from ..plugins.loading import load_plugins
 from ..records import Completion, Finish, Message, Rollout, Task, Verdict
 from ..scoring.score_rollouts import verify
@@ -20,7 +21,7 @@ class EnvironmentJudge:
 
     def tasks(self, split: str = "train") -> Iterator[Task]:
         """Return the tasks of `split`, in the same order on every call."""
-        yield from self.environment.tasks(split)
+        yield from iterate_method(self.environment, "tasks", split)
 
     async def verdict(
         self,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import R1Error
+from ..plugins.environment_calls import iterate_method
 from .row_formats import Pair, RowColumns, demonstrations_in, describe
 from .table_files import Row, read_table
 
@@ -32,12 +33,12 @@ class FromEnvironment:
     held_out_rows: int = 0
 
     def train(self) -> Iterator[Pair]:
-        return iter(self.environment.demonstrations("train"))
+        return iterate_method(self.environment, "demonstrations", "train")
 
     def held_out(self) -> Iterator[Pair]:
         if not self.held_out_rows:
             return iter(())
-        return islice(iter(self.environment.demonstrations(self.held_out_split)), self.held_out_rows)
+        return islice(iterate_method(self.environment, "demonstrations", self.held_out_split), self.held_out_rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 from ..contracts import Environment
 from ..errors import R1Error, RecipeError
 from ..planning.run_plan import RunPlan
+from ..plugins.environment_calls import tasks_of
 from ..recipe.key_groups import SessionLimits
 from ..recipe.schema import Recipe
 from ..records import Task
@@ -49,7 +50,7 @@ def plan_of(run: RunPlan, out: Path) -> Plan:
     recipe, collect = run.recipe, run.recipe.collect
     if out.suffix not in (".jsonl", ".parquet"):
         raise RecipeError(f"--out must end in .jsonl or .parquet, got {out}")
-    tasks = list(islice(run.environment.tasks(collect.split), collect.tasks))
+    tasks = list(islice(tasks_of(run.environment, collect.split), collect.tasks))
     if not tasks:
         raise R1Error(f"environment {recipe.env.name!r} has no tasks in split {collect.split!r}")
     return Plan(

@@ -10,6 +10,7 @@ from ..planning.named_recipe import find_recipe
 from ..planning.stages import Stage, check_stages, is_pipeline, load_stages, to_yaml
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted
+from ..report import PAGE
 from ..storage.atomic import check_seal, replace_file, sealed
 from ..storage.lock import LOCK_FILE, FolderLock, claim_folder
 from ..storage.run_folder import RunFolder
@@ -27,16 +28,16 @@ def is_pipeline_folder(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
-def resumed_pipeline(path: Path) -> Path | None:
-    """Return the pipeline that `--resume PATH` means, if it means one; `last` is the newest run or pipeline in runs/."""
+def resumed_folder(path: Path) -> Path:
+    """Return the folder that `--resume PATH` means: `last` is the newest run, pipeline or folder of seeds in runs/."""
     if str(path) == "last" and not path.exists():
         written = [
             (status.stat().st_mtime, folder)
             for folder in RUNS.glob("*")
             for status in (*folder.glob("status.json"), *folder.glob("*/status.json"))
         ]
-        path = max(written)[1] if written else path
-    return path if is_pipeline_folder(path) else None
+        return max(written)[1] if written else path
+    return path
 
 
 def pipeline_file(name: str | Path, registry: Registry) -> Path | None:
@@ -53,19 +54,44 @@ def read_stages(path: Path, registry: Registry, sets: Sequence[str]) -> list[Sta
 
 
 def start_pipeline(path: Path, stages: Sequence[Stage], out: Path | None, overwrite: bool) -> Path:
-    """Make the folder of the pipeline at `path`. Returns the folder. Raises: RunError where another run is there."""
+    """Make the folder of the pipeline at `path`. Returns the folder. Raises: RunError where another run is there.
+
+    Of several processes that ask for one `out` at the same moment one gets it.
+    """
     root = out or claim_folder(RUNS / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
-    if root.exists() and (not root.is_dir() or any(found.name != LOCK_FILE for found in root.iterdir())):
-        if not is_pipeline_folder(root):
-            raise RunError(f"{root} exists and is no pipeline: choose another --out")
-        if not overwrite:
+    _check_replaceable(root)  # before a lock file is made there
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make {root}: {error.strerror or error}") from None
+    lock = FolderLock(root)
+    lock.acquire()
+    try:
+        if _check_replaceable(root) and not overwrite:
             raise RunError(
                 f"{root} already holds a pipeline: continue it with --resume {root}, or replace it with --overwrite"
             )
-        shutil.rmtree(root)
-    root.mkdir(parents=True, exist_ok=True)
-    replace_file(root / FILE, sealed(to_yaml(stages)))
+        for old in root.iterdir():
+            if old.name != LOCK_FILE:
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+        replace_file(root / FILE, sealed(to_yaml(stages)))
+    finally:
+        lock.release()
     return root
+
+
+def _check_replaceable(root: Path) -> bool:
+    """Return True where `root` holds a pipeline. Raises: RunError where it holds something else."""
+    if is_pipeline_folder(root):
+        return True
+    if root.exists() and not (root.is_dir() and all(_is_left(found) for found in root.iterdir())):
+        raise RunError(f"{root} exists and is no pipeline: choose another --out")
+    return False
+
+
+def _is_left(path: Path) -> bool:
+    """True for what a kill leaves in a folder before it is a pipeline."""
+    return path.name == LOCK_FILE or path.match(f".{FILE}.*.new")
 
 
 def stages_again(root: Path, registry: Registry) -> list[Stage]:
@@ -99,6 +125,8 @@ def _run_stages(
         state = folder.status().get("state") if folder.recipe_file.is_file() else None
         if state == "finished":
             tell(f"{title}: done before")
+            if not (folder.path / PAGE).is_file():
+                tell(f"{folder.path} has no report: r1 report {folder.path}")
         else:
             tell(f"{title}: {'going on' if state else stage.recipe.method}; {folder.path}")
             if state is None:

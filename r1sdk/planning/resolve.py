@@ -10,7 +10,7 @@ from ..recipe.schema import Recipe
 from ..records import Task
 from ..rollout.sessions import check_session
 from .backend import backend_of
-from .build import build_demonstrations, build_environment, build_rewards, first_task
+from .build import build_advantage, build_demonstrations, build_environment, build_rewards, first_task
 from .hardware import Hardware
 from .memory import dtype_of, read_shape
 from .model_source import ModelSource, model_folder, resolve_model
@@ -68,6 +68,7 @@ def resolve(
     if not env.name and isinstance(demonstrations, FromEnvironment):
         environment = demonstrations.environment
     rewards = attempt(build_rewards, registry, recipe)
+    advantage = attempt(build_advantage, registry, recipe)
     elsewhere = "model" in awaited or (recipe.method == "generate" and recipe.collect.server is not None)
     model = None if elsewhere else attempt(resolve_model, registry, recipe.model)
     accelerate = attempt(accelerate_config, registry, recipe.launch)
@@ -88,6 +89,7 @@ def resolve(
         dtype=dtype_of(recipe, machine.cuda or not here),
         environment=NoEnvironment() if environment is None else environment,
         rewards=rewards or {},
+        advantage=advantage,
         model=model or ModelSource(recipe.model),
         accelerate=accelerate,
         demonstrations=demonstrations,

@@ -1,8 +1,10 @@
 """All rules about a planned run: `rules(plan)` returns every problem at once."""
 
 import pickle
+from itertools import islice
 
 from ..errors import PluginError, R1Error, RecipeError
+from ..plugins.environment_calls import tasks_of
 from ..plugins.trl_functions import TrlReward, missing_columns
 from ..recipe.asynchronous import KEY
 from ..recipe.key_groups import Collect
@@ -10,6 +12,8 @@ from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import unwrapped
 from ..scoring.score_rollouts import Rewards
+from .advantage_rules import advantage_rules
+from .batch import prompts_of_a_batch, too_few_tasks
 from .generation_rules import generation_rules
 from .launch_rules import launch_rules
 from .parallel import world
@@ -34,8 +38,22 @@ def rules(plan: RunPlan) -> list[R1Error]:
         *template_rules(plan),
         *(column_errors(plan.rewards, train) if train is not None else []),
         *_session_rules(plan),
+        *_task_rules(plan),
+        *advantage_rules(plan),
         *(_sending_rules(plan) if overlapped else []),
     ]
+
+
+def _task_rules(plan: RunPlan) -> list[R1Error]:
+    """Return a problem if the environment has fewer tasks than one batch takes. Reads no more tasks than that."""
+    if plan.recipe.method != "grpo" or "train" not in plan.first_tasks:
+        return []
+    most = prompts_of_a_batch(plan.recipe)
+    try:
+        count = sum(1 for _ in islice(tasks_of(plan.environment, "train"), most))
+    except R1Error as error:
+        return [error]
+    return too_few_tasks(plan.recipe, count)
 
 
 def _session_rules(plan: RunPlan) -> list[R1Error]:
@@ -78,6 +96,8 @@ def _method_rules(recipe: Recipe) -> list[R1Error]:
         "collect": (recipe.collect, Collect(), "generate"),
         "dynamic_sampling": (recipe.dynamic_sampling, None, "grpo"),
         "curriculum": (recipe.curriculum, None, "grpo"),
+        "advantage": (recipe.advantage, None, "grpo"),
+        "loss": (recipe.loss, None, "grpo"),
     }
     errors: list[R1Error] = [
         RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
@@ -103,6 +123,7 @@ def _async_rules(recipe: Recipe) -> list[R1Error]:
         f"attention {recipe.attention}: it brings its own kernel": recipe.attention != "auto",
         "dynamic_sampling": recipe.dynamic_sampling is not None,
         "curriculum": recipe.curriculum is not None,
+        f"loss {recipe.loss}: TRL's asynchronous trainer has one loss": recipe.loss is not None,
         f"optimizer {recipe.optimizer}": recipe.optimizer != "trainer",
         f"generation.backend {recipe.generation.backend}: a vLLM server generates": recipe.generation.backend
         == "transformers",
@@ -118,6 +139,7 @@ def _sending_rules(plan: RunPlan) -> list[R1Error]:
     for what, target in {
         "environment": plan.environment,
         **{f"reward {name!r}": one for name, (one, _) in plan.rewards.items()},
+        **({} if plan.advantage is None else {"advantage": plan.advantage}),
     }.items():
         try:
             pickle.dumps(target)

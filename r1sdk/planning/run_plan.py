@@ -7,6 +7,7 @@ from typing import Any
 from ..contracts import Environment
 from ..data.demonstrations import Demonstrations, FromHub
 from ..errors import R1Error
+from ..plugins.environment_calls import call_method
 from ..recipe.schema import Recipe
 from ..records import Rollout, Task
 from ..scoring.score_rollouts import Rewards
@@ -30,6 +31,7 @@ class RunPlan:
     environment: Environment
     rewards: Rewards  # by name: the reward, which carries its isolation, and its weight
     model: ModelSource
+    advantage: Any = None  # method grpo: the estimator that the recipe names; None: TRL's own
     accelerate: AccelerateConfig | None = None  # None: one process, without accelerate
     demonstrations: Demonstrations | FromHub | None = None  # method sft
     first_tasks: Mapping[str, Task] = field(default_factory=dict)  # of each split that the run draws from
@@ -43,8 +45,9 @@ class RunPlan:
     @property
     def summary(self) -> str:
         """The environment in one line."""
-        said: Any = getattr(self.environment, "summary", lambda: self.recipe.env.name)
-        return str(said())
+        if getattr(self.environment, "summary", None) is None:
+            return self.recipe.env.name
+        return str(call_method(self.environment, "summary"))
 
     @property
     def memory(self) -> MemoryEstimate | None:

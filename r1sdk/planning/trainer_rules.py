@@ -6,6 +6,7 @@ from typing import Any
 from ..errors import R1Error, RecipeError, nearest
 from ..recipe.asynchronous import KEY, does_anyway
 from ..recipe.key_hints import key_hint
+from ..recipe.losses import LOSSES, loss_settings
 from ..recipe.schema import Recipe
 from ..recipe.tracker_names import tracker_errors
 from ..recipe.trl_fields import trainer_fields
@@ -103,6 +104,7 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
             config = {"grpo": "GRPOConfig", "sft": "SFTConfig", "async": "AsyncGRPOConfig"}[kind]
             hint = key_hint(f"trainer.{key}", Recipe, group=known)
             errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{hint} (TRL's {config})"))
+    errors += _loss_rules(recipe)
     errors += value_errors(kind, {key: value for key, value in recipe.trainer.items() if key not in owned})
     errors += tracker_errors(recipe.trainer.get("report_to"))
     if recipe.trainer.get("save_total_limit") == 1:
@@ -128,6 +130,26 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
                 RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ")
             )
     return errors
+
+
+def settings_of_loss(recipe: Recipe) -> dict[str, Any]:
+    """Return the trainer's arguments that the recipe's loss is about, with the values that the run uses."""
+    return {key: recipe.trainer.get(key, value) for key, value in loss_settings(recipe.loss).items()}
+
+
+def _loss_rules(recipe: Recipe) -> list[R1Error]:
+    """Return a problem for each argument of the trainer that makes another loss than the one the recipe names."""
+    if recipe.loss is None or recipe.method != "grpo" or recipe.experimental_async is not None:
+        return []
+    selects = LOSSES[recipe.loss].selects
+    return [
+        RecipeError(
+            f"recipe key 'loss' is {recipe.loss!r}, which is trainer.{key} {value}, and 'trainer.{key}' is "
+            f"{recipe.trainer[key]!r}: leave one of them out"
+        )
+        for key, value in selects.items()
+        if recipe.trainer.get(key, value) != value
+    ]
 
 
 def _instead(what: str) -> str:

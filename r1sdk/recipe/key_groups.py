@@ -72,6 +72,13 @@ class WeightedReward(Named):
     weight: float = 1.0
 
 
+class AdvantageSettings(Strict):
+    """The advantage estimator of GRPO, a registered name with its options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class Generation(Strict):
     """Sampling of completions."""
 
@@ -153,6 +160,9 @@ class Limits(Strict):
     unverifiable: Annotated[float, Field(ge=0.0, le=1.0)] = 0.1
     suspect: Literal["leave_out", "keep", "stop"] = (
         "leave_out"  # tasks on which a wrong answer close to the gold answer earns 1.0 as well
+    )
+    plugin_timeout_s: Annotated[float | None, Field(gt=0.0, le=86400.0)] = (
+        None  # of one call of a reward, verifier or session that has no limit of its own; above it the run stops. None: none
     )
     sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
         0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/vllm.md)

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ..errors import R1Error, RecipeError, raise_all
 from .asynchronous import AsyncSettings, async_settings
 from .key_groups import (
+    AdvantageSettings,
     Collect,
     CurriculumSettings,
     Data,
@@ -28,6 +29,7 @@ from .key_groups import (
 )
 from .key_hints import key_hint, value_hint
 from .layers import overlay, read_layer, write_yaml
+from .losses import LOSSES, with_loss
 
 NO_ENV = ""  # the name of the environment of a run that has none
 
@@ -72,6 +74,10 @@ class Recipe(Strict):
     data: Data | None = None  # method sft; None: the demonstrations of `env`
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = DEFAULT_REWARDS
+    loss: str | None = (
+        None  # method grpo: a loss by its name in the field, which sets keys of `trainer` (docs/algorithms.md)
+    )
+    advantage: AdvantageSettings | None = None  # method grpo: how rewards become advantages; None: TRL's own way
     generation: Generation = Generation()
     dynamic_sampling: DynamicSampling | None = None  # method grpo
     curriculum: CurriculumSettings | None = None  # method grpo
@@ -92,6 +98,18 @@ class Recipe(Strict):
         learns_from_data = isinstance(value, dict) and value.get("method") == "sft" and value.get("data")
         return {"env": NO_ENV, **value} if learns_from_data else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _trainer_by_loss(cls, value: Any) -> Any:
+        return with_loss(value) if isinstance(value, Mapping) and value.get("loss") is not None else value
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, value: str | None) -> str | None:
+        if value is not None and value not in LOSSES:
+            raise ValueError(f"must be one of {', '.join(map(repr, LOSSES))}")
+        return value
+
     @field_validator("trainer", mode="before")
     @classmethod
     def _no_is_a_word(cls, value: Any) -> Any:
@@ -104,6 +122,11 @@ class Recipe(Strict):
     @field_validator("data", mode="before")
     @classmethod
     def _data_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("advantage", mode="before")
+    @classmethod
+    def _advantage_by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
     @field_validator("env", mode="before")
@@ -152,7 +175,7 @@ class Recipe(Strict):
         if self.method != "sft":
             del keys["data"]
         if self.method != "grpo":
-            del keys["dynamic_sampling"], keys["curriculum"]
+            del keys["dynamic_sampling"], keys["curriculum"], keys["advantage"], keys["loss"]
         return write_yaml(keys)
 
 
@@ -194,7 +217,7 @@ def _explain(error: Any, given: Mapping[str, Any], options: Callable[[], Iterabl
         return _missing(path, given)
     if error["type"] != "extra_forbidden":
         reason = error["msg"].removeprefix("Value error, ")
-        hint = value_hint(error["input"], reason) if error["type"] == "literal_error" else ""
+        hint = value_hint(error["input"], reason) if error["type"] == "literal_error" or path == "loss" else ""
         return f"recipe key {path!r}: {reason[:1].lower()}{reason[1:]}, got {error['input']!r:.80}{hint}"
     return f"recipe has no key {path!r}{key_hint(path, Recipe, options())}"
 

@@ -10,21 +10,26 @@ import ctypes
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import R1Error, RunError
+from ..errors import R1Error, RunError, raise_all
+from ..planning.batch import too_few_tasks
 from ..planning.hardware import Hardware
 from ..planning.resolve import plan_run
 from ..planning.run_plan import RunPlan
+from ..plugins.environment_calls import tasks_of
+from ..plugins.guard import check_forks
 from ..plugins.loading import load_plugins
 from ..plugins.registry import Registry
 from ..report import leave_report
 from ..scoring.gold_check import GoldCheck, check_gold, enforce, enforce_suspects
 from ..storage.run_folder import RunFolder
 from .monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
+from .monitor.plugin_watch import PluginWatch
 from .process_group import ProcessGroup, is_peer_failure, join, rank_from_env
 
 INTERRUPTED = 130
@@ -44,7 +49,8 @@ def main(path: Path, registry: Registry | None = None) -> int:
         return 1
     _quiet()
     try:
-        return _main(folder, registry)
+        with PluginWatch(folder, rank_from_env(), may_exit=registry is None) as watch:
+            return _main(folder, registry, watch)
     finally:
         if rank_from_env() == 0:
             give_back(folder)
@@ -53,13 +59,13 @@ def main(path: Path, registry: Registry | None = None) -> int:
             folder.unlock()
 
 
-def _main(folder: RunFolder, registry: Registry | None) -> int:
+def _main(folder: RunFolder, registry: Registry | None, watch: PluginWatch) -> int:
     processes = ProcessGroup(rank_from_env())
     try:
         if processes.main:
             keep_room(folder)
         processes = join()
-        finished = train(folder, processes, registry)
+        finished = train(folder, processes, registry, watch)
         processes.barrier()
         processes.close()
     except R1Error as error:
@@ -79,6 +85,9 @@ def _main(folder: RunFolder, registry: Registry | None) -> int:
             return 1
         where = f"{processes.name}: " if processes.world > 1 else ""
         _failed(folder, f"{where}{type(error).__name__}: {error}", traceback=True)
+        if isinstance(error, SystemExit):  # its status, 0 for one, would be that of this process
+            traceback.print_exc()
+            return 1
         raise
     return 0 if finished else INTERRUPTED
 
@@ -108,7 +117,12 @@ def plan_here(folder: RunFolder, registry: Registry) -> RunPlan:
     return plan_run(folder.recipe(), registry, machine, trains_here=True)
 
 
-def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None = None) -> bool:
+def train(
+    folder: RunFolder,
+    processes: ProcessGroup,
+    registry: Registry | None = None,
+    watch: PluginWatch | None = None,
+) -> bool:
     """Evaluate, train, save, evaluate. Returns True if the run came to its end. Raises: R1Error.
 
     `registry`: None loads the installed plugins.
@@ -118,7 +132,7 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     from .held_out_evaluation import evaluate_model
     from .model_card import without_trainers_card, write_model_cards
     from .models import holds_whole_model, load_model, training_options
-    from .monitor.callback import RunCallback, StopRequest, resume_step, train_missing_steps
+    from .monitor.callback import PluginSteps, RunCallback, StopRequest, resume_step, train_missing_steps
     from .monitor.probe_evaluation import ProbeEvaluation
     from .monitor.trackers import Trackers
     from .save import save
@@ -131,6 +145,8 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     report = folder.set_status if processes.main else _silent
     report("running", phase="loading")
     plan = plan_here(folder, registry or load_plugins())
+    watch = watch or PluginWatch(folder, processes.rank, may_exit=False)
+    watch.begin(plan.recipe.seed, plan.recipe.limits.plugin_timeout_s)
     announce(plan, folder, processes)
     if plan.recipe.method == "generate":
         from .generation_run import collect_into
@@ -155,11 +171,20 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
     report("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
-    callbacks = [RunCallback(folder, stop, processes), ProbeEvaluation(plan, folder, tokenizer), trackers]
+    callbacks = [
+        PluginSteps(watch),
+        RunCallback(folder, stop, processes),
+        ProbeEvaluation(plan, folder, tokenizer),
+        trackers,
+    ]
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
-        callbacks = [RunCallback(folder, stop), trackers]  # its model cannot generate: the server's does
+        callbacks = [
+            PluginSteps(watch),
+            RunCallback(folder, stop),
+            trackers,
+        ]  # its model cannot generate: the server's does
         ends = sorted(end_tokens(model, tokenizer))
         del model  # the trainer loads its own
         trainer = async_trainer(plan, where, tokenizer, ends, folder, callbacks)
@@ -175,6 +200,11 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
 
+    if trainer.state.global_step == 0:
+        raise RunError(
+            "the trainer made no step: is trainer.max_steps or trainer.num_train_epochs 0, or the data empty?"
+        )
+
     # The trainer turned it off, and whoever loads the saved model would generate without a cache.
     model.config.use_cache = caches
     save(plan, trainer, tokenizer, where, folder, processes)
@@ -183,7 +213,9 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
         model = trainer.accelerator.unwrap_model(trainer.model)
     else:  # no process holds the whole model: evaluate the saved one
         model = load_model(str(folder.model), **(training_options(plan) if plan.recipe.quantize else {}))
+    watch.seed_plugins("after")
     evaluate_model(plan, folder, model, tokenizer, "after", processes)
+    check_forks()
     processes.run_on_main(lambda: write_model_cards(plan, folder, where, trainer.state.global_step))
     trackers.after(trainer.state.global_step)
     if processes.main:
@@ -223,7 +255,7 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
         phase = "checking gold answers"
         folder.set_status("running", phase=phase)
         found = check_gold(
-            plan.environment.tasks("train"),
+            tasks_of(plan.environment, "train"),
             plan.environment,
             progress=lambda done: folder.set_status("running", phase=phase, done=done),
         )
@@ -238,6 +270,7 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
     left_out = {fault.index for fault in found.faults}
     if plan.recipe.limits.suspect == "leave_out":
         left_out |= {suspect.index for suspect in found.suspects}
+    raise_all(too_few_tasks(plan.recipe, found.tasks - len(left_out), len(left_out)))
     return frozenset(left_out)
 
 

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 
 from ...evaluation.attempts import attempts
 from ...planning.run_plan import RunPlan
+from ...plugins.environment_calls import tasks_of
 from ...storage.run_folder import RunFolder
 from ..held_out_sampling import held_out_sampling
 
@@ -34,7 +35,7 @@ class ProbeEvaluation(TrainerCallback):  # type: ignore[misc]
             return
         from ...rollout.hf_model import HFModel
 
-        tasks = list(islice(self.run.environment.tasks(self.run.recipe.evaluation.split), self.count))
+        tasks = list(islice(tasks_of(self.run.environment, self.run.recipe.evaluation.split), self.count))
         sampling = replace(held_out_sampling(self.run.recipe), samples=1)
         # The layers of the wrapped model contain the adapter.
         generator = HFModel(model.get_base_model() if self.run.recipe.lora else model, self.tokenizer)

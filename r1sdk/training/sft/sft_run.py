@@ -10,6 +10,7 @@ from ...data.demonstrations import FromFile
 from ...evaluation.statistics import estimate
 from ...planning.model_source import ModelSource
 from ...planning.run_plan import NoEnvironment, RunPlan
+from ...plugins.environment_calls import tasks_of
 from ...recipe.schema import Recipe
 from ...rollout.template_text import PLAIN_TEMPLATE
 from ..process_group import ProcessGroup
@@ -37,8 +38,8 @@ def check_run_lengths(run: RunPlan, tokenizer: Any, where: str) -> None:
     if recipe.method == "sft" and (isinstance(run.environment, NoEnvironment) or not recipe.evaluation.tasks):
         return  # nothing is generated
     split = "train" if recipe.method == "grpo" or recipe.data is None else recipe.evaluation.split
-    check_turns(run.environment, run.environment.tasks(split), tokenizer)
-    check_lengths(run.environment.tasks(split), tokenizer, where, recipe.generation.max_tokens)
+    check_turns(run.environment, tasks_of(run.environment, split), tokenizer)
+    check_lengths(tasks_of(run.environment, split), tokenizer, where, recipe.generation.max_tokens)
 
 
 def check_demonstrations(run: RunPlan, tokenizer: Any) -> None:

@@ -4,13 +4,13 @@ from typing import Any
 
 from ...errors import R1Error
 from ...receipts import SamplerWatch
-from .length_chunks import LengthChunkedTrainer
+from .advantage_trainer import AdvantageTrainer
 
 METRIC, LARGEST = "sampler_difference", "sampler_difference_max"
 _TRL_METRIC, _TRL_LARGEST = "sampling/sampling_logp_difference/mean", "sampling/sampling_logp_difference/max"
 
 
-class CheckedSamplerTrainer(LengthChunkedTrainer):
+class CheckedSamplerTrainer(AdvantageTrainer):
     """Log the difference as `sampler_difference` and stop above `sampler_limit`. Without vLLM there is none.
 
     `receipts`: compares the weights themselves (docs/vllm.md).
