@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from r1sdk.receipts import Receipt, TensorReceipt, differences
+from r1sdk.receipts import Receipt, StaleSampler, TensorReceipt, differences, watch_sampler
 from r1sdk.receipts.compare import Expected, explain, missing
 from r1sdk.receipts.fused_names import Piece, columns_read, pieces
 from r1sdk.receipts.served import ReceiptWorker, receipt_of
@@ -263,6 +263,118 @@ def test_shards_of_two_ranks_are_compared_each_with_its_part():
     assert [differences(rank, known) for rank in ranks] == [[], []]
     exchanged = Receipt([TensorReceipt("w", (4, 8), (0, 6), "float32", *digest(whole[0:4], 4))])
     assert len(differences(exchanged, known)) == 1
+
+
+# The watch on a trainer
+
+
+class Trained(torch.nn.Module):
+    """A model with the tensors of TRAINED under their names."""
+
+    def __init__(self):
+        super().__init__()
+        self.mlp = torch.nn.Module()
+        for name in ("gate_proj", "up_proj", "down_proj"):
+            layer = torch.nn.Linear(1, 1, bias=False)
+            layer.weight = torch.nn.Parameter(TRAINED[f"mlp.{name}.weight"].clone())
+            setattr(self.mlp, name, layer)
+        self.norm = Norm(TRAINED["norm.weight"])
+        self.norm.weight.requires_grad_(True)
+
+    def tensors(self):
+        return {name: each.detach().clone() for name, each in self.named_parameters()}
+
+
+class Generation:
+    """Stands for TRL's VLLMGeneration in mode colocate, with a worker in place of vLLM."""
+
+    mode = "colocate"
+
+    def __init__(self, model, adapters):
+        self.model, self.adapters, self.served, self.generated = model, adapters, worker(), 0
+        self._dist = SimpleNamespace(is_fsdp=False)
+        runner = SimpleNamespace(get_model=lambda: self.served.model_runner.get_model())
+        executor = SimpleNamespace(driver_worker=SimpleNamespace(model_runner=runner))
+        self.llm = SimpleNamespace(llm_engine=SimpleNamespace(model_executor=executor), generate=self.sample)
+        if adapters:
+            model.peft_config = {"default": None}
+
+    def sample(self):
+        self.generated += 1
+
+    def _fix_param_name_to_vllm(self, name):
+        return name
+
+    def _iter_named_params(self):
+        for name, tensor in self.model.named_parameters():
+            yield name, tensor * (1.5 if self.adapters else 1.0)  # as if merged
+
+    def sync_weights(self):
+        self.served = worker({name: tensor.detach() for name, tensor in self._iter_named_params()})
+
+
+def watched(adapters=False):
+    model = Trained()
+    trainer = SimpleNamespace(
+        use_vllm=True,
+        vllm_generation=Generation(model, adapters),
+        accelerator=SimpleNamespace(is_main_process=True, num_processes=1),
+        state=SimpleNamespace(global_step=0),
+    )
+    return trainer, watch_sampler(trainer, probe=False)
+
+
+def step(trainer, sync=True, change=True):
+    """One step of training as TRL makes it: other weights, a sync, a generation."""
+    trainer.state.global_step += 1
+    with torch.no_grad():
+        for parameter in trainer.vllm_generation.model.parameters():
+            parameter.add_(1e-6 * change)
+    if sync:
+        trainer.vllm_generation.sync_weights()
+    trainer.vllm_generation.llm.generate()
+
+
+@pytest.mark.parametrize("adapters", [False, True])
+def test_a_watched_trainer_generates_with_its_own_weights_only(adapters, capsys):
+    trainer, watch = watched(adapters)
+    for _ in range(3):
+        step(trainer)
+    assert (watch.checks, watch.compared, watch.skipped, trainer.vllm_generation.generated) == (3, 4, (), 3)
+    assert capsys.readouterr().out.count("weight receipts: 4 of 4 tensors are compared at each sync") == 1
+    with pytest.raises(StaleSampler, match="still holds the weights of the sync before|changed since the last sync"):
+        step(trainer, sync=False)
+    assert trainer.vllm_generation.generated == 3, "no token was made"
+
+
+@pytest.mark.parametrize("adapters", [False, True])
+def test_weights_that_do_not_arrive_are_noticed_at_once(adapters):
+    trainer, _ = watched(adapters)
+    generation = trainer.vllm_generation
+    step(trainer)
+    served = generation.served
+    trainer.state.global_step += 1
+    with torch.no_grad():
+        generation.model.mlp.up_proj.weight.add_(1e-6)
+    generation.sync_weights()
+    generation.served = served
+    with pytest.raises(StaleSampler, match="1 part differs in the engine\n  mlp.up_proj.weight: it still holds"):
+        generation.llm.generate()
+
+
+def test_generating_again_with_the_same_weights_is_not_checked_again():
+    trainer, watch = watched()
+    step(trainer)
+    trainer.vllm_generation.llm.generate()
+    assert watch.checks == 1
+    trainer.vllm_generation.sync_weights()
+    trainer.vllm_generation.llm.generate()
+    assert watch.checks == 2
+
+
+def test_a_trainer_without_vllm_has_nothing_to_watch():
+    with pytest.raises(ValueError, match="does not generate with vLLM"):
+        watch_sampler(SimpleNamespace(use_vllm=False))
 
 
 def test_an_empty_model_gives_an_empty_receipt():
