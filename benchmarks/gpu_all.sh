@@ -23,12 +23,11 @@ done
 [[ $out = /* ]] || out=$PWD/$out
 
 work=$(mktemp -d)
-server=
-finish() {
-    [[ -z $server ]] || kill "$server" 2>/dev/null
-    rm -rf "$work"
+stop_server() {
+    [[ ! -f $work/server.pid ]] || kill "$(cat "$work/server.pid")" 2>/dev/null
+    rm -f "$work/server.pid"
 }
-trap finish EXIT
+trap 'stop_server; rm -rf "$work"' EXIT
 : >"$work/parts.jsonl"
 export PYTHONPATH=$PWD/benchmarks TOKENIZERS_PARALLELISM=false VLLM_NO_USAGE_STATS=1 HF_HUB_OFFLINE=1
 seconds_left() { echo $((${R1_GPU_ALL_S:-705} - SECONDS)); }
@@ -75,8 +74,7 @@ serve_vllm() {
         --set generation.vllm.max_model_len=512 --set limits.receipts=check >&2 || return
     python -m r1sdk.training.vllm.serve_node "$work/prepared" --port "$port" --dtype float32 --enforce-eager \
         --gpu-memory-utilization 0.3 --worker-extension-cls r1sdk.rollout.vllm_cpu_engine.WeightReload >"$work/vllm.log" 2>&1 &
-    server=$!
-    echo "$server" >"$work/server.pid"
+    echo $! >"$work/server.pid"
     CUDA_VISIBLE_DEVICES= run_vllm "$folder" --vllm-url "http://127.0.0.1:$port" || { tail -n 30 "$work/vllm.log"; return 1; }
 }
 export -f run_vllm serve_vllm
@@ -86,7 +84,7 @@ wanted() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 if ((toy)); then
     model=tiny shapes=("toy --prompts 2 --max-tokens 8 --steps 2 --rounds 1" "toy --prompts 2 --max-tokens 8 --steps 2 --rounds 1")
 else
-    model=$work/model shapes=("0.5b --prompts 8 --max-tokens 256 --steps 3 --rounds 1" "1.5b --prompts 4 --max-tokens 256 --steps 3 --rounds 1")
+    model=$work/model shapes=("0.5b --prompts 8 --max-tokens 192 --steps 3 --rounds 1" "1.5b --prompts 4 --max-tokens 192 --steps 3 --rounds 1")
     python -c "import torch; raise SystemExit(not torch.cuda.is_available())" || { echo "no GPU is here: --toy runs on a CPU" >&2; exit 1; }
     python -c "from pathlib import Path; from gpu_step import make_model; make_model('0.5b', Path('$model'))" || exit 1
 fi
@@ -94,8 +92,8 @@ fi
 wanted unit && part unit 120 python -m pytest -q -m gpu tests/train/test_gpu_paths.py -p no:cacheprovider
 wanted colocate && part colocate 150 bash -c 'run_vllm "$work/colocate"'
 wanted server && part server 180 bash -c serve_vllm
-[[ ! -f $work/server.pid ]] || { kill "$(cat "$work/server.pid")" 2>/dev/null; sleep 2; }
+stop_server
 wanted step-0.5b && part step-0.5b 130 python benchmarks/gpu_step.py --shape ${shapes[0]} --json "$work/figures.json"
 wanted step-1.5b && part step-1.5b 150 python benchmarks/gpu_step.py --shape ${shapes[1]} --json "$work/figures.json"
 python benchmarks/gpu_record.py result "$work" "$out" $toy $SECONDS
-exec python benchmarks/gpu_record.py status "$out"
+python benchmarks/gpu_record.py status "$out"
