@@ -17,10 +17,10 @@ from typing import Any
 
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "COLUMNS": "100"}
 
-LONGEST_S = 120.0
+LONGEST_S = 900.0  # a bound on what hangs; a busy machine takes long
 _PR_SET_CHILD_SUBREAPER = 36
 others: set[int] = set()  # children of this process that are no commands
-in_worker: Callable[[], None] = lambda: None  # noqa: E731 - called first in each forked training process
+in_worker: Callable[[], None] = lambda: None  # called first in each forked training process
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,16 @@ def load_libraries() -> None:
     import r1_cli  # noqa: F401
     import r1sdk.api
     import r1sdk.launch.local_launch as local
-    import r1sdk.launch.supervise as supervise
     import r1sdk.training.run
     import r1sdk.training.sft.sft_trainer
     import r1sdk.training.trl.grpo  # noqa: F401
+    from r1sdk.launch import supervise
 
     torch.set_num_threads(1)
     local.start = supervise.start = _Worker  # type: ignore[assignment, misc, attr-defined]
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)  # orphans become children of this process, which can then find them
+    ctypes.CDLL(None).prctl(
+        _PR_SET_CHILD_SUBREAPER, 1
+    )  # orphans become children of this process, which can then find them
 
 
 def r1(arguments: list[str]) -> int:

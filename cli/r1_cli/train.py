@@ -44,6 +44,13 @@ def train(
         ),
     ] = None,
     seed: Seed = None,
+    on_collapse: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="warn, or rollback: go back to the last healthy checkpoint with a lower learning rate.  [default: warn]",
+        ),
+    ] = None,
     lora: Annotated[
         int | None,
         typer.Option(
