@@ -258,7 +258,7 @@ def campaign(name: str, place: Path, wanted: int, seed: int, only: int | None) -
                 }
             if said is not None and said.code == 0:
                 break
-        differences = [f"processes left: {pids}"] if (pids := left_behind()) else []
+        differences = [f"processes left: {pids}"] if (pids := left_behind(LONGEST_S)) else []
         differences += finish(work, folder, place)
         made = files_of(folder)
         for path in sorted({*made, *reference.files}):
@@ -372,9 +372,8 @@ class Go:
         self.phase = phase
         if kill is None:
             LASTS.setdefault(id(self.work), {}).update(self.phases)
-        elif self.killed and kill.target != "process":  # a process that outlives its command saves and ends
-            if pids := left_behind():
-                raise SystemExit(f"{pids} go on without their command, {kill}")
+        elif self.killed and (pids := left_behind(LONGEST_S)):  # a process that outlives its command saves and ends
+            raise SystemExit(f"{pids} go on without their command, {kill}")
         return None if said.code < 0 else said
 
     def lasts(self, phase: str) -> float:
