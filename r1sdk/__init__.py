@@ -67,6 +67,7 @@ from .records import (
 )
 from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
 from .rollout.tools import describe_tools, with_tools
+from .scoring.blocking import run_blocking
 from .scoring.isolation import isolated
 from .scoring.verification import gold_reply_of, verify_with, wrong_replies_of
 from .servers import Refused, Server, ServerReply, ServerSession
@@ -186,6 +187,7 @@ __all__ = [
     "parse_reply",
     "reach_hub",
     "reply_with",
+    "run_blocking",
     "sandbox_option",
     "score",
     "train",

@@ -16,6 +16,10 @@ Message = dict[str, Any]
 Status = Literal["ok", "unverifiable", "timeout", "error"]
 """The outcome of verifying or scoring an attempt; `Verdict` explains each value."""
 
+Finish = Literal["stop", "length", "filtered", "unknown"]
+"""The end of a reply. stop: the model ended it. length: truncated by the token limit. filtered: a server withheld or cut it.
+unknown: a server gave a reason that r1sdk does not know, or none."""
+
 Ended = Literal["done", "turns", "tokens", "length", "error"]
 
 
@@ -45,7 +49,7 @@ class Completion:
     token_ids: list[int] = field(
         default_factory=list
     )  # [T], the model's own tokens of all its turns, end tokens included
-    finish: Literal["stop", "length"] = "stop"  # "length": truncated by the token limit
+    finish: Finish = "stop"  # stop, length (truncated by the token limit), filtered or unknown (of a server)
 
     @property
     def text(self) -> str:
@@ -112,8 +116,8 @@ class SessionLog:
     """The log of one attempt in an environment with sessions. JSON-safe, so that it outlives the session.
 
     `ended`. done: the environment had no further message. turns, tokens: that limit was reached. length: a turn of the
-    model was truncated by the token limit. error: the environment or one of its tools was not available, so the attempt
-    cannot be verified.
+    model was truncated by the token limit. error: the environment, one of its tools or the rest of a turn was not available,
+    so the attempt cannot be verified.
     """
 
     turns: int  # turns of the model

@@ -10,8 +10,10 @@ from ..contracts import FROM_RECIPE, Demonstrator, Environment
 from ..data.demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from ..data.row_formats import RowColumns
 from ..errors import PluginError, R1Error, RecipeError, nearest, raise_all
+from ..plugins.environment_calls import tasks_of
 from ..plugins.registry import Registry
 from ..recipe.key_groups import Data
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import isolation_of, unwrapped, with_timeout
@@ -24,6 +26,11 @@ def build_demonstrations(
 ) -> Demonstrations | FromHub:
     """Find the demonstrations of `recipe` and check their rows; without `data` they come from `environment`. Raises: R1Error."""
     data = recipe.data or Data(name=recipe.env.name)
+    learns = METHODS[recipe.method].learns_from
+    if learns == "pairs" and (recipe.data is None or ("environment", data.name) in registry.entries):
+        raise RecipeError(
+            "method dpo learns from a file of pairs: make one with r1 generate --pairs, and name it with --data FILE"
+        )
     if recipe.data is None or ("environment", data.name) in registry.entries:
         shows = environment if recipe.data is None else build_environment(registry, data.name, data.options)
         if not isinstance(shows, Demonstrator):
@@ -41,6 +48,9 @@ def build_demonstrations(
         data.reasoning_column,
         data.turns,
         data.thought_marks,
+        "pairs" if learns == "pairs" else "demonstrations",
+        data.chosen_column,
+        data.rejected_column,
     )
     if path.exists():
         rows = FromFile(path, data.held_out, recipe.seed, columns, data.skip_bad)
@@ -72,7 +82,7 @@ def build_environment(
 def first_task(environment: Environment, name: str, split: str) -> Task:
     """The first task of `split`, drawn to see that there is one. Raises: R1Error."""
     try:
-        task = next(iter(environment.tasks(split)), None)
+        task = next(tasks_of(environment, split), None)
     except R1Error as error:
         raise PluginError(f"environment {name!r}: {error}") from None
     except Exception as error:

@@ -20,6 +20,7 @@ from trl.experimental.async_grpo.async_rollout_worker import (
 
 from ...errors import R1Error, RewardError
 from ...planning.run_plan import RunPlan
+from ...plugins.environment_calls import tasks_of
 from ...recipe.asynchronous import does_anyway
 from ...records import Rollout, Score
 from ...reply_format import opened_think
@@ -190,7 +191,7 @@ def async_trainer(
         keep=KeepRollouts(folder.path),
     )
     rows = Dataset.from_list(
-        [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+        [task_row(task) for at, task in enumerate(tasks_of(run.environment, "train")) if at not in run.left_out]
     )
     a_step = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
     worker = JudgedWorker(
