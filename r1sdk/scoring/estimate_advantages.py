@@ -7,6 +7,7 @@ from typing import Any
 
 from ..contracts import is_over_batch, is_per_token
 from ..errors import PluginError, R1Error
+from ..plugins import guard
 from ..records import ModelTurn, RewardedRollout, RewardGroup, Rollout, Score
 
 Values = list[float] | list[list[float]]
@@ -52,7 +53,8 @@ class AdvantageEstimator:
             first = sum(len(share) for share in shares[:rank])
             found = self._over_batch(known)[first : first + len(own)]
         else:
-            found = [self.of_group(group) for group in own]
+            with guard.plugin_calls():
+                found = [self.of_group(group) for group in own]
         return [value for group, values in zip(groups, found, strict=True) for value in self._placed(group, values)]
 
     def has_signal(self, rollouts: Sequence[RewardedRollout]) -> list[bool] | None:
@@ -79,7 +81,7 @@ class AdvantageEstimator:
 
     def _call(self, given: Any) -> Any:
         try:
-            return self.function(given)
+            return guard.call(f"advantage {self.name!r}", self.function, given)
         except R1Error:
             raise
         except Exception as error:
