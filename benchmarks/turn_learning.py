@@ -33,7 +33,9 @@ def rules(folder: Path) -> Path:
     import r1sdk
     from r1sdk.recipe.layers import overlay, read_layer
 
-    if not (folder / "rules" / "model" / "model.safetensors").is_file():
+    if (folder / "rules" / "recipe.yaml").is_file() and not (folder / "rules" / "model").is_dir():
+        r1sdk.train(resume=folder / "rules", progress=False)
+    elif not (folder / "rules" / "model").is_dir():
         whole = read_layer(Path(r1sdk.load_plugins().get("recipe", "guess/tiny").target))
         stage = {key: value for key, value in whole["stages"][0].items() if key != "name"}
         below = {key: value for key, value in whole.items() if key != "stages"}
