@@ -74,6 +74,13 @@ def train(
             help="Train with each of these seeds, one after another, in one folder: 0,1,2. With --resume: add seeds.",
         ),
     ] = None,
+    on_collapse: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="warn, or rollback: go back to the last healthy checkpoint with a lower learning rate.  [default: warn]",
+        ),
+    ] = None,
     lora: Annotated[
         int | None,
         typer.Option(

@@ -54,6 +54,7 @@ class TrainOptions(TypedDict, total=False):
     quantize: str | None  # hold the weights under the adapters in 4bit or 8bit
     experimental_async: bool  # generate beside training, by a vLLM server that is running
     dynamic_sampling: bool | None  # draw fresh prompts for groups that are all right or all wrong
+    on_collapse: str | None  # warn, or rollback: go back to the last healthy checkpoint
     backend: str | None  # transformers, vllm or auto
     vllm_mode: str | None  # colocate or server
     vllm_url: str | None  # of a vLLM server that is running
@@ -84,6 +85,7 @@ KEYS = {  # option -> recipe key
     "quantize": "quantize",
     "experimental_async": "experimental_async",
     "dynamic_sampling": "dynamic_sampling",
+    "on_collapse": "on_collapse.action",
     "backend": "generation.backend",
     "vllm_mode": "generation.vllm.mode",
     "vllm_url": "generation.vllm.url",
