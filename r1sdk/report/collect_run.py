@@ -134,7 +134,7 @@ def _checkpoint_accuracies(folder: RunFolder, damage: Damage) -> Mapping[int, Es
 
 @dataclass
 class Counted:
-    """What one pass over the rollouts of a run counts and keeps."""
+    """The counts and samples that one pass over the rollouts of a run collects."""
 
     failures: Failures
     lengths: Lengths
