@@ -167,7 +167,7 @@ def summary(folder: RunFolder) -> RunSummary:
         found.get("before"),
         found.get("after"),
         updated,
-        tuple(faults),
+        faults=tuple(faults),
     )
 
 
