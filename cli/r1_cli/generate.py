@@ -72,6 +72,8 @@ def generate(
         "out": out,
         "overwrite": overwrite,
     }
+    if push:
+        api.check_push(push)
     try:
         data = api.generate(model, **options)
     except api.IncompleteData as error:
@@ -80,7 +82,8 @@ def generate(
     report(data)
     if push:
         typer.echo(f"pushed to {api.push(data, push, public)}", err=True)
-    typer.echo(f"next: r1 train --method sft --model MODEL --data {out}", err=True)
+    start = "" if model is None or server is not None else f" --model {model}"
+    typer.echo(f"next: r1 train --method sft{start} --data {out}", err=True)
 
 
 def report(data: "GeneratedData") -> None:
