@@ -13,7 +13,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 NEXT = {
     "reward": "r1 train --env countdown --rewards accuracy,{name}=0.2",
     "environment": "r1 train --env {name} --rewards accuracy,format",
-    "verifier": "r1 train --env file --set env.options.source=problems.jsonl --set env.options.verifier={name}",
+    "verifier": "r1 train --env maths --set maths.verifier={name}",
     "sandbox": "r1 train --env code --set env.options.sandbox={name}",
 }
 
