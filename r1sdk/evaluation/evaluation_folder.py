@@ -49,8 +49,8 @@ class EvaluationFolder:
                 raise RunError(f"{' and '.join(twice)} would share one folder: evaluate them in separate commands")
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} exists and is no folder: choose another --out")
-        if path.is_dir() and not file.is_file() and any(found.name != LOCK_FILE for found in path.iterdir()):
-            raise RunError(f"{path} exists and holds no evaluation: choose another --out")
+        if path.is_dir() and not file.is_file() and not all(map(_is_left, path.iterdir())):
+            raise RunError(f"{path} exists and holds no evaluation, since it has no plan.json: choose another --out")
         if file.is_file():
             _check_same(path, plan)
         path.mkdir(parents=True, exist_ok=True)
@@ -124,6 +124,11 @@ class EvaluationFolder:
                 task = line["task"].get("id") or json.dumps(line["task"]["prompt"])
                 found.setdefault(task, []).append(verdict.get("value"))
         return found
+
+
+def _is_left(path: Path) -> bool:
+    """True for what a kill leaves in a folder before it holds an evaluation."""
+    return path.name == LOCK_FILE or path.match(".plan.json.*.new")
 
 
 def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
