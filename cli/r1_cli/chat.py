@@ -12,7 +12,7 @@ from .options import Backend, Env, Rewards, Seed, Sets
 
 if TYPE_CHECKING:
     from r1sdk import Rollout, Score, Task
-    from r1sdk.api import Chat
+    from r1sdk.api import ModelChat
 
 TALK = "/new starts over, /quit or Ctrl-D ends"
 TRY = "type an answer, or press Enter to let the model answer; /next skips the task, /quit or Ctrl-D ends"
@@ -74,7 +74,7 @@ def chat(
         raise typer.Exit(130) from None
 
 
-def _talk(chat: "Chat", system: str) -> None:
+def _talk(chat: "ModelChat", system: str) -> None:
     from r1sdk import R1Error
 
     typer.echo(TALK, err=True)
@@ -96,7 +96,7 @@ def _talk(chat: "Chat", system: str) -> None:
             typer.echo(_clean(reply))
 
 
-def _try_tasks(chat: "Chat", split: str, most: int | None, has_model: bool) -> None:
+def _try_tasks(chat: "ModelChat", split: str, most: int | None, has_model: bool) -> None:
     from r1sdk import R1Error
 
     typer.echo(TRY if has_model else ALONE, err=True)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..rollout.sessions import has_sessions
     from ..storage.run_folder import RunFolder, rollout_line
     from ..storage.seed_folder import SeedFolder, is_seed_folder
-    from .chatting import Chat, open_chat
+    from .chatting import ModelChat, open_chat
     from .demonstration_check import check_demonstrations
     from .diagnosing import diagnose
     from .environment_judge import EnvironmentJudge, environment
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .training import TrainedRun, TrainOptions, dry_run, train
 
 LAZY = {  # name -> the module that has it
-    "Chat": ".chatting",
+    "ModelChat": ".chatting",
     "Comparison": ".evaluating",
     "EnvironmentJudge": ".environment_judge",
     "EvaluatedEnvironment": ".naming",
@@ -91,7 +91,6 @@ LAZY = {  # name -> the module that has it
 }
 
 __all__ = [
-    "Chat",
     "Comparison",
     "EnvironmentJudge",
     "EvaluatedEnvironment",
@@ -99,6 +98,7 @@ __all__ = [
     "Finding",
     "GeneratedData",
     "IncompleteData",
+    "ModelChat",
     "RunComparison",
     "RunFolder",
     "RunSummary",

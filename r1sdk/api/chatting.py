@@ -31,7 +31,7 @@ Ask = Callable[[Sequence[Message]], str]
 
 
 @dataclass
-class Chat:
+class ModelChat:
     """A model to talk to, loaded at the first reply, and an environment whose tasks it or a person attempts."""
 
     recipe: Recipe
@@ -139,7 +139,7 @@ def open_chat(
     max_tokens: int | None = None,
     seed: int | None = None,
     backend: str | None = None,
-) -> Chat:
+) -> ModelChat:
     """Return a chat with `model`, on the tasks of `env`, checked as far as that goes before the model is loaded.
 
     `model`: a registered name, a folder, a run folder, a hub id; None where a person answers. Raises: R1Error.
@@ -167,4 +167,4 @@ def open_chat(
             raise problem
     generation = recipe.generation
     sampling = Sampling(1, generation.max_tokens, generation.temperature, generation.top_p, seed=recipe.seed)
-    return Chat(recipe, sampling, source, environment, used, chosen)
+    return ModelChat(recipe, sampling, source, environment, used, chosen)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import r1sdk
-from r1_verifiers import value_of
 
 from ..maths import Maths
 from .calculator import calculator
@@ -69,10 +67,9 @@ class MathsTools:
             yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions, self.brief)), problem, row
 
     def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
-        """Yield attempts at the arithmetic among the tasks: every second one calls the calculator, the others guess.
+        """Yield attempts at the arithmetic among the tasks, each with one call of the calculator.
 
-        They show how a call is written, and leave it to a reward to teach that calling pays. Raises: R1Error if the tools
-        have no calculator, or no task is "What is" an expression.
+        Raises: R1Error if the tools have no calculator, or no task is "What is" an expression.
         """
         if "calculator" not in self.tools:
             raise r1sdk.R1Error("maths_tools demonstrates the calculator: list it in the option tools")
@@ -82,8 +79,7 @@ class MathsTools:
             if asked is None:
                 continue
             found = True
-            rng = random.Random(f"maths_tools demonstration {task.id}")
-            yield task, r1sdk.Completion(_attempt(asked[1], rng))
+            yield task, r1sdk.Completion(_attempt(asked[1]))
         if not found:
             raise r1sdk.R1Error(
                 "maths_tools demonstrates arithmetic: of=[{name: maths, options: {kinds: [arithmetic]}}]"
@@ -118,12 +114,9 @@ class MathsTools:
         return [{"calculator": calculator, "python": python}[name] for name in self.tools]
 
 
-def _attempt(expression: str, rng: random.Random) -> list[r1sdk.Message]:
-    """Return the turns of one attempt: a call of the calculator and its result as the answer, or a guess."""
+def _attempt(expression: str) -> list[r1sdk.Message]:
+    """Return the turns of one attempt: a call of the calculator, and its result as the answer."""
     result = calculator(expression)
-    if rng.random() < 0.5:
-        guess = value_of(expression) + rng.choice((-1, 1)) * rng.randint(1, 9)
-        return [_turn(expression, f"<answer>{guess}</answer>")]
     call = json.dumps({"name": "calculator", "arguments": {"expression": expression}})
     answer = result.partition(" ")[0]
     return [
