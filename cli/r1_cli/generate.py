@@ -48,9 +48,9 @@ def generate(
     ] = None,
     seed: Seed = None,
     out: Annotated[Path, typer.Option(help="The file to write, .jsonl or .parquet.")] = Path("rollouts.jsonl"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, without what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over, and discard existing results.")] = False,
     push: Annotated[str | None, typer.Option(help="Upload the data set as OWNER/NAME to the hub, private.")] = None,
-    public: Annotated[bool, typer.Option("--public", help="With --push: for everyone to see.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="With --push: make the data set public.")] = False,
     sets: Sets = None,
 ) -> None:
     """Generate answers, verify them, and write the kept ones. After a stop or a kill the same command resumes."""

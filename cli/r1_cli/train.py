@@ -90,7 +90,7 @@ def train(
     quantize: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel="Model and memory", help="Hold the weights under the adapters in 4bit or 8bit; with --lora."
+            rich_help_panel="Model and memory", help="Quantize the base model to 4bit or 8bit (QLoRA); with --lora."
         ),
     ] = None,
     experimental_async: Annotated[
@@ -98,7 +98,7 @@ def train(
         typer.Option(
             "--experimental-async",
             rich_help_panel="Generation",
-            help="Generate beside training, by a vLLM server that is running.",
+            help="Generate while training, on a vLLM server that is running.",
         ),
     ] = False,
     dynamic_sampling: Annotated[
@@ -114,7 +114,7 @@ def train(
         str | None,
         typer.Option(
             rich_help_panel="Generation",
-            help="colocate: vLLM in the processes that train. server: beside them; r1 starts and ends it.",
+            help="colocate: vLLM in the training processes. server: in its own, which r1 starts and ends.",
         ),
     ] = None,
     vllm_url: Annotated[
@@ -153,7 +153,7 @@ def train(
         typer.Option(
             rich_help_panel="Processes and machines",
             min=0,
-            help="Machines beside them for the vLLM server, with launcher slurm.",
+            help="Extra machines for the vLLM server, with launcher slurm.",
         ),
     ] = None,
     settings: Sets = None,

@@ -37,6 +37,7 @@ NOT_RUN = {  # by the first words of a printed command
     "r1 train --env openr1_math": "needs the hub",
     "r1 data decontaminate": "needs the hub; its options are checked",
     "r1 data difficulty": "reads an evaluation with several samples: tests/cli/test_data.py",
+    "r1 doctor": "looks at every service of the machine: tests/cli/test_doctor.py",
     "r1 check format": "takes half a minute of hostile replies: tests/cli/test_check.py",
     "r1 sandbox": "attacks the machine's sandbox for minutes: tests/sandbox",
 }
@@ -45,7 +46,6 @@ SHORTER = {  # by the first words: what is added, or for a training the check of
     "r1 train": ("--dry-run",),
     "r1 eval": SMALL,
     "r1 generate": ("--tasks", "2", "--set", "generation.max_tokens=8", "--keep", "all"),
-    "r1 data check": ("--set", "env.options.train_size=20"),
 }
 
 
@@ -125,6 +125,8 @@ def place(tmp_path_factory, run_r1, small):
     said = run_r1(*train, "--set", "evaluation.tasks=4", "--out", "runs/a", cwd=folder)
     assert said.code == 0, said.err
     shutil.copytree(folder / "runs/a", folder / "runs/b")
+    rows = [{"problem": f"What is {n} + {n}?", "answer": str(2 * n)} for n in range(40)]
+    (folder / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder, said
 
 
@@ -142,8 +144,18 @@ def printed(said):
     return [command for command in found if command]
 
 
-def run_as_printed(command, folder, run_r1, path=()):
-    """Run one printed command; it must end well."""
+@pytest.fixture
+def run_as_printed(r1, run_r1, monkeypatch):
+    """Runs one printed command in a folder; it must end well. With `path`, packages there are installed for it."""
+
+    def run(command, folder, path=()):
+        monkeypatch.chdir(folder)
+        _run_as_printed(command, folder, run_r1 if path else lambda *words, **_: r1(*words), path)
+
+    return run
+
+
+def _run_as_printed(command, folder, run_r1, path):
     if any(command.startswith(words) for words in NOT_RUN):
         return
     words = shlex.split(command)
@@ -156,6 +168,9 @@ def run_as_printed(command, folder, run_r1, path=()):
     assert said.code == 0, f"{command}\n{said.out}{said.err}"
 
 
+OTHERS = [("reward", "shout"), ("environment", "sums"), ("sandbox", "box"), ("advantage", "plain")]
+
+
 def examples():
     """The commands below `Try:` in the help of every command."""
     found = {}
@@ -166,31 +181,32 @@ def examples():
 
 
 @pytest.mark.parametrize("command", examples())
-def test_each_example_of_the_help_runs(command, place, run_r1):
-    if command.startswith("r1 runs rm"):
-        command += " --yes"
-    run_as_printed(command, place[0], run_r1)
+def test_each_example_of_the_help_runs(command, place, run_as_printed):
+    folder, _ = place
+    if command == "r1 runs rm runs/a":
+        shutil.copytree(folder / "runs/a", folder / "runs/old")
+        command = "r1 runs rm runs/old --yes"
+    run_as_printed(command, folder)
 
 
 def test_the_example_list_is_that_of_the_help(r1):
     assert f"Try: {examples()[0]}" in " ".join(r1("--help").out.split()) and len(examples()) > 15
 
 
-def test_what_a_training_says_to_do_next_runs(place, run_r1):
+def test_what_a_training_says_to_do_next_runs(place, run_as_printed):
     folder, said = place
     (after,) = [line for line in said.err.splitlines() if line.startswith("next:")]
     assert printed(after) == ["r1 view runs/a", "r1 eval runs/a --samples 8"]
-    run_as_printed(printed(after)[1].replace("--samples 8", "--samples 2"), folder, run_r1)
+    run_as_printed(printed(after)[1].replace("--samples 8", "--samples 2"), folder)
     assert (folder / re.search(r"report +(\S+)", said.err)[1]).is_file()
 
 
-def test_what_a_generation_says_to_do_next_runs(run_r1, tmp_path):
-    made = run_r1(
-        "generate", "tiny", "--env", "countdown", "--tasks", "4", "--keep", "all", "--out", "a.jsonl", cwd=tmp_path
-    )
+def test_what_a_generation_says_to_do_next_runs(r1, run_as_printed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = r1("generate", "tiny", "--env", "countdown", "--tasks", "4", "--keep", "all", "--out", "a.jsonl")
     (command,) = printed(made.err)
     assert command == "r1 train --method sft --model tiny --data a.jsonl"
-    run_as_printed(command, tmp_path, run_r1)
+    run_as_printed(command, tmp_path)
     assert "r1 train --method sft --data a.jsonl" in (tmp_path / "a.md").read_text()
 
 
@@ -199,15 +215,13 @@ def test_what_a_generation_says_to_do_next_runs(run_r1, tmp_path):
     [
         ("recipes",),
         ("recipes", "copy", "countdown/tiny", "mine.yaml"),
-        ("new", "reward", "shout"),
-        ("new", "environment", "sums"),
-        ("new", "environment", "sums", "--tools"),
         ("new", "verifier", "same"),
-        ("new", "sandbox", "box"),
+        ("new", "environment", "sums", "--tools"),
+        *(pytest.param(("new", *words), marks=pytest.mark.slow) for words in OTHERS),
     ],
     ids=" ".join,
 )
-def test_what_a_command_says_to_do_next_runs(arguments, run_r1, tmp_path):
+def test_what_a_command_says_to_do_next_runs(arguments, run_r1, run_as_printed, tmp_path):
     """A new package is installed from its folder, as `pip install -e` would, but without a package index."""
     made = run_r1(*arguments, cwd=tmp_path)
     assert made.code == 0, made.err
@@ -226,7 +240,7 @@ def test_what_a_command_says_to_do_next_runs(arguments, run_r1, tmp_path):
         readme = next(tmp_path.glob("r1-*/README.md")).read_text()
         found += [line for line in readme.splitlines() if line.startswith("r1 train")]
     for command in found:
-        run_as_printed(command, tmp_path, run_r1, path)
+        run_as_printed(command, tmp_path, path)
 
 
 ADVICE = [  # a mistake, and the command that its message prints
@@ -237,20 +251,21 @@ ADVICE = [  # a mistake, and the command that its message prints
     (("eval", "runs/seeds"), "r1 train --resume runs/seeds"),
     (("runs", "--root", "none"), "r1 train --env countdown --rewards accuracy,format"),
     (("chat",), "r1 chat --env countdown"),
-    (("train", "--env", "maths_tools", "--model", "tiny", "--dry-run"), "r1 train maths_tools/tiny"),
+    (("train", "--env", "maths_tools", "--steps", "3", "--dry-run"), "r1 train maths_tools/tiny"),
 ]
 
 
 @pytest.mark.parametrize(
     ("mistake", "command"), ADVICE, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
 )
-def test_the_command_that_a_message_advises_runs(mistake, command, run_r1, tmp_path):
+def test_the_command_that_a_message_advises_runs(mistake, command, r1, run_as_printed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     rows = [{"prompt": f"What is {n} + {n}?", "answer": str(2 * n), "completion": str(2 * n)} for n in range(40)]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (tmp_path / "none").mkdir()
     recipe = load_recipe(None, {"model": "tiny_blank", "env": "countdown", "trainer": {"max_steps": 1}})
     SeedFolder.create(tmp_path / "runs/seeds", (0,), recipe)
-    said = run_r1(*mistake, cwd=tmp_path)
+    said = r1(*mistake)
     assert command in said.err, said.err
     if "--resume" not in command:  # which tests/cli/test_seeds.py does
-        run_as_printed(command, tmp_path, run_r1)
+        run_as_printed(command, tmp_path)
