@@ -121,7 +121,7 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
         failures=counted.failures.found(),
         examples=counted.failures.examples(),
         lengths=counted.lengths if counted.rollouts else None,
-        turns=counted.turns.rows(),
+        turns=counted.turns.turn_rows(),
         rollouts=counted.rollouts,
     )
 

@@ -379,7 +379,12 @@ ELSEWHERE = {
     ("RowView", "get"): "r1sdk's own",
     ("RowView", "find"): "r1sdk's own",
 }
-SAME = {("GroupReward", "__call__"): "reward: group", ("Reward", "__call__"): "reward: call"}
+SAME = {
+    ("GroupReward", "__call__"): "reward: group",
+    ("Reward", "__call__"): "reward: call",
+    ("Advantage", "__call__"): "advantage: call",
+    ("BatchAdvantage", "__call__"): "advantage: call",
+}
 FILES_ONLY = {"recipe", "accelerate", "model"}  # models: a function that writes one, tried in tests/train
 
 
