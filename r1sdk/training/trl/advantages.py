@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ...contracts import is_over_batch, is_per_token
 from ...errors import PluginError, R1Error
+from ...plugins.frozen import frozen
+from ...plugins.guard import call
 from ...records import ModelTurn, RewardedRollout, RewardGroup, Rollout, Score
 from ..process_group import SINGLE_PROCESS, ProcessGroup
 
@@ -34,7 +36,7 @@ class AdvantageEstimator:
     def rewarded(self, rollouts: Sequence[Rollout], scores: Sequence[Score], totals: Tensor) -> list[RewardedRollout]:
         """Return the records that the estimator gets. `totals`: as TRL adds the rewards up, NaN for an unscored rollout, [B]."""
         return [
-            RewardedRollout(total, score.rewards, turns_of(rollout), score.statuses)
+            RewardedRollout(total, frozen(dict(score.rewards)), turns_of(rollout), frozen(dict(score.statuses)))
             for rollout, score, total in zip(rollouts, scores, totals.tolist(), strict=True)
         ]
 
@@ -76,7 +78,7 @@ class AdvantageEstimator:
 
     def _call(self, given: Any) -> Any:
         try:
-            return self.function(given)
+            return call(f"advantage {self.name!r}", self.function, given)
         except R1Error:
             raise
         except Exception as error:
