@@ -7,7 +7,7 @@ from ..errors import PluginError, R1Error, RecipeError
 from ..plugins.environment_calls import tasks_of
 from ..plugins.trl_functions import TrlReward, missing_columns
 from ..recipe.asynchronous import KEY
-from ..recipe.key_groups import Collect
+from ..recipe.key_groups import Collect, OnCollapse
 from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import unwrapped
@@ -101,6 +101,7 @@ def _method_rules(recipe: Recipe) -> list[R1Error]:
         "curriculum": (recipe.curriculum, None, ("grpo",)),
         "advantage": (recipe.advantage, None, ("grpo",)),
         "loss": (recipe.loss, None, ("grpo",)),
+        "on_collapse": (recipe.on_collapse, OnCollapse(), ("grpo",)),
     }
     errors: list[R1Error] = [
         RecipeError(
@@ -111,6 +112,23 @@ def _method_rules(recipe: Recipe) -> list[R1Error]:
     ]
     if recipe.method == "generate" and recipe.launch.accelerate:
         errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
+    if recipe.on_collapse.action == "rollback":
+        several = recipe.launch.accelerate is not None
+        if several or recipe.experimental_async is not None:
+            what = "launch.accelerate" if several else KEY
+            errors.append(
+                RecipeError(f"recipe key 'on_collapse': rollback is for one process, and not for {what}: use warn")
+            )
+        if recipe.trainer.get("save_total_limit") == 1:
+            errors.append(
+                RecipeError(
+                    "recipe key 'on_collapse': rollback needs two checkpoints: trainer.save_total_limit=2 or more"
+                )
+            )
+        if recipe.trainer.get("save_strategy") == "no":
+            errors.append(
+                RecipeError("recipe key 'on_collapse': rollback needs checkpoints: leave out trainer.save_strategy=no")
+            )
     rates = recipe.curriculum.pass_rates if recipe.curriculum else None
     if rates is not None and not rates.is_file():
         errors.append(

@@ -55,13 +55,11 @@ class SamplerWatch:
     def check(self, probe: bool | None = None) -> None:
         """Compare now. Every process must call it. Raises: StaleSampler in all processes if the sampler of one differs."""
         started = time.perf_counter()
-        faults = self._faults(self.probe if probe is None else probe)
+        faults = [self._faults(self.probe if probe is None else probe)]  # by rank
         if self.trainer.accelerator.num_processes > 1:
             from accelerate.utils import gather_object
 
-            faults = gather_object([faults])
-        else:
-            faults = [faults]
+            faults = gather_object(faults)
         self.seconds += time.perf_counter() - started
         if found := [rank for rank, some in enumerate(faults) if some]:
             where = "the server" if self._server else "the engine"
@@ -124,9 +122,15 @@ class SamplerWatch:
     def _faults(self, probe: bool) -> list[str]:
         """Return what is wrong in this process's sampler."""
         faults = self._unsynced() if self._listens else []
-        if not self._reads:
-            self._probe_logps(None) if probe else None
-            return faults
+        if self._reads:
+            faults += self._differences()
+            return faults + (self._probe_faults() if probe else [])
+        if probe:
+            self._probe_logps(None)
+        return faults
+
+    def _differences(self) -> list[str]:
+        """Compare what this process's sampler serves with the trainer's tensors."""
         number = self._syncs if self._listens else self.checks
         receipts = self._receipts(number, read=True)
         if not self._listens:
@@ -140,16 +144,15 @@ class SamplerWatch:
             self._expected, self._before = Expected(found), self._expected
         expected = self._expected
         if expected is None:
-            return [*faults, "no weights were sent since this run began"]
+            return ["no weights were sent since this run began"]
         dtypes = {part: self._dtypes.setdefault(part[0], dtype) for part, dtype in self._served_dtypes(receipts)}
         expected = Expected(expected.digests, dtypes)
         self._first = self._first or expected
-        for receipt in receipts:
-            faults += differences(receipt, expected, self._before, self._first)
+        faults = [fault for receipt in receipts for fault in differences(receipt, expected, self._before, self._first)]
         self.skipped = tuple(missing(receipts, self._names, {}))
         self.compared = len(self._names) - len(self.skipped)
         self._say(receipts)
-        return faults + (self._probe_faults() if probe else [])
+        return faults
 
     def _say(self, receipts: Sequence[Receipt]) -> None:
         if not self._said and self._main:
@@ -192,7 +195,7 @@ class SamplerWatch:
     def _digests(
         self, name: str, tensor: torch.Tensor, parts: dict[str, list[tuple[Part, str]]]
     ) -> dict[Part, tuple[str, float]]:
-        found = {}
+        found: dict[Part, tuple[str, float]] = {}
         for target in (name, *self._tied.get(name, ())):
             for part, dtype in parts.get(target, ()):
                 value = tensor.detach()
@@ -200,7 +203,7 @@ class SamplerWatch:
                 value = value.t() if name in self._transposed else value
                 _, rows, columns = part
                 cut = value[rows[0] : rows[1], columns[0] : columns[1]].to(getattr(torch, dtype))
-                found[part] = tuple(digest(cut, rows[0], columns[0]))
+                found[part] = digest(cut, rows[0], columns[0])
         return found
 
     @property
@@ -337,7 +340,8 @@ class SamplerWatch:
                 )
         finally:
             model.train(training)
-        return logps.float().cpu()
+        own: torch.Tensor = logps.float().cpu()
+        return own
 
 
 def watch_sampler(trainer: Any, probe: bool = True) -> SamplerWatch:

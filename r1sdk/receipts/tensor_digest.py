@@ -39,7 +39,8 @@ def digest(tensor: torch.Tensor, rows: int = 0, columns: int = 0) -> Digest:
     for start in range(0, height, step):
         wide = bits[start : start + step].to(torch.int64) * column
         total += int((wide.sum(1) * row[start : start + step]).sum())
-    norm = float(torch.linalg.vector_norm(flat, dtype=torch.float32)) if flat.is_floating_point() else 0.0
+    wider = torch.promote_types(flat.dtype, torch.float32)
+    norm = float(torch.linalg.vector_norm(flat, dtype=wider)) if flat.is_floating_point() else 0.0
     return Digest(f"{total % 2**64:016x}", norm)
 
 

@@ -248,6 +248,23 @@ class CurriculumSettings(Strict):
     pass_rates: ExpandedPath | None = None  # initial rates, written by `r1 data difficulty`; None: unknown
 
 
+class KeepBest(Strict):
+    """Held-out tasks that are attempted at checkpoints, at most ten times a run. `true` is `{}`.
+
+    The best checkpoint stays: it is one of `trainer.save_total_limit`, if that is 2 or more.
+    """
+
+    tasks: Annotated[int, Field(ge=1)] = 32  # of the evaluation's
+
+
+class OnCollapse(Strict):
+    """What a run does when its health checks are certain that the policy collapsed. `rollback` is `{action: rollback}`."""
+
+    action: Literal["warn", "rollback"] = "warn"  # rollback: go back to the last healthy checkpoint
+    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25  # factor on it at each rollback
+    most: Annotated[int, Field(ge=1, le=20)] = 3  # rollbacks; then the run ends with its last healthy checkpoint
+
+
 def on_or_off(value: Any) -> Any:
     """`true` as the defaults, `false` as none."""
     return {True: {}, False: None}[value] if isinstance(value, bool) else value

@@ -19,10 +19,12 @@ from .key_groups import (
     EvaluationSettings,
     ExpandedPath,
     Generation,
+    KeepBest,
     Launch,
     Limits,
     Lora,
     Named,
+    OnCollapse,
     SessionLimits,
     Strict,
     WeightedReward,
@@ -85,6 +87,8 @@ class Recipe(Strict):
     dynamic_sampling: DynamicSampling | None = None  # method grpo
     curriculum: CurriculumSettings | None = None  # method grpo
     evaluation: EvaluationSettings = EvaluationSettings()
+    keep_best: KeepBest | None = KeepBest()  # keep the checkpoint that is best on held-out tasks; methods grpo and sft
+    on_collapse: OnCollapse = OnCollapse()  # method grpo
     collect: Collect = Collect()
     limits: Limits = Limits()
     sessions: SessionLimits = SessionLimits()  # of attempts of several turns
@@ -152,7 +156,12 @@ class Recipe(Strict):
     def _async_by_true(cls, value: Any) -> Any:
         return async_settings(value)
 
-    @field_validator("dynamic_sampling", "curriculum", mode="before")
+    @field_validator("on_collapse", mode="before")
+    @classmethod
+    def _action_by_name(cls, value: Any) -> Any:
+        return {"action": value} if isinstance(value, str) else value
+
+    @field_validator("dynamic_sampling", "curriculum", "keep_best", mode="before")
     @classmethod
     def _on_or_off(cls, value: Any) -> Any:
         return on_or_off(value)
@@ -185,7 +194,9 @@ class Recipe(Strict):
         if self.method != "distill":
             del keys["distill"]
         if self.method != "grpo":
-            del keys["dynamic_sampling"], keys["curriculum"], keys["advantage"], keys["loss"]
+            del keys["dynamic_sampling"], keys["curriculum"], keys["advantage"], keys["loss"], keys["on_collapse"]
+        if self.method == "generate":
+            del keys["keep_best"]
         return write_yaml(keys)
 
 

@@ -33,7 +33,7 @@ class UnsavedTokens(list[int]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UnsavedTokens) and len(self) == len(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def __iter__(self) -> NoReturn:
         raise R1Error("the token ids of this completion were not saved, only their number: give r1 score a --tokenizer")

@@ -347,7 +347,7 @@ CALLS = {  # "kind: hook" -> a function that makes r1sdk call it, with the actio
 
 def advantage(act):
     from r1sdk.records import RewardedRollout, RewardGroup
-    from r1sdk.training.trl.advantages import AdvantageEstimator
+    from r1sdk.scoring.estimate_advantages import AdvantageEstimator
 
     def it(group):
         act()

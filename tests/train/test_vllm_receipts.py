@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from perturbed_run import LIMIT_S, perturbed
 from r1_command import QUIET
-from test_vllm_weights import LIMIT_S, perturbed
 
 from r1sdk.recipe.schema import Recipe
 from r1sdk.storage.run_folder import RunFolder
