@@ -7,8 +7,8 @@ from typing import Any
 
 from ..contracts import is_over_batch, is_per_token
 from ..errors import PluginError, R1Error
-from ..plugins import guard
 from ..plugins.frozen import frozen
+from ..plugins.guard import call
 from ..records import ModelTurn, RewardedRollout, RewardGroup, Rollout, Score
 
 Values = list[float] | list[list[float]]
@@ -36,7 +36,7 @@ class AdvantageEstimator:
     ) -> list[RewardedRollout]:
         """Return the records that the estimator gets. `totals`: weighted, NaN for an unscored rollout, [B]."""
         return [
-            RewardedRollout(total, frozen(dict(score.rewards)), turns_of(rollout), score.statuses)
+            RewardedRollout(total, frozen(dict(score.rewards)), turns_of(rollout), frozen(dict(score.statuses)))
             for rollout, score, total in zip(rollouts, scores, totals, strict=True)
         ]
 
@@ -81,7 +81,7 @@ class AdvantageEstimator:
 
     def _call(self, given: Any) -> Any:
         try:
-            return guard.call(f"advantage {self.name!r}", self.function, given)
+            return call(f"advantage {self.name!r}", self.function, given)
         except R1Error:
             raise
         except Exception as error:

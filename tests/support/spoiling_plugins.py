@@ -26,7 +26,6 @@ from r1sdk.rollout.sessions import session_of
 from r1sdk.rollout.tool_calls import ToolCall
 from r1sdk.rollout.tools import tools_of
 from r1sdk.scoring.blocking import run_blocking
-from r1sdk.scoring.estimate_advantages import AdvantageEstimator
 from r1sdk.scoring.gold_check import gold_reply, wrong_replies
 from r1sdk.scoring.score_rollouts import score
 from r1sdk.scoring.verification import VerifierAlone
@@ -304,15 +303,6 @@ def sandbox_check(act):
     load_plugins({"mine": lambda: Both("sandbox", Box)}).build("reward", "boxed")
 
 
-def advantage(act):
-    def estimate(group):
-        act()
-        return [0.0 for _ in group.rollouts]
-
-    scored = r1sdk.RewardedRollout(1.0, {"accuracy": 1.0}, (r1sdk.ModelTurn(0, 1),))
-    AdvantageEstimator("it", estimate, {"accuracy": 1.0}, 1).of_batch([scored])
-
-
 def environment(cls, hook, use):
     return lambda act: use(cls(act, (hook,)))
 
@@ -352,8 +342,22 @@ CALLS = {  # "kind: hook" -> a function that makes r1sdk call it, with the actio
     "verifier: gold_reply": environment(Verifies, "gold_reply", lambda v: gold_reply(VerifierAlone(v), TASK)),
     "verifier: variants": environment(Verifies, "variants", lambda v: drain(wrong_replies(VerifierAlone(v), TASK))),
     "sandbox: check": sandbox_check,
-    "advantage: call": advantage,
 }
+
+
+def advantage(act):
+    from r1sdk.records import RewardedRollout, RewardGroup
+    from r1sdk.scoring.estimate_advantages import AdvantageEstimator
+
+    def it(group):
+        act()
+        return [0.0] * len(group.rollouts)
+
+    group = RewardGroup((RewardedRollout(1.0, {}, ()),), {})
+    return AdvantageEstimator("it", it, {}, 1).of_group(group)
+
+
+WITH_TORCH = {"advantage: call": advantage}  # their calls import torch
 
 
 def leave_folder():
