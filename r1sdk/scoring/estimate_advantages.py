@@ -54,7 +54,8 @@ class AdvantageEstimator:
             first = sum(len(share) for share in shares[:rank])
             found = self._over_batch(known)[first : first + len(own)]
         else:
-            found = [self.of_group(group) for group in own]
+            with guard.plugin_calls():
+                found = [self.of_group(group) for group in own]
         return [value for group, values in zip(groups, found, strict=True) for value in self._placed(group, values)]
 
     def has_signal(self, rollouts: Sequence[RewardedRollout]) -> list[bool] | None:
