@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .compare import Expected, Part, Receipt, StaleSampler, differences, explain, missing
+from .receipt_differences import Expected, Part, Receipt, StaleSampler, differences, explain, missing
 from .served import receipt_of
 from .tensor_digest import digest
 

@@ -82,7 +82,7 @@ def test_receipts_catch_every_fault_before_an_update_and_find_none_in_clean_sync
 
 
 def test_receipts_cover_merged_adapters(tmp_path):
-    found = campaign(tmp_path / "run", tmp_path / "out.json", "--lora", "--syncs", str(SYNCS // 4), lora={"r": 4})
+    found = campaign(tmp_path / "run", tmp_path / "out.json", "--lora", "--syncs", str(SYNCS // 4), lora={"rank": 4})
     assert len(found["faults"]) == 3
 
 
