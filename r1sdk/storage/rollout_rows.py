@@ -34,6 +34,9 @@ class UnsavedTokens(list[int]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UnsavedTokens) and len(self) == len(other)
 
+    def __ne__(self, other: object) -> bool:  # otherwise that of list, which sees no elements
+        return not self == other
+
     __hash__ = None
 
     def __iter__(self) -> NoReturn:
