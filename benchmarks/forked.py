@@ -17,10 +17,10 @@ from typing import Any
 
 os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "COLUMNS": "100"}
 
-LONGEST_S = 120.0
+LONGEST_S = 900.0  # a bound on what hangs; a busy machine takes long
 _PR_SET_CHILD_SUBREAPER = 36
 others: set[int] = set()  # children of this process that are no commands
-in_worker: Callable[[], None] = lambda: None
+in_worker: Callable[[], None] = lambda: None  # called first in each forked training process
 
 
 @dataclass(frozen=True)

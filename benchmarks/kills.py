@@ -5,7 +5,7 @@
     python benchmarks/kills.py --of grpo --seed 1 --run 7           # that run again, killed at the same points
     python benchmarks/kills.py --table a.jsonl b.jsonl              # the table of earlier campaigns
 
-Works: grpo, sampling (dynamic sampling and a curriculum), rollback, sft, pipeline (SFT, generate, GRPO), generate (with a server on
+Works: grpo, sampling (dynamic sampling and a curriculum), rollback (GRPO with two signs of a collapse that it is given), sft, pipeline (SFT, generate, GRPO), generate (with a server on
 loopback), eval (two models), difficulty (r1 data difficulty).
 
 Half of the kills hit a *file operation*: of the operations that a run without a kill makes (open for writing, append, rename, delete,
@@ -70,7 +70,7 @@ stages:
   rewards: ["kills:digits"]
   trainer: {max_steps: 3, per_device_train_batch_size: 8, save_steps: 2}
 """
-LONGEST_S = 240.0
+LONGEST_S = 900.0  # a bound on what hangs; a busy machine takes long
 KILLS_OF_ONE_RUN = 3
 VOLATILE = re.compile("time|second|ms_|pid|updated|created|command|continued|per_sec|recipe_before")
 UNCOMPARED = ("worker.log", ".lock", "training_args.bin", "complete", "report.html", "stages.txt")  # by content
@@ -89,6 +89,7 @@ class Work:
     begin: Callable[[Path], list[str]]  # its arguments; the path is the folder or file that it makes
     trains: bool = True  # it starts other processes, and --resume continues it
     prepare: Callable[[Path], None] = lambda place: None
+    signs: bool = False  # `sign` decides when the policy has collapsed
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,26 @@ def rated(place: Path) -> None:
         raise SystemExit(f"the evaluation to rate cannot be made: {said.err}")
 
 
+def sign(lines: list[dict[str, Any]], *_: Any) -> str | None:
+    """A collapse at step 4 until the learning rate was lowered, and at step 5 until it was lowered twice."""
+    last = lines[-1]
+    found = (last["step"] == 4 and last["learning_rate"] > 0.5e-3) or (
+        last["step"] == 5 and last["learning_rate"] > 1e-4
+    )
+    return "a sign of the campaign" if found else None
+
+
 REWARDS = ("--rewards", "accuracy,format,kills:digits")
 WORKS = {
     "grpo": Work(train(*REWARDS, "--steps", "4")),
     "sampling": Work(train(*REWARDS, "--steps", "4", "--dynamic-sampling", sets=("curriculum=true",))),
+    "rollback": Work(
+        train(
+            *(*REWARDS, "--steps", "6", "--on-collapse", "rollback"),
+            sets=("trainer.lr_scheduler_type=constant", "trainer.learning_rate=1e-3"),
+        ),
+        signs=True,
+    ),
     "sft": Work(train("--method", "sft", "--data", "countdown", "--steps", "4", sets=("trainer.max_length=300",))),
     "pipeline": Work(pipeline),
     "generate": Work(generate, trains=False),
@@ -207,6 +224,10 @@ def campaign(name: str, place: Path, wanted: int, seed: int, only: int | None) -
     """Kill `name` `wanted` times, in as many runs as that takes. Yields a row for each kill and for each run."""
     work = WORKS[name]
     work.prepare(place)
+    if work.signs:
+        import r1sdk.training.monitor.checkpoint_watch as watch
+
+        watch.collapse = sign  # type: ignore[assignment]
     reference = without_kill(work, place)
     kills = run = 0
     while kills < wanted and (only is None or run < only):
@@ -237,7 +258,7 @@ def campaign(name: str, place: Path, wanted: int, seed: int, only: int | None) -
                 }
             if said is not None and said.code == 0:
                 break
-        differences = [f"processes left: {pids}"] if (pids := left_behind()) else []
+        differences = [f"processes left: {pids}"] if (pids := left_behind(LONGEST_S)) else []
         differences += finish(work, folder, place)
         made = files_of(folder)
         for path in sorted({*made, *reference.files}):
@@ -351,9 +372,8 @@ class Go:
         self.phase = phase
         if kill is None:
             LASTS.setdefault(id(self.work), {}).update(self.phases)
-        elif self.killed and kill.target != "process":  # a process that outlives its command saves and ends
-            if pids := left_behind():
-                raise SystemExit(f"{pids} go on without their command, {kill}")
+        elif self.killed and (pids := left_behind(LONGEST_S)):  # a process that outlives its command saves and ends
+            raise SystemExit(f"{pids} go on without their command, {kill}")
         return None if said.code < 0 else said
 
     def lasts(self, phase: str) -> float:

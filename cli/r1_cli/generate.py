@@ -31,6 +31,10 @@ def generate(
         ),
     ] = None,
     duplicates: Annotated[bool | None, typer.Option("--duplicates", help="Keep answers that are the same.")] = None,
+    pairs: Annotated[
+        bool | None,
+        typer.Option("--pairs", help="Write each right answer with a wrong one to the same task, for --method dpo."),
+    ] = None,
     backend: Backend = None,
     server: Annotated[str | None, typer.Option(help="Ask the OpenAI-compatible server at this URL.")] = None,
     api_key_env: Annotated[
@@ -62,6 +66,7 @@ def generate(
         "max_tokens": max_tokens,
         "keep": keep,
         "duplicates": duplicates,
+        "pairs": pairs,
         "backend": backend,
         "server": server,
         "api_key_env": api_key_env,
@@ -80,7 +85,7 @@ def generate(
     report(data)
     if push:
         typer.echo(f"pushed to {api.push(data, push, public)}", err=True)
-    typer.echo(f"next: r1 train --method sft --model MODEL --data {out}", err=True)
+    typer.echo(f"next: r1 train --method {'dpo' if pairs else 'sft'} --model MODEL --data {out}", err=True)
 
 
 def report(data: "GeneratedData") -> None:

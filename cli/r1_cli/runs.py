@@ -33,6 +33,8 @@ def runs(
     from r1sdk import api
 
     found = api.list_runs(root)
+    for text in (text for run in found for text in run.faults):
+        typer.echo(f"warning: {text}", err=True)
     if as_json:
         typer.echo(json.dumps({"runs": [run.to_json() for run in found]}, indent=2))
         return

@@ -29,7 +29,7 @@ def train(
         ),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(rich_help_panel="Training", help="grpo or sft.  [default: grpo]")
+        str | None, typer.Option(rich_help_panel="Training", help="grpo, sft, dpo or distill.  [default: grpo]")
     ] = None,
     loss: Annotated[
         str | None,
@@ -48,7 +48,16 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel="Training", help="What SFT learns from: a file, an environment, a data set on the hub."
+            rich_help_panel="Training",
+            help="What SFT or DPO learns from: a file, an environment, a data set on the hub.",
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="Whom method distill learns from: a registered name, a folder, a run folder, a hub id.",
+            autocompletion=models,
         ),
     ] = None,
     steps: Annotated[
@@ -63,6 +72,13 @@ def train(
         typer.Option(
             rich_help_panel="Training",
             help="Train with each of these seeds, one after another, in one folder: 0,1,2. With --resume: add seeds.",
+        ),
+    ] = None,
+    on_collapse: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="warn, or rollback: go back to the last healthy checkpoint with a lower learning rate.  [default: warn]",
         ),
     ] = None,
     lora: Annotated[

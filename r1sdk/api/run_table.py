@@ -12,6 +12,7 @@ from ..evaluation.run_verdicts import run_verdicts
 from ..evaluation.seed_spread import SeedDifference, SeedSpread, seed_accuracy, seed_difference
 from ..evaluation.statistics import Difference, Estimate, difference
 from ..launch.prepare import RUNS
+from ..storage.jsonl import Damage
 from ..storage.lock import FolderLock
 from ..storage.run_folder import RunFolder
 from ..storage.seed_folder import SeedFolder, is_seed_folder
@@ -35,6 +36,7 @@ class RunSummary:
     after: Estimate | SeedSpread | None = None
     updated: float = 0.0  # seconds since the epoch
     seeds: Mapping[int, "RunSummary"] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()  # what cannot be read of it, with the file
 
     def to_json(self) -> dict[str, Any]:
         """All fields, the folder as text."""
@@ -135,15 +137,25 @@ def _state_between(path: Path) -> str:
 
 def summary(folder: RunFolder) -> RunSummary:
     """Return one run in a line. A folder that cannot be read is a line, too."""
-    status = folder.status()
+    status, faults, damage = folder.status(), [], Damage()
     updated = float(status.get("updated") or folder.recipe_file.stat().st_mtime)
     try:
         recipe = folder.recipe()
-        before, after = _accuracy(folder, "before"), _accuracy(folder, "after")
-    except (R1Error, OSError, ValueError, TypeError, KeyError):
-        return RunSummary(folder.path, "unreadable", updated=updated)
+        lines = folder.metrics("step", damage)
+    except (R1Error, OSError) as error:
+        return RunSummary(folder.path, "unreadable", updated=updated, faults=(str(error),))
+    found: dict[str, Estimate | None] = {}
+    for name in ("before", "after"):
+        try:
+            found[name] = _accuracy(folder, name)
+        except R1Error as error:
+            faults.append(str(error))
+    if fault := folder.status_fault():
+        faults.append(fault)
+    if damage.count:
+        faults.append(f"{damage.count} damaged lines: {damage}")
     steps = recipe.trainer.get("max_steps")
-    done = max((line.get("step", 0) for line in folder.metrics("step")), default=None)
+    done = max((line.get("step", 0) for line in lines), default=None)
     return RunSummary(
         folder.path,
         _state(folder, str(status.get("state", "unknown"))),
@@ -152,9 +164,10 @@ def summary(folder: RunFolder) -> RunSummary:
         recipe.env.name or (recipe.data.name if recipe.data else ""),
         done if isinstance(done, int) else None,
         steps if isinstance(steps, int) and steps > 0 else None,
-        before,
-        after,
+        found.get("before"),
+        found.get("after"),
         updated,
+        tuple(faults),
     )
 
 

@@ -42,10 +42,11 @@ class TrainOptions(TypedDict, total=False):
     env: Any  # environment: a name, a mapping, or an object with tasks and verify
     rewards: Rewards | None  # "accuracy,format=0.2", a list, or {name: weight or function}
     model: str | None  # a registered name (tiny), a folder, a run folder, a hub id
-    method: str | None  # grpo, sft or generate
+    method: str | None  # grpo, sft, dpo, distill or generate
     loss: str | None  # a loss of GRPO by name: dapo, dr_grpo, gspo, ... (docs/algorithms.md)
     advantage: str | None  # a registered advantage estimator: rloo, gdpo, ...; default: TRL's own
-    data: str | None  # data for SFT: a file, an environment, a data set on the hub
+    data: str | None  # what SFT or DPO learns from: a file, an environment, a data set on the hub
+    teacher: str | None  # method distill: a registered name, a folder, a run folder, a hub id
     steps: int | None  # optimizer steps (trainer.max_steps)
     seed: int | None  # of sampling and of the order of the data
     seeds: str | Sequence[int] | None  # train once with each of these, one after another, in one folder
@@ -53,6 +54,7 @@ class TrainOptions(TypedDict, total=False):
     quantize: str | None  # hold the weights under the adapters in 4bit or 8bit
     experimental_async: bool  # generate beside training, by a vLLM server that is running
     dynamic_sampling: bool | None  # draw fresh prompts for groups that are all right or all wrong
+    on_collapse: str | None  # warn, or rollback: go back to the last healthy checkpoint
     backend: str | None  # transformers, vllm or auto
     vllm_mode: str | None  # colocate or server
     vllm_url: str | None  # of a vLLM server that is running
@@ -76,12 +78,14 @@ KEYS = {  # option -> recipe key
     "loss": "loss",
     "advantage": "advantage",
     "data": "data",
+    "teacher": "distill.teacher",
     "steps": "trainer.max_steps",
     "seed": "seed",
     "lora": "lora",
     "quantize": "quantize",
     "experimental_async": "experimental_async",
     "dynamic_sampling": "dynamic_sampling",
+    "on_collapse": "on_collapse.action",
     "backend": "generation.backend",
     "vllm_mode": "generation.vllm.mode",
     "vllm_url": "generation.vllm.url",

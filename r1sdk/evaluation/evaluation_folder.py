@@ -50,7 +50,7 @@ class EvaluationFolder:
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} exists and is no folder: choose another --out")
         if path.is_dir() and not file.is_file() and not all(map(_is_left, path.iterdir())):
-            raise RunError(f"{path} exists and holds no evaluation: choose another --out")
+            raise RunError(f"{path} exists and holds no evaluation, since it has no plan.json: choose another --out")
         if file.is_file():
             _check_same(path, plan)
         path.mkdir(parents=True, exist_ok=True)

@@ -50,6 +50,8 @@ def plan_of(run: RunPlan, out: Path) -> Plan:
     recipe, collect = run.recipe, run.recipe.collect
     if out.suffix not in (".jsonl", ".parquet"):
         raise RecipeError(f"--out must end in .jsonl or .parquet, got {out}")
+    if collect.pairs and recipe.generation.samples < 2:
+        raise RecipeError("a pair needs two answers to one task: use --samples 8, or another number from 2")
     tasks = list(islice(tasks_of(run.environment, collect.split), collect.tasks))
     if not tasks:
         raise R1Error(f"environment {recipe.env.name!r} has no tasks in split {collect.split!r}")
@@ -65,12 +67,12 @@ def plan_of(run: RunPlan, out: Path) -> Plan:
             top_k=recipe.generation.top_k,
             seed=recipe.seed,
         ),
-        Keep.parse(collect.keep, collect.duplicates),
+        Keep.parse(collect.keep, collect.duplicates, collect.pairs),
         out,
         recipe.model,
         _settings(recipe),
         recipe.sessions,
-        collect.keep,
+        f"{collect.keep}, in pairs" if collect.pairs else collect.keep,
         collect.server.price if collect.server else None,
     )
 

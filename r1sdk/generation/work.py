@@ -13,6 +13,7 @@ from ..records import Completion, Rollout, SessionLog, Task, Verdict
 from ..storage.atomic import replace_json
 from ..storage.lock import FolderLock
 from ..storage.rollout_rows import UnsavedTokens
+from ..storage.row_checks import answer_fault, saved_verdict_fault
 from .journal import Journal, Key
 from .meter import Meter
 from .plan import Plan
@@ -25,8 +26,8 @@ class WorkFolder:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.path = plan.work
-        self.answers = Journal(self.path / "answers.jsonl")
-        self.verdicts = Journal(self.path / "verdicts.jsonl")
+        self.answers = Journal(self.path / "answers.jsonl", answer_fault)
+        self.verdicts = Journal(self.path / "verdicts.jsonl", saved_verdict_fault)
         self.meter = Meter(total=len(plan.tasks) * plan.sampling.samples)
         self._judged: dict[Key, Verdict] = {}
         self._lock = FolderLock(self.path)
@@ -117,6 +118,11 @@ class WorkFolder:
         try:
             before = dict(json.loads(file.read_text(encoding="utf-8")))
         except FileNotFoundError:
+            if self.answers.path.is_file() and self.answers.path.stat().st_size:
+                raise RunError(
+                    f"{file} is missing, so nothing says how the answers beside it were made: put it back from a copy, "
+                    "or begin anew with --overwrite"
+                ) from None
             replace_json(file, settings)
             return
         except (OSError, ValueError, TypeError, RecursionError) as error:

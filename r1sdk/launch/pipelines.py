@@ -29,14 +29,19 @@ def is_pipeline_folder(path: Path) -> bool:
 
 
 def resumed_folder(path: Path) -> Path:
-    """Return the folder that `--resume PATH` means: `last` is the newest run, pipeline or folder of seeds in runs/."""
+    """Return the folder that `--resume PATH` means: `last` is the newest run, pipeline or folder of seeds in runs/.
+
+    Raises: RunError where a pipeline lacks the file that makes it one.
+    """
     if str(path) == "last" and not path.exists():
         written = [
             (status.stat().st_mtime, folder)
             for folder in RUNS.glob("*")
             for status in (*folder.glob("status.json"), *folder.glob("*/status.json"))
         ]
-        return max(written)[1] if written else path
+        path = max(written)[1] if written else path
+    if not is_pipeline_folder(path) and any(path.glob("[0-9][0-9]-*/recipe.yaml")):
+        raise RunError(f"{path / FILE} is missing: put it back from a copy; the stages beside it are runs of their own")
     return path
 
 
@@ -122,7 +127,7 @@ def _run_stages(
     for number, stage in enumerate(stages, 1):
         folder = RunFolder(root.resolve() / f"{number:02}-{stage.name}")
         title = f"stage {number} of {len(stages)}, {stage.name}"
-        state = folder.status().get("state") if folder.recipe_file.is_file() else None
+        state = folder.status().get("state", "of unknown state") if folder.recipe_file.is_file() else None
         if state == "finished":
             tell(f"{title}: done before")
             if not (folder.path / PAGE).is_file():
@@ -130,7 +135,7 @@ def _run_stages(
         else:
             tell(f"{title}: {'going on' if state else stage.recipe.method}; {folder.path}")
             if state is None:
-                shutil.rmtree(folder.path, ignore_errors=True)  # left by a kill while the folder was made
+                _check_unmade(folder)
                 ready = prepare(stage.ready(outputs, folder.path), registry)
                 _reuse_evaluation(ready.folder, [earlier for _, earlier in done])
             else:
@@ -146,6 +151,15 @@ def _run_stages(
     if others := other_tasks(done):
         tell(f"note: held-out tasks of their own, so not to be compared with the rows above them: {', '.join(others)}")
     return done
+
+
+def _check_unmade(folder: RunFolder) -> None:
+    """Raises: RunError where a stage without a recipe has results. A kill while the folder was made leaves none."""
+    results = (folder.metrics_file, folder.rollouts_file, folder.model, folder.log_file)
+    if any(path.exists() for path in results) or any(folder.checkpoints.glob("*")):
+        raise RunError(
+            f"{folder.recipe_file} is missing: put it back from a copy, or delete {folder.path} to make that stage again"
+        )
 
 
 def _reuse_evaluation(folder: RunFolder, earlier: Sequence[RunFolder]) -> None:

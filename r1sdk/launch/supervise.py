@@ -10,6 +10,7 @@ from typing import Literal
 
 from ..doctor import Finding
 from ..errors import Interrupted, RunError
+from ..evaluation.best_checkpoint import best_checkpoint
 from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
 from ..planning.trainer_rules import settings_of_loss
@@ -69,6 +70,8 @@ def supervise(
                 f"warning: the training process ended with status {code} while it wrote the report; "
                 f"make it with: r1 report {folder.path}"
             )
+        for line in notes(folder):
+            say(line)
         return Handover("finished")
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
@@ -99,6 +102,18 @@ class OverrunCheck:
                 self.folder.set_status("failed", message=overrun_text(call.label, self.limit_s))
                 return self.worker.wait()
         return None
+
+
+def notes(folder: RunFolder) -> list[str]:
+    """Return sentences on a finished run that you should not miss: rollbacks, and a checkpoint better than its end."""
+    lines = [f"note: {rollback.text}" for rollback in folder.rollbacks()]
+    best = best_checkpoint(folder)
+    if best is not None and best.is_better_than_the_end:
+        lines.append(
+            f"note: the checkpoint of step {best.step} is better than the end of the run: accuracy at the end minus there "
+            f"{best.end_minus_best}; it is in {best.path}"
+        )
+    return lines
 
 
 def _hand_over(folder: RunFolder, plan: RunPlan) -> Handover:

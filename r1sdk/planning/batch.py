@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import R1Error, RecipeError
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..recipe.trl_fields import trainer_fields
 from .parallel import world
@@ -15,14 +16,14 @@ class StepSizes:
     """The numbers that make a step. All are totals over the processes, but `per_device`."""
 
     processes: int
-    per_device: int  # rollouts or demonstrations that one process learns from at a time
+    per_device: int  # rollouts or examples that one process learns from at a time
     accumulation: int
     generated: int  # rollouts of one generation batch (GRPO)
     repeats: int  # times that each rollout is learnt from
 
     @property
     def update(self) -> int:
-        """The rollouts or demonstrations of one update of the weights."""
+        """The rollouts or examples of one update of the weights."""
         return self.per_device * self.accumulation * self.processes
 
 
@@ -59,8 +60,11 @@ def batch_sentence(recipe: Recipe) -> str:
     factors = [(sizes.processes, "processes"), (sizes.per_device, "at a time"), (sizes.accumulation, "accumulated")]
     shared = [f"{number} {word}" for number, word in factors if word == "at a time" or number > 1]
     parts = f" ({' x '.join(shared)})" if len(shared) > 1 else ""
-    if recipe.method == "sft":
-        return f"one step: {_count(sizes.update, 'demonstration')}{parts}, 1 update"
+    if METHODS[recipe.method].reads_rows:
+        example = "pair" if recipe.method == "dpo" else "demonstration"
+        return f"one step: {_count(sizes.update, example)}{parts}, 1 update"
+    if recipe.method == "distill":
+        return f"one step: {_count(sizes.update, 'prompt')} x 1 completion = {_count(sizes.update, 'rollout')}{parts}, 1 update"
     if _is_overlapped(recipe):
         return f"one step: {_count(sizes.update, 'rollout')}{parts}, 1 update"
     samples, repeats, generated = recipe.generation.samples, sizes.repeats, sizes.generated
@@ -73,9 +77,11 @@ def batch_sentence(recipe: Recipe) -> str:
 
 
 def prompts_of_a_batch(recipe: Recipe) -> int:
-    """Return the different tasks that one generation batch of GRPO takes; 0 if the trainer needs no whole batch."""
-    sizes = None if recipe.method != "grpo" or _is_overlapped(recipe) else step_sizes(recipe)
-    return 0 if sizes is None else sizes.generated // recipe.generation.samples
+    """Return the different tasks that one generation batch takes; 0 if the trainer needs no whole batch."""
+    sizes = step_sizes(recipe) if METHODS[recipe.method].plays and not _is_overlapped(recipe) else None
+    if sizes is None:
+        return 0
+    return sizes.update if recipe.method == "distill" else sizes.generated // recipe.generation.samples
 
 
 def too_few_tasks(recipe: Recipe, tasks: int, left_out: int = 0) -> list[R1Error]:
@@ -83,13 +89,18 @@ def too_few_tasks(recipe: Recipe, tasks: int, left_out: int = 0) -> list[R1Error
     needed = prompts_of_a_batch(recipe)
     if tasks >= needed:
         return []
+    each = 1 if recipe.method == "distill" else recipe.generation.samples
+    smaller = (
+        "set a smaller trainer.per_device_train_batch_size, or use more tasks"
+        if recipe.method == "distill"
+        else f"set trainer.generation_batch_size={max(1, tasks) * each} or less (a multiple of generation.samples and of the "
+        "batch size), or a smaller trainer.per_device_train_batch_size, or use more tasks"
+    )
     without = f" (without {left_out} whose gold answers cannot be verified)" if left_out else ""
     return [
         RecipeError(
             f"environment {recipe.env.name!r} has {_count(tasks, 'training task')}{without}, and one generation batch takes "
-            f"{needed} different ones ({needed} prompts x {recipe.generation.samples} completions): no step would be made\n"
-            f"  set trainer.generation_batch_size={max(1, tasks) * recipe.generation.samples} or less (a multiple of "
-            "generation.samples and of the batch size), or a smaller trainer.per_device_train_batch_size, or use more tasks"
+            f"{needed} different ones ({needed} prompts x {each} completions): no step would be made\n  {smaller}"
         )
     ]
 

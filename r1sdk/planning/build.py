@@ -13,6 +13,7 @@ from ..errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from ..plugins.environment_calls import tasks_of
 from ..plugins.registry import Registry
 from ..recipe.key_groups import Data
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import isolation_of, unwrapped, with_timeout
@@ -25,6 +26,11 @@ def build_demonstrations(
 ) -> Demonstrations | FromHub:
     """Find the demonstrations of `recipe` and check their rows; without `data` they come from `environment`. Raises: R1Error."""
     data = recipe.data or Data(name=recipe.env.name)
+    learns = METHODS[recipe.method].learns_from
+    if learns == "pairs" and (recipe.data is None or ("environment", data.name) in registry.entries):
+        raise RecipeError(
+            "method dpo learns from a file of pairs: make one with r1 generate --pairs, and name it with --data FILE"
+        )
     if recipe.data is None or ("environment", data.name) in registry.entries:
         shows = environment if recipe.data is None else build_environment(registry, data.name, data.options)
         if not isinstance(shows, Demonstrator):
@@ -42,6 +48,9 @@ def build_demonstrations(
         data.reasoning_column,
         data.turns,
         data.thought_marks,
+        "pairs" if learns == "pairs" else "demonstrations",
+        data.chosen_column,
+        data.rejected_column,
     )
     if path.exists():
         rows = FromFile(path, data.held_out, recipe.seed, columns, data.skip_bad)

@@ -31,6 +31,7 @@ class StatePart:
     restore: Callable[[Any], None]
     of_thread: bool = False
     slow: bool = False  # takes a call of the system, or as long as one
+    repeats: bool = True  # a change can be made again after it was undone
     describe: Callable[[Any, Any], str] | None = None  # of the value before and after
 
 
@@ -281,16 +282,18 @@ PARTS: tuple[StatePart, ...] = (
     StatePart("the current folder", _folder, _go_back, slow=True, describe=lambda before, after: f"{after}"),
     StatePart("environment variables", _environment, _restore_environment, describe=_changed_variables),
     StatePart("signal handlers", _handlers, _restore_handlers, slow=True, describe=_changed_signals),
-    StatePart("an alarm that is still set", _alarm_is_set, _clear_alarm, slow=True),
+    StatePart("an alarm that is still set", _alarm_is_set, _clear_alarm, slow=True, repeats=False),
     StatePart("blocked signals", _mask, _restore_mask, slow=True, of_thread=True),
-    StatePart("the descriptors 0 to 2", DESCRIPTORS.read, DESCRIPTORS.restore, slow=True),
+    StatePart("the descriptors 0 to 2", DESCRIPTORS.read, DESCRIPTORS.restore, slow=True, repeats=False),
     StatePart("sys.stdin, sys.stdout or sys.stderr", _streams, _restore_streams),
     StatePart("limits of the process (setrlimit)", _limits, _restore_limits, slow=True),
     StatePart("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
     StatePart("the garbage collector", gc.isenabled, _restore_gc),
     StatePart("the default timeout of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
     StatePart("NumPy's handling of errors", _numpy_errors, _restore_numpy_errors, slow=True, of_thread=True),
-    StatePart("torch's inference mode", _torch("is_inference_mode_enabled"), _leave_inference, of_thread=True),
+    StatePart(
+        "torch's inference mode", _torch("is_inference_mode_enabled"), _leave_inference, of_thread=True, repeats=False
+    ),
     StatePart("torch's grad mode", _torch("is_grad_enabled"), _set_torch("set_grad_enabled"), of_thread=True),
     StatePart("torch's autocast", _torch("_C._is_any_autocast_enabled"), _leave_autocast, of_thread=True),
     StatePart("torch's number of threads", _torch("get_num_threads"), _set_torch("set_num_threads")),

@@ -34,8 +34,6 @@ def read_given_up(folder: RunFolder, manifest: Mapping[str, Any], damage: Damage
         lines = jsonl.read(folder.path / f"rollback-{number}.jsonl", damage=damage, check=metric_fault)
         steps = [line for line in lines if line["kind"] == "step"]
         reason = str(row.get("reason") or "")
-        is_number = isinstance(factor, int | float)
-        found.append(
-            GivenUp(row["at"], row["to"], reason, float(factor) if is_number else 1.0, row.get("ends") is True, steps)
-        )
+        lowered = float(factor) if isinstance(factor, int | float) else 1.0
+        found.append(GivenUp(row["at"], row["to"], reason, lowered, row.get("ends") is True, steps))
     return found

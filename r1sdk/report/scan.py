@@ -53,15 +53,15 @@ def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
     It refuses every line that `rollout_fault` refuses: raises DamagedLine. Raises: R1Error without msgspec.
     """
     msgspec = _msgspec("report")
-    number = Annotated[float, msgspec.Meta(gt=-_LARGEST, lt=_LARGEST)] | None
-    count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 60)]
+    number: Any = Annotated[float, msgspec.Meta(gt=-_LARGEST, lt=_LARGEST)] | None
+    count: Any = Annotated[int, msgspec.Meta(ge=0, lt=1 << 60)]
     some = _struct("AnyObject")
-    messages = list[_struct("Message", role=str)]  # type: ignore[misc]
+    message: Any = _struct("Message", role=str)
     nothing = some()
     line = _struct(
         "CountedLine",
-        task=_struct("CountedTask", prompt=messages, id=(str, ""), info=(some, nothing)),
-        completion=_struct("CountedCompletion", messages=messages, tokens=(count, 0), finish=(str, "")),
+        task=_struct("CountedTask", prompt=list[message], id=(str, ""), info=(some, nothing)),
+        completion=_struct("CountedCompletion", messages=list[message], tokens=(count, 0), finish=(str, "")),
         step=(count | None, None),
         verdict=(
             _struct(
@@ -70,16 +70,16 @@ def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
                 status=(str, ""),
                 reason=(str, ""),
                 extracted=(str | None, None),
-                turn_rewards=(list[number], []),  # type: ignore[valid-type]
+                turn_rewards=(list[number], []),
             )
             | None,
             None,
         ),
-        rewards=(dict[str, number], msgspec.field(default_factory=dict)),  # type: ignore[valid-type]
+        rewards=(dict[str, number], msgspec.field(default_factory=dict)),
         total=(number, None),
         statuses=(some, nothing),
         reasons=(some, nothing),
-        session=(_struct("CountedSession", turn_rewards=(list[number], [])), msgspec.UNSET),  # type: ignore[valid-type]
+        session=(_struct("CountedSession", turn_rewards=(list[number], [])), msgspec.UNSET),
     )
     decode = msgspec.json.Decoder(line).decode
 

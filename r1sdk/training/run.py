@@ -7,6 +7,7 @@ Exit status: 0 finished, 1 an error that the user can act on, 130 interrupted.
 
 import argparse
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import R1Error, RunError, raise_all
 from ..planning.batch import too_few_tasks
@@ -25,12 +26,16 @@ from ..plugins.environment_calls import tasks_of
 from ..plugins.guard import check_forks
 from ..plugins.loading import load_plugins
 from ..plugins.registry import Registry
+from ..recipe.methods import METHODS
 from ..report import leave_report
 from ..scoring.gold_check import GoldCheck, check_gold, enforce, enforce_suspects
 from ..storage.run_folder import RunFolder
 from .monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
 from .monitor.plugin_watch import PluginWatch
 from .process_group import ProcessGroup, is_peer_failure, join, rank_from_env
+
+if TYPE_CHECKING:
+    from .monitor.callback import StopRequest
 
 INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1
@@ -125,14 +130,33 @@ def train(
 ) -> bool:
     """Evaluate, train, save, evaluate. Returns True if the run came to its end. Raises: R1Error.
 
+    After a rollback everything is built again, as in a process that resumes, so that a kill changes no number.
     `registry`: None loads the installed plugins.
     """
+    from .monitor.callback import StopRequest
+
+    stop = StopRequest()
+    stop.install()
+    while (finished := _train(folder, processes, registry, stop, watch)) is None:
+        gc.collect()  # the model and the optimizer that collapsed
+    return finished
+
+
+def _train(
+    folder: RunFolder,
+    processes: ProcessGroup,
+    registry: Registry | None,
+    stop: "StopRequest",
+    watch: PluginWatch | None,
+) -> bool | None:
+    """Train from the last checkpoint on. Returns True if the run came to its end, and None if it must go back. Raises: R1Error."""
     from ..rollout.hf_model import end_tokens
     from .chat_tokenizer import settle_ending
     from .held_out_evaluation import evaluate_model
     from .model_card import without_trainers_card, write_model_cards
     from .models import holds_whole_model, load_model, training_options
-    from .monitor.callback import PluginSteps, RunCallback, StopRequest, resume_step, train_missing_steps
+    from .monitor.callback import PluginSteps, RunCallback, resume_step, train_missing_steps
+    from .monitor.checkpoint_watch import CheckpointEvaluation, CollapseWatch, LowerLearningRate
     from .monitor.probe_evaluation import ProbeEvaluation
     from .monitor.trackers import Trackers
     from .save import save
@@ -140,8 +164,6 @@ def train(
     from .trl.task_sampler import known_rates
     from .vllm.sampler_engine import announce, sampler
 
-    stop = StopRequest()
-    stop.install()
     report = folder.set_status if processes.main else _silent
     report("running", phase="loading")
     plan = plan_here(folder, registry or load_plugins())
@@ -171,12 +193,19 @@ def train(
     report("running", phase="preparing")
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
+    recorder = RunCallback(folder, stop, processes)
+    collapse = CollapseWatch(plan, folder, recorder)
+    evaluations = [CheckpointEvaluation(plan, folder, tokenizer), ProbeEvaluation(plan, folder, tokenizer)]
     callbacks = [
         PluginSteps(watch),
-        RunCallback(folder, stop, processes),
-        ProbeEvaluation(plan, folder, tokenizer),
+        LowerLearningRate(folder),
+        evaluations[0],
+        recorder,
+        evaluations[1],
         trackers,
+        collapse,
     ]
+    rollbacks = folder.rollbacks()
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
@@ -193,9 +222,14 @@ def train(
         train_missing_steps(trainer, checkpoint, stop)
     else:
         with sampler(plan, where, folder, processes) as engine:
-            trainer = _trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
+            trainer = _trainer(plan, where, model, tokenizer, folder, callbacks, processes, engine)
             without_trainers_card(trainer)
-            train_missing_steps(trainer, checkpoint, stop)
+            train_missing_steps(trainer, checkpoint, stop, is_over=bool(rollbacks) and rollbacks[-1].ends)
+    if collapse.rollback is not None:
+        report("running", phase="rolling back", message=collapse.rollback.text)
+        folder.note_rollback(collapse.rollback)
+        if not stop.asked:
+            return None
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
@@ -246,7 +280,7 @@ def _silent(state: str, **more: Any) -> None:
 
 def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
     """The places of the training tasks whose gold answers do not verify; a resumed run leaves out the same. Raises: R1Error."""
-    if plan.recipe.method != "grpo":
+    if not METHODS[plan.recipe.method].plays:
         return frozenset()
     saved = folder.gold()
     if saved is not None:
@@ -276,6 +310,7 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
 
 def _trainer(
     plan: RunPlan,
+    where: str,
     model: Any,
     tokenizer: Any,
     folder: RunFolder,
@@ -287,6 +322,14 @@ def _trainer(
         from .sft.sft_trainer import sft_trainer
 
         return sft_trainer(plan, model, tokenizer, folder, callbacks, processes)
+    if plan.recipe.method == "dpo":
+        from .dpo.preference_trainer import preference_trainer
+
+        return preference_trainer(plan, where, model, tokenizer, folder, callbacks, processes)
+    if plan.recipe.method == "distill":
+        from .trl.distillation import distillation_trainer
+
+        return distillation_trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
     from .trl.grpo import grpo_trainer
 
     return grpo_trainer(plan, model, tokenizer, folder, callbacks, processes, engine)

@@ -92,6 +92,7 @@ def test_a_folder_of_seeds_is_one_page(seeds, r1):
     text = Page((seeds / "report.html").read_text()).text
     assert "mean of 3 seeds" in text and "standard error over seeds" in text
     assert "one evaluation alone has a sampling error of 0.100 (n = 100 tasks)" in text
+    assert "sampling alone would give 0.000" in text  # every seed has the same verdicts in its evaluation file
 
 
 def test_a_moving_mean_keeps_the_length_and_the_ends_of_a_line():
