@@ -12,7 +12,7 @@ from .receipt_differences import Expected, Part, Receipt, StaleSampler, differen
 from .served import receipt_of
 from .tensor_digest import digest
 
-PROBES, PROBE_TOKENS, NEW_TOKENS = 2, 140, 4  # a prompt fills a block of vLLM's prefix cache, on a CPU 128 tokens
+PROBES, PROBE_TOKENS, NEW_TOKENS = 2, 140, 2  # a prompt fills a block of vLLM's prefix cache, on a CPU 128 tokens
 EXACT_LIMIT, ROUNDED_LIMIT = 0.01, 0.5  # mean difference of log-probabilities: float32 on both sides, and otherwise
 _RPC_S = 600
 
@@ -336,7 +336,7 @@ class SamplerWatch:
         try:
             with torch.no_grad(), trainer.compute_loss_context_manager():
                 logps, *_ = trainer._get_per_token_logps_and_entropies(
-                    model, ids, torch.ones_like(ids), NEW_TOKENS, batch_size=1
+                    model, ids, torch.ones_like(ids), NEW_TOKENS, batch_size=PROBES
                 )
         finally:
             model.train(training)
