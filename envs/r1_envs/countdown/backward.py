@@ -1,0 +1,142 @@
+"""Worked Countdown solutions that search backwards: each step takes one number off the target, until two numbers are left."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from .arithmetic import Game, results
+
+
+@dataclass(frozen=True)
+class BackwardSearch:
+    """Settings of a demonstrated backward search: it tries steps blindly, but none twice.
+
+    It ends by reaching the target, by giving up, after `max_tries`, or with nothing left to try.
+    """
+
+    max_tries: int = 20  # of two last numbers
+    give_up: float = 0.5  # probability to stop after a failed try
+    persistent: float = 0.2  # share of searches that never give up
+    leave: float = 0.1  # probability to leave a branch after a failed try in it
+    spelled_miss: float = 0.15  # share of failed tries that write out an operation which misses
+
+
+class BackwardStep(NamedTuple):
+    """Number `taken` is the last operand of the equation; the other numbers must then make `need`."""
+
+    text: str  # the step as an equation, with `need` as its result
+    need: int
+    rest: tuple[int, ...]
+    before: str  # what stands around the expression of the rest
+    after: str
+
+
+def steps_back(game: Game, hand: tuple[int, ...], target: int) -> list[BackwardStep]:
+    """Return every step that takes one number of `hand` off `target` and leaves a positive integer to make."""
+    found = []
+    for at, taken in enumerate(hand):
+        if taken in hand[:at]:
+            continue
+        rest = hand[:at] + hand[at + 1 :]
+        for text, need, before, after in _inverses(game, target, taken):
+            if 0 < need <= game.max_result:
+                found.append(BackwardStep(f"{text}={need}", need, rest, before, after))
+    return found
+
+
+def write_backward(
+    numbers: tuple[int, ...], target: int, game: Game, search: BackwardSearch, rng: random.Random
+) -> str | None:
+    """Return a search for `target` as `<think>` … `</think>` and its final expression as `<answer>`.
+
+    None where no try is possible under the rules of `game`.
+    """
+    give_up = 0.0 if rng.random() < search.persistent else search.give_up
+    lines: list[str] = []
+    tries = 0
+    last: tuple[str, str] | None = None  # expression of the last try, and the equation it would need
+    for path, line in _walk(game, numbers, target, (), search, rng):
+        if line is not None:
+            lines.append(line)
+            continue
+        tries += 1
+        need, pair = (path[-1].need, path[-1].rest) if path else (target, numbers)
+        head = f"{path[-1].text} from" if path else f"{target} from"
+        hit, check, made = _check(game, pair, need, search, rng)
+        lines.append(f"{head} {pair[0]} {pair[1]}? {check}")
+        last = (_around(path, made), check)
+        if hit or tries == search.max_tries or rng.random() < give_up:
+            break
+    if last is None:
+        return None
+    think = "\n".join(lines)
+    return f"<think>\n{think}\n</think>\n<answer>{last[0]}</answer>"
+
+
+def _walk(
+    game: Game,
+    hand: tuple[int, ...],
+    target: int,
+    path: tuple[BackwardStep, ...],
+    search: BackwardSearch,
+    rng: random.Random,
+) -> Iterator[tuple[tuple[BackwardStep, ...], str | None]]:
+    """Yield the steps of each branch, depth first: with its line where numbers remain to be taken, with None at a try."""
+    if len(hand) == 2:
+        yield path, None
+        return
+    options = steps_back(game, hand, target)
+    rng.shuffle(options)
+    for step in options:
+        deeper = (*path, step)
+        if len(step.rest) > 2:
+            yield deeper, f"{step.text} from {' '.join(map(str, step.rest))}"
+        yield from _walk(game, step.rest, step.need, deeper, search, rng)
+        if path and rng.random() < search.leave:
+            return
+
+
+def _check(
+    game: Game, pair: tuple[int, ...], need: int, search: BackwardSearch, rng: random.Random
+) -> tuple[bool, str, str]:
+    """Return if two numbers make `need`, the words of the check, and the expression of the pair."""
+    left, right = max(pair), min(pair)
+    possible = results(game, left, right)
+    hits = [operator for operator, value in possible if value == need]
+    if hits:
+        made = f"{left}{hits[0]}{right}"
+        return True, f"{made}={need} yes", made
+    operator, value = rng.choice(possible) if possible else ("+", left + right)
+    made = f"{left}{operator}{right}"
+    if possible and rng.random() < search.spelled_miss:
+        return False, f"{made}={value} no", made
+    return False, "no", f"{left}+{right}" if "+" in game.operators else made
+
+
+def _around(path: tuple[BackwardStep, ...], expression: str) -> str:
+    """Return the expression of the whole equation: what each step took off, put back on, the last step first."""
+    for step in reversed(path):
+        expression = f"{step.before}({expression}){step.after}"
+    return expression
+
+
+def _inverses(game: Game, target: int, taken: int) -> Iterator[tuple[str, int, str, str]]:
+    """Yield each way in which `taken` can be the last operand: step, needed number, and the text around the rest.
+
+    As in the task's usual steps, nothing is multiplied or divided by 1.
+    """
+    operators = game.operators
+    if "+" in operators:
+        yield f"{target}-{taken}", target - taken, "", f"+{taken}"
+    if "-" in operators:
+        yield f"{target}+{taken}", target + taken, "", f"-{taken}"
+        yield f"{taken}-{target}", taken - target, f"{taken}-", ""
+    if "*" in operators and taken > 1 and target % taken == 0:
+        yield f"{target}/{taken}", target // taken, "", f"*{taken}"
+    if "/" in operators and taken > 1:
+        yield f"{target}*{taken}", target * taken, "", f"/{taken}"
+    if "/" in operators and target > 1 and taken % target == 0 and taken > target:
+        yield f"{taken}/{target}", taken // target, f"{taken}/", ""
