@@ -9,7 +9,7 @@ import pytest
 
 import r1sdk
 from r1_envs.countdown import Countdown
-from r1_envs.countdown.arithmetic import Game, after, reachable, steps
+from r1_envs.countdown.arithmetic import Game, after, reachable, results, steps
 from r1_envs.countdown.backward import BackwardSearch, write_backward
 
 
@@ -193,6 +193,10 @@ def test_the_steps_of_a_backward_demonstration_are_true_and_none_is_tried_twice(
             left, right, result = int(left), int(right), int(result)
             assert {"+": left + right, "-": left - right, "*": left * right, "/": left / right}[operator] == result
             assert {left, right} & {*task.info["nums"]}
+            if listed := re.search(r"from (\d+) (\d+): ([\d ]+)\?", line):
+                pair = sorted(map(int, listed.groups()[:2]), reverse=True)
+                assert list(map(int, listed[3].split())) == [value for _, value in results(Game("+-*/", 200), *pair)]
+                assert (str(result) in listed[3].split()) == line.endswith("yes")
         if len(task.info["nums"]) == 3:
             tried = [line.partition("?")[0] for line in lines]
             assert len(set(tried)) == len(tried)

@@ -21,7 +21,6 @@ class BackwardSearch:
     give_up: float = 0.5  # probability to stop after a failed try
     persistent: float = 0.2  # share of searches that never give up
     leave: float = 0.1  # probability to leave a branch after a failed try in it
-    spelled_miss: float = 0.15  # share of failed tries that write out an operation which misses
 
 
 class BackwardStep(NamedTuple):
@@ -57,23 +56,22 @@ def write_backward(
     give_up = 0.0 if rng.random() < search.persistent else search.give_up
     lines: list[str] = []
     tries = 0
-    last: tuple[str, str] | None = None  # expression of the last try, and the equation it would need
+    answer = ""
     for path, line in _walk(game, numbers, target, (), search, rng):
         if line is not None:
             lines.append(line)
             continue
         tries += 1
         need, pair = (path[-1].need, path[-1].rest) if path else (target, numbers)
-        head = f"{path[-1].text} from" if path else f"{target} from"
-        hit, check, made = _check(game, pair, need, search, rng)
-        lines.append(f"{head} {pair[0]} {pair[1]}? {check}")
-        last = (_around(path, made), check)
+        hit, check, made = _check(game, pair, need)
+        lines.append(f"{path[-1].text if path else target} from {check}")
+        answer = _around(path, made)
         if hit or tries == search.max_tries or rng.random() < give_up:
             break
-    if last is None:
+    if not answer:
         return None
     think = "\n".join(lines)
-    return f"<think>\n{think}\n</think>\n<answer>{last[0]}</answer>"
+    return f"<think>\n{think}\n</think>\n<answer>{answer}</answer>"
 
 
 def _walk(
@@ -99,21 +97,15 @@ def _walk(
             return
 
 
-def _check(
-    game: Game, pair: tuple[int, ...], need: int, search: BackwardSearch, rng: random.Random
-) -> tuple[bool, str, str]:
-    """Return if two numbers make `need`, the words of the check, and the expression of the pair."""
+def _check(game: Game, pair: tuple[int, ...], need: int) -> tuple[bool, str, str]:
+    """Return if two numbers make `need`, the check with all that they make, and an expression of the pair."""
     left, right = max(pair), min(pair)
     possible = results(game, left, right)
-    hits = [operator for operator, value in possible if value == need]
-    if hits:
-        made = f"{left}{hits[0]}{right}"
-        return True, f"{made}={need} yes", made
-    operator, value = rng.choice(possible) if possible else ("+", left + right)
-    made = f"{left}{operator}{right}"
-    if possible and rng.random() < search.spelled_miss:
-        return False, f"{made}={value} no", made
-    return False, "no", f"{left}+{right}" if "+" in game.operators else made
+    made = "".join(f"{' ' if at else ': '}{value}" for at, (_, value) in enumerate(possible))
+    hits = [f"{left}{operator}{right}" for operator, value in possible if value == need]
+    expression = hits[0] if hits else f"{left}{game.operators[0]}{right}"
+    verdict = f"{expression}={need} yes" if hits else "no"
+    return bool(hits), f"{pair[0]} {pair[1]}{made}? {verdict}", expression
 
 
 def _around(path: tuple[BackwardStep, ...], expression: str) -> str:
