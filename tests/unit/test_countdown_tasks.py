@@ -189,16 +189,16 @@ def test_the_steps_of_a_backward_demonstration_are_true_and_none_is_tried_twice(
     for task, completion in islice(Countdown(demonstrated="backward").demonstrations("train"), 300):
         lines = completion.text.partition("</think>")[0].splitlines()[1:]
         for line in lines:
-            left, operator, right, result = re.match(r"(\d+)([-+*/])(\d+)=(\d+) from", line).groups()
+            left, operator, right, result = re.match(r"(\d+)([-+*/])(\d+)=(\d+)(?: with|, )", line).groups()
             left, right, result = int(left), int(right), int(result)
             assert {"+": left + right, "-": left - right, "*": left * right, "/": left / right}[operator] == result
             assert {left, right} & {*task.info["nums"]}
-            if listed := re.search(r"from (\d+) (\d+): ([\d ]+)\?", line):
-                pair = sorted(map(int, listed.groups()[:2]), reverse=True)
-                assert list(map(int, listed[3].split())) == [value for _, value in results(Game("+-*/", 200), *pair)]
-                assert (str(result) in listed[3].split()) == line.endswith("yes")
+            if tried := re.search(r", (\d+)([-+*/])(\d+)=(\d+) (yes|no)$", line):
+                made = dict(results(Game("+-*/", 200), int(tried[1]), int(tried[3])))
+                assert made[tried[2]] == int(tried[4])
+                assert (result in made.values()) == (result == int(tried[4])) == (tried[5] == "yes")
         if len(task.info["nums"]) == 3:
-            tried = [line.partition("?")[0] for line in lines]
+            tried = [line.partition(",")[0] for line in lines]
             assert len(set(tried)) == len(tried)
 
 

@@ -64,7 +64,7 @@ def write_backward(
         tries += 1
         need, pair = (path[-1].need, path[-1].rest) if path else (target, numbers)
         hit, check, made = _check(game, pair, need)
-        lines.append(f"{path[-1].text if path else target} from {check}")
+        lines.append(f"{path[-1].text}, {check}" if path else check)
         answer = _around(path, made)
         if hit or tries == search.max_tries or rng.random() < give_up:
             break
@@ -91,21 +91,25 @@ def _walk(
     for step in options:
         deeper = (*path, step)
         if len(step.rest) > 2:
-            yield deeper, f"{step.text} from {' '.join(map(str, step.rest))}"
+            yield deeper, f"{step.text} with {' '.join(map(str, step.rest))}"
         yield from _walk(game, step.rest, step.need, deeper, search, rng)
         if path and rng.random() < search.leave:
             return
 
 
 def _check(game: Game, pair: tuple[int, ...], need: int) -> tuple[bool, str, str]:
-    """Return if two numbers make `need`, the check with all that they make, and an expression of the pair."""
+    """Return if two numbers make `need`, the operation that is tried with its result, and it as an expression.
+
+    Where none makes it, the one that is tried is a sum for a need above both numbers, else a difference.
+    """
     left, right = max(pair), min(pair)
-    possible = results(game, left, right)
-    made = "".join(f"{' ' if at else ': '}{value}" for at, (_, value) in enumerate(possible))
-    hits = [f"{left}{operator}{right}" for operator, value in possible if value == need]
-    expression = hits[0] if hits else f"{left}{game.operators[0]}{right}"
-    verdict = f"{expression}={need} yes" if hits else "no"
-    return bool(hits), f"{pair[0]} {pair[1]}{made}? {verdict}", expression
+    possible = dict(results(game, left, right))
+    nearest = "+" if need > left else "-"
+    operator = next((sign for sign, value in possible.items() if value == need), None)
+    tried = operator or next((sign for sign in (nearest, *possible) if sign in possible), game.operators[0])
+    expression = f"{left}{tried}{right}"
+    shown = f"{expression}={possible[tried]}" if tried in possible else expression
+    return operator is not None, f"{shown} {'yes' if operator else 'no'}", expression
 
 
 def _around(path: tuple[BackwardStep, ...], expression: str) -> str:
