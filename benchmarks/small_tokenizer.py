@@ -16,7 +16,7 @@ import r1sdk
 from r1_envs.countdown import Countdown
 from r1_envs.guess import Guess
 
-# As in `tiny_tokenizer`, but a phrase may end a line: "? no" with its line break is one token.
+# As in `tiny_tokenizer`, but a phrase may end a line: " no" with its line break is one token.
 _TEXT = r"(?: [+\-*/](?= )| </?(?:think|answer)>|[^\d+\-*/=()<>\n])"
 PIECES = "|".join(
     (

@@ -1,4 +1,4 @@
-"""The embedded models: `tiny` and `small`, which search for Countdown solutions, and the models that their SFT begins with."""
+"""The embedded model `tiny`, which searches for Countdown solutions, and the models that SFT begins with."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import r1sdk
 
 TINY = Path(__file__).parent / "tiny"
-SMALL = Path(__file__).parent / "small"
+SMALL = Path(__file__).parent / "small"  # a tokenizer and a shape
 
 
 def tiny_blank(folder: Path, seed: int) -> None:
@@ -27,5 +27,4 @@ def small_blank(folder: Path, seed: int) -> None:
 def r1_register_models(register: Callable[[str, Path | Callable[[Path, int], None]], None]) -> None:
     register("tiny", TINY)
     register("tiny_blank", tiny_blank)
-    register("small", SMALL)
     register("small_blank", small_blank)

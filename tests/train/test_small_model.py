@@ -1,4 +1,4 @@
-"""The embedded model `small`: its tokenizer, the model that its SFT begins with, and the folder that is shipped."""
+"""The model `small_blank`: its tokenizer, and the weights of `tiny` under it."""
 
 import json
 import runpy
@@ -46,14 +46,14 @@ def test_the_prompts_of_both_games_are_short_and_searches_fit_the_limit(tokenize
 
 
 def test_a_step_reads_back_unchanged_and_takes_one_token_for_each_part(tokenizer):
-    step = "60+83=143 from 74 25: 99 49? no\n"
+    step = "60+83=143, 74+25=99 no\n"
     ids = tokenizer(step)["input_ids"]
-    parts = ["60", "+", "83", "=", "143", " from ", "74", " ", "25", ": ", "99", " ", "49", "? no\n"]
+    parts = ["60", "+", "83", "=", "143", ", ", "74", "+", "25", "=", "99", " no\n"]
     assert [tokenizer.decode([one]) for one in ids] == parts
 
 
 def test_tags_survive_decoding_without_special_tokens(tokenizer):
-    text = "<think>\n27-10=17 from 13 4: 17 9 52? 13+4=17 yes\n</think>\n<answer>(13+4)+10</answer><|im_end|>"
+    text = "<think>\n27-10=17, 13+4=17 yes\n</think>\n<answer>(13+4)+10</answer><|im_end|>"
     decoded = tokenizer.decode(tokenizer(text)["input_ids"], skip_special_tokens=True)
     assert r1sdk.parse_reply(decoded) is not None and decoded == text.removesuffix("<|im_end|>")
 
@@ -67,7 +67,7 @@ def test_the_start_of_its_sft_keeps_what_tiny_knows_of_numbers(blank, tokenizer)
         old = before.get_input_embeddings().weight[known.convert_tokens_to_ids(word)]
         assert old.equal(after.get_input_embeddings().weight[tokenizer.convert_tokens_to_ids(word)])
     assert before.model.layers[2].mlp.up_proj.weight.equal(after.model.layers[2].mlp.up_proj.weight)
-    phrase = after.get_input_embeddings().weight[tokenizer("? no\n")["input_ids"]]
+    phrase = after.get_input_embeddings().weight[tokenizer(" no\n")["input_ids"]]
     assert phrase.shape[0] == 1 and phrase.abs().max() > 0
 
 
@@ -84,20 +84,3 @@ def test_the_builder_makes_the_shipped_tokenizer_again(tmp_path, monkeypatch):
     maker = runpy.run_path(str(BENCHMARKS / "small_tokenizer.py"))
     maker["build_tokenizer"](maker["rendered"](), pieces=maker["PIECES"]).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "tokenizer.json").read_text()) == json.loads((SMALL / "tokenizer.json").read_text())
-
-
-def test_the_shipped_model_is_small_and_answers_in_the_format():
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    assert (SMALL / "model.safetensors").stat().st_size < 12_000_000
-    model, tokenizer = AutoModelForCausalLM.from_pretrained(SMALL), AutoTokenizer.from_pretrained(SMALL)
-    assert sum(parameter.numel() for parameter in model.parameters()) <= 5_000_000
-    tasks = list(Countdown(test_size=8).tasks("test"))
-    asked = [tokenizer.apply_chat_template(task.prompt, tokenize=False, add_generation_prompt=True) for task in tasks]
-    batch = tokenizer(asked, return_tensors="pt", padding=True, add_special_tokens=False)
-    with torch.inference_mode():
-        replies = model.generate(**batch, do_sample=False, max_new_tokens=340, pad_token_id=tokenizer.pad_token_id)
-    texts = tokenizer.batch_decode(replies[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
-    assert sum(r1sdk.parse_reply(text) is not None for text in texts) >= 7
-    assert any(" from " in text for text in texts)
