@@ -1,13 +1,16 @@
-"""The damage campaign: every file of a run folder is damaged in each of several ways, and four commands are run on it.
+"""The damage campaign: every file that r1sdk leaves is damaged in each of several ways, and every command that reads it is run.
 
-    python benchmarks/damage.py                     # all cases: about 20 minutes on two cores
-    python benchmarks/damage.py --only metrics      # the files whose path has this in it
-    python benchmarks/damage.py --commands report   # of resume, report, view, eval
+    python benchmarks/damage.py                           # all cases: about an hour on one free core
+    python benchmarks/damage.py --of sft --part 1/4       # a quarter of the cases of one subject
+    python benchmarks/damage.py --only metrics            # the files whose path has this in it
+    python benchmarks/damage.py --commands report,runs
+    python benchmarks/damage.py --table a.jsonl b.jsonl   # the table of earlier campaigns, written by --log
 
-A small GRPO run is made once. For each case it is copied, one file is damaged, and the command runs on the copy, in a process
-that is forked from this one, which has loaded the libraries already. How a case ends:
+Subjects: grpo and sft (the folder of a run), pipeline (SFT and GRPO, with their stages), generate (a data file with its journals),
+evaluation (the folder of `r1 eval`). Each is made once. For each case it is copied, one file is damaged, and a command runs on the
+copy, in a fork of this process, which has loaded the libraries. How a case ends:
 
-    same      the result is that of the folder that nobody damaged: the file is not read, or was made again
+    same      the result is that of the subject that nobody damaged: the file is not read, or was made again
     said      the command went on, and told which file is damaged or what was lost
     refused   the command ended with an error that names the file
     BAD       a traceback, an error that does not name the file, or another result without a word
@@ -21,94 +24,132 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
 import tempfile
-import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "COLUMNS": "100"}
+from forked import Said, forked, load_libraries, r1
 
-SETTINGS = (
+SMALL = (
     "env.options.train_size=64",
     "trainer.per_device_train_batch_size=8",
     "trainer.save_steps=1",
     "trainer.save_total_limit=3",
     "generation.samples=4",
-    "generation.max_tokens=16",
-    "evaluation.tasks=8",
+    "generation.max_tokens=12",
+    "evaluation.tasks=6",
     "evaluation.during=2",
 )
-STEPS = 4
-LONGEST_S = 120.0
-_CHECKPOINT = f"checkpoints/checkpoint-{STEPS - 1}/"  # the last one of the stopped run
-READS = {  # which files each command reads, by a part of their path: damage of others changes nothing
-    "resume": ("recipe", "manifest", "status", "gold", ".jsonl", "before", "worker.log", "base_model/", _CHECKPOINT),
-    "report": ("recipe", "manifest", "status", "gold", ".jsonl", "evaluations/"),
-    "view": ("recipe", "manifest", "status", ".jsonl"),
+STEPS = 3
+PIPELINE = """
+model: tiny_blank
+env: {name: countdown, options: {level: easy, train_size: 48}}
+generation: {max_tokens: 12, samples: 4}
+evaluation: {tasks: 6, during: 2}
+stages:
+- name: shown
+  method: sft
+  trainer: {max_steps: 2, per_device_train_batch_size: 8, max_length: 300, save_steps: 1}
+- name: improved
+  model: stage:shown
+  trainer: {max_steps: 2, per_device_train_batch_size: 8, save_steps: 1}
+"""
+_RECORDS = ("recipe", "manifest", "status", ".jsonl")
+_LAST = f"checkpoints/checkpoint-{STEPS - 1}/"  # of the run that was stopped
+_RUN = {  # command -> the files that it reads, by a part of their path: damage of others changes nothing
+    "resume": (*_RECORDS, "gold", "before", "worker.log", "base_model/", _LAST),
+    "report": (*_RECORDS, "gold", "evaluations/"),
+    "view": _RECORDS,
     "eval": ("recipe", "manifest", "status", "metrics", "model/"),
+    "runs": (*_RECORDS, "evaluations/"),
 }
-COMMANDS = tuple(READS)
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a forked command ended."""
-
-    code: int
-    out: str
-    err: str
+SUBJECTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "grpo": _RUN,
+    "sft": {name: _RUN[name] for name in ("resume", "report", "eval", "runs")},
+    "pipeline": {
+        "resume": ("pipeline", "stages", "01-shown/", "02-improved/"),
+        "runs": ("pipeline", "01-shown/recipe", "status"),
+    },
+    "generate": {"again": ("",)},
+    "evaluation": {"again": ("",), "difficulty": ("plan", "rollouts", "result", "summary")},
+}
 
 
 def main() -> int:
     """Run the cases, and print the bad ones and the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--of", default=",".join(SUBJECTS), help="subjects, with commas")
     parser.add_argument("--only", default="", help="the files whose path has this in it")
-    parser.add_argument("--commands", default=",".join(COMMANDS))
-    parser.add_argument("--keep", type=Path, help="folder for the run, which is made there once")
+    parser.add_argument("--commands", default="", help="only these, with commas")
+    parser.add_argument("--part", default="1/1", help="2/4: the second quarter of the cases")
+    parser.add_argument("--log", type=Path, help="file to which each case is appended, as JSON lines")
+    parser.add_argument("--table", type=Path, nargs="+", help="print the table of these logs, and stop")
     options = parser.parse_args()
-    load_libraries()
-    with tempfile.TemporaryDirectory(prefix="r1-damage-") as scratch:
-        place = Path(scratch)
-        finished = (options.keep or place) / "finished"
-        if not finished.is_dir():
-            _make(finished)
-        stopped = place / "stopped"
-        _stop(finished, stopped)
-        counts: Counter[tuple[str, str]] = Counter()
-        for command in options.commands.split(","):
-            began = stopped if command == "resume" else finished
-            damaged = place / "case"
-            shutil.copytree(began, damaged)
-            said, expected = _run(command, damaged, place)
-            shutil.rmtree(damaged)
-            if said.code:
-                raise SystemExit(f"{command} fails on a folder without damage:\n{said.err}")
-            for file, kind, damage in cases(began, options.only):
-                if not any(part in file.as_posix() for part in READS[command]) or (
-                    command == "eval" and file.parts[0] == "base_model"
-                ):
+    if options.table:
+        rows = [json.loads(line) for file in options.table for line in file.read_text().split("\n") if line]
+    else:
+        load_libraries()
+        rows = list(campaign(options))
+    print(table(rows))
+    return min(100, sum(row["end"] == "BAD" for row in rows))
+
+
+def campaign(options: argparse.Namespace) -> Iterator[dict[str, str]]:
+    """Run the cases that the options ask for. Yields a row for each."""
+    part, parts = map(int, options.part.split("/"))
+    wanted = [name for name in options.commands.split(",") if name]
+    for subject in options.of.split(","):
+        with tempfile.TemporaryDirectory(prefix="r1-damage-") as scratch:
+            place = Path(scratch)
+            finished, stopped = place / "finished", place / "stopped"
+            make(subject, finished, place)
+            stop(subject, finished, stopped)
+            for command, read in SUBJECTS[subject].items():
+                if wanted and command not in wanted:
                     continue
+                began, damaged = stopped if command in ("resume", "again") else finished, place / "case" / "subject"
                 shutil.copytree(began, damaged)
-                damage(damaged / file)
-                said, found = _run(command, damaged, place)
-                shutil.rmtree(damaged, ignore_errors=True)
-                end = verdict(file, said, found == expected)
-                counts[command, end] += 1
-                if end == "BAD":
-                    tail = (said.err or said.out).strip()[-400:]
-                    print(f"BAD {command} {file} {kind}: status {said.code}\n    {tail}", flush=True)
+                said, expected = run(subject, command, damaged, place)
+                shutil.rmtree(damaged.parent)
+                if said.code:
+                    raise SystemExit(f"{command} fails on a {subject} without damage:\n{said.err}")
+                for number, (file, kind, damage) in enumerate(cases(began, options.only)):
+                    is_read = any(one in file.as_posix() for one in read)
+                    if (
+                        not is_read
+                        or number % parts != part - 1
+                        or (command == "eval" and file.parts[0] == "base_model")
+                    ):
+                        continue
+                    shutil.copytree(began, damaged)
+                    damage(damaged / file)
+                    said, found = run(subject, command, damaged, place)
+                    shutil.rmtree(damaged.parent, ignore_errors=True)
+                    end = verdict(file, said, found == expected)
+                    row = {"subject": subject, "command": command, "file": file.as_posix(), "damage": kind, "end": end}
+                    if end == "BAD":
+                        tail = (said.err or said.out).strip()[-400:]
+                        print(f"BAD {subject} {command} {file} {kind}: status {said.code}\n    {tail}", flush=True)
+                        row["said"] = tail
+                    if options.log:
+                        with options.log.open("a") as log:
+                            log.write(json.dumps(row) + "\n")
+                    yield row
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """The ends of the cases by subject and command, as a table."""
     ends = ("same", "said", "refused", "BAD")
-    print("| command | cases | " + " | ".join(ends) + " |\n|---|" + "---|" * (len(ends) + 1))
-    for command in options.commands.split(","):
-        row = [counts[command, end] for end in ends]
-        print(f"| {command} | {sum(row)} | " + " | ".join(map(str, row)) + " |")
-    return min(100, sum(count for (_, end), count in counts.items() if end == "BAD"))
+    lines = ["| subject | command | cases | " + " | ".join(ends) + " |", "|---|---|---|" + "---|" * len(ends)]
+    counts = Counter((row["subject"], row["command"], row["end"]) for row in rows)
+    for subject, command in dict.fromkeys((row["subject"], row["command"]) for row in rows):
+        found = [counts[subject, command, end] for end in ends]
+        lines.append(f"| {subject} | {command} | {sum(found)} | " + " | ".join(map(str, found)) + " |")
+    found = [sum(row["end"] == end for row in rows) for end in ends]
+    return "\n".join([*lines, f"| all | | {sum(found)} | " + " | ".join(map(str, found)) + " |"])
 
 
 def cases(folder: Path, only: str = "") -> Iterator[tuple[Path, str, Callable[[Path], None]]]:
@@ -121,8 +162,9 @@ def cases(folder: Path, only: str = "") -> Iterator[tuple[Path, str, Callable[[P
             "empty": lambda path: path.write_bytes(b""),
             "half": lambda path: os.truncate(path, path.stat().st_size // 2),
             "zeros": lambda path: path.write_bytes(bytes(path.stat().st_size)),
+            "a folder": _folder_in_its_place,
         }
-        if file.suffix == ".json" and file.parts[0] not in ("checkpoints", "model", "base_model"):
+        if file.suffix == ".json" and not {"checkpoints", "model", "base_model"} & {*file.parts}:
             for value in ("null", "[]", "3", '{"a": 1}', "[" * 100_000):
                 kinds[f"holds {value:.9}"] = lambda path, value=value: path.write_text(value)
             kinds["wrong types"] = _wrong_types
@@ -147,7 +189,7 @@ def verdict(file: Path, said: Said, same: bool) -> str:
     text = said.out + said.err
     if "Traceback (most recent call last)" in text:
         return "BAD"
-    names = {file.name, file.parent.name if file.parts[0] == "checkpoints" else file.name}
+    names = {file.name, file.parent.name if "checkpoints" in file.parts else file.name}
     is_named = any(name in text for name in names)
     if said.code == 0:
         return (
@@ -162,10 +204,61 @@ def verdict(file: Path, said: Said, same: bool) -> str:
     return "refused" if said.code == 1 and is_named else "BAD"
 
 
-def _run(command: str, folder: Path, place: Path) -> tuple[Said, Any]:
+def make(subject: str, folder: Path, place: Path) -> None:
+    """Make a subject. Raises: SystemExit where that fails."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if subject in ("generate", "evaluation"):
+        folder.mkdir()
+    said = forked(lambda: r1(beginning(subject, folder)), place)
+    if said.code:
+        raise SystemExit(f"the subject {subject} cannot be made:\n{said.err}")
+
+
+def beginning(subject: str, folder: Path) -> list[str]:
+    """Return the arguments of the command that makes a subject."""
+    sets = [part for setting in SMALL for part in ("--set", setting)]
+    model = ["--env", "countdown", "--model", "tiny_blank", "--steps", str(STEPS)]
+    if subject == "grpo":
+        return ["train", *model, "--rewards", "accuracy,format,length", *sets, "--out", str(folder)]
+    if subject == "sft":
+        sets += ["--set", "trainer.max_length=300"]
+        return ["train", "--method", "sft", *model, "--data", "countdown", *sets, "--out", str(folder)]
+    if subject == "pipeline":
+        recipe = folder.parent / "two-stages.yaml"
+        recipe.write_text(PIPELINE)
+        return ["train", str(recipe), "--out", str(folder)]
+    asked = ["tiny_blank", "--env", "countdown", "--tasks", "12", "--samples", "2", "--set", "generation.max_tokens=8"]
+    if subject == "generate":
+        return ["generate", *asked, "--keep", "all", "--duplicates", "--out", str(folder / "data.jsonl")]
+    return ["eval", *asked, "--out", str(folder)]
+
+
+def stop(subject: str, finished: Path, stopped: Path) -> None:
+    """Make of a finished run, or of the last stage of a pipeline, one that was killed before its last step was saved."""
+    shutil.copytree(finished, stopped)
+    run, steps = {"pipeline": (stopped / "02-improved", 2)}.get(subject, (stopped, STEPS))
+    if subject in ("generate", "evaluation"):
+        return
+    shutil.rmtree(run / "checkpoints" / f"checkpoint-{steps}")
+    shutil.rmtree(run / "model")
+    for name in ("report.html", "evaluations/after.json", "evaluations/after.jsonl"):
+        (run / name).unlink()
+    (run / "status.json").write_text(
+        json.dumps({"state": "running", "phase": "training", "done": steps, "total": steps})
+    )
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["rows"].pop("end", None)
+    manifest["rows"].pop(str(steps), None)
+    manifest["folders"].pop("model", None)
+    (run / "manifest.json").write_text(json.dumps(manifest))
+
+
+def run(subject: str, command: str, folder: Path, place: Path) -> tuple[Said, Any]:
     """Run a command on `folder` in a fork. Returns how it ended, and its result without times."""
     out = place / "out"
-    shutil.rmtree(out, ignore_errors=True)
+    if out.is_dir():
+        shutil.rmtree(out)
+    out.unlink(missing_ok=True)
     if command == "view":
         said = forked(lambda: _view(folder, out), place)
         return said, out.read_text() if out.is_file() else None
@@ -173,155 +266,24 @@ def _run(command: str, folder: Path, place: Path) -> tuple[Said, Any]:
         "resume": ["train", "--resume", str(folder)],
         "report": ["report", str(folder), "--out", str(out)],
         "eval": ["eval", str(folder), "--tasks", "2", "--json", "--out", str(out)],
+        "runs": ["runs", "--root", str(folder.parent), "--json"],
+        "difficulty": ["data", "difficulty", str(folder), "--out", str(out)],
+        "again": beginning(subject, folder),
     }[command]
     said = forked(lambda: r1(arguments), place)
-    if command == "resume":
-        return said, result_of_run(folder) if said.code == 0 else None
-    if command == "report":
-        page = out.read_text(encoding="utf-8") if out.is_file() else ""
-        return said, re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "", page)
-    return said, re.sub(r'"seconds": [\d.e-]+', "", said.out).replace(str(folder), "")
-
-
-def forked(function: Callable[[], int], place: Path) -> Said:
-    """Run `function` in a child of this process, in a session of its own, which is killed after `LONGEST_S`."""
-    child, files = start_forked(function, place)
-    deadline = time.monotonic() + LONGEST_S
-    while (said := wait_for(child, files)) is None:
-        if time.monotonic() > deadline:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return Said(124, "", f"not ended after {LONGEST_S:g} s")
-        time.sleep(0.02)
-    return said
-
-
-def start_forked(function: Callable[[], int], place: Path) -> tuple[int, list[Path]]:
-    """Start `function` in a child of this process. Returns its process id and the files that hold what it prints."""
-    files = [place / "stdout", place / "stderr"]
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        for number, file in enumerate(files, 1):
-            os.dup2(os.open(file, os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
-        _open_streams()
-        try:
-            code = function()
-        except SystemExit as stop:
-            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-        except BaseException:  # noqa: BLE001 - what a command lets through is what the campaign looks for
-            traceback.print_exc()
-            code = 70
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return child, files
-
-
-def wait_for(child: int, files: list[Path]) -> Said | None:
-    """Return how the child ended; None while it runs."""
-    done, status = os.waitpid(child, os.WNOHANG)
-    if not done:
-        return None
-    code = os.waitstatus_to_exitcode(status)
-    return Said(code, *(file.read_text(encoding="utf-8", errors="replace") for file in files))
-
-
-def _open_streams() -> None:
-    streams = (os.fdopen(number, "w", buffering=1, errors="replace", closefd=False) for number in (1, 2))
-    sys.stdout, sys.stderr = streams
-
-
-def r1(arguments: list[str]) -> int:
-    import r1_cli
-
-    sys.argv = ["r1", *arguments]
-    r1_cli.main()
-    return 0
-
-
-class _Worker:
-    """A forked worker, with the part of Popen that a launcher's caller uses."""
-
-    def __init__(self, folder: Any, plan: Any = None) -> None:
-        self.code: int | None = None
-        parent = os.getpid()
-        self.pid = os.fork()
-        if self.pid:
-            return
-        log = os.open(folder.log_file, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        _open_streams()
-        from r1sdk.training.run import end_with
-        from r1sdk.training.run import main as train
-
-        end_with(parent)
-        code = 70
-        try:
-            code = train(folder.path)
-        except BaseException:  # noqa: BLE001 - as Python does at the end of a process
-            traceback.print_exc()
-            code = 1
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-
-    def poll(self) -> int | None:
-        if self.code is None:
-            done, status = os.waitpid(self.pid, os.WNOHANG)
-            self.code = os.waitstatus_to_exitcode(status) if done else None
-        return self.code
-
-    def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
-
-
-def load_libraries() -> None:
-    """Import everything that a case needs, so that a fork has it; and have workers forked in place of started."""
-    import torch
-    import transformers  # noqa: F401
-    import trl  # noqa: F401
-    from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: F401
-    from trl import GRPOTrainer  # noqa: F401
-
-    import r1sdk.launch.local_launch as local
-    import r1sdk.training.run
-    import r1sdk.training.trl.grpo  # noqa: F401
-
-    torch.set_num_threads(1)
-    local.start = _Worker  # type: ignore[assignment, misc]
-
-
-def _make(folder: Path) -> None:
-    sets = [part for setting in SETTINGS for part in ("--set", setting)]
-    flags = [
-        "--env",
-        "countdown",
-        "--model",
-        "tiny_blank",
-        "--rewards",
-        "accuracy,format,length",
-        "--steps",
-        str(STEPS),
-    ]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    said = forked(lambda: r1(["train", *flags, *sets, "--out", str(folder)]), folder.parent)
     if said.code:
-        raise SystemExit(f"the run cannot be made:\n{said.err}")
-
-
-def _stop(finished: Path, stopped: Path) -> None:
-    """Make of the finished run one that was killed before its last step could be saved."""
-    shutil.copytree(finished, stopped)
-    shutil.rmtree(stopped / "checkpoints" / f"checkpoint-{STEPS}")
-    shutil.rmtree(stopped / "model")
-    for name in ("report.html", "evaluations/after.json", "evaluations/after.jsonl"):
-        (stopped / name).unlink()
-    (stopped / "status.json").write_text(
-        json.dumps({"state": "running", "phase": "training", "done": STEPS, "total": STEPS})
-    )
+        return said, None
+    if command == "resume":
+        runs = [folder] if subject != "pipeline" else [folder / "01-shown", folder / "02-improved"]
+        return said, [result_of_run(one) for one in runs]
+    if command == "report":
+        return said, re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "", out.read_text(encoding="utf-8"))
+    if command == "again":
+        files = sorted(path for path in folder.rglob("*.json*") if path.is_file())
+        texts = {path.name: sorted(path.read_text(encoding="utf-8").split("\n")) for path in files}
+        return said, re.sub(r'\\?"(time|seconds)\\?": [\d.e-]+', "", json.dumps(texts))
+    text = out.read_text(encoding="utf-8") if command == "difficulty" else said.out
+    return said, re.sub(r'"(seconds|updated)": [\d.e+-]+', "", text).replace(str(folder), "")
 
 
 def result_of_run(folder: Path) -> Any:
@@ -366,6 +328,11 @@ def _view(folder: Path, out: Path) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _folder_in_its_place(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
 
 
 def _middle_line(path: Path, line: str) -> None:

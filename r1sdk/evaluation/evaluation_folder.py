@@ -49,8 +49,8 @@ class EvaluationFolder:
                 raise RunError(f"{' and '.join(twice)} would share one folder: evaluate them in separate commands")
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} exists and is no folder: choose another --out")
-        if path.is_dir() and not file.is_file() and any(found.name != LOCK_FILE for found in path.iterdir()):
-            raise RunError(f"{path} exists and holds no evaluation: choose another --out")
+        if path.is_dir() and not file.is_file() and not all(map(_is_left, path.iterdir())):
+            raise RunError(f"{path} exists and holds no evaluation, since it has no plan.json: choose another --out")
         if file.is_file():
             _check_same(path, plan)
         path.mkdir(parents=True, exist_ok=True)
@@ -110,19 +110,25 @@ class EvaluationFolder:
 
     def compare(self, first: str, second: str, env: str) -> Difference:
         """Return the accuracy of `second` minus that of `first`, over the tasks of `env` with a verdict for both."""
-        return difference(self._verdicts(first, env), self._verdicts(second, env))
+        return difference(self.verdicts([first], env), self.verdicts([second], env))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         replace_json(self.path / "summary.json", summary)
 
-    def _verdicts(self, model: str, env: str) -> dict[str, list[float | None]]:
+    def verdicts(self, models: Sequence[str], env: str) -> dict[str, list[float | None]]:
+        """Return the verdicts on `env` by task, those of all `models` together."""
         found: dict[str, list[float | None]] = {}
-        for line in read_lines(self.part(model, env) / "rollouts.jsonl"):
-            verdict = line["verdict"] or {}
-            found.setdefault(line["task"].get("id") or json.dumps(line["task"]["prompt"]), []).append(
-                verdict.get("value")
-            )
+        for model in models:
+            for line in read_lines(self.part(model, env) / "rollouts.jsonl"):
+                verdict = line["verdict"] or {}
+                task = line["task"].get("id") or json.dumps(line["task"]["prompt"])
+                found.setdefault(task, []).append(verdict.get("value"))
         return found
+
+
+def _is_left(path: Path) -> bool:
+    """True for what a kill leaves in a folder before it holds an evaluation."""
+    return path.name == LOCK_FILE or path.match(".plan.json.*.new")
 
 
 def _check_same(path: Path, plan: Mapping[str, Any]) -> None:

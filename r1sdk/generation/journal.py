@@ -13,8 +13,10 @@ Key = tuple[int, int]  # the task's index in its split, and the number of the sa
 class Journal:
     """JSON lines, each under the key of its `place` and `sample`; read back by key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, check: jsonl.Check | None = None) -> None:
+        """`check` returns the fault in the shape of a line, or None. Each line needs a place and a sample, too."""
         self.path = path
+        self._check = check
         self._offsets: dict[Key, int] = {}
         self._file: IO[bytes] | None = None
         self._reader: IO[bytes] | None = None
@@ -23,9 +25,14 @@ class Journal:
         """Yield every line, in order; a torn last one is cut off. Exhaust it before `add`. Raises: RunError for a damaged line."""
         jsonl.repair(self.path)
         self._at = 0
-        for line, row in jsonl.read_numbered(self.path, check=_fault):
-            self._offsets[row["place"], row["sample"]] = line.offset
-            yield row
+        try:
+            for line, row in jsonl.read_numbered(self.path, check=self._fault):
+                self._offsets[row["place"], row["sample"]] = line.offset
+                yield row
+        except RunError as error:
+            raise RunError(
+                f"{error}\n  delete that line to have it made again, or begin anew with --overwrite"
+            ) from None
         self._file = self.path.open("ab")
         self._at = self._file.tell()
 
@@ -57,12 +64,13 @@ class Journal:
         self._reader.seek(self._offsets[key])
         return jsonl.parse(self._reader.readline())
 
+    def _fault(self, row: jsonl.Row) -> str | None:
+        if not {"place", "sample"} <= row.keys():
+            return "no place and sample"
+        return self._check(row) if self._check else None
+
     def close(self) -> None:
         for file in (self._file, self._reader):
             if file is not None:
                 file.close()
         self._file = self._reader = None
-
-
-def _fault(row: Mapping[str, Any]) -> str | None:
-    return None if {"place", "sample"} <= row.keys() else "no place and sample"

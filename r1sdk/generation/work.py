@@ -13,6 +13,7 @@ from ..records import Completion, Rollout, SessionLog, Task, Verdict
 from ..storage.atomic import replace_json
 from ..storage.lock import FolderLock
 from ..storage.rollout_rows import UnsavedTokens
+from ..storage.row_checks import answer_fault, saved_verdict_fault
 from .journal import Journal, Key
 from .meter import Meter
 from .plan import Plan
@@ -25,8 +26,8 @@ class WorkFolder:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.path = plan.work
-        self.answers = Journal(self.path / "answers.jsonl")
-        self.verdicts = Journal(self.path / "verdicts.jsonl")
+        self.answers = Journal(self.path / "answers.jsonl", answer_fault)
+        self.verdicts = Journal(self.path / "verdicts.jsonl", saved_verdict_fault)
         self.meter = Meter(total=len(plan.tasks) * plan.sampling.samples)
         self._judged: dict[Key, Verdict] = {}
         self._lock = FolderLock(self.path)
@@ -40,7 +41,8 @@ class WorkFolder:
             for line in self.answers.open():
                 self._check(line)
                 if self._wanted((line["place"], line["sample"])):
-                    self.meter.count_answer(line.get("prompt_tokens"), line.get("completion_tokens"), before=True)
+                    tokens = line.get("prompt_tokens"), line.get("completion_tokens")
+                    self.meter.count_answer(*tokens, bool(line.get("unmetered")), before=True)
             for line in self.verdicts.open():
                 key = (line["place"], line["sample"])
                 self._judged[key] = Verdict(**line["verdict"])
@@ -83,12 +85,13 @@ class WorkFolder:
                 "tokens": len(completion.token_ids),
                 "prompt_tokens": answer.prompt_tokens,
                 "completion_tokens": answer.completion_tokens,
+                **({"unmetered": True} if answer.unmetered else {}),
                 "seconds": round(answer.seconds, 3),
                 **({} if answer.session is None else {"session": asdict(answer.session)}),
             },
         )
-        self.meter.count_answer(answer.prompt_tokens, answer.completion_tokens)
-        self.meter.retried += answer.attempts - 1
+        self.meter.count_answer(answer.prompt_tokens, answer.completion_tokens, answer.unmetered)
+        self.meter.retried += answer.retries
 
     def add_verdict(self, key: Key, verdict: Verdict) -> None:
         """Save a verdict. One with status error is not saved, so that the next call verifies the answer again."""
@@ -100,7 +103,7 @@ class WorkFolder:
     def rollout(self, key: Key) -> Rollout:
         """Return the answer under `key` with its verdict, if it has one. Its tokens are counted but not saved."""
         line = self.answers.read(key)
-        completion = Completion(line["messages"], UnsavedTokens([0] * line["tokens"]), line["finish"])
+        completion = Completion(line["messages"], UnsavedTokens(line["tokens"]), line["finish"])
         session = line.get("session")
         log = SessionLog(**session) if session else None
         return Rollout(self.plan.tasks[key[0]], completion, self._judged.get(key), log)
@@ -115,6 +118,11 @@ class WorkFolder:
         try:
             before = dict(json.loads(file.read_text(encoding="utf-8")))
         except FileNotFoundError:
+            if self.answers.path.is_file() and self.answers.path.stat().st_size:
+                raise RunError(
+                    f"{file} is missing, so nothing says how the answers beside it were made: put it back from a copy, "
+                    "or begin anew with --overwrite"
+                ) from None
             replace_json(file, settings)
             return
         except (OSError, ValueError, TypeError, RecursionError) as error:

@@ -10,6 +10,7 @@ from ..planning.named_recipe import find_recipe
 from ..planning.stages import Stage, check_stages, is_pipeline, load_stages, to_yaml
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted
+from ..report import PAGE
 from ..storage.atomic import check_seal, replace_file, sealed
 from ..storage.lock import LOCK_FILE, FolderLock, claim_folder
 from ..storage.run_folder import RunFolder
@@ -27,8 +28,11 @@ def is_pipeline_folder(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
-def resumed_pipeline(path: Path) -> Path | None:
-    """Return the pipeline that `--resume PATH` means, if it means one; `last` is the newest run or pipeline in runs/."""
+def resumed_folder(path: Path) -> Path:
+    """Return the folder that `--resume PATH` means: `last` is the newest run, pipeline or folder of seeds in runs/.
+
+    Raises: RunError where a pipeline lacks the file that makes it one.
+    """
     if str(path) == "last" and not path.exists():
         written = [
             (status.stat().st_mtime, folder)
@@ -36,7 +40,9 @@ def resumed_pipeline(path: Path) -> Path | None:
             for status in (*folder.glob("status.json"), *folder.glob("*/status.json"))
         ]
         path = max(written)[1] if written else path
-    return path if is_pipeline_folder(path) else None
+    if not is_pipeline_folder(path) and any(path.glob("[0-9][0-9]-*/recipe.yaml")):
+        raise RunError(f"{path / FILE} is missing: put it back from a copy; the stages beside it are runs of their own")
+    return path
 
 
 def pipeline_file(name: str | Path, registry: Registry) -> Path | None:
@@ -53,19 +59,44 @@ def read_stages(path: Path, registry: Registry, sets: Sequence[str]) -> list[Sta
 
 
 def start_pipeline(path: Path, stages: Sequence[Stage], out: Path | None, overwrite: bool) -> Path:
-    """Make the folder of the pipeline at `path`. Returns the folder. Raises: RunError where another run is there."""
+    """Make the folder of the pipeline at `path`. Returns the folder. Raises: RunError where another run is there.
+
+    Of several processes that ask for one `out` at the same moment one gets it.
+    """
     root = out or claim_folder(RUNS / f"{path.stem}-{time.strftime('%Y%m%d-%H%M%S')}")
-    if root.exists() and (not root.is_dir() or any(found.name != LOCK_FILE for found in root.iterdir())):
-        if not is_pipeline_folder(root):
-            raise RunError(f"{root} exists and is no pipeline: choose another --out")
-        if not overwrite:
+    _check_replaceable(root)  # before a lock file is made there
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make {root}: {error.strerror or error}") from None
+    lock = FolderLock(root)
+    lock.acquire()
+    try:
+        if _check_replaceable(root) and not overwrite:
             raise RunError(
                 f"{root} already holds a pipeline: continue it with --resume {root}, or replace it with --overwrite"
             )
-        shutil.rmtree(root)
-    root.mkdir(parents=True, exist_ok=True)
-    replace_file(root / FILE, sealed(to_yaml(stages)))
+        for old in root.iterdir():
+            if old.name != LOCK_FILE:
+                shutil.rmtree(old) if old.is_dir() and not old.is_symlink() else old.unlink()
+        replace_file(root / FILE, sealed(to_yaml(stages)))
+    finally:
+        lock.release()
     return root
+
+
+def _check_replaceable(root: Path) -> bool:
+    """Return True where `root` holds a pipeline. Raises: RunError where it holds something else."""
+    if is_pipeline_folder(root):
+        return True
+    if root.exists() and not (root.is_dir() and all(_is_left(found) for found in root.iterdir())):
+        raise RunError(f"{root} exists and is no pipeline: choose another --out")
+    return False
+
+
+def _is_left(path: Path) -> bool:
+    """True for what a kill leaves in a folder before it is a pipeline."""
+    return path.name == LOCK_FILE or path.match(f".{FILE}.*.new")
 
 
 def stages_again(root: Path, registry: Registry) -> list[Stage]:
@@ -96,13 +127,15 @@ def _run_stages(
     for number, stage in enumerate(stages, 1):
         folder = RunFolder(root.resolve() / f"{number:02}-{stage.name}")
         title = f"stage {number} of {len(stages)}, {stage.name}"
-        state = folder.status().get("state") if folder.recipe_file.is_file() else None
+        state = folder.status().get("state", "of unknown state") if folder.recipe_file.is_file() else None
         if state == "finished":
             tell(f"{title}: done before")
+            if not (folder.path / PAGE).is_file():
+                tell(f"{folder.path} has no report: r1 report {folder.path}")
         else:
             tell(f"{title}: {'going on' if state else stage.recipe.method}; {folder.path}")
             if state is None:
-                shutil.rmtree(folder.path, ignore_errors=True)  # left by a kill while the folder was made
+                _check_unmade(folder)
                 ready = prepare(stage.ready(outputs, folder.path), registry)
                 _reuse_evaluation(ready.folder, [earlier for _, earlier in done])
             else:
@@ -118,6 +151,15 @@ def _run_stages(
     if others := other_tasks(done):
         tell(f"note: held-out tasks of their own, so not to be compared with the rows above them: {', '.join(others)}")
     return done
+
+
+def _check_unmade(folder: RunFolder) -> None:
+    """Raises: RunError where a stage without a recipe has results. A kill while the folder was made leaves none."""
+    results = (folder.metrics_file, folder.rollouts_file, folder.model, folder.log_file)
+    if any(path.exists() for path in results) or any(folder.checkpoints.glob("*")):
+        raise RunError(
+            f"{folder.recipe_file} is missing: put it back from a copy, or delete {folder.path} to make that stage again"
+        )
 
 
 def _reuse_evaluation(folder: RunFolder, earlier: Sequence[RunFolder]) -> None:

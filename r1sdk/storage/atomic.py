@@ -21,18 +21,60 @@ _SEAL = "# digest of the lines below: "
 
 @contextmanager
 def replacing(file: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write to that replaces `file` when the block ends, and is deleted where the block raises."""
+    """Give a file to write to that replaces `file` when the block ends, and is deleted where the block raises.
+
+    Unfinished files that killed processes left beside `file` are deleted.
+    """
     new = file.with_name(f".{file.name}.{os.getpid()}.new")  # several processes may replace one file at a time
+    _drop_unfinished(file)
     try:
-        with new.open("wb") as handle:
+        with _open_locked(new) as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
-        new.replace(file)
+            new.replace(file)
     except BaseException:
         new.unlink(missing_ok=True)  # on a full disk it would take the room of the next try
         raise
     sync_folder(file.parent)
+
+
+def _open_locked(new: Path) -> IO[bytes]:
+    """Open an unfinished file with the lock that tells other processes that its writer lives."""
+    import fcntl
+
+    while True:
+        handle = new.open("wb")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(handle.fileno()), new.stat()):
+                return handle
+        except FileNotFoundError:  # deleted by another process before the lock was there
+            pass
+        except OSError:  # a file system without locks
+            return handle
+        handle.close()
+
+
+def _drop_unfinished(file: Path) -> None:
+    """Delete the unfinished files of `file` whose writer is dead: the kernel dropped the locks on them."""
+    import fcntl
+
+    start = f".{file.name}."
+    try:
+        with os.scandir(file.parent) as entries:
+            found = [entry.path for entry in entries if entry.name.startswith(start) and entry.name.endswith(".new")]
+    except OSError:  # the folder is missing or may not be read: writing says so
+        return
+    for path in found:
+        if not path[len(str(file.parent)) :].lstrip("/")[len(start) : -len(".new")].isdigit():
+            continue
+        try:
+            with open(path, "rb") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+        except OSError:  # its writer lives, or it is gone already
+            continue
 
 
 def replace_file(file: Path, text: str) -> None:

@@ -4,11 +4,16 @@ Readers use the fields of a row without looking at their types again, so a damag
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
+from ..records import Verdict
+from .rollbacks import rollback_fault
+
 _LARGEST = 1e300
+_VERDICT = frozenset(field.name for field in fields(Verdict))
 _MANIFEST = frozenset(
-    ["command", "seed", "versions", "plugins", "recipe", "accelerate", "rows", "folders", "generation"]
+    ["command", "seed", "versions", "plugins", "recipe", "accelerate", "rows", "folders", "generation", "rollbacks"]
 )
 _MEASURED = frozenset(
     [
@@ -67,7 +72,32 @@ def rollout_fault(row: Mapping[str, Any]) -> str | None:
     for name in ("statuses", "reasons"):
         if not isinstance(row.get(name, {}), Mapping):
             return f"{name!r} must be an object"
+    session = row.get("session", {})
+    if not isinstance(session, Mapping):
+        return "'session' must be an object"
+    return None if _are_turn_rewards(session) else "'turn_rewards' of the session must be a list of numbers"
+
+
+def answer_fault(row: Mapping[str, Any]) -> str | None:
+    """Check a line of answers.jsonl of a generation."""
+    if not _is_count(row.get("place")) or not _is_count(row.get("sample")) or not _is_count(row.get("tokens")):
+        return "'place', 'sample' and 'tokens' must be counts"
+    if not isinstance(row.get("asked"), str) or not isinstance(row.get("finish"), str) or "task" not in row:
+        return "'task', 'asked' and 'finish' say whose answer it is and how it ended"
+    if not _are_messages(row.get("messages")):
+        return "'messages' must be a list of messages"
+    counts = [row.get(name) for name in ("prompt_tokens", "completion_tokens")]
+    if not all(count is None or _is_count(count) for count in counts):
+        return "'prompt_tokens' and 'completion_tokens' must be counts"
     return None if isinstance(row.get("session", {}), Mapping) else "'session' must be an object"
+
+
+def saved_verdict_fault(row: Mapping[str, Any]) -> str | None:
+    """Check a line of verdicts.jsonl of a generation."""
+    if not _is_count(row.get("place")) or not _is_count(row.get("sample")):
+        return "'place' and 'sample' must be counts"
+    verdict = row.get("verdict")
+    return _verdict_fault(verdict) if verdict is not None else "no 'verdict'"
 
 
 def evaluation_fault(value: Any) -> str | None:
@@ -101,6 +131,11 @@ def manifest_fault(value: Mapping[str, Any]) -> str | None:
     for name in ("versions", "plugins", "machine", "generation", "rows", "folders"):
         if not isinstance(value.get(name, {}), Mapping):
             return f"{name!r} must be an object"
+    rollbacks = value.get("rollbacks", [])
+    if not isinstance(rollbacks, list):
+        return "'rollbacks' must be a list"
+    if fault := next(filter(None, map(rollback_fault, rollbacks)), None):
+        return fault
     if not _are_texts(value.get("command", [])):
         return "'command' must be a list of texts"
     continued = value.get("continued", [])
@@ -109,6 +144,16 @@ def manifest_fault(value: Mapping[str, Any]) -> str | None:
     ):
         return "'continued' must be a list of objects, each with a command"
     return None
+
+
+def checkpoint_accuracy_fault(row: Mapping[str, Any]) -> str | None:
+    """Check a line of evaluations/checkpoints.jsonl."""
+    if not _is_count(row.get("step")) or not _is_count(row.get("n")):
+        return "'step' and 'n' must be counts"
+    accuracy, values = row.get("accuracy"), row.get("values")
+    if not isinstance(accuracy, int | float) or isinstance(accuracy, bool) or not 0.0 <= accuracy <= 1.0:
+        return f"'accuracy' must be a number from 0 to 1, got {accuracy!r:.40}"
+    return None if isinstance(values, Mapping) and _are_numbers(values.values()) else "'values' must be numbers by task"
 
 
 def gold_fault(value: Mapping[str, Any]) -> str | None:
@@ -144,8 +189,19 @@ def _verdict_fault(verdict: Any) -> str | None:
     for name in ("status", "reason"):
         if not isinstance(verdict.get(name, ""), str):
             return f"'verdict' needs a text {name!r}"
+    if not _are_turn_rewards(verdict):
+        return "'turn_rewards' of the verdict must be a list of numbers"
+    if not _are_numbers([verdict.get("seconds", 0.0)]) or not isinstance(verdict.get("marks", {}), Mapping):
+        return "'seconds' of the verdict must be a number, and 'marks' an object"
+    if unknown := verdict.keys() - _VERDICT:
+        return f"'verdict' has an unknown {min(map(str, unknown))!r}"
     extracted = verdict.get("extracted")
     return None if extracted is None or isinstance(extracted, str) else "'extracted' of the verdict must be a text"
+
+
+def _are_turn_rewards(record: Mapping[str, Any]) -> bool:
+    found = record.get("turn_rewards", [])
+    return isinstance(found, list) and _are_numbers(found)
 
 
 def _are_messages(value: Any) -> bool:

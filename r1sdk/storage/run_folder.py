@@ -6,8 +6,10 @@ status.json         state, phase and progress, replaced as a whole
 metrics.jsonl       one line per optimizer step, and one per warning
 rollouts.jsonl      every rollout with its verdict and scores
 evaluations/        the held-out evaluations: before.json, after.json, and every rollout of each: before.jsonl, after.jsonl;
-                    during.jsonl: a few of those tasks, attempted again during training
+                    during.jsonl: a few of those tasks, attempted again during training; checkpoints.jsonl: the accuracy at
+                    checkpoints, by which the best one is kept
 checkpoints/        checkpoint-N, whole once it holds the file `complete`
+rollback-N.jsonl    the metrics of the steps that the N-th rollback gave up
 report.html         the page of the run, made at its end
 model/              the trained model in Hugging Face form
 adapter/            of LoRA: what was trained, before it was merged into `model/`
@@ -22,7 +24,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,16 @@ from .atomic import ESCAPED, drop_leftovers, read_json, replace_file, replace_js
 from .checkpoints import MARK, changes, checkpoint_step, damage, measure
 from .jsonl import Damage
 from .lock import LOCK_FILE, FolderLock
-from .row_checks import evaluation_fault, gold_fault, manifest_fault, metric_fault, rollout_fault
+from .rollbacks import KEY as ROLLBACKS
+from .rollbacks import Rollback, delete_checkpoint, drop_checkpoints, read_rollbacks, set_aside_rows
+from .row_checks import (
+    checkpoint_accuracy_fault,
+    evaluation_fault,
+    gold_fault,
+    manifest_fault,
+    metric_fault,
+    rollout_fault,
+)
 
 _END = "end"  # the key of the rows at the end of a run
 _ASIDE = "damaged-"  # before the name of a checkpoint that is not to be resumed from
@@ -139,6 +150,8 @@ class RunFolder:
         """The run folder at `path`. Raises: RunError where there is none."""
         folder = cls(path)
         if not folder.recipe_file.is_file():
+            if seeds := sorted(found.parent.name for found in path.glob("seed-*/recipe.yaml")):
+                raise RunError(f"{path} holds the runs of several seeds: name one of them: {path / seeds[0]}")
             raise RunError(f"{path} is no run folder: it has no recipe.yaml")
         return folder
 
@@ -158,6 +171,8 @@ class RunFolder:
                 *manifest.get("continued", []),
                 {"command": list(command), "from": self.status().get("done")},
             ]
+            if rollbacks := read_rollbacks(manifest):  # one that ended the run is one more rollback of the longer run
+                manifest[ROLLBACKS] = [replace(one, ends=False).to_json() for one in rollbacks]
             if (old := manifest.get("recipe")) is not None:  # a kill between the two files leaves either recipe valid
                 replace_json(self.manifest_file, {**manifest, "recipe_before": old, "recipe": file_digest(text)})
                 manifest["recipe"] = file_digest(text)
@@ -249,7 +264,8 @@ class RunFolder:
             raise RunError(f"the files of {folder} are not as the run wrote them:{listed}")
 
     def _rewound_files(self) -> list[Path]:
-        return [self.metrics_file, self.rollouts_file, self.evaluation_file("during")]
+        named = (self.evaluation_file(name) for name in ("during", "checkpoints"))
+        return [self.metrics_file, self.rollouts_file, *named]
 
     def _count(self, file: Path) -> int:
         """The lines of a file that grows; those that were counted before are not read again."""
@@ -368,6 +384,44 @@ class RunFolder:
         """
         return jsonl.read(self.evaluation_file(name), damage=damage, check=rollout_fault)
 
+    def checkpoint_accuracies(self, damage: Damage | None = None) -> list[dict[str, Any]]:
+        """Return the accuracies that were measured at checkpoints: `step`, `accuracy`, `n`, and the `values` by task.
+
+        Raises: RunError for a damaged line that `damage` does not count.
+        """
+        return list(jsonl.read(self.evaluation_file("checkpoints"), damage=damage, check=checkpoint_accuracy_fault))
+
+    def append_checkpoint_accuracy(self, row: Mapping[str, Any]) -> None:
+        self.evaluations.mkdir(exist_ok=True)
+        jsonl.append(self.evaluation_file("checkpoints"), [row])
+
+    def best_checkpoint(self) -> dict[str, Any] | None:
+        """Return the row of the checkpoint with the best accuracy, the latest of several; None where none was measured."""
+        rows = self.checkpoint_accuracies(Damage())
+        return max(rows, key=lambda row: (row["accuracy"], row["step"]), default=None)
+
+    def rollbacks(self) -> list[Rollback]:
+        """Return the rollbacks of the run, oldest first."""
+        return read_rollbacks(read_json(self.manifest_file) or {})
+
+    def note_rollback(self, rollback: Rollback) -> None:
+        """Record that the run goes back. `rewind` then takes the folder back, also after a kill."""
+        self.note(ROLLBACKS, [one.to_json() for one in [*self.rollbacks(), rollback]])
+
+    def _roll_back(self) -> list[dict[str, Any]]:
+        """Take the folder back where a rollback was recorded and not done. Returns the warnings to append."""
+        rollbacks = self.rollbacks()
+        if not rollbacks or rollbacks[-1].done:
+            return []
+        last, name = rollbacks[-1], f"rollback {len(rollbacks)}"
+        set_aside_rows(self.metrics_file, last.to, self.path / f"rollback-{len(rollbacks)}.jsonl")
+        drop_checkpoints(self.checkpoints, last.to)
+        return [{"kind": "warning", "step": last.to, "time": time.time(), "name": name, "text": last.text}]
+
+    def _rolled_back(self) -> None:
+        rollbacks = self.rollbacks()
+        self.note(ROLLBACKS, [replace(one, done=True).to_json() for one in rollbacks])
+
     def write_gold(self, found: Mapping[str, Any]) -> None:
         replace_json(self.path / "gold.json", found)
 
@@ -387,12 +441,26 @@ class RunFolder:
         found = [path for path in self.checkpoints.glob("checkpoint-*") if (path / MARK).is_file()]
         return sorted(found, key=checkpoint_step)
 
+    def undamaged_checkpoints(self) -> list[Path]:
+        """The complete checkpoints whose files are as they were written, oldest first."""
+        return [path for path in self.complete_checkpoints() if not damage(path)]
+
+    def keep_checkpoints(self, most: int) -> None:
+        """Delete old checkpoints: the newest `most` stay, or one less of them and the best one, if that is older."""
+        whole, best = self.complete_checkpoints(), self.best_checkpoint()
+        old = [path for path in whole[:-most] if best is not None and checkpoint_step(path) == best["step"]]
+        stay = {*whole[-most:]} if most == 1 or not old else {*whole[1 - most :], *old}
+        for path in whole:
+            if path not in stay:
+                delete_checkpoint(path)
+
     def rewind(self) -> Path | None:
         """Make the folder as it was at the last whole checkpoint, and return that; None: start over.
 
         Half-written checkpoints go; metrics and rollouts of later steps go, with a line that a kill cut short. Checkpoints that
         are no longer as they were written are put aside, with a warning in the metrics. Raises: RunError where no other is left.
         """
+        rolled_back = self._roll_back()
         complete, damaged = self._last_whole()
         for path in self.checkpoints.glob("*"):
             if path.is_dir() and path not in complete and not path.name.startswith(_ASIDE) and path not in damaged:
@@ -405,6 +473,10 @@ class RunFolder:
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)
             warnings.append(f"{path.name} is damaged ({'; '.join(faults)}): kept as {aside}; going on from step {step}")
+        if rolled_back:
+            noted = {line["name"] for line in self.metrics("warning", Damage())}
+            jsonl.append(self.metrics_file, (line for line in rolled_back if line["name"] not in noted))
+            self._rolled_back()
         for text in warnings:
             self.append_metrics({"kind": "warning", "step": step, "time": time.time(), "name": "damaged", "text": text})
         return complete[-1] if complete else None
@@ -412,9 +484,10 @@ class RunFolder:
     def _keep_until(self, step: int) -> list[str]:
         """Drop the rows of later steps, and return sentences about rows that are damaged or gone."""
         warnings = []
+        checks = {self.metrics_file: metric_fault, self.evaluation_file("checkpoints"): checkpoint_accuracy_fault}
         for file in [*self._rewound_files(), self.evaluation_file("before")]:
             found = Damage()
-            check = metric_fault if file == self.metrics_file else rollout_fault
+            check = checks.get(file, rollout_fault)
             if file in self._rewound_files():
                 jsonl.keep_rows(file, lambda row: (row.get("step") or 0) <= step, found, check)
             else:
@@ -444,7 +517,8 @@ class RunFolder:
 def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> dict[str, Any]:
     """A rollout as one JSON object: task, completion, verdict, rewards, total.
 
-    Where a reward timed out or failed, also `statuses` and `reasons` by its name; where there were turns, `session`.
+    Where a reward timed out or failed, also `statuses` and `reasons` by its name; where there were turns, `session`. The
+    rewards of turns are in `turn_rewards` of the session, of the verdict, or both; without any the key is left out.
     """
     completion = rollout.completion
     line = {
@@ -455,15 +529,19 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
             "tokens": len(completion.token_ids),
             "finish": completion.finish,
         },
-        "verdict": asdict(rollout.verdict) if rollout.verdict else None,
+        "verdict": _without_empty_turns(asdict(rollout.verdict)) if rollout.verdict else None,
     }
     if rollout.session is not None:
-        line["session"] = asdict(rollout.session)
+        line["session"] = _without_empty_turns(asdict(rollout.session))
     if score is not None:
         line |= {"rewards": dict(score.rewards), "total": score.total}
         if score.statuses:
             line |= {"statuses": dict(score.statuses), "reasons": dict(score.reasons)}
     return line
+
+
+def _without_empty_turns(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in ("turn_rewards", "turn_tokens") or value}
 
 
 def _noted(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

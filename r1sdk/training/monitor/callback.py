@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 from ...storage.checkpoints import checkpoint_step, mark_complete
 from ...storage.run_folder import RunFolder
 from ..process_group import SINGLE_PROCESS, ProcessGroup
+from .plugin_watch import PluginWatch
 from .warnings import warnings
 
 
@@ -46,14 +47,20 @@ class LastStepCheck(TrainerCallback):  # type: ignore[misc]
     step would train one more at each resume. Put it behind the other callbacks, so that these have seen the training begin.
     """
 
+    def __init__(self, is_over: bool = False) -> None:
+        self.is_over = is_over
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        if 0 < state.max_steps <= state.global_step:
+        if self.is_over or 0 < state.max_steps <= state.global_step:
             raise AllStepsMade
 
 
-def train_missing_steps(trainer: Any, checkpoint: Path | None, stop: StopRequest) -> None:
-    """Train from `checkpoint` on, or from the start; with the checkpoint of the last step, load its weights and return."""
-    trainer.add_callback(LastStepCheck())
+def train_missing_steps(trainer: Any, checkpoint: Path | None, stop: StopRequest, is_over: bool = False) -> None:
+    """Train from `checkpoint` on, or from the start; with the checkpoint of the last step, load its weights and return.
+
+    `is_over`: train no step, whatever the checkpoint.
+    """
+    trainer.add_callback(LastStepCheck(is_over))
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except AllStepsMade:
@@ -70,14 +77,22 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._started = 0.0
         self._seconds: list[float] = []  # of each step since the last log
         self._tokens_seen = 0.0  # by the last log
+        self._most: int | None = None  # checkpoints to keep; None: all
         self._tokens_before = 0.0  # by the interrupted run, if the trainer lost the count
         self._lines = folder.metrics("step")
         self._warned = {line["name"] for line in folder.metrics("warning")}
         if self._lines:
             self._tokens_seen = self._lines[-1].get("num_tokens") or 0.0
 
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The metrics of all steps so far."""
+        return self._lines
+
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.stop.training = True
+        # The trainer deletes old checkpoints before the new one is marked as complete, and does not know which one is best.
+        self._most, args.save_total_limit = args.save_total_limit, None
         self._progress(state)
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -119,6 +134,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         if state.is_world_process_zero:
             mark_complete(Path(args.output_dir) / f"checkpoint-{state.global_step}")
             self.folder.note_rows(state.global_step)
+            if self._most is not None and self._most > 0:
+                self.folder.keep_checkpoints(self._most)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.stop.training = False
@@ -126,6 +143,17 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
     def _progress(self, state: Any) -> None:
         if state.is_world_process_zero:
             self.folder.set_status("running", phase="training", done=state.global_step, total=state.max_steps)
+
+
+class PluginSteps(TrainerCallback):  # type: ignore[misc]
+    """Tell the watch which step begins."""
+
+    def __init__(self, watch: PluginWatch) -> None:
+        self.watch = watch
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.watch.step = state.global_step + 1
+        self.watch.seed_plugins(self.watch.step)
 
 
 def resume_step(checkpoint: Path | None) -> int:

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 
 from ...evaluation.attempts import attempts
 from ...planning.run_plan import RunPlan
+from ...plugins.environment_calls import tasks_of
 from ...storage.run_folder import RunFolder
 from ..held_out_sampling import held_out_sampling
 
@@ -30,14 +31,11 @@ class ProbeEvaluation(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
         moments = {state.max_steps * quarter // 4 for quarter in QUARTERS}
-        if not self.count or not _has_whole_model(args) or state.global_step not in moments:
+        if not self.count or not has_whole_model(args) or state.global_step not in moments:
             return
-        from ...rollout.hf_model import HFModel
-
-        tasks = list(islice(self.run.environment.tasks(self.run.recipe.evaluation.split), self.count))
+        tasks = list(islice(tasks_of(self.run.environment, self.run.recipe.evaluation.split), self.count))
         sampling = replace(held_out_sampling(self.run.recipe), samples=1)
-        # The layers of the wrapped model contain the adapter.
-        generator = HFModel(model.get_base_model() if self.run.recipe.lora else model, self.tokenizer)
+        generator = held_out_generator(self.run, model, self.tokenizer)
         made = attempts(
             tasks, self.run.environment, self.run.rewards, generator, sampling, limits=self.run.recipe.sessions
         )
@@ -45,7 +43,14 @@ class ProbeEvaluation(TrainerCallback):  # type: ignore[misc]
             self.folder.append_evaluation("during", rollouts, scores, step=state.global_step)
 
 
-def _has_whole_model(args: Any) -> bool:
+def held_out_generator(run: RunPlan, model: Any, tokenizer: Any) -> Any:
+    """Return a generator with the model that is being trained. The layers of a wrapped model contain the adapter."""
+    from ...rollout.hf_model import HFModel
+
+    return HFModel(model.get_base_model() if run.recipe.lora else model, tokenizer)
+
+
+def has_whole_model(args: Any) -> bool:
     """True if this is the only process and it holds the whole model, not a shard."""
     sharing = [os.environ.get(f"ACCELERATE_USE_{library}") for library in ("DEEPSPEED", "FSDP")]
     return bool(args.world_size == 1) and "true" not in sharing
