@@ -52,6 +52,17 @@ def read_load() -> Load | None:
     return Load(time.monotonic(), idle / os.sysconf("SC_CLK_TCK"), time.process_time(), waited / 1e9)
 
 
+def busy_cores(over_s: float = 0.5) -> float | None:
+    """Return how many cores other processes use, measured for `over_s` seconds; None if the system does not say."""
+    if (first := read_load()) is None:
+        return None
+    time.sleep(over_s)
+    if (then := read_load()) is None:
+        return None
+    used = (then.idle - first.idle + then.ours - first.ours) / (then.at - first.at)
+    return max(0.0, len(os.sched_getaffinity(0)) - used)
+
+
 class ThreadCount:
     """Decides how many threads compute, from the load since the last look."""
 
