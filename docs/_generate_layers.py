@@ -15,6 +15,7 @@ BEGIN, END = "<!-- layers: written by docs/_generate_layers.py -->", "<!-- end o
 # A module imports only from its own layer and from layers above it in this list.
 LAYERS = [
     "errors",
+    "visible_text",
     "reply_format",
     "records",
     "contracts",
@@ -23,6 +24,7 @@ LAYERS = [
     "plugins",
     "recipe",
     "storage",
+    "receipts",
     "scoring",
     "rollout",
     "evaluation",

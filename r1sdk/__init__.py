@@ -6,6 +6,8 @@ Everything that a plugin needs is named here; other modules may change without n
 from typing import TYPE_CHECKING, Any
 
 from .contracts import (
+    Advantage,
+    BatchAdvantage,
     ChecksRows,
     Composite,
     Demonstrator,
@@ -28,6 +30,7 @@ from .contracts import (
     ShowsGold,
     ToolSession,
     Verifier,
+    advantage,
     environments_option,
     from_recipe,
     group_reward,
@@ -47,9 +50,24 @@ from .errors import (
 )
 from .plugins.hookspecs import hookimpl
 from .plugins.trl_functions import from_trl
-from .records import Completion, Message, Rollout, Score, SessionLog, Status, Submission, Task, Verdict
+from .records import (
+    Completion,
+    Message,
+    ModelTurn,
+    RewardedRollout,
+    RewardGroup,
+    Rollout,
+    Score,
+    SessionLog,
+    Status,
+    Submission,
+    Task,
+    TurnReward,
+    Verdict,
+)
 from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
 from .rollout.tools import describe_tools, with_tools
+from .scoring.blocking import run_blocking
 from .scoring.isolation import isolated
 from .scoring.verification import gold_reply_of, verify_with, wrong_replies_of
 from .servers import Refused, Server, ServerReply, ServerSession
@@ -90,6 +108,8 @@ LAZY = {  # for programs, not for plugins: the verbs and their records; loaded w
 __all__ = [
     "SYSTEM_PROMPT",
     "TAGS",
+    "Advantage",
+    "BatchAdvantage",
     "ChecksRows",
     "Completion",
     "Composite",
@@ -108,6 +128,7 @@ __all__ = [
     "Interactive",
     "Interrupted",
     "Message",
+    "ModelTurn",
     "Outcome",
     "Part",
     "PluginError",
@@ -120,6 +141,8 @@ __all__ = [
     "Reply",
     "Reward",
     "RewardError",
+    "RewardGroup",
+    "RewardedRollout",
     "Rollout",
     "RowView",
     "RunError",
@@ -137,11 +160,13 @@ __all__ = [
     "ToolSession",
     "TrainOptions",
     "TrainedRun",
+    "TurnReward",
     "Unavailable",
     "UnknownName",
     "Unverifiable",
     "Verdict",
     "Verifier",
+    "advantage",
     "call_isolated",
     "describe_tools",
     "environment",
@@ -162,6 +187,7 @@ __all__ = [
     "parse_reply",
     "reach_hub",
     "reply_with",
+    "run_blocking",
     "sandbox_option",
     "score",
     "train",

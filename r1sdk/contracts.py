@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
-from .records import Completion, Rollout, Submission, Task, Verdict
+from .records import Completion, RewardGroup, Rollout, Submission, Task, TurnReward, Verdict
 
 
 class Reward(Protocol):
@@ -40,15 +40,60 @@ def takes_group(reward: Any) -> bool:
     return bool(getattr(reward, "takes_group", False))
 
 
+class Advantage(Protocol):
+    """An advantage estimator: it turns the rewards of one group into the numbers that weigh the rollouts in the loss.
+
+    Register a function, or a frozen dataclass whose fields are its options. The group holds only rollouts that could be
+    scored. Returns one finite number for each of them, [G], or, if it is marked with `@r1sdk.advantage(per_token=True)`, one
+    for each of their tokens, [G][T] (`RewardedRollout.spread` makes them from one for each turn).
+
+    An optional attribute `reads` names the rewards that it looks up with `RewardGroup.column`; a run without one of them is
+    refused before a model is loaded.
+    """
+
+    def __call__(self, group: RewardGroup, /) -> Sequence[float] | Sequence[Sequence[float]]: ...
+
+
+class BatchAdvantage(Protocol):
+    """An advantage estimator that compares the groups of a whole batch. Mark it with `@r1sdk.advantage(over_batch=True)`.
+
+    Returns for each group what an `Advantage` returns.
+    """
+
+    def __call__(
+        self, groups: Sequence[RewardGroup], /
+    ) -> Sequence[Sequence[float]] | Sequence[Sequence[Sequence[float]]]: ...
+
+
+def advantage(*, per_token: bool = False, over_batch: bool = False) -> Callable[[Marked], Marked]:
+    """Mark an advantage estimator that returns one number for each token, or that takes all groups of a batch at once."""
+
+    def mark(estimator: Marked) -> Marked:
+        estimator.per_token, estimator.over_batch = per_token, over_batch  # type: ignore[attr-defined]
+        return estimator
+
+    return mark
+
+
+def is_per_token(estimator: Any) -> bool:
+    """True if `estimator` is marked as one that returns a number for each token."""
+    return bool(getattr(estimator, "per_token", False))
+
+
+def is_over_batch(estimator: Any) -> bool:
+    """True if `estimator` is marked as one that takes all groups of a batch at once."""
+    return bool(getattr(estimator, "over_batch", False))
+
+
 FROM_RECIPE = "r1sdk.from_recipe"  # metadata key of a field, set by `from_recipe`
 
 
 def from_recipe(key: str) -> Any:
-    """Declare an option of a reward that defaults to the value of a recipe key, for example the run's own token limit:
+    """Declare an option of a reward or an advantage that defaults to a recipe key, for example the run's own token limit:
 
         max_tokens: int | None = r1sdk.from_recipe("generation.max_tokens")
 
-    If the option is missing or None, it is filled in before the reward is built for a run. A reward that is built without
+    If the option is missing or None, it is filled in before the plugin is built for a run. A plugin that is built without
     a recipe gets None and should refuse it.
     """
     return field(default=None, metadata={FROM_RECIPE: key})
@@ -96,8 +141,10 @@ class Session(Protocol):
     `outcome() -> dict`, JSON-safe, which is called once at the end and saved in `rollout.session.outcome` for `verify`.
     """
 
-    def answer(self, reply: str, /) -> str | None | Awaitable[str | None]:
+    def answer(self, reply: str, /) -> str | TurnReward | None | Awaitable[str | TurnReward | None]:
         """Return the answer to a turn of the model that calls no tool, or None to end the attempt.
+
+        A `TurnReward` around the answer gives this turn a reward; so does one that a tool returns around its result.
 
         May be `async`. An exception stops the run, like one in `verify`; `Unavailable` leaves only this attempt unverified.
         """

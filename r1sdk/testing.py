@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import pytest
 
 from .conformance import TIMEOUT_S, Subject, check_plugins, choose
-from .conformance.trial_replies import HOSTILE, Finish, attempt, in_format
+from .conformance.trial_replies import HOSTILE, attempt, in_format
 from .contracts import Environment, Verifier, takes_group
 from .errors import PluginError
 from .plugins.loading import load_plugins
 from .recipe.key_groups import SessionLimits
-from .records import Rollout, Task, Verdict
+from .records import Finish, Rollout, Task, Verdict
 from .rollout.episode import Episode
 from .rollout.loop import play as play_episodes
 from .rollout.policies import ScriptedPolicy

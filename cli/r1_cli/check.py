@@ -15,7 +15,7 @@ def check(
         typer.Argument(help="Plugins by name, or a distribution for all of its own. Without: all.", metavar="name"),
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="Only: reward, environment, verifier, sandbox, recipe or model.")
+        str | None, typer.Option(help="Only: reward, environment, verifier, sandbox, advantage, recipe or model.")
     ] = None,
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="An option to build a plugin with: --set NAME.OPTION=VALUE")

@@ -84,8 +84,23 @@ def _print(found: "Comparison") -> None:
             if several:
                 typer.echo(f"{model} on {env}")
             _print_one(one, "  " if several else "")
+    for name, spreads in found.over_seeds.items():
+        for env, spread in spreads.items():
+            typer.echo(f"{name} on {env}, over {spread.n} seeds")
+            typer.echo(
+                f"  mean          {spread.mean:.3f}" if spread.mean is not None else "  mean          not measured"
+            )
+            if spread.stderr is not None:
+                typer.echo(f"  over seeds    ± {spread.stderr:.3f}  how far other seeds would move the mean")
+            if spread.task_stderr is not None:
+                typer.echo(
+                    f"  over tasks    ± {spread.task_stderr:.3f}  how far other tasks would move it (sampling error)"
+                )
+            if spread.comment:
+                typer.echo(f"  {spread.comment}")
     for model, gaps in found.differences.items():
-        typer.echo(f"{model} minus {next(iter(found.results))}, on the same tasks, with the 95% confidence interval")
+        over = "over seeds" if {model, found.first} <= {*found.over_seeds} else "on the same tasks"
+        typer.echo(f"{model} minus {found.first}, {over}, with the 95% confidence interval")
         for env, gap in gaps.items():
             typer.echo(f"  {env:12}  {gap}")
 

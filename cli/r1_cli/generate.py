@@ -31,6 +31,10 @@ def generate(
         ),
     ] = None,
     duplicates: Annotated[bool | None, typer.Option("--duplicates", help="Keep answers that are the same.")] = None,
+    pairs: Annotated[
+        bool | None,
+        typer.Option("--pairs", help="Write each right answer with a wrong one to the same task, for --method dpo."),
+    ] = None,
     backend: Backend = None,
     server: Annotated[str | None, typer.Option(help="Ask the OpenAI-compatible server at this URL.")] = None,
     api_key_env: Annotated[
@@ -62,6 +66,7 @@ def generate(
         "max_tokens": max_tokens,
         "keep": keep,
         "duplicates": duplicates,
+        "pairs": pairs,
         "backend": backend,
         "server": server,
         "api_key_env": api_key_env,
@@ -80,7 +85,7 @@ def generate(
     report(data)
     if push:
         typer.echo(f"pushed to {api.push(data, push, public)}", err=True)
-    typer.echo(f"next: r1 train --method sft --model MODEL --data {out}", err=True)
+    typer.echo(f"next: r1 train --method {'dpo' if pairs else 'sft'} --model MODEL --data {out}", err=True)
 
 
 def report(data: "GeneratedData") -> None:
@@ -90,7 +95,9 @@ def report(data: "GeneratedData") -> None:
     said = "".join(f", {number} {what} left out" for number, what in left_out if number)
     typer.echo(f"accuracy {data.accuracy} before choosing{said}", err=True)
     cost = "" if data.cost is None else f"; cost {data.cost:.4f}"
-    unmetered = f" ({data.unmetered} answers without a count)" if data.unmetered and data.prompt_tokens else ""
+    # A model in this process counts no prompts: only what a server did not report is worth a word.
+    reported = data.prompt_tokens or not data.completion_tokens
+    unmetered = f" ({data.unmetered} answers without a count)" if data.unmetered and reported else ""
     typer.echo(
         f"tokens {data.prompt_tokens:,} asked, {data.completion_tokens:,} answered{unmetered}{cost}; "
         f"{data.retried} requests asked again",

@@ -10,7 +10,8 @@ from .options import Json
 
 def plugins(
     kind: Annotated[
-        str | None, typer.Option(help="Only: reward, environment, verifier, sandbox, recipe, model or accelerate.")
+        str | None,
+        typer.Option(help="Only: reward, environment, verifier, sandbox, advantage, recipe, model or accelerate."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 app = typer.Typer(invoke_without_command=True, help="List your runs; compare two, or remove one.")
 HEAD = ("run", "state", "model", "environment", "steps", "before", "after", "age")
 
+ERRORS = "± one standard error: of several seeds over the seeds, of one run over its held-out tasks"
+
 Run = Annotated[Path, typer.Argument(help="A run folder.", autocompletion=run_folders)]
 
 
@@ -39,7 +41,10 @@ def runs(
     if not found:
         typer.echo(f"no runs in {root}; a first one: r1 train --env countdown --rewards accuracy,format", err=True)
         return
-    _table([HEAD, *map(_row, found)])
+    rows = [row for run in found for row in (_row(run), *(_seed_row(seed, one) for seed, one in run.seeds.items()))]
+    _table([HEAD, *rows])
+    if any(run.seeds for run in found):
+        typer.echo(ERRORS, err=True)
 
 
 @app.command(epilog="Try: r1 runs compare runs/a runs/b")
@@ -58,11 +63,10 @@ def compare(first: Run, second: Run, as_json: Json = False) -> None:
     else:
         typer.echo("\nthe same settings")
     if found.after is None:
-        typer.echo(
-            "\nno difference of the accuracy: the runs share no held-out task that both attempted after training"
-        )
+        typer.echo("\nno difference of the accuracy: they share no held-out task that both attempted after training")
     else:
-        typer.echo(f"\naccuracy after, {second} minus {first}, on the same tasks, with the 95% confidence interval")
+        over = "over seeds" if found.second.seeds else "on the same tasks"
+        typer.echo(f"\naccuracy after, {second} minus {first}, {over}, with the 95% confidence interval")
         typer.echo(f"  {found.after}")
 
 
@@ -78,6 +82,10 @@ def rm(
         if yes or typer.confirm(f"delete {folder} with its model and checkpoints?", err=True):
             api.remove_run(folder)
             typer.echo(f"removed {folder}", err=True)
+
+
+def _seed_row(seed: int, run: "RunSummary") -> tuple[str, ...]:
+    return (f"  seed {seed}", run.state, "", "", *_row(run)[4:])
 
 
 def _row(run: "RunSummary") -> tuple[str, ...]:

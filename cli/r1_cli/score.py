@@ -201,5 +201,7 @@ def _figure(value: float | None) -> str:
 
 def _short(text: str | None) -> str:
     """A text that a model wrote, for one cell: cut, and without control characters."""
-    shown = "".join(c if c.isprintable() else "·" for c in (text or "")[: SHOWN + 1])
+    from r1sdk.report import visible
+
+    shown = visible((text or "")[: SHOWN + 1], lines=False)
     return shown if len(shown) <= SHOWN else shown[:SHOWN] + "…"

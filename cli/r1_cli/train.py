@@ -29,12 +29,35 @@ def train(
         ),
     ] = None,
     method: Annotated[
-        str | None, typer.Option(rich_help_panel="Training", help="grpo or sft.  [default: grpo]")
+        str | None, typer.Option(rich_help_panel="Training", help="grpo, sft, dpo or distill.  [default: grpo]")
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="GRPO's loss by name: grpo, dapo, dr_grpo, gspo, cispo, sapo, ...  [default: the recipe's]",
+        ),
+    ] = None,
+    advantage: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="GRPO's advantages: rloo, dr_grpo, gdpo, ... (r1 plugins --kind advantage).  [default: TRL's own]",
+        ),
     ] = None,
     data: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel="Training", help="What SFT learns from: a file, an environment, a data set on the hub."
+            rich_help_panel="Training",
+            help="What SFT or DPO learns from: a file, an environment, a data set on the hub.",
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="Whom method distill learns from: a registered name, a folder, a run folder, a hub id.",
+            autocompletion=models,
         ),
     ] = None,
     steps: Annotated[
@@ -44,6 +67,13 @@ def train(
         ),
     ] = None,
     seed: Seed = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Training",
+            help="Train with each of these seeds, one after another, in one folder: 0,1,2. With --resume: add seeds.",
+        ),
+    ] = None,
     on_collapse: Annotated[
         str | None,
         typer.Option(

@@ -14,12 +14,22 @@ def view(
         Path, typer.Argument(autocompletion=run_folders, help="A run folder, or a JSON lines file of rollouts.")
     ],
     filter: Annotated[
-        str, typer.Option(help="What to show: 'step:10-20 verdict:wrong reward<0.5 tokens>200 text'. In the viewer: /")
+        str,
+        typer.Option(
+            help="What to show: 'step:10-20 verdict:wrong reward<0.5 reason:\"not given\" text'. In the viewer: /"
+        ),
     ] = "",
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Write the rollouts that pass the filter to this file, as JSON lines, and open no screen."),
+    ] = None,
 ) -> None:
     """Look at rollouts in the terminal: filter, groups side by side, one task before and after, a run as it grows."""
     from r1sdk import R1Error
 
+    if export is not None:
+        _export(run, filter, export)
+        return
     try:
         from .viewer.app import ViewApp
     except ModuleNotFoundError as error:
@@ -30,3 +40,18 @@ def view(
     if not sys.stdout.isatty():
         raise R1Error(f"r1 view needs a terminal; for a page: r1 report {run}")
     app.run()
+
+
+def _export(run: Path, filter: str, file: Path) -> None:
+    from r1sdk import R1Error
+    from r1sdk.report import RolloutIndex, parse, select
+
+    query, index = parse(filter), RolloutIndex.open(run)
+    index.refresh()
+    if fault := query.fault(index.reward_names()):
+        raise R1Error(fault)
+    count = index.copy(select(index, query), file)
+    typer.echo(f"{count:,} of {len(index.rows):,} rollouts are in {file}", err=True)
+    if index.unreadable:
+        where = ", ".join(f"{lines} in {name}" for name, lines in index.unreadable_in().items())
+        typer.echo(f"warning: damaged lines are left out: {where}", err=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from math import log2
 from typing import Any
 
 import r1sdk
@@ -21,6 +22,10 @@ class Guess:
 
     With `numbers` 31 and `guesses` 5, whoever halves what is left always wins. A range belongs to one split for ever, by its
     first number: no test range is ever trained on.
+
+    With `bits` a guess that leaves m of the n numbers that were possible earns log2(n / m) / log2(`numbers`) for its turn:
+    the turns of a game that is won earn 1.0 together, and halving earns the most on average. An advantage that credits
+    turns reads these rewards; accuracy does not change.
     """
 
     numbers: int = 31  # in a range
@@ -29,6 +34,7 @@ class Guess:
     train_size: int = 20_000
     test_size: int = 500
     seed: int = 0
+    bits: bool = False  # give each turn a reward: the share of what there is to find out that its guess has found out
 
     def __post_init__(self) -> None:
         if self.numbers < 2 or self.guesses < 1:
@@ -61,7 +67,7 @@ class Guess:
 
     def session(self, task: r1sdk.Task) -> GuessSession:
         """Return the session of one game."""
-        return GuessSession(task)
+        return GuessSession(task, self.bits)
 
     def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """Return 1.0 if one of the allowed guesses is the number, else 0.0."""
@@ -90,19 +96,31 @@ class Guess:
 class GuessSession:
     """The session of one game: it knows the number and answers guesses."""
 
-    def __init__(self, task: r1sdk.Task) -> None:
+    def __init__(self, task: r1sdk.Task, bits: bool = False) -> None:
+        self.bits = bits
         self.secret = _secret(task)
         self.left: int = task.info["guesses"]
         self.low: int = task.info["low"]  # the number is above `low` and below `high`, from the answers so far
         self.high: int = task.info["high"]
         self.numbers = self.high - self.low - 1
 
-    def answer(self, reply: str) -> str | None:
-        """Return "higher" or "lower"; None once the number is found or the last guess is made."""
+    def answer(self, reply: str) -> r1sdk.TurnReward | str | None:
+        """Return "higher" or "lower"; None once the number is found or the last guess is made. With `bits`, also a reward."""
+        before = self._possible
+        said = self._said(reply)
+        if not self.bits:
+            return said
+        return r1sdk.TurnReward(log2(before / self._possible) / log2(self.numbers), said)
+
+    @property
+    def _possible(self) -> int:
+        return self.high - self.low - 1
+
+    def _said(self, reply: str) -> str | None:
         guess = read_guess(reply)
         self.left -= 1
         if guess == self.secret:
-            self.low, self.high = guess - 1, guess + 1
+            self.low, self.high = self.secret - 1, self.secret + 1
             return None
         if guess is not None and guess < self.secret:
             self.low = max(self.low, guess)
@@ -116,7 +134,7 @@ class GuessSession:
 
     def outcome(self) -> Mapping[str, Any]:
         """Return counts: guesses left, numbers still possible, numbers in the range."""
-        return {"guesses_left": max(0, self.left), "possible": self.high - self.low - 1, "of": self.numbers}
+        return {"guesses_left": max(0, self.left), "possible": self._possible, "of": self.numbers}
 
 
 def read_guess(reply: str) -> int | None:
@@ -135,7 +153,7 @@ def play(task: r1sdk.Task, rng: random.Random) -> list[r1sdk.Message]:
         reply = f"<think>\n{low}-{high}\n</think>\n<answer>{guess}</answer>"
         messages.append({"role": "assistant", "content": reply})
         said = session.answer(reply)
-        if said is None:
+        if not isinstance(said, str):
             return messages
         messages.append({"role": "user", "content": said})
         low, high = (guess, high) if said == "higher" else (low, guess)

@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from ..errors import nearest, raise_all
     from ..evaluation.evaluation_summary import Evaluation
     from ..evaluation.rescore import Tally
+    from ..evaluation.seed_spread import SeedDifference, SeedSpread, seed_accuracy
     from ..planning.build import first_task
     from ..recipe.layers import dotted
     from ..rollout.sessions import has_sessions
     from ..storage.run_folder import RunFolder, rollout_line
+    from ..storage.seed_folder import SeedFolder, is_seed_folder
     from .demonstration_check import check_demonstrations
     from .diagnosing import diagnose
     from .environment_judge import EnvironmentJudge, environment
@@ -45,6 +47,9 @@ LAZY = {  # name -> the module that has it
     "RunFolder": "..storage.run_folder",
     "RunSummary": ".run_table",
     "ScoredFile": ".scoring",
+    "SeedDifference": "..evaluation.seed_spread",
+    "SeedFolder": "..storage.seed_folder",
+    "SeedSpread": "..evaluation.seed_spread",
     "Tally": "..evaluation.rescore",
     "TrainOptions": ".training",
     "TrainedRun": ".training",
@@ -61,6 +66,7 @@ LAZY = {  # name -> the module that has it
     "generate": ".generating",
     "has_sessions": "..rollout.sessions",
     "list_runs": ".run_table",
+    "is_seed_folder": "..storage.seed_folder",
     "load_environment": ".naming",
     "load_recipe": ".naming",
     "model_tokens": ".naming",
@@ -73,6 +79,7 @@ LAZY = {  # name -> the module that has it
     "rollout_line": "..storage.run_folder",
     "score": ".scoring",
     "score_file": ".scoring",
+    "seed_accuracy": "..evaluation.seed_spread",
     "split_names": ".naming",
     "train": ".training",
 }
@@ -89,6 +96,9 @@ __all__ = [
     "RunFolder",
     "RunSummary",
     "ScoredFile",
+    "SeedDifference",
+    "SeedFolder",
+    "SeedSpread",
     "Tally",
     "TrainOptions",
     "TrainedRun",
@@ -104,6 +114,7 @@ __all__ = [
     "first_task",
     "generate",
     "has_sessions",
+    "is_seed_folder",
     "list_runs",
     "load_environment",
     "load_recipe",
@@ -117,6 +128,7 @@ __all__ = [
     "rollout_line",
     "score",
     "score_file",
+    "seed_accuracy",
     "split_names",
     "train",
 ]

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ..contracts import Environment
 from ..errors import RewardError
 from ..planning.build import build_environment
+from ..plugins.environment_calls import iterate_method
 from ..plugins.loading import load_plugins
-from ..records import Completion, Message, Rollout, Task, Verdict
+from ..records import Completion, Finish, Message, Rollout, Task, Verdict
 from ..scoring.score_rollouts import verify
 
 
@@ -20,14 +21,14 @@ class EnvironmentJudge:
 
     def tasks(self, split: str = "train") -> Iterator[Task]:
         """Return the tasks of `split`, in the same order on every call."""
-        yield from self.environment.tasks(split)
+        yield from iterate_method(self.environment, "tasks", split)
 
     async def verdict(
         self,
         task: Task,
         reply: str | Sequence[Message],
         token_ids: Sequence[int] = (),
-        finish: Literal["stop", "length"] = "stop",
+        finish: Finish = "stop",
     ) -> Verdict:
         """Return the environment's verdict on `reply`, a text or the messages after the prompt. Raises: RewardError.
 

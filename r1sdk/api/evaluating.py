@@ -3,19 +3,21 @@
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import Interrupted, RecipeError
 from ..evaluation.evaluation_folder import EvaluationFolder
 from ..evaluation.evaluation_summary import Evaluation
-from ..evaluation.statistics import Difference
+from ..evaluation.seed_spread import SeedDifference, SeedSpread, seed_difference, seed_spread
+from ..evaluation.statistics import Difference, difference
 from ..launch.supervise import say
 from ..plugins.loading import load_plugins
 from ..progress.bars import progress as bar
 from ..rollout.sampling import Generator
 from ..storage.lock import claim_folder
+from ..storage.seed_folder import SeedFolder, is_seed_folder, run_paths
 from .evaluation_setup import Setup, load_generator, set_up
 from .naming import Rewards, Sets, as_sets, take_objects
 
@@ -29,8 +31,18 @@ class Comparison:
     folder: Path  # the figures and every rollout
     results: Mapping[str, Mapping[str, Evaluation]]  # by model and environment
     differences: Mapping[
-        str, Mapping[str, Difference]
-    ]  # by model and environment: minus the first model, on the same tasks
+        str, Mapping[str, Difference | SeedDifference]
+    ]  # by model and environment: minus the first model, on the same tasks, or over seeds where both have several
+    over_seeds: Mapping[str, Mapping[str, SeedSpread]] = field(
+        default_factory=dict
+    )  # by folder of seeds and environment
+
+    @property
+    def first(self) -> str:
+        """The model, or the folder of seeds, that the others are compared with."""
+        model = next(iter(self.results))
+        folder = str(Path(model).parent)
+        return folder if folder in self.over_seeds else model
 
     def to_json(self) -> dict[str, Any]:
         """All figures, in one object."""
@@ -38,8 +50,11 @@ class Comparison:
             "results": {
                 model: {env: found.to_json() for env, found in by.items()} for model, by in self.results.items()
             },
+            "over_seeds": {
+                folder: {env: found.to_json() for env, found in by.items()} for folder, by in self.over_seeds.items()
+            },
             "differences": {
-                "from": next(iter(self.results)),
+                "from": self.first,
                 "to": {
                     model: {env: found.to_json() for env, found in by.items()} for model, by in self.differences.items()
                 },
@@ -78,6 +93,8 @@ def evaluate(
 
     Raises: R1Error with every problem that can be known before a model is loaded.
     """
+    if is_seed_folder(Path(model)):
+        raise RecipeError(f"{model} holds several seeds: use r1sdk.api.compare(['{model}']), or name one of its runs")
     env, rewards, objects = take_objects(env, rewards)
     if env is not None and not isinstance(env, str):
         raise RecipeError("env must be a name or an object: give options by settings={'env.options.KEY': VALUE}")
@@ -130,13 +147,24 @@ def compare(
 ) -> Comparison:
     """Evaluate each of `models` on each of `envs`, as `evaluate` does, and compare the models on the same tasks.
 
+    A folder of several seeds stands for the model of each; their accuracies are also summed up over seeds.
     `options`: of one of several environments, ENV.KEY=VALUE. `by`: keys of a task's info to group the accuracy by.
     """
     registry = load_plugins().with_objects(objects or {})
     asked = {"split": split, "tasks": tasks, "samples": samples, "temperature": temperature, "top_p": top_p}
     at = None if server is None else {"url": server, "api_key_env": api_key_env, "concurrent": concurrent}
     flags = {"rewards": rewards, "seed": seed, "generation": {"backend": backend}}
-    setup = set_up(registry, models, envs, as_sets(settings), options, flags, asked, at)
+    groups = {str(Path(model)) if is_seed_folder(Path(model)) else model: _models_of(model) for model in models}
+    setup = set_up(
+        registry,
+        [model for group in groups.values() for model in group],
+        envs,
+        as_sets(settings),
+        options,
+        flags,
+        asked,
+        at,
+    )
     if progress:
         for bench in setup.benches:
             say(bench.summary)
@@ -147,11 +175,10 @@ def compare(
     folder = EvaluationFolder.open(Path(out) if out else claim_folder(default_folder(setup)), setup.plan)
     try:
         results = _results(folder, setup, by, progress)
-        first, *others = setup.models
-        differences = {
-            model: {bench.name: folder.compare(first, model, bench.name) for bench in setup.benches} for model in others
-        }
-        comparison = Comparison(folder.path, results, differences)
+        groups = groups or {model: [model] for model in setup.models}
+        spreads = {name: _over_seeds(group, folder, results) for name, group in groups.items() if _has_seeds(name)}
+        differences = _differences(groups, folder, spreads, [bench.name for bench in setup.benches])
+        comparison = Comparison(folder.path, results, differences, spreads)
         folder.write_summary(comparison.to_json())
     except KeyboardInterrupt:
         raise Interrupted(
@@ -160,6 +187,57 @@ def compare(
     finally:
         folder.close()
     return comparison
+
+
+def _models_of(model: str) -> list[str]:
+    """Return the models that a name stands for: those of a folder of several seeds, or itself. Raises: R1Error."""
+    if not is_seed_folder(Path(model)):
+        return [model]
+    folder = SeedFolder.open(Path(model))
+    waiting = [seed for seed in folder.seeds if folder.run(seed).status().get("state") != "finished"]
+    if waiting:
+        raise RecipeError(
+            f"model {model!r}: seeds {', '.join(map(str, waiting))} are not finished: r1 train --resume {model}, or name "
+            f"those that are: {model}/seed-N"
+        )
+    return [str(run) for run in run_paths(Path(model))]
+
+
+def _has_seeds(name: str) -> bool:
+    return is_seed_folder(Path(name))
+
+
+def _over_seeds(
+    group: Sequence[str], folder: EvaluationFolder, results: Mapping[str, Mapping[str, Evaluation]]
+) -> dict[str, SeedSpread]:
+    """Return the accuracy over the seeds of one folder, by environment."""
+    seeds = {int(Path(model).name.removeprefix("seed-")): model for model in group}
+    return {
+        env: seed_spread(
+            {seed: folder.verdicts([model], env) for seed, model in seeds.items()},
+            {seed: results[model][env].accuracy for seed, model in seeds.items()},
+        )
+        for env in results[group[0]]
+    }
+
+
+def _differences(
+    groups: Mapping[str, Sequence[str]],
+    folder: EvaluationFolder,
+    spreads: Mapping[str, Mapping[str, SeedSpread]],
+    envs: Sequence[str],
+) -> dict[str, dict[str, Difference | SeedDifference]]:
+    """Return how each other model, or folder of seeds, differs from the first: on the same tasks, or over seeds."""
+    first, *others = groups
+    found: dict[str, dict[str, Difference | SeedDifference]] = {}
+    for other in others:
+        for env in envs:
+            if first in spreads and other in spreads:
+                gap: Difference | SeedDifference = seed_difference(spreads[first][env], spreads[other][env])
+            else:
+                gap = difference(folder.verdicts(groups[first], env), folder.verdicts(groups[other], env))
+            found.setdefault(other, {})[env] = gap
+    return found
 
 
 def _results(

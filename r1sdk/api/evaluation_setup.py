@@ -13,6 +13,7 @@ from ..planning.generation_rules import missing_backend
 from ..planning.hardware import Hardware
 from ..planning.model_source import ModelSource, resolve_model
 from ..planning.named_recipe import resolve_recipe
+from ..plugins.environment_calls import tasks_of
 from ..plugins.registry import Registry
 from ..recipe.key_groups import ServerSettings
 from ..recipe.layers import dotted
@@ -165,6 +166,7 @@ def _server(model: str, settings: Mapping[str, Any]) -> Server:
             timeout_s=given.timeout_s,
             retries=given.retries,
             backoff_s=given.backoff_s,
+            max_wait_s=given.max_wait_s,
             max_concurrent=given.concurrent,
             max_body_bytes=64_000_000,
         )
@@ -205,7 +207,7 @@ def _bench(
         **_set_evaluation(sets),
         **{key: value for key, value in asked.items() if value is not None},
     }
-    tasks = list(islice(environment.tasks(settings["split"]), settings["tasks"]))
+    tasks = list(islice(tasks_of(environment, settings["split"]), settings["tasks"]))
     if not tasks:
         raise R1Error(f"environment {recipe.env.name!r} has no tasks in split {settings['split']!r}")
     sampling = Sampling(

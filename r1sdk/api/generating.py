@@ -38,7 +38,7 @@ class GeneratedData:
     accuracy: Estimate  # before selection
     prompt_tokens: int  # as reported by the server
     completion_tokens: int  # of all answers
-    unmetered: int  # answers whose server did not report its tokens
+    unmetered: int  # answers whose server reported no or impossible numbers of tokens
     retried: int  # number of retries
     cost: float | None  # in the currency of `price`
     unjudged: int  # answers that could not be judged
@@ -75,6 +75,7 @@ def generate(
     max_tokens: int | None = None,
     keep: str | None = None,
     duplicates: bool | None = None,
+    pairs: bool | None = None,
     backend: str | None = None,
     server: str | None = None,
     api_key_env: str | None = None,
@@ -92,6 +93,7 @@ def generate(
         r1sdk.train(method="sft", model="tiny", data=str(data.path), steps=50)
 
     `model`: as for `evaluate`. `keep`: correct, wrong or all; best=N, shortest=N or first=N of each task; pass_rate=A:B.
+    `pairs`: write each right answer with a wrong one to the same task, for `train(method="dpo", data=...)`.
     `price`: of a million tokens, asked and answered. The same call resumes where an earlier one was stopped.
 
     Raises: R1Error with every problem that can be known before a model is loaded; IncompleteData where answers are missing;
@@ -115,6 +117,7 @@ def generate(
             "tasks": tasks,
             "keep": keep,
             "duplicates": duplicates,
+            "pairs": pairs,
             "server": {
                 "url": server,
                 "api_key_env": api_key_env,

@@ -1,17 +1,19 @@
 """`train`: a recipe in, a trained model in a run folder out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
 from ..doctor.recipe_checks import before_training
 from ..errors import RecipeError, nearest, raise_all
 from ..evaluation.evaluation_summary import Evaluation
+from ..evaluation.seed_spread import SeedSpread, seed_accuracy
 from ..launch.pipelines import (
+    is_pipeline_folder,
     pipeline_file,
     read_stages,
-    resumed_pipeline,
+    resumed_folder,
     run_stages,
     stages_again,
     start_pipeline,
@@ -19,6 +21,7 @@ from ..launch.pipelines import (
 from ..launch.prepare import RUNS, Prepared, default_name, prepare
 from ..launch.resuming import resume_run
 from ..launch.run_here import check_objects
+from ..launch.seed_runs import check_seed_recipe, extend_seeds, read_seeds, run_seeds, start_seeds
 from ..launch.slurm import require_sbatch, script
 from ..launch.supervise import header, say, supervise, warn
 from ..planning.named_recipe import resolve_recipe
@@ -29,6 +32,7 @@ from ..plugins.registry import Registry
 from ..recipe.layers import overlay, under
 from ..recipe.schema import Recipe
 from ..storage.run_folder import RunFolder
+from ..storage.seed_folder import SeedFolder, is_seed_folder
 from .naming import Objects, Rewards, Sets, as_sets, as_start, take_objects
 
 
@@ -38,10 +42,14 @@ class TrainOptions(TypedDict, total=False):
     env: Any  # environment: a name, a mapping, or an object with tasks and verify
     rewards: Rewards | None  # "accuracy,format=0.2", a list, or {name: weight or function}
     model: str | None  # a registered name (tiny), a folder, a run folder, a hub id
-    method: str | None  # grpo, sft or generate
-    data: str | None  # data for SFT: a file, an environment, a data set on the hub
+    method: str | None  # grpo, sft, dpo, distill or generate
+    loss: str | None  # a loss of GRPO by name: dapo, dr_grpo, gspo, ... (docs/algorithms.md)
+    advantage: str | None  # a registered advantage estimator: rloo, gdpo, ...; default: TRL's own
+    data: str | None  # what SFT or DPO learns from: a file, an environment, a data set on the hub
+    teacher: str | None  # method distill: a registered name, a folder, a run folder, a hub id
     steps: int | None  # optimizer steps (trainer.max_steps)
     seed: int | None  # of sampling and of the order of the data
+    seeds: str | Sequence[int] | None  # train once with each of these, one after another, in one folder
     lora: int | None  # train adapters of this rank instead of the whole model
     quantize: str | None  # hold the weights under the adapters in 4bit or 8bit
     experimental_async: bool  # generate beside training, by a vLLM server that is running
@@ -67,7 +75,10 @@ KEYS = {  # option -> recipe key
     "rewards": "rewards",
     "model": "model",
     "method": "method",
+    "loss": "loss",
+    "advantage": "advantage",
     "data": "data",
+    "teacher": "distill.teacher",
     "steps": "trainer.max_steps",
     "seed": "seed",
     "lora": "lora",
@@ -96,7 +107,7 @@ class TrainedRun:
 
     folder: Path  # the run folder, or the pipeline's
     state: Literal["finished", "submitted", "prepared"]  # submitted: to Slurm; prepared: `command` starts it
-    before: Evaluation | None  # None: not evaluated
+    before: Evaluation | None  # None: not evaluated, or several seeds: see `seeds` and `over_seeds`
     after: Evaluation | None  # None: not evaluated, or not trained yet
     model_path: Path | None  # the model in Hugging Face form; None: nothing was trained, or not yet
     env: str = ""  # the environment's name; "" for a run that learns from data alone
@@ -105,6 +116,8 @@ class TrainedRun:
     job: str | None = None  # the number of the Slurm job
     command: str | None = None  # launcher none: the command that starts the run on each machine
     stages: tuple["TrainedRun", ...] = ()  # of a pipeline, in order
+    seeds: Mapping[int, "TrainedRun"] = field(default_factory=dict)  # several seeds: the run of each
+    over_seeds: Mapping[str, SeedSpread] = field(default_factory=dict)  # "before" and "after": the accuracy over seeds
 
 
 def train(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **options: Unpack[TrainOptions]) -> TrainedRun:
@@ -113,6 +126,7 @@ def train(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **optio
         run = r1sdk.train("countdown/tiny", rewards=["accuracy", "format"], steps=20)
         run = r1sdk.train(env="countdown", rewards={"accuracy": 1.0, "mine": my_function}, out="runs/mine")
         run = r1sdk.train(resume=run.folder, steps=40)
+        run = r1sdk.train("countdown/tiny", seeds=[0, 1, 2]); print(run.over_seeds["after"])
 
     `recipe`: a registered name, a file, a mapping of recipe keys, or None for the settings of `env` and `model`. The training
     runs in a process of its own, which a script needs no `if __name__` for. With a reward or an environment that is an object
@@ -134,10 +148,16 @@ def train(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **optio
     resolved, origin = resolve_recipe(registry, as_start(asked.recipe), asked.sets, asked.flags)
     if asked.objects:
         check_objects(plan_run(resolved, registry), [name for _, name in asked.objects])
+    if asked.seeds:
+        plan = check_seed_recipe(resolved, registry)
+        seeds = start_seeds(resolved, asked.seeds, asked.overwrite)
+        for line in header(plan, origin, seeds.path):
+            tell(line)
+        return _run_seeds(seeds, asked, registry, tell)
     if resolved.launch.launcher == "slurm":
         require_sbatch()
     ready = prepare(resolved, registry, asked.overwrite)
-    for line in header(ready.plan, origin, ready.folder):
+    for line in header(ready.plan, origin, ready.folder.path):
         tell(line)
     warn(ready.findings, tell)
     return _run(ready, asked, registry)
@@ -154,6 +174,8 @@ def dry_run(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **opt
     plan = plan_run(resolved, registry)
     if asked.objects:
         check_objects(plan, [name for _, name in asked.objects])
+    if asked.seeds:
+        check_seed_recipe(resolved, registry)
     before_training(plan, resolved.output_dir or RUNS)
     if resolved.launch.launcher == "slurm":
         return script(plan.recipe, resolved.output_dir or RUNS / default_name(resolved))
@@ -170,6 +192,7 @@ class _Asked:
     objects: Objects
     sets: Sequence[str]
     steps: int | None
+    seeds: tuple[int, ...]  # empty: one run
     out: Path | None
     overwrite: bool
     resume: Path | None
@@ -194,7 +217,9 @@ class _Asked:
         for name, key in KEYS.items():
             if given.get(name) is not None:
                 flags = overlay(flags, under(key, given[name]))
-        resume = options.get("resume")
+        resume, seeds = options.get("resume"), options.get("seeds")
+        if seeds is not None and options.get("seed") is not None:
+            raise RecipeError("--seed is for one run and --seeds for several: leave one of them out")
         return cls(
             recipe,
             flags,
@@ -202,6 +227,7 @@ class _Asked:
             objects,
             as_sets(options.get("settings") or ()),
             options.get("steps"),
+            () if seeds is None else read_seeds(seeds),
             None if out is None else Path(out),
             bool(options.get("overwrite")),
             None if resume is None else Path(resume),
@@ -215,6 +241,10 @@ class _Asked:
 
     def refuse_for_pipeline(self, path: Path) -> None:
         """Raises: RecipeError where an option would be for one stage."""
+        if self.seeds:
+            raise RecipeError(
+                f"{path.name} has stages, and --seeds is for a recipe without: start it once for each seed, with --set seed=N"
+            )
         if self.said:
             raise RecipeError(
                 f"{path.name} has stages: {', '.join(self.said)} would be for one; use --set stages.NAME.KEY=..., "
@@ -231,8 +261,16 @@ class _Asked:
 
 def _resume(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -> TrainedRun:
     assert asked.resume is not None
-    beside = asked.not_resumed
-    if (root := resumed_pipeline(asked.resume)) is not None:
+    beside, root = asked.not_resumed, resumed_folder(asked.resume)
+    if is_seed_folder(root):
+        if extra := [*(flag for flag in beside if flag != "--steps"), *(["--set"] if asked.sets else [])]:
+            raise RecipeError(f"--resume continues the seeds as they were: leave out {', '.join(extra)}")
+        folder = extend_seeds(SeedFolder.open(root), asked.seeds, asked.steps)
+        check_seed_recipe(folder.recipe, registry)
+        return _run_seeds(folder, asked, registry, tell)
+    if asked.seeds:
+        raise RecipeError(f"--seeds with --resume adds seeds to a folder of several, and {asked.resume} is none")
+    if is_pipeline_folder(root):
         if extra := [*beside, *(["--set"] if asked.sets else [])]:
             raise RecipeError(f"--resume continues the pipeline as it was: leave out {', '.join(extra)}")
         stages = stages_again(root, registry)
@@ -242,6 +280,21 @@ def _resume(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -> T
     ready = resume_run(asked.resume, registry, asked.steps, asked.sets)
     warn(ready.findings, tell)
     return _run(ready, asked, registry)
+
+
+def _run_seeds(folder: SeedFolder, asked: _Asked, registry: Registry, tell: Callable[[str], None]) -> TrainedRun:
+    done = run_seeds(folder, registry, asked.progress, tell, objects=bool(asked.objects))
+    measured = {moment: seed_accuracy(folder, moment) for moment in ("before", "after")}
+    return TrainedRun(
+        folder.path,
+        "finished",
+        None,
+        None,
+        None,
+        folder.recipe.env.name,
+        seeds={seed: _record(run) for seed, run in done},
+        over_seeds={moment: found for moment, found in measured.items() if found is not None},
+    )
 
 
 def _run(ready: Prepared, asked: _Asked, registry: Registry) -> TrainedRun:

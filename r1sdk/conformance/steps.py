@@ -15,6 +15,7 @@ from typing import Any
 from ..contracts import Sandbox, Verifier
 from ..errors import R1Error, RewardError
 from ..planning.build import build_environment, build_rewards
+from ..plugins import guard
 from ..plugins.registry import Registry
 from ..recipe.key_groups import Named, WeightedReward
 from ..recipe.schema import Recipe
@@ -88,13 +89,20 @@ class NotTried(Exception):
 
 
 def run_guarded(step: TrialStep) -> tuple[ContractFinding, Any]:
-    """Run `step` and return its result. Any exception of the plugin is a finding, since it is someone else's code."""
+    """Run `step` and return its result. Any exception of the plugin is a finding, since it is someone else's code.
+
+    So is a change of the process that it leaves behind: a run restores it, at the cost of saying so in its log.
+    """
+    left: list[str] = []
     try:
-        result = step.run()
+        with guard.reporting(left.append):
+            result = guard.call("it", step.run)
     except NotTried as reason:
         return skipped(step.check, str(reason)), None
     except Exception as error:  # noqa: BLE001 - see above
         return failed(step.check, describe_error(error)), None
+    if left:
+        return failed(step.check, list_first(left)), None
     return result if isinstance(result, tuple) else (result, None)
 
 

@@ -1,9 +1,8 @@
 """Attempts to try a plugin on: ordinary replies, and hostile ones such as a model under training finds."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
-from ..records import Completion, Rollout, Task, Verdict
+from ..records import Completion, Finish, Rollout, Task, Verdict
 
 # Hostile answers. None does damage: the programs among them only take time.
 _ANSWERS = {
@@ -51,8 +50,6 @@ def in_format(answer: str, think: str = "so") -> str:
 
 HOSTILE: Mapping[str, str] = {**{name: in_format(text) for name, text in _ANSWERS.items()}, **_REPLIES}
 """Hostile replies by their kind. None is a right answer."""
-
-Finish = Literal["stop", "length"]
 
 _ORDINARY: Sequence[tuple[str, float | None, Finish]] = (  # a reply, its verdict, how it finished
     (in_format("4", "2 and 2 make 4.\nI check: 4 - 2 = 2."), 1.0, "stop"),

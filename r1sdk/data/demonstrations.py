@@ -1,4 +1,7 @@
-"""Training data for SFT: an environment's demonstrations, a file, or a data set on the hub, with some rows held out."""
+"""Rows to learn from: an environment's demonstrations, a file, or a data set on the hub, with some rows held out.
+
+For SFT a row holds demonstrations, for DPO a preference; `RowColumns.learns` decides.
+"""
 
 import random
 import time
@@ -9,18 +12,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import R1Error
+from ..plugins.environment_calls import iterate_method
+from .preference_formats import Preference, describe_preference, preferences_in
 from .row_formats import Pair, RowColumns, demonstrations_in, describe
 from .table_files import Row, read_table
 
 SHOWN = 5  # bad rows in an error
 
+Example = Pair | Preference
+
 
 class Demonstrations(Protocol):
-    """Tasks with a worked reply. Each method returns the same pairs on every call, and no pair is in both."""
+    """Tasks with a worked reply, or with two. Each method returns the same ones on every call, and none is in both."""
 
-    def train(self) -> Iterator[Pair]: ...
+    def train(self) -> Iterator[Any]: ...
 
-    def held_out(self) -> Iterator[Pair]: ...
+    def held_out(self) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +39,12 @@ class FromEnvironment:
     held_out_rows: int = 0
 
     def train(self) -> Iterator[Pair]:
-        return iter(self.environment.demonstrations("train"))
+        return iterate_method(self.environment, "demonstrations", "train")
 
     def held_out(self) -> Iterator[Pair]:
         if not self.held_out_rows:
             return iter(())
-        return islice(iter(self.environment.demonstrations(self.held_out_split)), self.held_out_rows)
+        return islice(iterate_method(self.environment, "demonstrations", self.held_out_split), self.held_out_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +57,11 @@ class FromFile:
     columns: RowColumns = field(default_factory=RowColumns)
     skip_bad: int = 0  # rows without a demonstration that are skipped; one more is an error
 
-    def train(self) -> Iterator[Pair]:
-        return pairs(self._some(held_out=False), self.columns, self.skip_bad)
+    def train(self) -> Iterator[Any]:
+        return examples(self._some(held_out=False), self.columns, self.skip_bad)
 
-    def held_out(self) -> Iterator[Pair]:
-        return pairs(self._some(held_out=True), self.columns, self.skip_bad)
+    def held_out(self) -> Iterator[Any]:
+        return examples(self._some(held_out=True), self.columns, self.skip_bad)
 
     def check(self, look_at_s: float = 10.0) -> None:
         """Read rows for `look_at_s` seconds. Raises: R1Error, naming the first bad rows, or if no row is left to train on."""
@@ -64,7 +71,7 @@ class FromFile:
         for row in read_table(self.path):
             count += 1
             try:
-                demonstrations_of_row(row, self.columns)
+                examples_of_row(row, self.columns)
             except R1Error as error:
                 bad.append(str(error))
             if len(bad) > self.skip_bad + SHOWN or (not count % 256 and time.monotonic() > until):
@@ -72,7 +79,7 @@ class FromFile:
         if not count:
             raise R1Error(f"data {self.path} has no rows")
         if len(bad) > self.skip_bad:
-            raise R1Error(too_many_bad(bad, self.skip_bad))
+            raise R1Error(too_many_bad(bad, self.skip_bad, self.columns))
         if self.held_out_rows and self.held_out_rows >= (rows := self._count()):
             raise R1Error(
                 f"data {self.path} has {rows} rows, and data.held_out keeps {self.held_out_rows} from training"
@@ -83,7 +90,8 @@ class FromFile:
         for row in islice(read_table(self.path), self.skip_bad + 1):
             if not isinstance(row, R1Error):
                 try:
-                    return f"data {self.path}: {describe(row[1], self.columns)}"
+                    said = (describe_preference if self.columns.learns == "pairs" else describe)(row[1], self.columns)
+                    return f"data {self.path}: {said}"
                 except R1Error:
                     continue
         return f"data {self.path}"
@@ -111,33 +119,33 @@ class FromHub:
     skip_bad: int = 0
 
 
-def pairs(rows: Iterable[Row | R1Error], columns: RowColumns | None = None, skip_bad: int = 0) -> Iterator[Pair]:
-    """Yield the demonstrations in each row, skipping up to `skip_bad` rows without one. Raises: R1Error, naming the rows."""
+def examples(rows: Iterable[Row | R1Error], columns: RowColumns, skip_bad: int = 0) -> Iterator[Example]:
+    """Yield the examples in each row, skipping up to `skip_bad` rows without one. Raises: R1Error, naming the rows."""
     bad: list[str] = []
     for row in rows:
         try:
-            found = demonstrations_of_row(row, columns)
+            found = examples_of_row(row, columns)
         except R1Error as error:
             bad.append(str(error))
             if len(bad) > skip_bad:
-                raise R1Error(too_many_bad(bad, skip_bad)) from None
+                raise R1Error(too_many_bad(bad, skip_bad, columns)) from None
             continue
         yield from found
 
 
-def demonstrations_of_row(row: Row | R1Error, columns: RowColumns | None = None) -> list[Pair]:
-    """Return the demonstrations in a row. Raises: R1Error, naming the row."""
+def examples_of_row(row: Row | R1Error, columns: RowColumns) -> Sequence[Example]:
+    """Return the demonstrations in a row, or its preference. Raises: R1Error, naming the row."""
     if isinstance(row, R1Error):
         raise row
     try:
-        return demonstrations_in(row[1], columns)
+        return preferences_in(row[1], columns) if columns.learns == "pairs" else demonstrations_in(row[1], columns)
     except R1Error as error:
         raise R1Error(f"{row[0]}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """A check of every row of a file for SFT: their number, the columns they are read from, and the bad rows."""
+    """A check of every row of a file for SFT or DPO: their number, the columns they are read from, and the bad rows."""
 
     path: Path
     rows: int
@@ -163,7 +171,7 @@ def check_file(source: FromFile) -> FileReport:
     for row in read_table(source.path):
         rows += 1
         try:
-            found += len(demonstrations_of_row(row, source.columns))
+            found += len(examples_of_row(row, source.columns))
         except R1Error as error:
             bad.append(str(error))
     if not rows:
@@ -172,12 +180,13 @@ def check_file(source: FromFile) -> FileReport:
     return FileReport(source.path, rows, found, columns, tuple(bad))
 
 
-def too_many_bad(bad: Sequence[str], skip_bad: int) -> str:
-    """Return the error message for rows without a demonstration."""
+def too_many_bad(bad: Sequence[str], skip_bad: int, columns: RowColumns) -> str:
+    """Return the error message for rows without an example."""
     if len(bad) == 1 and not skip_bad:
         return bad[0]
     listed = "".join(f"\n  {text}" for text in bad[:SHOWN])
+    what, method = ("preference", "dpo") if columns.learns == "pairs" else ("demonstration", "sft")
     return (
-        f"at least {len(bad)} rows make no demonstration, and data.skip_bad allows {skip_bad}:{listed}\n  "
-        "r1 data check --method sft --data FILE names them all"
+        f"at least {len(bad)} rows make no {what}, and data.skip_bad allows {skip_bad}:{listed}\n  "
+        f"r1 data check --method {method} --data FILE names them all"
     )

@@ -7,6 +7,8 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error
+from ..plugins.environment_calls import iterate_method, tasks_of
+from ..plugins.frozen import frozen_task
 from ..records import Task
 from ..storage import jsonl
 from ..storage.atomic import replacing
@@ -23,11 +25,10 @@ class Item:
 
 def items(environment: Environment, split: str) -> Iterator[Item]:
     """Return the items of `split`. Without a method `rows(split)` a row is made of each task: prompt, answer, info, id."""
-    rows = getattr(environment, "rows", None)
-    if rows is not None:
-        yield from (Item(*found) for found in rows(split))
+    if getattr(environment, "rows", None) is not None:
+        yield from (Item(frozen_task(task), *more) for task, *more in iterate_method(environment, "rows", split))
         return
-    for task in environment.tasks(split):
+    for task in tasks_of(environment, split):
         asked = [str(message["content"]) for message in task.prompt if message["role"] != "system"]
         row = {**task.info, "prompt": task.prompt, "id": task.id}
         yield Item(task, "\n".join(asked), row if task.answer is None else {**row, "answer": task.answer})

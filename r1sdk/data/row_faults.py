@@ -9,6 +9,8 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error
+from ..plugins.environment_calls import iterate_method
+from ..plugins.frozen import frozen_task
 from ..records import Task
 from ..scoring.gold_check import Fault, Suspect, check_gold
 from .items import Item, items, plain
@@ -67,7 +69,9 @@ def check_data(
     reports: list[SplitReport] = []
     seen: dict[str, dict[str, Item]] = {}
     for split in splits:
-        faults = tuple(islice(getattr(environment, "faults", _no_faults)(split), limit))
+        faults = (
+            tuple(islice(iterate_method(environment, "faults", split), limit)) if hasattr(environment, "faults") else ()
+        )
         found = _readable(environment, split, limit, bool(faults))
         reports.append(_check(environment, split, found, faults, lengths, room, gold))
         seen[split] = {plain(item.problem): item for item in reversed(found)}
@@ -86,7 +90,12 @@ def _readable(environment: Environment, split: str, limit: int | None, has_fault
     """The items of `split`; of a table with rows at fault, those of the others."""
     readable = getattr(environment, "readable", None)
     if has_faults and readable is not None:
-        return list(islice((Item(*found) for found in readable(split)), limit))
+        return list(
+            islice(
+                (Item(frozen_task(task), *more) for task, *more in iterate_method(environment, "readable", split)),
+                limit,
+            )
+        )
     return list(islice(items(environment, split), limit))
 
 
@@ -142,12 +151,12 @@ def _check(
 
 def splits_of(environment: Environment, wanted: Sequence[str]) -> list[str]:
     """Return the splits of `wanted` that the environment has. Raises: R1Error with the environment's own message if it has none."""
-    look: Callable[[str], Any] = getattr(environment, "faults", environment.tasks)  # a row at fault is for the check
+    look = "faults" if hasattr(environment, "faults") else "tasks"  # a row at fault is for the check
     there: list[str] = []
     said: list[R1Error] = []
     for split in wanted:
         try:
-            next(iter(look(split)), None)
+            next(iterate_method(environment, look, split), None)
             there.append(split)
         except R1Error as error:
             said.append(error)
@@ -158,7 +167,3 @@ def splits_of(environment: Environment, wanted: Sequence[str]) -> list[str]:
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip()) or value == []
-
-
-def _no_faults(split: str) -> tuple[str, ...]:
-    return ()

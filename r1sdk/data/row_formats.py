@@ -52,6 +52,9 @@ class RowColumns:
     reasoning: str | None = None  # the reasoning before the reply
     turns: Literal["last", "all"] = "last"  # of the assistant in a conversation
     thought_marks: Literal["think", "keep"] = "think"  # <|begin_of_thought|> is written as <think>, or kept
+    learns: Literal["demonstrations", "pairs"] = "demonstrations"  # pairs: of a chosen and a rejected reply
+    chosen: str | None = None  # a text, or messages
+    rejected: str | None = None  # a text, or messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +80,14 @@ def demonstrations_in(row: Mapping[str, Any], columns: RowColumns | None = None)
     """Return the demonstrations of a row: one, or with `turns` "all" one for each turn of the assistant. Raises: R1Error."""
     columns = columns or RowColumns()
     found = _find(row, columns)
-    messages = [_plain(message, at, columns) for at, message in enumerate(found.messages, 1)]
+    messages = [plain_turn(message, at, columns) for at, message in enumerate(found.messages, 1)]
     if not messages or messages[-1]["role"] != "assistant" or len(messages) == 1 and found.columns != "`text`":
         roles = ", ".join(str(m["role"]) for m in messages) or "nothing"
         raise R1Error(f"a prompt and then a reply of the assistant are needed, got {roles}")
     if not messages[-1]["content"].strip() and not messages[-1].get("tool_calls"):
         raise R1Error("the reply is empty")
     answer = row.get("answer")
-    info = {"tools": tools} if (tools := _tools(row)) else {}
+    info = {"tools": tools} if (tools := tools_in(row)) else {}
     prompt_ends = [len(messages) - found.learnt]
     if columns.turns == "all" and found.learnt == 1:
         prompt_ends = [at for at, message in enumerate(messages) if message["role"] == "assistant" and at]
@@ -155,8 +158,8 @@ def _named(row: Mapping[str, Any], columns: RowColumns) -> _Found:
     prompt = columns.prompt or next((lower[key] for key in QUESTIONS if key in lower), None)
     if prompt is None:
         raise R1Error(f"name the column of the prompt with data.prompt_column; found {', '.join(row)}")
-    if columns.completion is None and isinstance(_chat_of(row[prompt]), list):
-        return _Found(_as_messages(row[prompt], "user"), 1, f"`{prompt}`")
+    if columns.completion is None and isinstance(chat_of(row[prompt]), list):
+        return _Found(as_messages(row[prompt], "user"), 1, f"`{prompt}`")
     completion = columns.completion or next(
         (lower[key] for key in REPLIES if key in lower and lower[key] != prompt), None
     )
@@ -168,7 +171,7 @@ def _named(row: Mapping[str, Any], columns: RowColumns) -> _Found:
 def _asked_and_told(
     row: Mapping[str, Any], question: str, reply: str, reasoning: str | None, system: str | None, more: str | None
 ) -> _Found:
-    asked, told = _as_messages(row[question], "user"), _as_messages(row[reply], "assistant")
+    asked, told = as_messages(row[question], "user"), as_messages(row[reply], "assistant")
     said = f"`{question}` -> `{reply}`"
     if more is not None and isinstance(row[more], str) and row[more].strip():
         asked = [{"role": "user", "content": f"{row[question]}\n\n{row[more]}"}]
@@ -183,7 +186,7 @@ def _asked_and_told(
 
 def _conversation(row: Mapping[str, Any], key: str, keys: Mapping[str, str], columns: RowColumns) -> _Found:
     """Read `messages` or `conversations`; the reply may be in separate columns (dolphin-r1). Raises: R1Error."""
-    messages, said = _as_messages(row[key], "user", key), f"`{key}`"
+    messages, said = as_messages(row[key], "user", key), f"`{key}`"
     system = row.get(columns.system or keys.get("system", ""))
     if (
         isinstance(system, str)
@@ -246,7 +249,7 @@ def _s1k(row: Mapping[str, Any], question: str, keys: Mapping[str, str]) -> _Fou
 
 
 def _two(asked: Any, told: Any) -> list[Message]:
-    return [*_as_messages(asked, "user"), *_as_messages(told, "assistant")]
+    return [*as_messages(asked, "user"), *as_messages(told, "assistant")]
 
 
 def _turns(said: Sequence[Mapping[str, Any]]) -> int:
@@ -254,7 +257,7 @@ def _turns(said: Sequence[Mapping[str, Any]]) -> int:
     return len(said) if len(said) > 1 and said[0].get("role") == "assistant" else 1
 
 
-def _plain(message: Mapping[str, Any], at: int, columns: RowColumns) -> Message:
+def plain_turn(message: Mapping[str, Any], at: int, columns: RowColumns) -> Message:
     """A turn as templates take it: text content, and thinking and tool calls where it has them. Raises: R1Error."""
     if "role" not in message and "from" in message:
         message = {**message, "role": message["from"], "content": message.get("value")}
@@ -262,7 +265,7 @@ def _plain(message: Mapping[str, Any], at: int, columns: RowColumns) -> Message:
     calls = message.get("tool_calls") or None
     content = message.get("content")
     if role == "call":
-        role, calls, content = "assistant", [_json(content)], ""
+        role, calls, content = "assistant", [json_or_text(content)], ""
     reasoning = next(
         (message[key] for key in REASONINGS if isinstance(message.get(key), str) and message[key].strip()), None
     )
@@ -281,7 +284,7 @@ def _plain(message: Mapping[str, Any], at: int, columns: RowColumns) -> Message:
     if reasoning and reasoning.strip() not in content:
         plain["reasoning_content"] = reasoning
     if calls and role == "assistant":
-        plain["tool_calls"] = [_call(call, at) for call in (_json(calls) if isinstance(calls, str) else calls)]
+        plain["tool_calls"] = [_call(call, at) for call in (json_or_text(calls) if isinstance(calls, str) else calls)]
     if role == "tool":
         plain |= {key: message[key] for key in ("name", "tool_call_id") if message.get(key)}
     return plain
@@ -314,7 +317,7 @@ def _call(call: Any, at: int) -> dict[str, Any]:
     function = call.get("function", call) if isinstance(call, Mapping) else None
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise R1Error(f"turn {at} (assistant): a tool call is {{name, arguments}}, got {call!r:.80}")
-    arguments = _json(function.get("arguments") or {})
+    arguments = json_or_text(function.get("arguments") or {})
     if not isinstance(arguments, Mapping):
         raise R1Error(
             f"turn {at} (assistant): the arguments of the call {function['name']!r} must be an object, got {arguments!r:.60}"
@@ -325,9 +328,9 @@ def _call(call: Any, at: int) -> dict[str, Any]:
     return {**more, "type": "function", "function": {"name": function["name"], "arguments": kept}}
 
 
-def _tools(row: Mapping[str, Any]) -> list[Any]:
+def tools_in(row: Mapping[str, Any]) -> list[Any]:
     """The column `tools`, a list or its JSON. Raises: R1Error."""
-    tools = _json(row.get("tools"))
+    tools = json_or_text(row.get("tools"))
     if not tools:
         return []
     if not isinstance(tools, list) or not all(isinstance(tool, Mapping) for tool in tools):
@@ -335,9 +338,9 @@ def _tools(row: Mapping[str, Any]) -> list[Any]:
     return [tool if "function" in tool else {"type": "function", "function": tool} for tool in tools]
 
 
-def _as_messages(value: Any, role: str, key: str = "") -> list[Message]:
+def as_messages(value: Any, role: str, key: str = "") -> list[Message]:
     """A text as one message of `role`; messages, or their JSON, as they are. Raises: R1Error."""
-    value = _chat_of(value)
+    value = chat_of(value)
     if role == "assistant" and isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
         value = value[0]
     if isinstance(value, str) and not key:
@@ -364,7 +367,7 @@ def _turn(turn: Any, key: str) -> Message | None:
     )
 
 
-def _json(value: Any) -> Any:
+def json_or_text(value: Any) -> Any:
     """The value of a text that is a JSON list or object; anything else as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
@@ -374,9 +377,9 @@ def _json(value: Any) -> Any:
     return value
 
 
-def _chat_of(value: Any) -> Any:
+def chat_of(value: Any) -> Any:
     """The messages that a text holds as JSON; a text of anything else stays a text."""
-    found = _json(value)
+    found = json_or_text(value)
     turns = found if isinstance(found, list) else [found]
     is_chat = bool(turns) and all(isinstance(turn, Mapping) and ("role" in turn or "from" in turn) for turn in turns)
     return found if is_chat else value

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ..planning.model_source import ModelSource
 from ..planning.run_plan import RunPlan
+from ..plugins.environment_calls import tasks_of
 from ..recipe.schema import Chat
 from ..reply_format import opened_think
 from . import Finding
@@ -45,7 +46,7 @@ def check_fit(plan: RunPlan) -> Iterator[Finding]:
     where, limit = files_of(plan.model), plan.recipe.generation.max_tokens
     with contextlib.redirect_stderr(io.StringIO()):
         tokenizer = load_tokenizer(where, plan.recipe.chat)
-    check_lengths(plan.environment.tasks("train"), tokenizer, where, limit)
+    check_lengths(tasks_of(plan.environment, "train"), tokenizer, where, limit)
     yield Finding("lengths", "ok", f"the longest prompts and {limit} tokens of completion fit")
 
 

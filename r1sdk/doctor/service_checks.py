@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..errors import R1Error, Unavailable
 from ..planning.model_source import hub_home
+from ..plugins.guard import call
 from ..plugins.registry import Registry
 from . import Finding
 from .version_checks import VLLM, compared, installed
@@ -41,7 +42,7 @@ def check_sandboxes(registry: Registry) -> Iterator[Finding]:
     for name in registry.names("sandbox"):
         what = f"sandbox {name}"
         try:
-            found = registry.build("sandbox", name).check()
+            found = call(f"sandbox {name!r}", registry.build("sandbox", name).check, loads=True)
         except Unavailable as error:  # a service that nobody has set up
             text, _, todo = str(error).partition("\n")
             yield Finding(what, "ok", f"not to be had here: {text}", todo.strip())

@@ -110,18 +110,19 @@ class EvaluationFolder:
 
     def compare(self, first: str, second: str, env: str) -> Difference:
         """Return the accuracy of `second` minus that of `first`, over the tasks of `env` with a verdict for both."""
-        return difference(self._verdicts(first, env), self._verdicts(second, env))
+        return difference(self.verdicts([first], env), self.verdicts([second], env))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         replace_json(self.path / "summary.json", summary)
 
-    def _verdicts(self, model: str, env: str) -> dict[str, list[float | None]]:
+    def verdicts(self, models: Sequence[str], env: str) -> dict[str, list[float | None]]:
+        """Return the verdicts on `env` by task, those of all `models` together."""
         found: dict[str, list[float | None]] = {}
-        for line in read_lines(self.part(model, env) / "rollouts.jsonl"):
-            verdict = line["verdict"] or {}
-            found.setdefault(line["task"].get("id") or json.dumps(line["task"]["prompt"]), []).append(
-                verdict.get("value")
-            )
+        for model in models:
+            for line in read_lines(self.part(model, env) / "rollouts.jsonl"):
+                verdict = line["verdict"] or {}
+                task = line["task"].get("id") or json.dumps(line["task"]["prompt"])
+                found.setdefault(task, []).append(verdict.get("value"))
         return found
 
 

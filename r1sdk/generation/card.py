@@ -10,8 +10,16 @@ COLUMNS = """| column | content |
 | `sample` | number of the answer among those to its prompt |
 | `correct` | the verdict of the environment, 0 to 1 |
 | `rewards`, `total` | each reward, and their weighted sum |
-| `tokens`, `finish` | its length; `stop` if it ended by itself, `length` if it was truncated |
+| `tokens`, `finish` | its length; `stop` if it ended by itself, `length` if it was truncated, `filtered` if the server withheld or cut it, `unknown` if the server did not say |
 | `model` | the model that wrote it |"""
+PAIR_COLUMNS = """| column | content |
+|---|---|
+| `prompt`, `chosen`, `rejected` | chat messages: a right answer, and a wrong one to the same prompt |
+| `answer`, `id`, `info` | the gold answer of the task, its name, and the data its verifier needs |
+| `samples` | numbers of the two answers among those to their prompt |
+| `totals` | the weighted sums of their rewards |
+| `tokens` | their lengths |
+| `model` | the model that wrote both |"""
 
 
 def write_card(collected: Collected) -> None:
@@ -25,7 +33,7 @@ def card(collected: Collected) -> str:
     settings = plan.settings
     prompts = len({candidate.place for candidate in kept})
     facts = [
-        ("rows", f"{len(kept)}, for {prompts} of {len(plan.tasks)} prompts"),
+        ("rows", f"{len(kept) // 2 if plan.keep.pairs else len(kept)}, for {prompts} of {len(plan.tasks)} prompts"),
         ("kept by", f"`{plan.rule}`" + ("" if plan.keep.duplicates else f", {collected.chosen.duplicates} duplicates left out")),
         ("answers", f"{meter.done} of {meter.total}, {plan.sampling.samples} for each prompt"),
         ("correct before selection", str(collected.accuracy)),
@@ -57,12 +65,12 @@ def card(collected: Collected) -> str:
             "",
             "## Columns",
             "",
-            COLUMNS,
+            PAIR_COLUMNS if plan.keep.pairs else COLUMNS,
             "",
             "## Train on it",
             "",
             "```bash",
-            f"r1 train --method sft --model MODEL --data {name}",
+            f"r1 train --method {'dpo' if plan.keep.pairs else 'sft'} --model MODEL --data {name}",
             "```",
             "",
             "The licence depends on the model's output and on the tasks: add it before you share this.",

@@ -54,7 +54,7 @@ async def _work(work: WorkFolder, source: AnswerSource, failures: Counter[str], 
             return
         failures[outcome.reason] += 1
         unanswered += 1
-        work.meter.failed += 1
+        work.meter.count_failure(outcome.prompt_tokens, outcome.completion_tokens, outcome.retries)
         show(work.meter)
         if unanswered >= PATIENCE and unanswered >= work.meter.total // 100:
             raise R1Error(f"{unanswered} answers in a row failed, so the rest was not requested: {outcome.reason}")

@@ -23,6 +23,10 @@ class Candidate:
     tokens: int
     digest: bytes = b""  # of its prompt and its text, ignoring whitespace; equal digests are duplicates
 
+    @property
+    def right(self) -> bool:
+        return self.value == 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Keep:
@@ -33,9 +37,10 @@ class Keep:
     pick: Pick | None = None  # `best`: highest total reward; `shortest`: fewest tokens; `first`: in sampling order
     count: int = 1  # answers that `pick` keeps per prompt
     duplicates: bool = False  # keep duplicate answers
+    pairs: bool = False  # keep as many right as wrong answers of each prompt; number and order apply to each side
 
     @classmethod
-    def parse(cls, rule: str, duplicates: bool = False) -> "Keep":
+    def parse(cls, rule: str, duplicates: bool = False, pairs: bool = False) -> "Keep":
         """Read `correct`, `wrong` or `all`; `best=N`, `shortest=N` or `first=N`; `pass_rate=A:B`. Raises: RecipeError."""
         verdicts: list[Verdicts] = []
         picks: list[tuple[Pick, int]] = []
@@ -56,8 +61,10 @@ class Keep:
                 raise RecipeError(f"keep {rule!r}: use at most one of {kinds}")
         if len(rates) > 1:
             raise RecipeError(f"keep {rule!r}: use pass_rate at most once")
+        if pairs and verdicts and verdicts != ["all"]:
+            raise RecipeError(f"keep {rule!r}: a pair is a right and a wrong answer; leave out {verdicts[0]!r}")
         pick, count = picks[0] if picks else (None, 1)
-        return cls(verdicts[0] if verdicts else "all", rates[0] if rates else None, pick, count, duplicates)
+        return cls(verdicts[0] if verdicts else "all", rates[0] if rates else None, pick, count, duplicates, pairs)
 
     def choose(self, candidates: Iterable[Candidate]) -> "Chosen":
         """Return the candidates to keep, by place and sample. `candidates` may come in any order."""
@@ -69,19 +76,24 @@ class Keep:
             matching = self._matching(list(group))
             different = matching if self.duplicates else [c for c in matching if not _seen(c, seen)]
             same += len(matching) - len(different)
+            if self.pairs:
+                sides = [[c for c in different if c.value is not None and c.right is side] for side in (True, False)]
+                right, wrong = (sorted(self._picked(side), key=lambda c: c.sample) for side in sides)
+                kept += [one for pair in zip(right, wrong, strict=False) for one in pair]
+                continue
             kept += sorted(self._picked(different), key=lambda c: c.sample)
         return Chosen(kept, same)
 
     def _matching(self, group: list[Candidate]) -> list[Candidate]:
         """Return one prompt's candidates with the right verdict; none if its pass rate is out of bounds."""
         if self.pass_rate is not None:
-            verified = [c.value == 1.0 for c in group if c.value is not None]
+            verified = [c.right for c in group if c.value is not None]
             low, high = self.pass_rate
             if not verified or not low <= sum(verified) / len(verified) <= high:
                 return []
         if self.verdicts == "all":
             return group
-        return [c for c in group if c.value is not None and (c.value == 1.0) == (self.verdicts == "correct")]
+        return [c for c in group if c.value is not None and c.right == (self.verdicts == "correct")]
 
     def _picked(self, group: Sequence[Candidate]) -> Sequence[Candidate]:
         match self.pick:
@@ -97,7 +109,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The candidates that a rule selected."""
+    """The candidates that a rule selected; of pairs, each right answer and then the wrong one beside it."""
 
     kept: list[Candidate]
     duplicates: int  # left out as duplicates

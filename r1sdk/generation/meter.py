@@ -18,21 +18,34 @@ class Meter:
     judged: int = 0  # answers with a verdict
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    unmetered: int = 0  # answers whose server did not report its tokens
+    unmetered: int = 0  # answers whose server reported no or impossible numbers of tokens
     started: float = field(default_factory=time.monotonic)
     _marks: deque[tuple[float, int, int]] = field(default_factory=deque)  # time, answers, tokens
 
-    def count_answer(self, prompt_tokens: int | None, completion_tokens: int | None, before: bool = False) -> None:
-        """Count an answer. `before`: it was on disk when this call started."""
+    def count_answer(
+        self,
+        prompt_tokens: int | None,
+        completion_tokens: int | None,
+        unmetered: bool = False,
+        before: bool = False,
+    ) -> None:
+        """Count an answer. `unmetered`: some of its turns are missing. `before`: it was on disk when this call started."""
         self.done += 1
         self.prompt_tokens += prompt_tokens or 0
         self.completion_tokens += completion_tokens or 0
-        self.unmetered += prompt_tokens is None or completion_tokens is None
+        self.unmetered += unmetered or prompt_tokens is None or completion_tokens is None
         if not before:
             now = time.monotonic()
             self._marks.append((now, self.done, self.completion_tokens))
             while now - self._marks[0][0] > WINDOW_S:
                 self._marks.popleft()
+
+    def count_failure(self, prompt_tokens: int | None, completion_tokens: int | None, retries: int) -> None:
+        """Count a request that failed, with the tokens of its turns that were answered."""
+        self.failed += 1
+        self.retried += retries
+        self.prompt_tokens += prompt_tokens or 0
+        self.completion_tokens += completion_tokens or 0
 
     def speed(self) -> tuple[float, float]:
         """Return answers and completion tokens per second."""

@@ -9,6 +9,7 @@ from typing import Any
 from ..contracts import Environment
 from ..errors import R1Error, RecipeError
 from ..planning.run_plan import RunPlan
+from ..plugins.environment_calls import tasks_of
 from ..recipe.key_groups import SessionLimits
 from ..recipe.schema import Recipe
 from ..records import Task
@@ -49,7 +50,9 @@ def plan_of(run: RunPlan, out: Path) -> Plan:
     recipe, collect = run.recipe, run.recipe.collect
     if out.suffix not in (".jsonl", ".parquet"):
         raise RecipeError(f"--out must end in .jsonl or .parquet, got {out}")
-    tasks = list(islice(run.environment.tasks(collect.split), collect.tasks))
+    if collect.pairs and recipe.generation.samples < 2:
+        raise RecipeError("a pair needs two answers to one task: use --samples 8, or another number from 2")
+    tasks = list(islice(tasks_of(run.environment, collect.split), collect.tasks))
     if not tasks:
         raise R1Error(f"environment {recipe.env.name!r} has no tasks in split {collect.split!r}")
     return Plan(
@@ -64,12 +67,12 @@ def plan_of(run: RunPlan, out: Path) -> Plan:
             top_k=recipe.generation.top_k,
             seed=recipe.seed,
         ),
-        Keep.parse(collect.keep, collect.duplicates),
+        Keep.parse(collect.keep, collect.duplicates, collect.pairs),
         out,
         recipe.model,
         _settings(recipe),
         recipe.sessions,
-        collect.keep,
+        f"{collect.keep}, in pairs" if collect.pairs else collect.keep,
         collect.server.price if collect.server else None,
     )
 
@@ -92,6 +95,7 @@ def server_of(recipe: Recipe) -> Server:
             timeout_s=given.timeout_s,
             retries=given.retries,
             backoff_s=given.backoff_s,
+            max_wait_s=given.max_wait_s,
             max_concurrent=given.concurrent,
             body=tuple({**sampling, **recipe.chat.request, **given.body}.items()),
             max_body_bytes=64_000_000,

@@ -12,7 +12,7 @@ from ..recipe.key_groups import SessionLimits
 from ..records import Completion, SessionLog, Task
 from ..rollout.loop import attempt_all
 from ..rollout.sampling import Generator, Sampling
-from ..rollout.server_model import allow_open_files, attempt
+from ..rollout.server_model import Usage, allow_open_files, attempt
 from ..scoring.blocking import first_error
 from ..servers import Refused, Server, ServerSession
 from .journal import Key
@@ -37,7 +37,8 @@ class Answer:
     prompt_tokens: int | None = None  # None: not reported
     completion_tokens: int | None = None
     seconds: float = 0.0
-    attempts: int = 1
+    retries: int = 0
+    unmetered: bool = False  # some of its turns are missing from the token counts
     session: SessionLog | None = None  # of an answer of several turns
 
 
@@ -47,6 +48,9 @@ class Failure:
 
     wanted: AnswerRequest
     reason: str
+    prompt_tokens: int | None = None  # of the turns before it failed
+    completion_tokens: int | None = None
+    retries: int = 0
 
 
 Emit = Callable[[Answer | Failure], Awaitable[None]]
@@ -120,18 +124,28 @@ class ServerSource:
 
     async def _answer(self, session: ServerSession, one: AnswerRequest) -> Answer | Failure:
         started = time.perf_counter()
+        usage = Usage()
+
+        def failure(reason: str) -> Failure:
+            return Failure(one, reason, usage.prompt_tokens, usage.completion_tokens, usage.retries)
+
         try:
-            found = await attempt(session, one.task, self.environment, self.limits, self.max_tokens)
+            found = await attempt(session, one.task, self.environment, self.limits, self.max_tokens, usage)
         except Refused as error:
             if error.status in FATAL:
                 raise
-            return Failure(one, str(error))
+            return failure(str(error))
         except Unavailable as error:
-            return Failure(one, str(error))
+            return failure(str(error))
         if found.session is not None and found.session.ended == "error":
-            return Failure(one, found.session.reason)
-        usage, seconds = found.usage, time.perf_counter() - started
-        retries = usage.requests - usage.turns
+            return failure(found.session.reason)
         return Answer(
-            one, found.completion, usage.prompt_tokens, usage.completion_tokens, seconds, 1 + retries, found.session
+            one,
+            found.completion,
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            time.perf_counter() - started,
+            usage.retries,
+            usage.unmetered,
+            found.session,
         )

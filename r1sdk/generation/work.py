@@ -41,7 +41,8 @@ class WorkFolder:
             for line in self.answers.open():
                 self._check(line)
                 if self._wanted((line["place"], line["sample"])):
-                    self.meter.count_answer(line.get("prompt_tokens"), line.get("completion_tokens"), before=True)
+                    tokens = line.get("prompt_tokens"), line.get("completion_tokens")
+                    self.meter.count_answer(*tokens, bool(line.get("unmetered")), before=True)
             for line in self.verdicts.open():
                 key = (line["place"], line["sample"])
                 self._judged[key] = Verdict(**line["verdict"])
@@ -84,12 +85,13 @@ class WorkFolder:
                 "tokens": len(completion.token_ids),
                 "prompt_tokens": answer.prompt_tokens,
                 "completion_tokens": answer.completion_tokens,
+                **({"unmetered": True} if answer.unmetered else {}),
                 "seconds": round(answer.seconds, 3),
                 **({} if answer.session is None else {"session": asdict(answer.session)}),
             },
         )
-        self.meter.count_answer(answer.prompt_tokens, answer.completion_tokens)
-        self.meter.retried += answer.attempts - 1
+        self.meter.count_answer(answer.prompt_tokens, answer.completion_tokens, answer.unmetered)
+        self.meter.retried += answer.retries
 
     def add_verdict(self, key: Key, verdict: Verdict) -> None:
         """Save a verdict. One with status error is not saved, so that the next call verifies the answer again."""
@@ -101,7 +103,7 @@ class WorkFolder:
     def rollout(self, key: Key) -> Rollout:
         """Return the answer under `key` with its verdict, if it has one. Its tokens are counted but not saved."""
         line = self.answers.read(key)
-        completion = Completion(line["messages"], UnsavedTokens([0] * line["tokens"]), line["finish"])
+        completion = Completion(line["messages"], UnsavedTokens(line["tokens"]), line["finish"])
         session = line.get("session")
         log = SessionLog(**session) if session else None
         return Rollout(self.plan.tasks[key[0]], completion, self._judged.get(key), log)

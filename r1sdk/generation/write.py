@@ -11,6 +11,7 @@ from .collected import Collected
 from .work import WorkFolder
 
 ROWS_TOGETHER = 1000
+_MESSAGES = ("prompt", "completion", "chosen", "rejected")
 
 
 def write_rows(work: WorkFolder, collected: Collected) -> None:
@@ -19,13 +20,16 @@ def write_rows(work: WorkFolder, collected: Collected) -> None:
     rows = _rows(work, collected)
     with replacing(out) as file:
         if out.suffix == ".parquet":
-            _write_parquet(file, rows, list(work.plan.rewards))
+            _write_parquet(file, rows, _schema(list(work.plan.rewards), collected.plan.keep.pairs))
         else:
             file.writelines(map(jsonl.dump, rows))
 
 
 def _rows(work: WorkFolder, collected: Collected) -> Iterator[dict[str, Any]]:
     """Yield rows with `prompt` and `completion`, as TRL and `r1 train --data` read them, then facts about the answer."""
+    if collected.plan.keep.pairs:
+        yield from _pairs(work, collected)
+        return
     for candidate in collected.chosen.kept:
         key = (candidate.place, candidate.sample)
         rollout, score = work.rollout(key), collected.scores[key]
@@ -45,21 +49,43 @@ def _rows(work: WorkFolder, collected: Collected) -> Iterator[dict[str, Any]]:
         }
 
 
-def _write_parquet(file: IO[bytes], rows: Iterator[dict[str, Any]], rewards: list[str]) -> None:
+def _pairs(work: WorkFolder, collected: Collected) -> Iterator[dict[str, Any]]:
+    """Yield rows with `prompt`, `chosen` and `rejected`, as TRL's DPOTrainer and `r1 train --method dpo` read them."""
+    kept = collected.chosen.kept
+    for right, wrong in zip(kept[::2], kept[1::2], strict=True):
+        better, worse = (work.rollout((one.place, one.sample)) for one in (right, wrong))
+        yield {
+            "prompt": better.task.prompt,
+            "chosen": better.completion.messages,
+            "rejected": worse.completion.messages,
+            "answer": better.task.answer,
+            "id": better.task.id,
+            "info": dict(better.task.info),
+            "samples": [right.sample, wrong.sample],
+            "totals": [right.total, wrong.total],
+            "tokens": [right.tokens, wrong.tokens],
+            "model": collected.plan.model,
+        }
+
+
+def _schema(rewards: list[str], pairs: bool) -> Any:
+    """Return the columns of a parquet file. Raises: R1Error without pyarrow."""
     try:
         import pyarrow as pa
-        import pyarrow.parquet as pq
     except ImportError:
         raise R1Error("writing parquet needs pyarrow: pip install 'r1sdk[train]', or write .jsonl") from None
     messages = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+    task = [("answer", pa.string()), ("id", pa.string()), ("info", pa.string())]  # info as JSON: its keys differ
+    if pairs:
+        both = [("samples", pa.list_(pa.int32())), ("totals", pa.list_(pa.float64())), ("tokens", pa.list_(pa.int64()))]
+        replies = [("prompt", messages), ("chosen", messages), ("rejected", messages)]
+        return pa.schema([*replies, *task, *both, ("model", pa.string())])
     reward_type = pa.struct([(name, pa.float64()) for name in rewards]) if rewards else pa.string()
-    schema = pa.schema(
+    return pa.schema(
         [
             ("prompt", messages),
             ("completion", messages),
-            ("answer", pa.string()),
-            ("id", pa.string()),
-            ("info", pa.string()),  # as JSON, since each environment has its own keys
+            *task,
             ("sample", pa.int32()),
             ("correct", pa.float64()),
             ("rewards", reward_type),
@@ -70,14 +96,15 @@ def _write_parquet(file: IO[bytes], rows: Iterator[dict[str, Any]], rewards: lis
         ]
     )
 
+
+def _write_parquet(file: IO[bytes], rows: Iterator[dict[str, Any]], schema: Any) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     def plain(row: dict[str, Any]) -> dict[str, Any]:
-        return {
-            **row,
-            "prompt": [_plain(message) for message in row["prompt"]],
-            "completion": [_plain(message) for message in row["completion"]],
-            "info": json.dumps(row["info"], ensure_ascii=False),
-            "rewards": row["rewards"] or None,
-        }
+        said = {name: [_plain(message) for message in row[name]] for name in _MESSAGES if name in row}
+        rewards = {"rewards": row["rewards"] or None} if "rewards" in row else {}
+        return {**row, **said, **rewards, "info": json.dumps(row["info"], ensure_ascii=False)}
 
     with pq.ParquetWriter(file, schema) as writer:
         batch: list[dict[str, Any]] = []

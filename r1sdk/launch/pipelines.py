@@ -28,10 +28,10 @@ def is_pipeline_folder(path: Path) -> bool:
     return (path / FILE).is_file()
 
 
-def resumed_pipeline(path: Path) -> Path | None:
-    """Return the pipeline that `--resume PATH` means, if it means one; `last` is the newest run or pipeline in runs/.
+def resumed_folder(path: Path) -> Path:
+    """Return the folder that `--resume PATH` means: `last` is the newest run, pipeline or folder of seeds in runs/.
 
-    Raises: RunError where it lacks the file that makes it a pipeline.
+    Raises: RunError where a pipeline lacks the file that makes it one.
     """
     if str(path) == "last" and not path.exists():
         written = [
@@ -42,7 +42,7 @@ def resumed_pipeline(path: Path) -> Path | None:
         path = max(written)[1] if written else path
     if not is_pipeline_folder(path) and any(path.glob("[0-9][0-9]-*/recipe.yaml")):
         raise RunError(f"{path / FILE} is missing: put it back from a copy; the stages beside it are runs of their own")
-    return path if is_pipeline_folder(path) else None
+    return path
 
 
 def pipeline_file(name: str | Path, registry: Registry) -> Path | None:

@@ -1,9 +1,11 @@
 """Start a prepared run, show it until it ends, and report how it ended; or hand it to another launcher."""
 
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ..doctor import Finding
@@ -11,7 +13,11 @@ from ..errors import Interrupted, RunError
 from ..evaluation.best_checkpoint import best_checkpoint
 from ..planning.batch import batch_sentence
 from ..planning.run_plan import RunPlan
+from ..planning.trainer_rules import settings_of_loss
+from ..plugins.call_marker import unfinished_calls
+from ..plugins.guard import overrun_text
 from ..plugins.registry import Registry
+from ..plugins.watchdog import GRACE_S
 from ..progress.live import view_for, watch
 from ..storage.run_folder import RunFolder
 from .local_launch import interrupt, start
@@ -30,8 +36,16 @@ class Handover:
     command: str | None = None  # launcher none: the command that starts the run
 
 
-def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Registry | None = None) -> Handover:
+def supervise(
+    folder: RunFolder,
+    plan: RunPlan,
+    show: bool = True,
+    objects: Registry | None = None,
+    resume: Path | None = None,
+) -> Handover:
     """Run the folder's training to its end, or hand it over. `objects`: train in this process, with these plugins.
+
+    `resume`: the folder to name to the user who resumes, where it is not this one.
 
     Raises: Interrupted where it was stopped, RunError where it failed.
     """
@@ -43,7 +57,8 @@ def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Regi
         code = run_here(folder, objects, show)
     else:
         worker = start(folder, plan)
-        code = watch(folder, worker.poll, lambda: interrupt(worker), view=view_for(show))
+        overrun = OverrunCheck(folder, worker, plan.recipe.limits.plugin_timeout_s)
+        code = watch(folder, overrun.poll, lambda: interrupt(worker), view=view_for(show))
     status = folder.status()
     if status.get("state") == "finished":  # whatever the exit status: a reward may have called sys.exit
         if objects is None and code != 0:
@@ -60,8 +75,33 @@ def supervise(folder: RunFolder, plan: RunPlan, show: bool = True, objects: Regi
         return Handover("finished")
     if status.get("state") == "interrupted" or code in (INTERRUPTED, -signal.SIGINT):  # -SIGINT: before it could listen
         done = f" after step {status['done']}" if "done" in status else ""
-        raise Interrupted(f"stopped{done}; continue with: r1 train --resume {folder.path}")
-    raise RunError(_failure(folder, code))
+        raise Interrupted(f"stopped{done}; continue with: r1 train --resume {resume or folder.path}")
+    raise RunError(_failure(folder, code, resume or folder.path))
+
+
+class OverrunCheck:
+    """Ends a training process that a plugin holds beyond the recipe's limit, where the process cannot do so itself.
+
+    A call that holds the interpreter, such as one huge power, stops every thread of that process.
+    """
+
+    def __init__(self, folder: RunFolder, worker: "subprocess.Popen[bytes]", limit_s: float | None) -> None:
+        self.folder = folder
+        self.worker = worker
+        self.limit_s = limit_s
+
+    def poll(self) -> int | None:
+        """Return the exit status of the process, or None while it runs."""
+        code = self.worker.poll()
+        if code is not None or self.limit_s is None:
+            return code
+        most = self.limit_s + 2 * GRACE_S
+        for call in unfinished_calls(self.folder.path):
+            if not call.waits and not call.loads and call.seconds > most:
+                self.worker.kill()
+                self.folder.set_status("failed", message=overrun_text(call.label, self.limit_s))
+                return self.worker.wait()
+        return None
 
 
 def notes(folder: RunFolder) -> list[str]:
@@ -85,14 +125,16 @@ def _hand_over(folder: RunFolder, plan: RunPlan) -> Handover:
     return Handover("prepared", command=f"{sys.executable} -m {module} {folder.path.resolve()}{more}")
 
 
-def _failure(folder: RunFolder, code: int) -> str:
+def _failure(folder: RunFolder, code: int, resume: Path) -> str:
     status = folder.status()
     if status.get("state") == "failed" and not status.get("traceback"):
         return str(status.get("message"))
     log = folder.log_file.read_text(encoding="utf-8", errors="replace").split("\n")[-16:-1]
-    what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}"
-    resume = f"continue with: r1 train --resume {folder.path}"
-    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, resume])
+    inside = [call.label for call in unfinished_calls(folder.path) if not call.waits]
+    where = f" inside {inside[0]}" if inside else ""
+    what = status.get("message") if status.get("state") == "failed" else f"the worker ended with status {code}{where}"
+    again = f"continue with: r1 train --resume {resume}"
+    return "\n  ".join([f"{what}; the end of {folder.log_file}:", *log, again])
 
 
 def say(line: str) -> None:
@@ -107,13 +149,20 @@ def warn(findings: Sequence[Finding], tell: Callable[[str], None] = say) -> None
             tell(f"warning: {finding.name}: {finding.text}" + (f"; {finding.todo}" if finding.todo else ""))
 
 
-def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
+def header(plan: RunPlan, origin: str, folder: Path) -> list[str]:
     """Return the lines that open a run: its recipe, model, environment, rewards, engine, processes and folder."""
     recipe = plan.recipe
     lines = [f"recipe       {origin}", f"model        {recipe.model}", f"environment  {plan.summary}"]
     if recipe.data is not None:
         lines.append(f"data         {recipe.data.name}")
     lines.append(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in recipe.rewards)}")
+    if recipe.loss is not None:
+        lines.append(
+            f"loss         {recipe.loss}: {', '.join(f'{k} {v}' for k, v in settings_of_loss(recipe).items())}"
+        )
+    if recipe.advantage is not None:
+        options = "".join(f", {key} {value}" for key, value in recipe.advantage.options.items())
+        lines.append(f"advantage    {recipe.advantage.name}{options}")
     if batch := batch_sentence(recipe):
         lines.append(f"batch        {batch}")
     if recipe.method == "grpo" and plan.trains_here:
@@ -122,4 +171,4 @@ def header(plan: RunPlan, origin: str, folder: RunFolder) -> list[str]:
         launch = recipe.launch
         machines = f" on each of {launch.nodes} machines" if launch.nodes > 1 else ""
         lines.append(f"processes    {launch.processes}{machines}, {launch.accelerate}")
-    return [*lines, f"run folder   {folder.path}"]
+    return [*lines, f"run folder   {folder}"]

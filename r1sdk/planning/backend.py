@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..recipe.key_groups import Generation
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from .hardware import Hardware
 
@@ -32,12 +33,13 @@ def choose(generation: Generation, machine: Hardware) -> Backend:
 
 def backend_of(recipe: Recipe, machine: Hardware) -> Backend:
     """Return the engine that generates in a run of `recipe`. `resolve` calls this once; everything else reads the plan."""
-    if recipe.method == "sft":
-        return Backend("transformers", "method sft generates for its evaluation only")
+    method = METHODS[recipe.method]
+    if method.trains and not method.plays:
+        return Backend("transformers", f"method {recipe.method} generates for its evaluation only")
     if recipe.experimental_async is not None:
         return Backend("vllm", f"experimental_async: the server at {recipe.experimental_async.url}")
     has_server = recipe.generation.vllm.url is not None or recipe.launch.vllm_nodes
-    if recipe.method == "grpo" and recipe.generation.backend == "auto" and has_server:
+    if method.plays and recipe.generation.backend == "auto" and has_server:
         return Backend("vllm", "auto: the recipe has a server for it")
     if recipe.quantize is not None and recipe.generation.backend == "auto":
         return Backend("transformers", "auto: the weights are quantized, and vllm takes whole ones")

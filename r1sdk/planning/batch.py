@@ -1,12 +1,51 @@
-"""The batch of a run in one sentence: prompts, completions, and updates of the weights."""
+"""The batch of a run: prompts, completions and updates of the weights, in one sentence, and the tasks that it needs."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ..errors import R1Error
+from ..errors import R1Error, RecipeError
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..recipe.trl_fields import trainer_fields
 from .parallel import world
+
+
+@dataclass(frozen=True, slots=True)
+class StepSizes:
+    """The numbers that make a step. All are totals over the processes, but `per_device`."""
+
+    processes: int
+    per_device: int  # rollouts or examples that one process learns from at a time
+    accumulation: int
+    generated: int  # rollouts of one generation batch (GRPO)
+    repeats: int  # times that each rollout is learnt from
+
+    @property
+    def update(self) -> int:
+        """The rollouts or examples of one update of the weights."""
+        return self.per_device * self.accumulation * self.processes
+
+
+def step_sizes(recipe: Recipe) -> StepSizes | None:
+    """Return the sizes of a step; None for a method that does not train, or if the trainer is not installed here."""
+    if recipe.method == "generate":
+        return None
+    try:
+        known: Mapping[str, Any] = trainer_fields("async" if _is_overlapped(recipe) else recipe.method)
+    except R1Error:  # another machine trains
+        return None
+
+    def given(key: str, default: int) -> int:
+        value = recipe.trainer.get(key)
+        return int(value if value is not None else known.get(key) or default)
+
+    processes, accumulation = world(recipe.launch), given("gradient_accumulation_steps", 1)
+    per_device = given("per_device_train_batch_size", 8)
+    generated = recipe.trainer.get("generation_batch_size") or (
+        per_device * processes * given("steps_per_generation", accumulation)
+    )
+    return StepSizes(processes, per_device, accumulation, int(generated), given("num_iterations", 1))
 
 
 def batch_sentence(recipe: Recipe) -> str:
@@ -15,38 +54,59 @@ def batch_sentence(recipe: Recipe) -> str:
     TRL counts a step for each update: completions are generated in one batch, which `steps_per_generation` and
     `num_iterations` may divide and repeat over several steps.
     """
-    if recipe.method == "generate":
+    sizes = step_sizes(recipe)
+    if sizes is None:
         return ""
-    overlapped = recipe.method == "grpo" and recipe.experimental_async is not None
-    try:
-        known: Mapping[str, Any] = trainer_fields("async" if overlapped else recipe.method)
-    except R1Error:  # the trainer is not installed here: another machine trains
-        return ""
-
-    def given(key: str, default: int) -> int:
-        value = recipe.trainer.get(key)
-        return int(value if value is not None else known.get(key) or default)
-
-    processes, accumulation = world(recipe.launch), given("gradient_accumulation_steps", 1)
-    per_device = given("per_device_train_batch_size", 8)
-    update = per_device * accumulation * processes
-    factors = [(processes, "processes"), (per_device, "at a time"), (accumulation, "accumulated")]
+    factors = [(sizes.processes, "processes"), (sizes.per_device, "at a time"), (sizes.accumulation, "accumulated")]
     shared = [f"{number} {word}" for number, word in factors if word == "at a time" or number > 1]
     parts = f" ({' x '.join(shared)})" if len(shared) > 1 else ""
-    if recipe.method == "sft":
-        return f"one step: {_count(update, 'demonstration')}{parts}, 1 update"
-    if overlapped:
-        return f"one step: {_count(update, 'rollout')}{parts}, 1 update"
-    samples, repeats = recipe.generation.samples, given("num_iterations", 1)
-    generated = recipe.trainer.get("generation_batch_size") or (
-        per_device * processes * given("steps_per_generation", accumulation)
-    )
-    updates = max(1, generated // update) * repeats
+    if METHODS[recipe.method].reads_rows:
+        example = "pair" if recipe.method == "dpo" else "demonstration"
+        return f"one step: {_count(sizes.update, example)}{parts}, 1 update"
+    if recipe.method == "distill":
+        return f"one step: {_count(sizes.update, 'prompt')} x 1 completion = {_count(sizes.update, 'rollout')}{parts}, 1 update"
+    if _is_overlapped(recipe):
+        return f"one step: {_count(sizes.update, 'rollout')}{parts}, 1 update"
+    samples, repeats, generated = recipe.generation.samples, sizes.repeats, sizes.generated
+    updates = max(1, generated // sizes.update) * repeats
     what = f"{_count(generated // samples, 'prompt')} x {samples} completions = {generated} rollouts"
     if updates == 1:
         return f"one step: {what}{parts}, 1 update"
     again = f", each rollout used {repeats} times" if repeats > 1 else ""
-    return f"{updates} steps: {what}; each step is 1 update on {_count(update, 'rollout')}{parts}{again}"
+    return f"{updates} steps: {what}; each step is 1 update on {_count(sizes.update, 'rollout')}{parts}{again}"
+
+
+def prompts_of_a_batch(recipe: Recipe) -> int:
+    """Return the different tasks that one generation batch takes; 0 if the trainer needs no whole batch."""
+    sizes = step_sizes(recipe) if METHODS[recipe.method].plays and not _is_overlapped(recipe) else None
+    if sizes is None:
+        return 0
+    return sizes.update if recipe.method == "distill" else sizes.generated // recipe.generation.samples
+
+
+def too_few_tasks(recipe: Recipe, tasks: int, left_out: int = 0) -> list[R1Error]:
+    """Return a problem if `tasks` do not fill a batch: the trainer drops an incomplete one, and would make no step."""
+    needed = prompts_of_a_batch(recipe)
+    if tasks >= needed:
+        return []
+    each = 1 if recipe.method == "distill" else recipe.generation.samples
+    smaller = (
+        "set a smaller trainer.per_device_train_batch_size, or use more tasks"
+        if recipe.method == "distill"
+        else f"set trainer.generation_batch_size={max(1, tasks) * each} or less (a multiple of generation.samples and of the "
+        "batch size), or a smaller trainer.per_device_train_batch_size, or use more tasks"
+    )
+    without = f" (without {left_out} whose gold answers cannot be verified)" if left_out else ""
+    return [
+        RecipeError(
+            f"environment {recipe.env.name!r} has {_count(tasks, 'training task')}{without}, and one generation batch takes "
+            f"{needed} different ones ({needed} prompts x {each} completions): no step would be made\n  {smaller}"
+        )
+    ]
+
+
+def _is_overlapped(recipe: Recipe) -> bool:
+    return recipe.method == "grpo" and recipe.experimental_async is not None
 
 
 def _count(number: int, noun: str) -> str:

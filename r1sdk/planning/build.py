@@ -10,8 +10,10 @@ from ..contracts import FROM_RECIPE, Demonstrator, Environment
 from ..data.demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
 from ..data.row_formats import RowColumns
 from ..errors import PluginError, R1Error, RecipeError, nearest, raise_all
+from ..plugins.environment_calls import tasks_of
 from ..plugins.registry import Registry
-from ..recipe.key_groups import Data, WeightedReward
+from ..recipe.key_groups import Data
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import isolation_of, unwrapped, with_timeout
@@ -24,6 +26,11 @@ def build_demonstrations(
 ) -> Demonstrations | FromHub:
     """Find the demonstrations of `recipe` and check their rows; without `data` they come from `environment`. Raises: R1Error."""
     data = recipe.data or Data(name=recipe.env.name)
+    learns = METHODS[recipe.method].learns_from
+    if learns == "pairs" and (recipe.data is None or ("environment", data.name) in registry.entries):
+        raise RecipeError(
+            "method dpo learns from a file of pairs: make one with r1 generate --pairs, and name it with --data FILE"
+        )
     if recipe.data is None or ("environment", data.name) in registry.entries:
         shows = environment if recipe.data is None else build_environment(registry, data.name, data.options)
         if not isinstance(shows, Demonstrator):
@@ -41,6 +48,9 @@ def build_demonstrations(
         data.reasoning_column,
         data.turns,
         data.thought_marks,
+        "pairs" if learns == "pairs" else "demonstrations",
+        data.chosen_column,
+        data.rejected_column,
     )
     if path.exists():
         rows = FromFile(path, data.held_out, recipe.seed, columns, data.skip_bad)
@@ -72,7 +82,7 @@ def build_environment(
 def first_task(environment: Environment, name: str, split: str) -> Task:
     """The first task of `split`, drawn to see that there is one. Raises: R1Error."""
     try:
-        task = next(iter(environment.tasks(split)), None)
+        task = next(tasks_of(environment, split), None)
     except R1Error as error:
         raise PluginError(f"environment {name!r}: {error}") from None
     except Exception as error:
@@ -94,7 +104,8 @@ def build_rewards(registry: Registry, recipe: Recipe, keys: Mapping[str, Any] | 
     errors: list[R1Error] = []
     for reward in recipe.rewards:
         try:
-            options = {**reward.options, **_recipe_options(registry, reward, keys)}
+            filled = _recipe_options(registry, "reward", reward.name, reward.options, keys)
+            options = {**reward.options, **filled}
             target = with_timeout(registry.build("reward", reward.name, options), reward.timeout_s)
             _check_isolation(f"reward {reward.name!r}", target, unwrapped(target))
             built[reward.name] = (target, reward.weight)
@@ -104,6 +115,16 @@ def build_rewards(registry: Registry, recipe: Recipe, keys: Mapping[str, Any] | 
         errors.append(RecipeError("GRPO needs at least one reward, e.g. --rewards accuracy,format"))
     raise_all(errors)
     return built
+
+
+def build_advantage(registry: Registry, recipe: Recipe, keys: Mapping[str, Any] | None = None) -> Any:
+    """The recipe's advantage estimator; None for TRL's own. Raises: R1Error. `keys`: see `build_rewards`."""
+    given = recipe.advantage
+    if given is None:
+        return None
+    keys = recipe.model_dump() if keys is None else keys
+    filled = _recipe_options(registry, "advantage", given.name, given.options, keys)
+    return registry.build("advantage", given.name, {**given.options, **filled})
 
 
 def _check_isolation(what: str, target: Any, function: Any) -> None:
@@ -121,12 +142,14 @@ def _check_isolation(what: str, target: Any, function: Any) -> None:
         ) from error
 
 
-def _recipe_options(registry: Registry, reward: WeightedReward, keys: Mapping[str, Any]) -> dict[str, Any]:
-    """The `from_recipe` options of a reward that it was not given, filled in. Raises: R1Error."""
-    target = registry.get("reward", reward.name).target
+def _recipe_options(
+    registry: Registry, kind: str, name: str, options: Mapping[str, Any], keys: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The `from_recipe` options of a plugin that it was not given, filled in. Raises: R1Error."""
+    target = registry.get(kind, name).target
     filled = {}
     for field in dataclasses.fields(target) if dataclasses.is_dataclass(target) else ():
-        if FROM_RECIPE not in field.metadata or reward.options.get(field.name) is not None:
+        if FROM_RECIPE not in field.metadata or options.get(field.name) is not None:
             continue
         key = field.metadata[FROM_RECIPE]
         value: Any = keys
@@ -134,8 +157,8 @@ def _recipe_options(registry: Registry, reward: WeightedReward, keys: Mapping[st
             value = value.get(part) if isinstance(value, Mapping) else None
         if value is None:
             raise PluginError(
-                f"reward {reward.name!r} takes its option {field.name!r} from the recipe key {key!r}, which is not set"
-                f"\n  set that key, or give the option: {{name: {reward.name}, options: {{{field.name}: ...}}}}"
+                f"{kind} {name!r} takes its option {field.name!r} from the recipe key {key!r}, which is not set"
+                f"\n  set that key, or give the option: {{name: {name}, options: {{{field.name}: ...}}}}"
             )
         filled[field.name] = value
     return filled

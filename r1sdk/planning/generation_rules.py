@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from ..errors import R1Error, RecipeError
+from ..recipe.methods import METHODS
 from .backend import Backend
 from .hardware import Hardware
 from .parallel import world
@@ -24,7 +25,7 @@ def generation_rules(plan: RunPlan) -> list[R1Error]:
     recipe = plan.recipe
     if recipe.method == "generate":
         return [] if recipe.collect.server else missing_backend(plan.backend, plan.machine)
-    if recipe.method == "sft":
+    if not METHODS[recipe.method].plays:
         return []
     errors = missing_backend(plan.backend, plan.machine)
     if recipe.quantize is not None and plan.backend.name == "vllm":

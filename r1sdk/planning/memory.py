@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from .parallel import world
 
@@ -74,7 +75,9 @@ class MemoryEstimate:
         return f"about {size_text(self.peak)} in {phase}: {', '.join(f'{name} {size_text(size)}' for name, size in listed)}"
 
 
-def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: bool) -> MemoryEstimate:
+def estimate(
+    shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: bool, teacher: Shape | None = None
+) -> MemoryEstimate:
     """The memory of one device. `accelerate`: the config by which several processes share out the work, empty for one."""
 
     def given(key: str, default: Any) -> Any:
@@ -99,8 +102,10 @@ def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: 
         # AdamW's two moments; DeepSpeed also keeps float32 weights beside those in bfloat16.
         trained, gradient, state = shape.parameters, each, 12 if deepspeed and each == 2 else 2 * each
     rows, length = int(given("per_device_train_batch_size", 8)), PROMPT + recipe.generation.max_tokens
-    if recipe.method == "sft":
+    if METHODS[recipe.method].reads_rows:
         length = int(given("max_length", 1024))
+    if recipe.method == "dpo":
+        rows *= 2  # the chosen and the rejected reply
     width = 2 if bf16_work else 4
     # Korthikanti et al. 2022 (arXiv 2205.05198), Eq. 2, without the attention matrix that a fused kernel never stores.
     layer = 17 * length * rows * shape.hidden * width
@@ -113,8 +118,12 @@ def estimate(shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: 
     }
     if given("beta", 0.0) and recipe.lora is None and recipe.method == "grpo":
         training["reference model"] = weights // (n if stage >= 3 else 1)
-    if recipe.method == "sft":
+    if recipe.method == "dpo" and recipe.lora is None and not given("precompute_ref_log_probs", False):
+        training["reference model"] = weights // (n if stage >= 3 else 1)
+    if METHODS[recipe.method].reads_rows:
         return MemoryEstimate({**training, "logits": 2 * 4 * rows * length * shape.vocabulary}, {})
+    if recipe.distill is not None and teacher is not None:
+        training["teacher"] = teacher.parameters * each // (n if deepspeed and stage >= 3 else 1)
     steps = given("steps_per_generation", given("gradient_accumulation_steps", 1))
     generating = {name: size for name, size in training.items() if name not in ("gradients", "activations")}
     generating["KV cache"] = 2 * shape.layers * shape.kv_width * length * rows * int(steps) * each

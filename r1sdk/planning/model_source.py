@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import R1Error, nearest
 from ..plugins.registry import Registry
 from ..storage.run_folder import RunFolder
+from ..storage.seed_folder import is_seed_folder, run_paths
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -43,6 +44,10 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
                 return ModelSource(name, folder=folder.resolve())
         if (path / "adapter_config.json").is_file():
             return _adapter(registry, name, path)
+        if is_seed_folder(path):
+            raise R1Error(
+                f"model {name!r}: the folder holds several seeds: name one of its runs, e.g. {run_paths(path)[0]}"
+            )
         raise R1Error(
             f"model {name!r}: the folder has no config.json, no adapter_config.json, nor a model/ of a finished run"
         )

@@ -8,6 +8,7 @@ from ..errors import R1Error, RecipeError, raise_all
 from ..plugins.building import fields_of
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted, fold, overlay, read_layer
+from ..recipe.losses import without_loss
 from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, rewards_by_name
 from .stages import is_pipeline
 
@@ -28,6 +29,7 @@ def resolve_recipe(
     """
     given = fold([*map(dotted, sets), without_none(flags or {})])
     if isinstance(start, Mapping):
+        start = without_loss(start) if "loss" in given else start
         given = with_plugin_options(given, start, registry)
         named = named_in(overlay(start, given), "env")
         recipe = load_recipe(None, start, defaults or {}, given, options=lambda: option_keys(registry, named))
@@ -41,7 +43,10 @@ def resolve_recipe(
         raise RecipeError(f"recipe {start!r} has stages, and this takes one run: r1 train {start} --dry-run shows them")
     given = with_plugin_options(given, read_layer(path), registry)
     named = named_in(given, "env") or named_in(read_layer(path), "env")
-    recipe = load_recipe(path, defaults or {}, given, options=lambda: option_keys(registry, named))
+    below = (without_loss(read_layer(path)),) if "loss" in given else ()
+    recipe = load_recipe(
+        None if below else path, *below, defaults or {}, given, options=lambda: option_keys(registry, named)
+    )
     return _with_environment(recipe, registry), f"{path.name if why == 'given' else why}"
 
 
@@ -52,7 +57,7 @@ def with_plugin_options(given: Mapping[str, Any], below: Mapping[str, Any], regi
     """
     moved = {key: value for key, value in given.items() if key in Recipe.model_fields}
     whole = overlay(below, moved)
-    env = named_in(whole, "env")
+    env, estimator = named_in(whole, "env"), named_in(whole, "advantage")
     rewards = rewards_by_name(whole.get("rewards", [reward.name for reward in DEFAULT_REWARDS]))
     errors: list[R1Error] = []
     for name, options in given.items():
@@ -66,8 +71,10 @@ def with_plugin_options(given: Mapping[str, Any], below: Mapping[str, Any], regi
         elif name in used:
             used[name]["options"] = {**(used[name].get("options") or {}), **options}
             moved["rewards"] = rewards
-        elif any((kind, name) in registry.entries for kind in ("environment", "reward")):
-            there = ", ".join(filter(None, [env, *map(str, used)]))
+        elif name == estimator:
+            moved = overlay(moved, {"advantage": {"name": name, "options": options}})
+        elif any((kind, name) in registry.entries for kind in ("environment", "reward", "advantage")):
+            there = ", ".join(filter(None, [env, estimator, *map(str, used)]))
             errors.append(RecipeError(f"--set {name}.…: this recipe does not use {name}; it uses {there}"))
         else:
             moved[name] = options

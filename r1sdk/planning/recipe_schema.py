@@ -54,6 +54,7 @@ def recipe_schema(registry: Registry) -> Schema:
     for switch, group in (("dynamic_sampling", "DynamicSampling"), ("curriculum", "CurriculumSettings"),
                           ("experimental_async", "AsyncSettings")):  # fmt: skip
         keys[switch] = _either(keys[switch], {"type": "boolean"}, _ref(group), {"type": "null"})
+    keys["distill"] = _either(keys["distill"], _names(registry, "model"), _ref("Distillation"), {"type": "null"})
     server = groups["Collect"]["properties"]
     server["server"] = _either(server["server"], {"type": "string"}, _ref("ServerSettings"), {"type": "null"})
     keys["trainer"] = _ref("Trainer")
@@ -174,7 +175,7 @@ def _is_json(value: Any) -> bool:
 def trainer_properties() -> Schema:
     """Return the arguments of the trainer that a recipe may set, those of every method; empty where TRL is not installed."""
     properties: Schema = {}
-    for method in ("async", "sft", "grpo"):
+    for method in ("async", "dpo", "distill", "sft", "grpo"):
         try:
             defaults, types = trainer_fields(method), trainer_types(method)
         except R1Error:

@@ -6,11 +6,12 @@ from typing import Any
 from ..data.demonstrations import FromEnvironment
 from ..errors import R1Error, raise_all
 from ..plugins.registry import Registry
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..records import Task
 from ..rollout.sessions import check_session
 from .backend import backend_of
-from .build import build_demonstrations, build_environment, build_rewards, first_task
+from .build import build_advantage, build_demonstrations, build_environment, build_rewards, first_task
 from .hardware import Hardware
 from .memory import dtype_of, read_shape
 from .model_source import ModelSource, model_folder, resolve_model
@@ -45,7 +46,7 @@ def resolve(
 ) -> RunPlan:
     """Find and build everything that `recipe` names, and decide the rest; `rules` returns the problems of the plan.
 
-    `machine`: None is this one. `awaited`: "model", "data", or both, which an earlier stage will make. `draw`: draw the first
+    `machine`: None is this one. `awaited`: those of "model", "data" and "teacher" that an earlier stage will make. `draw`: draw the first
     task of each split. `trains_here`: None reads the recipe's launcher.
     """
     machine = Hardware.here() if machine is None else machine
@@ -63,13 +64,18 @@ def resolve(
     env = recipe.env
     environment: Any = attempt(build_environment, registry, env.name, env.options, env.timeout_s) if env.name else None
     demonstrations = None
-    if recipe.method == "sft" and "data" not in awaited and (environment is not None or recipe.data is not None):
+    reads_rows = METHODS[recipe.method].reads_rows
+    if reads_rows and "data" not in awaited and (environment is not None or recipe.data is not None):
         demonstrations = attempt(build_demonstrations, registry, recipe, environment)
     if not env.name and isinstance(demonstrations, FromEnvironment):
         environment = demonstrations.environment
     rewards = attempt(build_rewards, registry, recipe)
+    advantage = attempt(build_advantage, registry, recipe)
     elsewhere = "model" in awaited or (recipe.method == "generate" and recipe.collect.server is not None)
     model = None if elsewhere else attempt(resolve_model, registry, recipe.model)
+    teacher = None
+    if recipe.distill is not None and "teacher" not in awaited:
+        teacher = attempt(resolve_model, registry, recipe.distill.teacher)
     accelerate = attempt(accelerate_config, registry, recipe.launch)
     first: dict[str, Task] = {}
     has_sessions = False
@@ -80,6 +86,7 @@ def resolve(
                 first[split] = task
                 has_sessions |= bool(attempt(check_session, environment, task))
     folder = model_folder(model) if model else None
+    teacher_folder = model_folder(teacher) if teacher else None
     return RunPlan(
         recipe=recipe,
         machine=machine,
@@ -88,12 +95,15 @@ def resolve(
         dtype=dtype_of(recipe, machine.cuda or not here),
         environment=NoEnvironment() if environment is None else environment,
         rewards=rewards or {},
+        advantage=advantage,
         model=model or ModelSource(recipe.model),
         accelerate=accelerate,
         demonstrations=demonstrations,
         first_tasks=first,
         has_sessions=has_sessions,
         shape=read_shape(folder) if folder else None,
+        teacher=teacher,
+        teacher_shape=read_shape(teacher_folder) if teacher_folder else None,
         problems=tuple(problems),
     )
 
@@ -102,6 +112,6 @@ def _splits(recipe: Recipe) -> tuple[str, ...]:
     """Return the splits that a run of `recipe` draws tasks from."""
     if recipe.method == "generate":
         return (recipe.collect.split,)
-    if recipe.method == "sft" and recipe.data is not None:
+    if METHODS[recipe.method].reads_rows and recipe.data is not None:
         return (recipe.evaluation.split,) if recipe.evaluation.tasks else ()
     return ("train", recipe.evaluation.split) if recipe.evaluation.tasks else ("train",)

@@ -1,8 +1,10 @@
 """All rules about a planned run: `rules(plan)` returns every problem at once."""
 
 import pickle
+from itertools import islice
 
 from ..errors import PluginError, R1Error, RecipeError
+from ..plugins.environment_calls import tasks_of
 from ..plugins.trl_functions import TrlReward, missing_columns
 from ..recipe.asynchronous import KEY
 from ..recipe.key_groups import Collect, OnCollapse
@@ -10,8 +12,11 @@ from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import unwrapped
 from ..scoring.score_rollouts import Rewards
+from .advantage_rules import advantage_rules
+from .batch import prompts_of_a_batch, too_few_tasks
 from .generation_rules import generation_rules
 from .launch_rules import launch_rules
+from .method_rules import distillation_rules, preference_rules
 from .parallel import world
 from .run_plan import RunPlan
 from .template_rules import template_rules
@@ -27,6 +32,8 @@ def rules(plan: RunPlan) -> list[R1Error]:
     return [
         *plan.problems,
         *_method_rules(recipe),
+        *(distillation_rules(plan) if recipe.method == "distill" else []),
+        *(preference_rules(recipe) if recipe.method == "dpo" else []),
         *(_async_rules(recipe) if overlapped else generation_rules(plan)),
         *attention_rules(recipe),
         *trainer_rules(recipe),
@@ -34,8 +41,21 @@ def rules(plan: RunPlan) -> list[R1Error]:
         *template_rules(plan),
         *(column_errors(plan.rewards, train) if train is not None else []),
         *_session_rules(plan),
+        *_task_rules(plan),
+        *advantage_rules(plan),
         *(_sending_rules(plan) if overlapped else []),
     ]
+
+
+def _task_rules(plan: RunPlan) -> list[R1Error]:
+    """Return a problem if the environment has fewer tasks than one batch takes. Reads no more tasks than that."""
+    if "train" not in plan.first_tasks or not (most := prompts_of_a_batch(plan.recipe)):
+        return []
+    try:
+        count = sum(1 for _ in islice(tasks_of(plan.environment, "train"), most))
+    except R1Error as error:
+        return [error]
+    return too_few_tasks(plan.recipe, count)
 
 
 def _session_rules(plan: RunPlan) -> list[R1Error]:
@@ -74,16 +94,21 @@ def _session_rules(plan: RunPlan) -> list[R1Error]:
 def _method_rules(recipe: Recipe) -> list[R1Error]:
     """Return a problem for each key that the method does not read."""
     keys = {
-        "data": (recipe.data, None, "sft"),
-        "collect": (recipe.collect, Collect(), "generate"),
-        "dynamic_sampling": (recipe.dynamic_sampling, None, "grpo"),
-        "curriculum": (recipe.curriculum, None, "grpo"),
-        "on_collapse": (recipe.on_collapse, OnCollapse(), "grpo"),
+        "data": (recipe.data, None, ("sft", "dpo")),
+        "distill": (recipe.distill, None, ("distill",)),
+        "collect": (recipe.collect, Collect(), ("generate",)),
+        "dynamic_sampling": (recipe.dynamic_sampling, None, ("grpo",)),
+        "curriculum": (recipe.curriculum, None, ("grpo",)),
+        "advantage": (recipe.advantage, None, ("grpo",)),
+        "loss": (recipe.loss, None, ("grpo",)),
+        "on_collapse": (recipe.on_collapse, OnCollapse(), ("grpo",)),
     }
     errors: list[R1Error] = [
-        RecipeError(f"recipe key {key!r} is for method {method}, and this is {recipe.method}: --method {method}")
-        for key, (value, unset, method) in keys.items()
-        if recipe.method != method and value != unset
+        RecipeError(
+            f"recipe key {key!r} is for method {' or '.join(methods)}, and this is {recipe.method}: --method {methods[0]}"
+        )
+        for key, (value, unset, methods) in keys.items()
+        if recipe.method not in methods and value != unset
     ]
     if recipe.method == "generate" and recipe.launch.accelerate:
         errors.append(RecipeError("method generate is one process: for more, have a server generate (collect.server)"))
@@ -121,6 +146,7 @@ def _async_rules(recipe: Recipe) -> list[R1Error]:
         f"attention {recipe.attention}: it brings its own kernel": recipe.attention != "auto",
         "dynamic_sampling": recipe.dynamic_sampling is not None,
         "curriculum": recipe.curriculum is not None,
+        f"loss {recipe.loss}: TRL's asynchronous trainer has one loss": recipe.loss is not None,
         f"optimizer {recipe.optimizer}": recipe.optimizer != "trainer",
         f"generation.backend {recipe.generation.backend}: a vLLM server generates": recipe.generation.backend
         == "transformers",
@@ -136,6 +162,7 @@ def _sending_rules(plan: RunPlan) -> list[R1Error]:
     for what, target in {
         "environment": plan.environment,
         **{f"reward {name!r}": one for name, (one, _) in plan.rewards.items()},
+        **({} if plan.advantage is None else {"advantage": plan.advantage}),
     }.items():
         try:
             pickle.dumps(target)

@@ -7,6 +7,8 @@ from typing import Any
 from ..contracts import Environment
 from ..data.demonstrations import Demonstrations, FromHub
 from ..errors import R1Error
+from ..plugins.environment_calls import call_method
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..records import Rollout, Task
 from ..scoring.score_rollouts import Rewards
@@ -30,11 +32,14 @@ class RunPlan:
     environment: Environment
     rewards: Rewards  # by name: the reward, which carries its isolation, and its weight
     model: ModelSource
+    advantage: Any = None  # method grpo: the estimator that the recipe names; None: TRL's own
     accelerate: AccelerateConfig | None = None  # None: one process, without accelerate
-    demonstrations: Demonstrations | FromHub | None = None  # method sft
+    demonstrations: Demonstrations | FromHub | None = None  # methods sft and dpo
     first_tasks: Mapping[str, Task] = field(default_factory=dict)  # of each split that the run draws from
     has_sessions: bool = False  # attempts have several turns
     shape: Shape | None = None  # of the model; None: its files are not here, or do not say
+    teacher: ModelSource | None = None  # method distill; None also where an earlier stage makes it
+    teacher_shape: Shape | None = None
     problems: tuple[R1Error, ...] = ()  # names that could not be found or built; `rules` adds the rest
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
     # For a curriculum: right and wrong completions of the tasks that were rated before, by id.
@@ -43,13 +48,16 @@ class RunPlan:
     @property
     def summary(self) -> str:
         """The environment in one line."""
-        said: Any = getattr(self.environment, "summary", lambda: self.recipe.env.name)
-        return str(said())
+        if getattr(self.environment, "summary", None) is None:
+            return self.recipe.env.name
+        return str(call_method(self.environment, "summary"))
 
     @property
     def memory(self) -> MemoryEstimate | None:
         """The memory that the run takes on each device; None where the model's size is unknown."""
-        return None if self.shape is None else estimate(self.shape, self.recipe, self.sharing, self.machine.cuda)
+        if self.shape is None:
+            return None
+        return estimate(self.shape, self.recipe, self.sharing, self.machine.cuda, self.teacher_shape)
 
     @property
     def disk(self) -> Room | None:
@@ -67,7 +75,7 @@ class RunPlan:
     def trains_on_vllm(self) -> bool:
         """True if vLLM takes memory or GPUs of this run; a server that was started before has its own."""
         recipe = self.recipe
-        return recipe.method == "grpo" and self.backend.name == "vllm" and recipe.experimental_async is None
+        return METHODS[recipe.method].plays and self.backend.name == "vllm" and recipe.experimental_async is None
 
 
 class NoEnvironment:

@@ -33,6 +33,11 @@ class Stage:
         """The stage whose rows this one learns from."""
         return _referred(self.recipe.data.name) if self.recipe.data else None
 
+    @property
+    def teacher_from(self) -> str | None:
+        """The stage whose model teaches this one."""
+        return _referred(self.recipe.distill.teacher) if self.recipe.distill else None
+
     def ready(self, outputs: Mapping[str, Path], output_dir: Path) -> Recipe:
         """The recipe with its references replaced; it writes to `output_dir`."""
         keys: dict[str, Any] = {"output_dir": output_dir}
@@ -40,6 +45,8 @@ class Stage:
             keys["model"] = str(outputs[self.model_from])
         if self.data_from is not None and self.recipe.data is not None:
             keys["data"] = self.recipe.data.model_copy(update={"name": str(outputs[self.data_from])})
+        if self.teacher_from is not None and self.recipe.distill is not None:
+            keys["distill"] = self.recipe.distill.model_copy(update={"teacher": str(outputs[self.teacher_from])})
         return self.recipe.model_copy(update=keys)
 
 
@@ -89,7 +96,7 @@ def check_stages(stages: Sequence[Stage], registry: Registry, draw: bool = True)
     for stage in stages:
         if stage.recipe.launch.launcher != "local":
             errors.append(RecipeError(f"stage {stage.name!r}: a pipeline runs its stages here: launch.launcher local"))
-        awaited = {"model": stage.model_from, "data": stage.data_from}
+        awaited = {"model": stage.model_from, "data": stage.data_from, "teacher": stage.teacher_from}
         try:
             plan_run(stage.recipe, registry, awaited=frozenset(key for key, name in awaited.items() if name), draw=draw)
         except R1Error as error:
@@ -114,7 +121,11 @@ def _reference_errors(stages: Sequence[Stage]) -> list[R1Error]:
     errors: list[R1Error] = []
     earlier: dict[str, Stage] = {}
     for stage in stages:
-        for key, name, makes in (("model", stage.model_from, "a model"), ("data", stage.data_from, "rows")):
+        for key, name, makes in (
+            ("model", stage.model_from, "a model"),
+            ("data", stage.data_from, "rows"),
+            ("distill.teacher", stage.teacher_from, "a model"),
+        ):
             if name is None:
                 continue
             if name not in earlier:

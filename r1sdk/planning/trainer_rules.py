@@ -6,9 +6,10 @@ from typing import Any
 from ..errors import R1Error, RecipeError, nearest
 from ..recipe.asynchronous import KEY, does_anyway
 from ..recipe.key_hints import key_hint
+from ..recipe.losses import LOSSES, loss_settings
 from ..recipe.schema import Recipe
 from ..recipe.tracker_names import tracker_errors
-from ..recipe.trl_fields import trainer_fields
+from ..recipe.trl_fields import CONFIGS, trainer_fields
 from ..recipe.trl_values import value_errors
 from .parallel import world
 
@@ -69,6 +70,18 @@ OWNED_ASYNC = {
     "max_inflight_tasks": f"{KEY}.max_staleness",
     "dtype": "dtype",
 }
+OWNED_DPO = {
+    "dataset_num_proc": "nothing: r1sdk writes the rows",
+    "truncation_mode": "nothing: pairs over trainer.max_length are left out, not cut",
+    "padding_free": "nothing: r1sdk pads each batch",
+}
+OWNED_DISTILL = {
+    "beta": "distill.divergence",
+    "teacher_model_name_or_path": "distill.teacher",
+    "teacher_model_revision": "distill.teacher",
+    "teacher_model_init_kwargs": "dtype and attention",
+}
+OWNED_BY = {"sft": OWNED_SFT, "dpo": OWNED_DPO, "distill": OWNED_DISTILL, "async": OWNED_ASYNC}
 ATTENTION = ("auto", "sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention")
 
 
@@ -89,7 +102,7 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
         return errors
     overlapped = recipe.method == "grpo" and recipe.experimental_async is not None
     kind = "async" if overlapped else recipe.method
-    owned = OWNED | (OWNED_ASYNC if overlapped else OWNED_SFT if recipe.method == "sft" else {})
+    owned = OWNED | OWNED_BY.get(kind, {})
     try:
         known = trainer_fields(kind)
     except R1Error as error:
@@ -100,9 +113,9 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
         elif overlapped and does_anyway(key, value):
             continue
         elif key not in known:
-            config = {"grpo": "GRPOConfig", "sft": "SFTConfig", "async": "AsyncGRPOConfig"}[kind]
             hint = key_hint(f"trainer.{key}", Recipe, group=known)
-            errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{hint} (TRL's {config})"))
+            errors.append(RecipeError(f"recipe has no key 'trainer.{key}'{hint} (TRL's {CONFIGS[kind]})"))
+    errors += _loss_rules(recipe)
     errors += value_errors(kind, {key: value for key, value in recipe.trainer.items() if key not in owned})
     errors += tracker_errors(recipe.trainer.get("report_to"))
     if recipe.trainer.get("save_total_limit") == 1:
@@ -121,13 +134,33 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
         )
     if recipe.method == "grpo":
         errors += [] if overlapped else _batch_rules(recipe, known)
-        if recipe.optimizer != "trainer":
-            errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
         if not recipe.generation.temperature:
             errors.append(
                 RecipeError("recipe key 'generation.temperature' is 0: GRPO compares completions that differ")
             )
+    if recipe.method != "sft" and recipe.optimizer != "trainer":
+        errors.append(RecipeError(f"recipe key 'optimizer' is {recipe.optimizer!r}: that is for method sft only"))
     return errors
+
+
+def settings_of_loss(recipe: Recipe) -> dict[str, Any]:
+    """Return the trainer's arguments that the recipe's loss is about, with the values that the run uses."""
+    return {key: recipe.trainer.get(key, value) for key, value in loss_settings(recipe.loss).items()}
+
+
+def _loss_rules(recipe: Recipe) -> list[R1Error]:
+    """Return a problem for each argument of the trainer that makes another loss than the one the recipe names."""
+    if recipe.loss is None or recipe.method != "grpo" or recipe.experimental_async is not None:
+        return []
+    selects = LOSSES[recipe.loss].selects
+    return [
+        RecipeError(
+            f"recipe key 'loss' is {recipe.loss!r}, which is trainer.{key} {value}, and 'trainer.{key}' is "
+            f"{recipe.trainer[key]!r}: leave one of them out"
+        )
+        for key, value in selects.items()
+        if recipe.trainer.get(key, value) != value
+    ]
 
 
 def _instead(what: str) -> str:

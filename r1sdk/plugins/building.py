@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, get_type_hints
 
 from ..contracts import (
@@ -18,6 +19,7 @@ from ..contracts import (
 )
 from ..errors import PluginError, R1Error, nearest, raise_all
 from .entry import Entry
+from .guard import call
 from .trl_functions import build_imported
 
 Find = Callable[[str, str], Entry]
@@ -36,7 +38,7 @@ def build(find: Find, kind: str, name: str, options: Mapping[str, Any] | None = 
         return entry.target
     built = _built_options(find, entry, options)
     try:
-        return entry.target(**built)
+        return call(f"{kind} {name!r}", partial(entry.target, **built), loads=True)
     except R1Error as error:
         raise PluginError(f"{kind} {name!r}: {error}") from None
     except (TypeError, ValueError) as error:
@@ -128,7 +130,7 @@ def _sandboxes(find: Find, entry: Entry, options: Mapping[str, Any]) -> dict[str
         sandbox = build(find, "sandbox", name, own)
         if not isinstance(sandbox, Sandbox):
             raise PluginError(f"sandbox {name!r} must have run(code, stdins) and check()")
-        sandbox.check()
+        call(f"sandbox {name!r}", sandbox.check, loads=True)
         built[option.name] = sandbox
     return built
 
@@ -214,7 +216,7 @@ def _unbuilt_verifiers(entry: Entry) -> dict[str, _UnbuiltVerifier]:
 def _refusals(entry: Entry, options: Mapping[str, Any]) -> list[R1Error]:
     """The error that building `entry` with `options` raises, if it raises one that a user can act on."""
     try:
-        entry.target(**options)
+        call(f"{entry.kind} {entry.name!r}", partial(entry.target, **options), loads=True)
     except R1Error as error:
         return [PluginError(f"{entry.kind} {entry.name!r}: {error}")]
     except (TypeError, ValueError) as error:

@@ -15,6 +15,7 @@ KINDS = {  # kind -> the hook that registers it
     "environment": "r1_register_environments",
     "verifier": "r1_register_verifiers",
     "sandbox": "r1_register_sandboxes",
+    "advantage": "r1_register_advantages",
     "recipe": "r1_register_recipes",
     "model": "r1_register_models",
     "accelerate": "r1_register_accelerate",

@@ -36,6 +36,11 @@ def r1_register_sandboxes(register: Callable[[str, Callable[..., Any]], None]) -
 
 
 @hookspec
+def r1_register_advantages(register: Callable[[str, Callable[..., Any]], None]) -> None:
+    """Register advantage estimators, e.g. `register("rloo", Rloo)`. See `Advantage` and `BatchAdvantage`."""
+
+
+@hookspec
 def r1_register_recipes(register: Callable[[str, Path], None]) -> None:
     """Register recipe files, e.g. `register("countdown/mine", here / "mine.yaml")`."""
 

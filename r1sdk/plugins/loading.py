@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -20,6 +20,7 @@ from ..errors import PluginError
 from . import hookspecs
 from .building import checked_options, fields_of, named_plugin, options_with
 from .entry import DISABLE, KINDS, NAME, PATH_NAME, Entry, checked_target
+from .guard import call
 from .registry import Registry
 
 GROUP = "r1sdk"
@@ -39,7 +40,11 @@ def load_plugins(points: Mapping[str, Callable[[], Any]] | None = None) -> Regis
     for source, load in loaders.items():
         try:
             with contextlib.redirect_stdout(sys.stderr):  # stdout is for results
-                found = _entries_of(manager, load(), source)
+                found = call(
+                    f"plugin {source}",
+                    lambda load=load, source=source: _entries_of(manager, load(), source),
+                    loads=True,
+                )
         except (Exception, SystemExit) as error:  # noqa: BLE001 - someone else's code: it may fail in any way
             failures.append(f"{source}: {type(error).__name__}: {error}")
             continue
@@ -74,7 +79,9 @@ def verifier_of(plugin: Any, option: str = "verifier") -> Verifier:
         if share in known and share not in options and (value := getattr(plugin, share)) is not None
     }
     try:
-        verifier = entry.target(**checked_options(entry, options), **shared)
+        verifier = call(
+            f"verifier {name!r}", partial(entry.target, **checked_options(entry, options), **shared), loads=True
+        )
     except (TypeError, ValueError) as error:
         raise PluginError(f"verifier {name!r} refuses its options: {error}") from error
     if not isinstance(verifier, Verifier):

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..contracts import group_reward
 from ..errors import PluginError, nearest
 from ..records import Completion, Rollout, Task
+from .guard import call
 
 IMPORT_PATH = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
@@ -122,7 +124,7 @@ def import_target(path: str) -> tuple[Any, str]:
         )
     module_name, _, attribute = path.partition(":")
     try:
-        module = importlib.import_module(module_name)
+        module = call(f"module {module_name}", importlib.import_module, module_name, loads=True)
     except Exception as error:
         missing = getattr(error, "name", None)
         if isinstance(error, ModuleNotFoundError) and missing and f"{module_name}.".startswith(f"{missing}."):
@@ -155,7 +157,7 @@ def build_imported(path: str, target: Any, options: Mapping[str, Any]) -> TrlRew
         if not callable(target):
             raise PluginError(f"reward {path!r} must be a function, got {target!r:.100}")
         try:
-            target = target(**options)
+            target = call(f"reward {path!r}", partial(target, **options), loads=True)
         except (TypeError, ValueError) as error:
             raise PluginError(f"reward {path!r} refuses its options: {error}") from error
     return from_trl(target, path)

@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import RunError
+from ..plugins.call_marker import UnfinishedCall, unfinished_calls
+from ..plugins.watchdog import SLOW_S
 from ..storage.jsonl import Damage, Tail, last
 from ..storage.row_checks import metric_fault, rollout_fault
 from ..storage.run_folder import RunFolder
+
+SHOWN_S = 5.0  # a call that lasts longer is shown
 
 
 @dataclass
@@ -20,6 +24,7 @@ class Follower:
     status: dict[str, Any] = field(default_factory=dict)
     sample: dict[str, Any] | None = None  # the newest rollout
     max_steps: int | None = None  # of the training, once it is known
+    unfinished: list[UnfinishedCall] = field(default_factory=list)  # calls of plugins that last longer than usual
     before: dict[str, Any] | None = None  # the held-out evaluation before training
 
     def __post_init__(self) -> None:
@@ -33,6 +38,7 @@ class Follower:
     def refresh(self) -> list[dict[str, Any]]:
         """Read on. Returns the new lines of the metrics."""
         self.status = self.folder.status()
+        self.unfinished = [call for call in unfinished_calls(self.folder.path) if call.seconds >= SHOWN_S]
         with suppress(RunError):  # a damaged file must not end the view of a run that goes on
             self.before = self.before or self.folder.evaluation("before")
         if self.status.get("phase") == "training":
@@ -46,6 +52,15 @@ class Follower:
         if new:
             self.sample = last(self.folder.rollouts_file, rollout_fault) or self.sample
         return new
+
+
+def unfinished_lines(follower: Follower) -> list[str]:
+    """Return a line for each process that a plugin has held for a while."""
+    return [
+        f"{call.label} {'is awaited' if call.waits else 'runs'} since {call.seconds:.0f} s"
+        + (" (give it a timeout_s in the recipe: see the log)" if call.seconds > SLOW_S and not call.loads else "")
+        for call in follower.unfinished
+    ]
 
 
 def series(steps: list[dict[str, Any]], key: str) -> list[float]:

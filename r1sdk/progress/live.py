@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
+from ..plugins.watchdog import SLOW_S, slow_text
 from ..storage.run_folder import RunFolder
-from .follower import Follower, held_out, reward_names, series
+from ..visible_text import visible
+from .follower import Follower, held_out, reward_names, series, unfinished_lines
 from .notebook_cell import NotebookCell
 
 if TYPE_CHECKING:
@@ -115,6 +117,7 @@ class _Lines:
         self._phase = ""
         self._noted = ""
         self._before = False
+        self._held: set[str] = set()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -129,6 +132,10 @@ class _Lines:
                 continue
             text = f"warning: {line['text']}" if line["kind"] == "warning" else step_line(line, follower.max_steps)
             print(text, file=self._stream, flush=True)
+        for call in follower.unfinished:  # once each, and from outside: the process may be unable to say so itself
+            if call.seconds >= SLOW_S and not call.loads and call.label not in self._held:
+                self._held.add(call.label)
+                print(f"warning: {slow_text(call.label, call.seconds)}", file=self._stream, flush=True)
         phase = follower.status.get("phase", "")
         if phase and phase != self._phase and phase != "training":
             print(phase, file=self._stream, flush=True)
@@ -211,6 +218,7 @@ def render(follower: Follower, note: str = "") -> "RenderableType":
     parts += [Text(f"! {warning['text']}", style="yellow") for warning in follower.warnings[-3:]]
     if follower.sample:
         parts.append(_sample(follower.sample))
+    parts += [Text(line, style="yellow") for line in unfinished_lines(follower)]
     if note:
         parts.append(Text(note, style="bold yellow"))
     return Panel(Group(*parts), title=str(follower.folder.path), title_align="left", expand=True)
@@ -280,7 +288,7 @@ def _sample(rollout: dict[str, Any]) -> "RenderableType":
 
 def _short(text: str, lines: int) -> str:
     """At most so many lines, the first and the last ones; control characters do not reach the terminal."""
-    rows = ["".join(c if c.isprintable() else "·" for c in row)[:200] for row in text.splitlines()]
+    rows = [visible(row, lines=False)[:200] for row in text.splitlines()]
     if len(rows) <= lines:
         return "\n".join(rows)
     half = lines // 2

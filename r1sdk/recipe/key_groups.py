@@ -72,6 +72,13 @@ class WeightedReward(Named):
     weight: float = 1.0
 
 
+class AdvantageSettings(Strict):
+    """The advantage estimator of GRPO, a registered name with its options."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
 class Generation(Strict):
     """Sampling of completions."""
 
@@ -96,7 +103,7 @@ class EvaluationSettings(Strict):
 
 
 class Data(Strict):
-    """The data that SFT learns from: a file, an environment that has demonstrations, or a data set on the hub."""
+    """The rows that SFT or DPO learns from: a file, an environment that has demonstrations, or a data set on the hub."""
 
     name: str  # a file (rows.jsonl, rows.csv.gz, ...) or a folder; countdown; owner/name
     options: dict[str, Any] = Field(default_factory=dict)  # of the environment
@@ -106,10 +113,14 @@ class Data(Strict):
     completion_column: str | None = None
     system_column: str | None = None
     reasoning_column: str | None = None  # the reasoning before the reply
+    chosen_column: str | None = None  # method dpo: the better reply
+    rejected_column: str | None = None  # method dpo: the worse reply
     turns: Literal["last", "all"] = "last"  # of a conversation: its last turn, or each of the assistant's, is learnt
     thought_marks: Literal["think", "keep"] = "think"  # <|begin_of_thought|> is written as <think>, or kept
     skip_bad: Annotated[int, Field(ge=0)] = 0  # rows that make no demonstration and are left out; one more is an error
-    held_out: Annotated[int, Field(ge=0)] = 0  # rows that are not trained on; their loss is measured before and after
+    held_out: Annotated[int, Field(ge=0)] = (
+        0  # method sft: rows that are not trained on; their loss is measured before and after
+    )
 
 
 class ServerSettings(Strict):
@@ -123,6 +134,9 @@ class ServerSettings(Strict):
     backoff_s: Annotated[float, Field(ge=0.0)] = (
         1.0  # before the first retry, then twice as long each time, at most 30 s
     )
+    max_wait_s: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = (
+        120.0  # the longest wait that the server may ask for with Retry-After
+    )
     body: dict[str, Any] = Field(default_factory=dict)  # further keys of each request, e.g. {seed: 1}
     price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
 
@@ -134,6 +148,7 @@ class Collect(Strict):
     tasks: Annotated[int, Field(ge=1)] = 1000
     keep: str = "all"  # e.g. correct,shortest=1,pass_rate=0.2:0.8
     duplicates: bool = False  # keep answers that are the same
+    pairs: bool = False  # write each right answer with a wrong one to the same prompt, for method dpo
     format: Literal["jsonl", "parquet"] = "jsonl"
     server: ServerSettings | None = None  # None: a model in this process
 
@@ -151,9 +166,13 @@ class Limits(Strict):
     suspect: Literal["leave_out", "keep", "stop"] = (
         "leave_out"  # tasks on which a wrong answer close to the gold answer earns 1.0 as well
     )
+    plugin_timeout_s: Annotated[float | None, Field(gt=0.0, le=86400.0)] = (
+        None  # of one call of a reward, verifier or session that has no limit of its own; above it the run stops. None: none
+    )
     sampler_difference: Annotated[float | None, Field(gt=0.0)] = (
         0.2  # of vLLM's log-probabilities from the trainer's, mean over a step's tokens; None: none (docs/vllm.md)
     )
+    receipts: Literal["check", "off"] = "check"  # compare the weights that vLLM serves with the trainer's at each sync
 
 
 class Launch(Strict):
@@ -184,6 +203,28 @@ class SessionLimits(Strict):
     calls: Annotated[int, Field(ge=0)] = 32  # of tools; further ones are told that there are no more
     timeout_s: Annotated[float, Field(gt=0.0, le=3600.0)] = 10.0  # of one call of a tool
     output_chars: Annotated[int, Field(ge=16)] = 4000  # of one result of a call, or one message of the environment
+
+
+class Distillation(Strict):
+    """Method distill: the teacher, and the divergence between it and the model, token by token (arXiv 2306.13649, Eq. 2)."""
+
+    teacher: str  # a registered name, a folder, a run folder, a hub id; it has the vocabulary of the model
+    divergence: Annotated[Literal["reverse", "forward", "jsd"] | float, Field(union_mode="left_to_right")] = (
+        "reverse"  # reverse KL seeks one mode, forward KL covers all, jsd lies between; a number is TRL's beta, 0 to 1
+    )
+
+    @field_validator("divergence")
+    @classmethod
+    def _between(cls, value: Any) -> Any:
+        if isinstance(value, float) and not 0.0 <= value <= 1.0:
+            raise ValueError("a number for the divergence is from 0 (forward KL) to 1 (reverse KL)")
+        return value
+
+    @property
+    def beta(self) -> float:
+        """The weight of the model in the mixture of the generalized JSD, TRL's `beta`: 0 is forward KL, 1 is reverse KL."""
+        named = {"reverse": 1.0, "forward": 0.0, "jsd": 0.5}
+        return named[self.divergence] if isinstance(self.divergence, str) else self.divergence
 
 
 class DynamicSampling(Strict):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import RecipeError
 
-NAMED_KEYS = ("env", "data")  # may be a bare name
+NAMED_KEYS = ("env", "data", "advantage")  # may be a bare name
 SWITCHES = ("dynamic_sampling", "curriculum", "experimental_async")  # `{}` turns these on, as they are
 
 

@@ -10,9 +10,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ..errors import R1Error, RecipeError, raise_all
 from .asynchronous import AsyncSettings, async_settings
 from .key_groups import (
+    AdvantageSettings,
     Collect,
     CurriculumSettings,
     Data,
+    Distillation,
     DynamicSampling,
     EvaluationSettings,
     ExpandedPath,
@@ -30,6 +32,8 @@ from .key_groups import (
 )
 from .key_hints import key_hint, value_hint
 from .layers import overlay, read_layer, write_yaml
+from .losses import LOSSES, with_loss
+from .methods import METHODS
 
 NO_ENV = ""  # the name of the environment of a run that has none
 
@@ -58,7 +62,7 @@ DEFAULT_REWARDS = (WeightedReward(name="accuracy"), WeightedReward(name="format"
 
 
 class Recipe(Strict):
-    method: Literal["grpo", "sft", "generate"] = "grpo"
+    method: Literal["grpo", "sft", "dpo", "distill", "generate"] = "grpo"
     model: str
     dtype: Literal["auto", "float32", "bfloat16"] = (
         "auto"  # of the weights; auto: float32, and bfloat16 under LoRA on a GPU
@@ -71,9 +75,14 @@ class Recipe(Strict):
     chat_template: str | None = None  # instead of the model's own: r1_zero, plain, or a file
     template_args: dict[str, Any] = Field(default_factory=dict)  # of the chat template: {enable_thinking: false}
     trust_remote_code: bool = False  # run the Python files that come with the model
-    data: Data | None = None  # method sft; None: the demonstrations of `env`
+    data: Data | None = None  # methods sft and dpo; None: the demonstrations of `env`
+    distill: Distillation | None = None  # method distill; a text is the teacher
     env: Named  # with `data` it may be left out: then no accuracy is measured
     rewards: tuple[WeightedReward, ...] = DEFAULT_REWARDS
+    loss: str | None = (
+        None  # method grpo: a loss by its name in the field, which sets keys of `trainer` (docs/algorithms.md)
+    )
+    advantage: AdvantageSettings | None = None  # method grpo: how rewards become advantages; None: TRL's own way
     generation: Generation = Generation()
     dynamic_sampling: DynamicSampling | None = None  # method grpo
     curriculum: CurriculumSettings | None = None  # method grpo
@@ -93,8 +102,20 @@ class Recipe(Strict):
     @model_validator(mode="before")
     @classmethod
     def _without_env(cls, value: Any) -> Any:
-        learns_from_data = isinstance(value, dict) and value.get("method") == "sft" and value.get("data")
+        learns_from_data = isinstance(value, dict) and value.get("method") in ("sft", "dpo") and value.get("data")
         return {"env": NO_ENV, **value} if learns_from_data else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trainer_by_loss(cls, value: Any) -> Any:
+        return with_loss(value) if isinstance(value, Mapping) and value.get("loss") is not None else value
+
+    @field_validator("loss")
+    @classmethod
+    def _known_loss(cls, value: str | None) -> str | None:
+        if value is not None and value not in LOSSES:
+            raise ValueError(f"must be one of {', '.join(map(repr, LOSSES))}")
+        return value
 
     @field_validator("trainer", mode="before")
     @classmethod
@@ -109,6 +130,16 @@ class Recipe(Strict):
     @classmethod
     def _data_by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("advantage", mode="before")
+    @classmethod
+    def _advantage_by_name(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value
+
+    @field_validator("distill", mode="before")
+    @classmethod
+    def _teacher_by_name(cls, value: Any) -> Any:
+        return {"teacher": value} if isinstance(value, str) else value
 
     @field_validator("env", mode="before")
     @classmethod
@@ -158,10 +189,12 @@ class Recipe(Strict):
         keys = self.model_dump(mode="json")
         if self.method != "generate":
             del keys["collect"]
-        if self.method != "sft":
+        if not METHODS[self.method].reads_rows:
             del keys["data"]
+        if self.method != "distill":
+            del keys["distill"]
         if self.method != "grpo":
-            del keys["dynamic_sampling"], keys["curriculum"], keys["on_collapse"]
+            del keys["dynamic_sampling"], keys["curriculum"], keys["advantage"], keys["loss"], keys["on_collapse"]
         if self.method == "generate":
             del keys["keep_best"]
         return write_yaml(keys)
@@ -205,7 +238,7 @@ def _explain(error: Any, given: Mapping[str, Any], options: Callable[[], Iterabl
         return _missing(path, given)
     if error["type"] != "extra_forbidden":
         reason = error["msg"].removeprefix("Value error, ")
-        hint = value_hint(error["input"], reason) if error["type"] == "literal_error" else ""
+        hint = value_hint(error["input"], reason) if error["type"] == "literal_error" or path == "loss" else ""
         return f"recipe key {path!r}: {reason[:1].lower()}{reason[1:]}, got {error['input']!r:.80}{hint}"
     return f"recipe has no key {path!r}{key_hint(path, Recipe, options())}"
 

@@ -19,8 +19,17 @@ _SOURCES = {  # method -> the files that define its config, from the base up
         "trl/experimental/async_grpo/async_grpo_config.py",
     ),
     "sft": ("transformers/training_args.py", "trl/trainer/base_config.py", "trl/trainer/sft_config.py"),
+    "dpo": ("transformers/training_args.py", "trl/trainer/base_config.py", "trl/trainer/dpo_config.py"),
+    "distill": ("transformers/training_args.py", "trl/trainer/base_config.py", "trl/trainer/distillation_config.py"),
 }
-_CLASSES = {"TrainingArguments", "_BaseConfig", "GRPOConfig", "SFTConfig", "AsyncGRPOConfig"}
+CONFIGS = {
+    "grpo": "GRPOConfig",
+    "async": "AsyncGRPOConfig",
+    "sft": "SFTConfig",
+    "dpo": "DPOConfig",
+    "distill": "DistillationConfig",
+}
+_CLASSES = {"TrainingArguments", "_BaseConfig", *CONFIGS.values()}
 
 
 @cache

@@ -28,9 +28,15 @@ _COMPARED = (  # arguments whose values are read from comparisons in the trainer
     "vllm_importance_sampling_mode",
     "packing_strategy",
 )
+_LOCAL_NAMES = {  # of a variable that holds the argument where it is compared
+    ("sft", "packing_strategy", "packing_strategy"),
+    ("sft", "packing_strategy", "strategy"),
+    ("dpo", "loss_type", "loss_type"),
+}
 _TRAINERS = {
     "grpo": ("trl/trainer/grpo_trainer.py", "trl/trainer/grpo_config.py"),
     "sft": ("trl/trainer/sft_trainer.py", "trl/trainer/sft_config.py", "trl/data_utils.py"),
+    "dpo": ("trl/trainer/dpo_trainer.py", "trl/trainer/dpo_config.py"),
 }
 _HINTS = {
     ("loss_type", "gspo"): "GSPO is importance_sampling_level: sequence with loss_type: grpo",
@@ -63,10 +69,10 @@ _AT_LEAST_ONE = ("per_device_train_batch_size", "gradient_accumulation_steps", "
 
 
 def value_errors(method: str, arguments: Mapping[str, Any]) -> list[R1Error]:
-    """Return a problem for each of the trainer's `arguments` whose value it would refuse. `method`: grpo, sft or async."""
+    """Return a problem for each of the trainer's `arguments` whose value it would refuse. `method`: one of `trl_fields.CONFIGS`."""
     types = trainer_types(method)
     found = [
-        _typed(key, value, types[key]) or _listed(method, key, value)
+        _typed(key, value, types[key]) or next(filter(None, (_listed(method, key, one) for one in _each(value))), None)
         for key, value in arguments.items()
         if key in types
     ]
@@ -98,6 +104,10 @@ def _typed(key: str, value: Any, kinds: frozenset[str]) -> str | None:
     if isinstance(value, str):
         return f"{name} takes {_words(kinds)}, got {value!r}" if plain else None
     return f"{name} takes {_words(kinds)}, got {value!r:.60}" if plain else None
+
+
+def _each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _words(kinds: frozenset[str]) -> str:
@@ -148,7 +158,7 @@ def _compared(method: str, key: str) -> frozenset[str]:
                 continue
             left = node.left
             if (isinstance(left, ast.Attribute) and left.attr == key) or (
-                isinstance(left, ast.Name) and left.id in (key, "strategy") and key == "packing_strategy"
+                isinstance(left, ast.Name) and ((method, key, left.id) in _LOCAL_NAMES)
             ):
                 found |= {
                     one.value

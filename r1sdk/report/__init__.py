@@ -1,8 +1,9 @@
 """Reports of a run: the HTML page (`write_report`), and the searchable list of rollouts behind `r1 view` (`index`, `query`)."""
 
+from ..visible_text import visible
 from .index import RolloutIndex, RolloutRow
 from .page import PAGE, leave_report, write_report
-from .query import FILTERS, Query, parse
+from .query import FILTERS, Query, parse, select, text_matches
 from .samples import last_prompt, reply_parts, reply_text, session_summary
 
 __all__ = [
@@ -16,6 +17,9 @@ __all__ = [
     "parse",
     "reply_parts",
     "reply_text",
+    "select",
     "session_summary",
+    "text_matches",
+    "visible",
     "write_report",
 ]

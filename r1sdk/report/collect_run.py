@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import RunError
+from ..evaluation.statistics import Estimate, estimate
+from ..storage import jsonl
 from ..storage.jsonl import Damage
 from ..storage.run_folder import RunFolder
 from .failures import Failures, Shares
+from .given_up import GivenUp, read_given_up
 from .lengths import Lengths
-from .samples import Attempt, Flips, held_out, training_attempts
+from .samples import EXAMPLE_LONGEST, Attempt, FirstSteps, Flips, attempt_of, held_out
+from .scan import report_scanner
+from .turns import TurnRewards, TurnRow, turn_rewards
 
 Json = Mapping[str, Any]
 T = TypeVar("T")
@@ -36,8 +41,18 @@ class RunData:
     attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by task, in the order of training
     held_out: bool = True  # True: the attempts are at tasks that were never trained on
     flips: Flips | None = None
+    during: Mapping[int, Estimate] = field(
+        default_factory=dict
+    )  # by step: accuracy on the held-out tasks attempted there
+    changed: Mapping[str, Sequence[tuple[Attempt, Attempt]]] = field(default_factory=dict)  # learned, lost
     failures: Mapping[str, Shares] = field(default_factory=dict)
+    examples: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by kind of failure
     lengths: Lengths | None = None
+    turns: Sequence[TurnRow] = ()  # rewards of single turns
+    given_up: Sequence[GivenUp] = ()  # rollbacks
+    checkpoints: Mapping[int, Estimate] = field(
+        default_factory=dict
+    )  # by step: the accuracy by which the best one is kept
     rollouts: int = 0
     faults: Sequence[str] = ()  # files and lines that are damaged and left out
 
@@ -67,18 +82,18 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
     lines = folder.metrics(None, damage)
     steps = [line for line in lines if line["kind"] == "step"]
     last = max((line["step"] for line in steps), default=0)
-    failures, lengths, count = Failures(last), Lengths(last), 0
-    for line in folder.rollouts(damage=damage):
-        failures.add(line)
-        lengths.add(line)
-        count += 1
     kept = held_out(folder, damage)
+    counted = _count_rollouts(folder, last, damage)
     manifest, gold = tolerant(folder.manifest), tolerant(folder.gold)
     before, after = (tolerant(partial(folder.evaluation, moment)) for moment in ("before", "after"))
+    rollbacks = read_given_up(folder, manifest or {}, damage)
+    checkpoints = _checkpoint_accuracies(folder, damage)
     faults += [fault for fault in [folder.status_fault()] if fault] + folder.lost()
     if damage.count:
         faults.append(f"{damage.count} damaged lines are left out: {damage}")
     warnings = [line for line in lines if line["kind"] == "warning"]
+    if rollbacks:  # which have a table
+        warnings = [line for line in warnings if not str(line.get("name")).startswith("rollback ")]
     warnings += [{"kind": "warning", "step": last, "name": "damaged", "text": text} for text in faults]
     return RunData(
         name=name,
@@ -93,13 +108,66 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
         after=after,
         gold=gold,
         faults=faults,
-        attempts=kept.attempts or training_attempts(folder, last, damage),
+        attempts=kept.attempts or counted.first_steps.found(),
         held_out=bool(kept.attempts),
         flips=kept.flips,
-        failures=failures.found(),
-        lengths=lengths if count else None,
-        rollouts=count,
+        during=kept.during,
+        checkpoints=checkpoints,
+        given_up=rollbacks,
+        changed=kept.changed,
+        failures=counted.failures.found(),
+        examples=counted.failures.examples(),
+        lengths=counted.lengths if counted.rollouts else None,
+        turns=counted.turns.rows(),
+        rollouts=counted.rollouts,
     )
+
+
+def _checkpoint_accuracies(folder: RunFolder, damage: Damage) -> Mapping[int, Estimate]:
+    """Return the accuracies that were measured at checkpoints, if the run measured any."""
+    found = {}
+    for line, row in jsonl.read_numbered(folder.evaluation_file("checkpoints"), damage=damage):
+        values = row.get("values")
+        if isinstance(row.get("step"), int) and isinstance(values, Mapping):
+            found[row["step"]] = estimate(
+                [[value] for value in values.values() if isinstance(value, int | float | None)]
+            )
+        else:
+            damage.add(jsonl.line_name(folder.evaluation_file("checkpoints"), line), "has no 'step' and 'values'")
+    return found
+
+
+@dataclass
+class Counted:
+    """What one pass over the rollouts of a run counts and keeps."""
+
+    failures: Failures
+    lengths: Lengths
+    turns: TurnRewards
+    first_steps: FirstSteps
+    rollouts: int = 0
+
+
+def _count_rollouts(folder: RunFolder, last: int, damage: Damage) -> Counted:
+    """Read all rollouts once, one line at a time; `damage` counts the lines that are left out."""
+    counted = Counted(Failures(last), Lengths(last), TurnRewards(last), FirstSteps(last))
+    scanned = report_scanner()
+    for line in jsonl.lines(folder.rollouts_file):
+        if not line.data.strip():
+            continue
+        try:
+            row = scanned(line.data)
+        except jsonl.DamagedLine as error:
+            damage.add(jsonl.line_name(folder.rollouts_file, line), str(error))
+            continue
+        step = row.get("step") or 0
+        parsed = partial(jsonl.parse, line.data)
+        counted.failures.add(row, lambda data=parsed, at=step: attempt_of(data(), f"step {at}", EXAMPLE_LONGEST))  # type: ignore[misc]
+        counted.lengths.add(row)
+        counted.turns.add(step, turn_rewards(row))
+        counted.first_steps.add(step, parsed)
+        counted.rollouts += 1
+    return counted
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:

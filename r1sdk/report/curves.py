@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .collect_run import RunData
+from .seeds import SeedGroup, spread
 
 POINTS = 400  # per line; neighbouring values are averaged to fit
+SMOOTHED = 8  # points below which a line is drawn as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,13 @@ class Metric:
     form: str = "number"  # number, share, count, ms, seconds, small
     floor: bool = False  # the axis starts at 0
     nonzero: bool = False  # shown only if a run has a value other than 0
+    ceiling: float | None = None  # the axis ends here at the latest
 
 
 LEARNING = (
-    Metric("verdict/mean", "Correct answers", "Mean verdict in training; dots: held out", "share"),
+    Metric(
+        "verdict/mean", "Correct answers", "Mean verdict in training; dots: held out, hollow ones on few tasks", "share"
+    ),
     Metric("drawn/pass_rate", "Pass rate before replacement", "Correct answers before groups were replaced", "share"),
     Metric("reward", "Reward", "Weighted total, mean over the batch"),
     Metric("mean_token_accuracy", "Token accuracy", "Share of the demonstrations' tokens predicted", "share"),
@@ -69,7 +74,12 @@ SPEED = (
 )
 PER_REWARD = (
     Metric("spread_share", "{}: share of reward std", "Within groups, which GRPO learns from", "share", floor=True),
-    Metric("verdict_correlation", "{}: correlation with verdict", "Over the batch; 1: equivalent to the verdict"),
+    Metric(
+        "verdict_correlation",
+        "{}: correlation with verdict",
+        "Over the batch; 1: equivalent to the verdict",
+        ceiling=1.0,
+    ),
     Metric("ms_p99", "{}: slowest 1 %", "Milliseconds per completion", "ms", floor=True),
     Metric("none", "{}: not applicable", "Share of completions without this reward", "share", floor=True, nonzero=True),
     Metric("timeout", "{}: timed out", "Too expensive to score", "share", floor=True, nonzero=True),
@@ -85,8 +95,11 @@ VERDICTS = tuple(
 )
 
 
-def charts(runs: Sequence[RunData]) -> Sequence[Mapping[str, Any]]:
-    """Return groups of charts in page order: `{title, open, charts: [{title, note, form, floor, lines, points}]}`."""
+def charts(runs: Sequence[RunData], groups: Sequence[SeedGroup] = ()) -> Sequence[Mapping[str, Any]]:
+    """Return groups of charts in page order: `{title, open, charts: [{title, note, form, floor, lines, bands, points}]}`.
+
+    `groups`: the runs of one recipe with different seeds; each has a mean line with a band of one standard deviation.
+    """
     rewards = reward_names(runs)
     parts = [
         Metric(f"rewards/{name}/mean", f"Reward {name}", "Before weighting")
@@ -94,11 +107,11 @@ def charts(runs: Sequence[RunData]) -> Sequence[Mapping[str, Any]]:
         if not _is_verdict(name, runs)
     ]
     health = [
-        Metric(f"rewards/{name}/{m.key}", m.title.format(name), m.note, m.form, m.floor, m.nonzero)
+        Metric(f"rewards/{name}/{m.key}", m.title.format(name), m.note, m.form, m.floor, m.nonzero, m.ceiling)
         for m in PER_REWARD
         for name in rewards
     ]
-    groups = [
+    parts_of_page = [
         ("Learning", True, [*LEARNING, *parts]),
         ("Completions", True, COMPLETIONS),
         ("Learning signal", True, SIGNAL),
@@ -106,8 +119,8 @@ def charts(runs: Sequence[RunData]) -> Sequence[Mapping[str, Any]]:
         ("Speed", False, SPEED),
     ]
     found = []
-    for title, is_open, metrics in groups:
-        shown = [chart for metric in metrics if (chart := _chart(metric, runs))]
+    for title, is_open, metrics in parts_of_page:
+        shown = [chart for metric in metrics if (chart := _chart(metric, runs, groups))]
         if shown:
             found.append({"title": title, "open": is_open, "charts": shown})
     return found
@@ -131,11 +144,24 @@ def _is_verdict(name: str, runs: Sequence[RunData]) -> bool:
     return bool(lines) and all(line.get(f"rewards/{name}/mean") == line["verdict/mean"] for line in lines)
 
 
-def _chart(metric: Metric, runs: Sequence[RunData]) -> Mapping[str, Any] | None:
-    lines = [{"run": at, **_line(run, metric.key)} for at, run in enumerate(runs)]
+def smooth(values: Sequence[float]) -> Sequence[float]:
+    """Return the moving mean over the neighbours on both sides, about a thirteenth of the line; short lines as they are."""
+    if len(values) < SMOOTHED:
+        return values
+    reach = max(1, len(values) // 26)
+    windows = (values[max(0, at - reach) : at + reach + 1] for at in range(len(values)))
+    return [_short(math.fsum(window) / len(window)) for window in windows]
+
+
+def _chart(metric: Metric, runs: Sequence[RunData], groups: Sequence[SeedGroup]) -> Mapping[str, Any] | None:
+    last = max((line["step"] for run in runs for line in run.steps), default=0)
+    width = math.ceil(last / POINTS) or 1  # steps per point, the same for all runs, so that their points fall together
+    lines = [{"run": at, **_line(run.steps, metric.key, width)} for at, run in enumerate(runs)]
     lines = [line for line in lines if line["x"]]
     if not lines or (metric.nonzero and not any(any(line["y"]) for line in lines)):
         return None
+    for line in lines:  # a schedule is not smoothed
+        line["smooth"] = line["y"] if metric.form == "small" else smooth(line["y"])
     points = list(_held_out(runs)) if metric.key == "verdict/mean" else []
     return {
         "key": metric.key,
@@ -143,31 +169,79 @@ def _chart(metric: Metric, runs: Sequence[RunData]) -> Mapping[str, Any] | None:
         "note": metric.note,
         "form": metric.form,
         "floor": metric.floor,
+        "ceiling": metric.ceiling,
         "lines": lines,
+        "given_up": [line for at, run in enumerate(runs) for line in _given_up(at, run, metric.key, width)],
+        "bands": [band for at, group in enumerate(groups) if (band := _band(at, group, lines))],
         "points": points,
+        "means": [point for at, group in enumerate(groups) for point in _mean_points(at, group, points)],
     }
 
 
-def _line(run: RunData, key: str) -> Mapping[str, Any]:
-    pairs = [(line["step"], line[key]) for line in run.steps if _is_finite(line.get(key))]
-    size = math.ceil(len(pairs) / POINTS) or 1
-    buckets = [pairs[i : i + size] for i in range(0, len(pairs), size)]
-    return {"x": [b[-1][0] for b in buckets], "y": [_short(sum(v for _, v in b) / len(b)) for b in buckets]}
+def _given_up(at: int, run: RunData, key: str, width: int) -> Iterator[Mapping[str, Any]]:
+    """Return the lines of the steps that rollbacks gave up."""
+    for rollback in run.given_up:
+        line = _line(rollback.steps, key, width)
+        if line["x"]:
+            yield {"run": at, "x": line["x"], "y": smooth(line["y"])}
+
+
+def _line(steps: Sequence[Mapping[str, Any]], key: str, width: int) -> dict[str, Any]:
+    """Return the points of a line: each the mean of `width` steps, at the last of them that has a value."""
+    buckets: dict[int, list[tuple[int, float]]] = {}
+    for line in steps:
+        if _is_finite(line.get(key)):
+            buckets.setdefault((line["step"] - 1) // width, []).append((line["step"], line[key]))
+    some = list(buckets.values())
+    return {"x": [b[-1][0] for b in some], "y": [_short(math.fsum(v for _, v in b) / len(b)) for b in some]}
+
+
+def _band(at: int, group: SeedGroup, lines: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the mean of a group's smoothed lines and their standard deviation, at the steps that all of them reached."""
+    own = [dict(zip(line["x"], line["smooth"], strict=True)) for line in lines if line["run"] in group.runs]
+    if len(own) < 2:
+        return None
+    shared = [x for x in own[0] if all(x in line for line in own)]
+    found = [(x, over) for x in shared if (over := spread([line[x] for line in own]))]
+    if not found:
+        return None
+    return {
+        "group": at,
+        "n": len(own),
+        "x": [x for x, _ in found],
+        "mean": [_short(over.mean) for _, over in found],
+        "std": [_short(over.std) for _, over in found],
+    }
 
 
 def _held_out(runs: Sequence[RunData]) -> Iterator[Mapping[str, Any]]:
-    """Return the evaluations of each run as points with their standard errors."""
+    """Return the evaluations of each run as points with their standard errors: before, during and at checkpoints (few tasks), after."""
     for at, run in enumerate(runs):
         last = run.steps[-1]["step"] if run.steps else 0
-        for step, evaluation in ((0, run.before), (last, run.after)):
+        for moment, step, evaluation in (("before", 0, run.before), ("after", last, run.after)):
             accuracy = (evaluation or {}).get("accuracy") or {}
             if _is_finite(accuracy.get("mean")):
-                yield {
-                    "run": at,
-                    "x": step,
-                    "y": _short(accuracy["mean"]),
-                    "error": _short(accuracy.get("stderr") or 0.0),
-                }
+                yield _point(at, moment, step, accuracy["mean"], accuracy.get("stderr"), accuracy.get("n"))
+        for moment, measured in (("during", run.during), ("checkpoint", run.checkpoints)):
+            for step, found in measured.items():
+                if found.mean is not None:
+                    yield _point(at, moment, step, found.mean, found.stderr, found.n)
+
+
+def _point(run: int, moment: str, step: int, mean: float, stderr: float | None, n: int | None) -> Mapping[str, Any]:
+    return {"run": run, "moment": moment, "x": step, "y": _short(mean), "error": _short(stderr or 0.0), "n": n}
+
+
+def _mean_points(at: int, group: SeedGroup, points: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Return the mean of a group's evaluations at each step, with the standard error over seeds."""
+    places: dict[tuple[str, int], list[float]] = {}
+    for point in points:
+        if point["run"] in group.runs:
+            places.setdefault((point["moment"], point["x"]), []).append(point["y"])
+    for (moment, step), values in places.items():
+        if over := spread(values):
+            error = _short(over.stderr)
+            yield {"group": at, "moment": moment, "x": step, "y": _short(over.mean), "error": error, "n": over.n}
 
 
 def _is_finite(value: Any) -> bool:

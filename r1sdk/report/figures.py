@@ -7,6 +7,7 @@ from typing import Any
 
 from .collect_run import RunData
 from .curves import mean, reward_names
+from .seeds import SeedGroup, spread
 
 ACCURACY = "accuracy"
 LAST = 10  # steps averaged at either end of the training
@@ -22,6 +23,10 @@ class FigureRow:
     after: Mapping[str, Any] | None
     change: float | None
     error: float | None  # of the change, one standard error
+    seeds: int = 0  # of a mean over seeds: how many; its errors are standard errors over seeds
+    std: float | None = (
+        None  # of a mean over seeds: the standard deviation after training, or before where there is no after
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,11 @@ class Health:
     ms_p99: float | None
 
 
-def held_out_rows(runs: Sequence[RunData]) -> Sequence[FigureRow]:
-    """Return accuracy for every run first, then pass@k, maj@k and categories if any, then rewards that differ from accuracy."""
+def held_out_rows(runs: Sequence[RunData], groups: Sequence[SeedGroup] = ()) -> Sequence[FigureRow]:
+    """Return accuracy for every run first, then pass@k, maj@k and categories if any, then rewards that differ from accuracy.
+
+    The rows of a group of seeds follow their mean.
+    """
     rows = [_row(at, run, ACCURACY, ("accuracy",)) for at, run in enumerate(runs)]
     evaluations = [e for run in runs for e in (run.before, run.after) if e]
     names = dict.fromkeys(name for e in evaluations for name in e.get("rewards", {}))
@@ -61,7 +69,39 @@ def held_out_rows(runs: Sequence[RunData]) -> Sequence[FigureRow]:
         rows += [_row(at, run, f"{key} {value}", ("categories", key, value)) for at, run in enumerate(runs)]
     other = [name for name in names if any(e["rewards"].get(name) != e["accuracy"] for e in evaluations)]
     rows += [_row(at, run, f"reward {name}", ("rewards", name)) for name in other for at, run in enumerate(runs)]
-    return [row for row in rows if row.before or row.after]
+    return _with_means([row for row in rows if row.before or row.after], groups)
+
+
+def _with_means(rows: Sequence[FigureRow], groups: Sequence[SeedGroup]) -> Sequence[FigureRow]:
+    """Return the rows with the mean over seeds before the rows of each group of seeds."""
+    ordered: list[FigureRow] = []
+    for label in dict.fromkeys(row.label for row in rows):
+        own = {row.run: row for row in rows if row.label == label}
+        for group in groups or [SeedGroup("", [run]) for run in own]:
+            some = [own[run] for run in group.runs if run in own]
+            if len(some) > 1:
+                ordered.append(_mean_row(label, some))
+            ordered += some
+    return ordered
+
+
+def _mean_row(label: str, rows: Sequence[FigureRow]) -> FigureRow:
+    before, after = (
+        spread([found["mean"] for row in rows if (found := getattr(row, moment))]) for moment in ("before", "after")
+    )
+    change = spread([row.change for row in rows if row.change is not None])
+    values = [{"mean": o.mean, "stderr": o.stderr, "n": o.n} if o else None for o in (before, after)]
+    widest = after or before
+    return FigureRow(
+        run=rows[0].run,
+        label=label,
+        before=values[0],
+        after=values[1],
+        change=change.mean if change else None,
+        error=change.stderr if change else None,
+        seeds=len(rows),
+        std=widest.std if widest else None,
+    )
 
 
 def _row(at: int, run: RunData, label: str, path: Sequence[str]) -> FigureRow:

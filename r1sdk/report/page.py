@@ -13,13 +13,18 @@ from typing import Any
 from ..errors import R1Error
 from ..storage.atomic import replace_file
 from ..storage.run_folder import RunFolder
+from ..visible_text import visible
 from .collect_run import RunData, age, collect_run, short_names
 from .curves import charts
-from .failures import failure_table
+from .failures import failure_table, mean_shares, view_change_command, view_command
 from .figures import clock, differences, estimate, health, held_out_rows, share
+from .lengths import Lengths
+from .seeds import run_folders, seed_groups
 
 PAGE = "report.html"
 """The name of the page in a run folder."""
+
+EXAMPLES_SHOWN = 3  # of each kind of failure
 
 _HERE = Path(__file__).parent
 
@@ -27,17 +32,18 @@ _HERE = Path(__file__).parent
 def write_report(runs: Sequence[Path], out: Path | None = None, warn: Callable[[str], None] | None = None) -> Path:
     """Write the page of one run, or of several on shared axes, and return where it is. Without `out`: in the (first) folder.
 
+    A folder that holds run folders stands for all of them. Runs of one recipe with different seeds are drawn as their mean.
     `warn` is given each file and line that is damaged and left out; the page lists them too.
     Raises: R1Error where a folder is no run, or the extra `report` is not installed.
     """
-    folders = [RunFolder.open(path) for path in runs]
+    folders = [RunFolder.open(path) for given in runs for path in run_folders(given)]
     short = short_names([folder.path for folder in folders])
     found = [collect_run(folder, name) for folder, name in zip(folders, short, strict=True)]
     for fault in [fault for run in found for fault in run.faults]:
         if warn is not None:
             warn(fault)
     text = render(found)
-    target = out or folders[0].path / PAGE
+    target = out or runs[0] / PAGE
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         replace_file(target, text)
@@ -66,25 +72,34 @@ def render(runs: Sequence[RunData]) -> str:
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,  # a completion may contain anything
+        finalize=_show,
         undefined=ChainableUndefined,  # a manifest from another version may lack a key
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(clock=clock, estimate=estimate, share=share, age=age)
+    environment.filters.update(clock=clock, estimate=estimate, share=share, age=age, view_change=view_change_command)
     scripts = [_asset("vendor/uPlot.iife.min.js"), _asset("page.js")]
-    groups = charts(runs)
+    groups = seed_groups(runs)
+    tones = {at: tone for tone, group in enumerate(groups) for at in group.runs}
+    parts = charts(runs, groups)
+    failures = failure_table([mean_shares([runs[at].failures for at in group.runs]) for group in groups])
     data = {
         "runs": [run.name for run in runs],
-        "groups": groups,
-        "lengths": [run.lengths.histogram() if run.lengths else None for run in runs],
+        "seeds": [run.settings.get("seed") for run in runs],
+        "groups": [{"name": group.name, "runs": group.runs} for group in groups],
+        "parts": parts,
+        "lengths": [_lengths([runs[at] for at in group.runs]) for group in groups],
     }
     return environment.get_template("page.html").render(
         runs=runs,
         groups=groups,
-        held_out=held_out_rows(runs),
+        tones=tones,
+        parts=parts,
+        held_out=held_out_rows(runs, groups),
         health=health(runs),
         differences=differences(runs),
-        failures=failure_table([run.failures for run in runs]),
+        failures=failures,
+        examples={kind: _examples(kind, runs) for kind in failures},
         data=_json(data),
         styles=[_asset("vendor/uPlot.min.css"), _asset("page.css")],
         scripts=scripts,
@@ -95,13 +110,51 @@ def render(runs: Sequence[RunData]) -> str:
     )
 
 
+def _show(value: Any) -> Any:
+    """Return a value for the page: no text but the page's own acts on the screen or hides in it."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _examples(kind: str, runs: Sequence[RunData]) -> Mapping[str, Any]:
+    """Return rollouts that failed in this way, with the places of their runs, and the command that lists all of them."""
+    each = EXAMPLES_SHOWN if len(runs) == 1 else 1
+    found = [(at, attempt) for at, run in enumerate(runs) for attempt in run.examples.get(kind, ())[:each]]
+    first = next((at for at, run in enumerate(runs) if kind in run.failures), None)
+    command = None if first is None else view_command(str(runs[first].path), kind)
+    return {"attempts": found[:EXAMPLES_SHOWN], "command": command}
+
+
+def _lengths(runs: Sequence[RunData]) -> Mapping[str, Any] | None:
+    """Return the histogram of the lengths of some runs together, or None where no rollouts were saved."""
+    found = [run.lengths for run in runs if run.lengths]
+    return Lengths.together(found).histogram() if found else None
+
+
 def _asset(name: str) -> str:
     return (_HERE / name).read_text(encoding="utf-8")
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    """Return JSON that cannot close the element it stands in."""
-    return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    """Return JSON that cannot close the element it stands in. Equal lists of steps are written once: `x` is a place in `xs`."""
+    steps: dict[tuple[int, ...], int] = {}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, str):
+            return visible(value)
+        if isinstance(value, Mapping):
+            return {
+                str(key): steps.setdefault(tuple(inner), len(steps))
+                if key == "x" and isinstance(inner, list)
+                else plain(inner)
+                for key, inner in value.items()
+            }
+        if isinstance(value, list | tuple) and value and not isinstance(value[0], int | float):
+            return [plain(inner) for inner in value]
+        return value
+
+    shown = plain(data)
+    text = json.dumps({**shown, "xs": list(steps)}, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
 
 
 def _policy(scripts: Sequence[str]) -> str:

@@ -6,7 +6,9 @@ Unlike `parse_reply`, which checks the format, this accepts any text and loses n
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-Kind = Literal["think", "answer", "other", "environment"]  # environment: also one of its tools
+Kind = Literal[
+    "think", "answer", "other", "environment", "turn"
+]  # environment: also one of its tools; turn: its reward
 
 
 class ReplyPart(NamedTuple):

@@ -1,17 +1,24 @@
 """Choose sample attempts from a run folder: at one task before, during and after training."""
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..evaluation.statistics import Estimate, estimate
+from ..storage import jsonl
 from ..storage.jsonl import Damage
+from ..storage.row_checks import rollout_fault
 from ..storage.run_folder import RunFolder
+from .index import LEARNED, LOST
 from .reply_view import ReplyPart, message_text, shortened, split_reply
+from .turns import turn_rewards
 
 SHOWN = 6  # tasks
 LONGEST = 6000  # characters of one completion
+EXAMPLE_LONGEST = 1500  # characters of a completion that shows one kind of failure, or one change
+CHANGED = 3  # tasks shown of those that training learned, and of those that it lost
 CANDIDATES = 64  # tasks to choose from if none was attempted during training
 
 
@@ -49,53 +56,97 @@ class HeldOut:
 
     attempts: Mapping[str, Sequence[Attempt]] = field(default_factory=dict)  # by task
     flips: Flips | None = None  # None: at least one of the two evaluations was not saved
+    during: Mapping[int, Estimate] = field(default_factory=dict)  # by step: the accuracy on the tasks attempted there
+    changed: Mapping[str, Sequence[tuple[Attempt, Attempt]]] = field(
+        default_factory=dict
+    )  # learned, lost: before, after
 
 
 def held_out(folder: RunFolder, damage: Damage) -> HeldOut:
     """Return some held-out tasks with an attempt from each moment that attempted them. `damage` counts damaged lines."""
     during = list(folder.evaluation_rollouts("during", damage))
     followed = {_key(line) for line in during}
-    before, right_before = _first_attempts(folder.evaluation_rollouts("before", damage), "before", followed)
-    after, right_after = _first_attempts(folder.evaluation_rollouts("after", damage), "after", followed)
-    both = right_before.keys() & right_after.keys()
+    before, right_before = _first_attempts(folder, "before", followed, damage)
+    after, right_after = _first_attempts(folder, "after", followed, damage)
+    both = [key for key in right_before if key in right_after]
     found: dict[str, list[Attempt]] = {key: [attempt] for key, attempt in before.items()}
     for line in during:
         found.setdefault(_key(line), []).append(attempt_of(line, f"step {line.get('step')}"))
     for key, attempt in after.items():
         found.setdefault(key, []).append(attempt)
+    courses: dict[tuple[bool, bool], list[str]] = {}
+    for key in both:
+        courses.setdefault((right_before[key].right, right_after[key].right), []).append(key)
+    count = {course: len(keys) for course, keys in courses.items()}
     flips = Flips(
-        gained=sum(right_after[key] and not right_before[key] for key in both),
-        lost=sum(right_before[key] and not right_after[key] for key in both),
-        kept=sum(right_before[key] and right_after[key] for key in both),
-        missed=sum(not right_before[key] and not right_after[key] for key in both),
+        gained=count.get((False, True), 0),
+        lost=count.get((True, False), 0),
+        kept=count.get((True, True), 0),
+        missed=count.get((False, False), 0),
     )
-    return HeldOut({key: found[key] for key in _choose_varied(found)}, flips if both else None)
+    changed = {
+        change: [
+            (
+                _attempt_at(folder, "before", right_before[key].offset),
+                _attempt_at(folder, "after", right_after[key].offset),
+            )
+            for key in courses.get(course, [])[:CHANGED]
+        ]
+        for change, course in ((LEARNED, (False, True)), (LOST, (True, False)))
+    }
+    chosen = {key: found[key] for key in _choose_varied(found)}
+    return HeldOut(chosen, flips if both else None, _accuracies(during), changed)
 
 
-def training_attempts(folder: RunFolder, last: int, damage: Damage) -> Mapping[str, Sequence[Attempt]]:
-    """Return the first completions of the first, a middle and the last step, for a run without evaluations."""
-    wanted = sorted({1, max(1, last // 2), last})
-    rows: dict[str, list[Attempt]] = {}
-    for step, lines in groupby(folder.rollouts(damage=damage), key=lambda line: line.get("step")):
-        if step not in wanted:
-            continue
-        seen: list[str] = []
-        for line in lines:
-            if len(seen) < SHOWN // 2 and (key := _key(line)) not in seen:
-                seen.append(key)
-                rows.setdefault(f"{len(seen)}", []).append(attempt_of(line, f"step {step}"))
-    return rows
+def _accuracies(during: Sequence[Mapping[str, Any]]) -> Mapping[int, Estimate]:
+    """Return the accuracy at each step that attempted held-out tasks."""
+    steps: dict[int, dict[str, list[float | None]]] = {}
+    for line in during:
+        if line.get("step") is not None:
+            value = (line.get("verdict") or {}).get("value")
+            steps.setdefault(line["step"], {}).setdefault(_key(line), []).append(value)
+    return {step: estimate(list(tasks.values())) for step, tasks in sorted(steps.items())}
 
 
-def attempt_of(line: Mapping[str, Any], when: str) -> Attempt:
-    """Convert a line that `rollout_line` wrote for display. Model-written text may be anything and is treated as plain text."""
+@dataclass
+class FirstSteps:
+    """Collector of the first completions of the first, a middle and the last step, for a run without evaluations."""
+
+    last: int
+    _rows: dict[int, list[Attempt]] = field(default_factory=dict)
+    _seen: dict[int, set[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for step in sorted({1, max(1, self.last // 2), self.last}):
+            self._rows[step], self._seen[step] = [], set()
+
+    def add(self, step: int, read: Callable[[], Mapping[str, Any]]) -> None:
+        """Keep the rollout that `read` returns, if its step shows it."""
+        if step not in self._rows or len(self._rows[step]) >= SHOWN // 2:
+            return
+        line = read()
+        if (key := _key(line)) not in self._seen[step]:
+            self._seen[step].add(key)
+            self._rows[step].append(attempt_of(line, f"step {step}"))
+
+    def found(self) -> Mapping[str, Sequence[Attempt]]:
+        """Return rows of attempts, one from each step."""
+        rows = [[some[at] for some in self._rows.values() if at < len(some)] for at in range(SHOWN // 2)]
+        return {str(at): row for at, row in enumerate(rows, 1) if row}
+
+
+def attempt_of(line: Mapping[str, Any], when: str, longest: int = LONGEST) -> Attempt:
+    """Convert a line that `rollout_line` wrote for display. Model-written text may be anything and is treated as plain text.
+
+    `longest`: characters of the prompt and of each part of the reply.
+    """
     task, completion = line.get("task") or {}, line.get("completion") or {}
     verdict = line.get("verdict") or {}
     return Attempt(
         when=when,
         task=str(task.get("id") or ""),
-        prompt=shortened(last_prompt(line), LONGEST),
-        parts=[ReplyPart(p.kind, shortened(p.text, LONGEST), p.closed) for p in reply_parts(line)],
+        prompt=shortened(last_prompt(line), longest),
+        parts=[ReplyPart(p.kind, shortened(p.text, longest), p.closed) for p in reply_parts(line)],
         value=verdict.get("value"),
         status=str(verdict.get("status") or ""),
         reason=shortened(str(verdict.get("reason") or ""), 400),
@@ -124,10 +175,13 @@ def reply_text(line: Mapping[str, Any]) -> str:
 def reply_parts(line: Mapping[str, Any]) -> Sequence[ReplyPart]:
     """Return the model's reply split into parts, turn by turn, with the environment's messages between the turns."""
     messages = (line.get("completion") or {}).get("messages") or []
+    rewards = iter(turn_rewards(line))
     found: list[ReplyPart] = []
     for message in messages:
         if message.get("role") == "assistant":
             found += split_reply(message_text(message))
+            if (reward := next(rewards, None)) is not None:
+                found.append(ReplyPart("turn", f"reward of this turn: {reward:.3g}"))
         else:
             who = " ".join(filter(None, [str(message.get("role", "?")), str(message.get("name") or "")]))
             found.append(ReplyPart("environment", f"{who}: {message_text(message)}"))
@@ -150,20 +204,33 @@ def session_summary(line: Mapping[str, Any]) -> str:
     return ", ".join(facts)
 
 
+class _First(NamedTuple):
+    """The first attempt at a task in a file."""
+
+    right: bool
+    offset: int  # bytes
+
+
 def _first_attempts(
-    lines: Iterable[Mapping[str, Any]], when: str, followed: set[str]
-) -> tuple[dict[str, Attempt], dict[str, bool]]:
-    """Return the first attempt at each task to display, and for every task if its first attempt was correct."""
+    folder: RunFolder, moment: str, followed: set[str], damage: Damage
+) -> tuple[dict[str, Attempt], dict[str, _First]]:
+    """Return the first attempt at each task to display, and for every task where its first attempt is and if it was correct."""
     attempts: dict[str, Attempt] = {}
-    right: dict[str, bool] = {}
-    for line in lines:
+    first: dict[str, _First] = {}
+    file = folder.evaluation_file(moment)
+    for place, line in jsonl.read_numbered(file, damage=damage, check=rollout_fault):
         key = _key(line)
-        if key in right:
+        if key in first:
             continue
-        right[key] = (line.get("verdict") or {}).get("value") == 1.0
-        if key in followed or (not followed and len(right) <= CANDIDATES):
-            attempts[key] = attempt_of(line, when)
-    return attempts, right
+        first[key] = _First((line.get("verdict") or {}).get("value") == 1.0, place.offset)
+        if key in followed or (not followed and len(first) <= CANDIDATES):
+            attempts[key] = attempt_of(line, moment)
+    return attempts, first
+
+
+def _attempt_at(folder: RunFolder, moment: str, offset: int) -> Attempt:
+    place = next(jsonl.lines(folder.evaluation_file(moment), offset))
+    return attempt_of(jsonl.parse(place.data), moment, EXAMPLE_LONGEST)
 
 
 def _choose_varied(found: Mapping[str, Sequence[Attempt]]) -> list[str]:
@@ -183,5 +250,6 @@ def _choose_varied(found: Mapping[str, Sequence[Attempt]]) -> list[str]:
 
 
 def _key(line: Mapping[str, Any]) -> str:
+    """Return the id of a line's task, or a digest of its prompt where it has none."""
     task = line.get("task") or {}
-    return str(task.get("id") or json.dumps(task.get("prompt")))
+    return str(task.get("id") or hashlib.blake2b(json.dumps(task.get("prompt")).encode(), digest_size=16).hexdigest())

@@ -1,20 +1,21 @@
 """An attempt in progress: a task, its session, the messages and tokens so far, and the limits that end it."""
 
 import asyncio
-import inspect
 import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ..contracts import Session
 from ..errors import PluginError, RewardError, Unavailable
+from ..plugins.environment_calls import call_method
+from ..plugins.guard import PluginFault, call_async
 from ..recipe.key_groups import SessionLimits
-from ..records import Completion, Ended, Message, Rollout, SessionLog, Task
+from ..records import Completion, Ended, Finish, Message, Rollout, SessionLog, Task, TurnReward
 from .run_tool import ToolResult, run_tool, shortened
 from .tool_calls import MalformedCall, ToolCall, read_calls
-from .tools import Tool, tools_of
+from .tools import Tool, session_tools
 
 
 @dataclass
@@ -25,11 +26,13 @@ class TokenTrace:
     ids: list[int] = field(default_factory=list)  # [T], after the prompt
     mask: list[int] = field(default_factory=list)  # [T], 1 for the model's tokens, 0 for the environment's
     logps: list[float] = field(default_factory=list)  # [T], the sampler's; 0.0 for the environment's tokens
+    turns: list[int] = field(default_factory=list)  # [R], the number of the model's tokens in each of its turns
 
     def append_model(self, ids: list[int], logps: Sequence[float] | None = None) -> None:
         """Append tokens of the model, as they were sampled."""
         self.ids += ids
         self.mask += [1] * len(ids)
+        self.turns.append(len(ids))
         self.logps += logps or [0.0] * len(ids)
 
     def append_environment(self, ids: list[int]) -> None:
@@ -53,18 +56,23 @@ class Episode:
         self.trace = TokenTrace()
         self.opened = ""  # text that the chat template puts at the start of the next turn (`<think>`)
         self.ended: Ended | None = None
-        self._tools: dict[str, Tool] = tools_of(getattr(session, "tools", ()))
+        self._tools: dict[str, Tool] = session_tools(session)
         self._turns = self._malformed = self._refused = 0
         self._results: list[ToolResult] = []
+        self._turn_rewards: list[float | None] = []
         self._reason = ""
         self._spent = 0.0
 
-    async def step(self, reply: str, finish: Literal["stop", "length"] = "stop") -> list[Message]:
+    async def step(self, reply: str, finish: Finish = "stop") -> list[Message]:
         """Take a turn of the model and return the environment's answer, empty if the attempt is over. Raises: RewardError."""
         self.messages.append({"role": "assistant", "content": reply})
         self._turns += 1
+        self._turn_rewards.append(None)
         if finish == "length":
             return self._end("length")
+        if finish != "stop":  # a part of a turn must not be answered, nor its calls made
+            self._reason = f"the model's turn is not whole: its server ended it by {finish!r}"
+            return self._end("error")
         last = self._turns >= self.limits.turns
         calls = list(read_calls(reply)) if self._tools else []
         if calls and last:  # the calls are not made, since the model would have no turn to read the results
@@ -92,7 +100,7 @@ class Episode:
     def rollout(self, token_ids: list[int] | None = None) -> Rollout:
         """Return the finished attempt. `token_ids`: the model's tokens, if the trace only counts them. Raises: RewardError."""
         own = [token for token, is_model in zip(self.trace.ids, self.trace.mask, strict=True) if is_model]
-        finish: Literal["stop", "length"] = "length" if self.ended in ("length", "tokens") else "stop"
+        finish: Finish = "length" if self.ended in ("length", "tokens") else "stop"
         completion = Completion(self.messages, own if token_ids is None else token_ids, finish)
         return Rollout(self.task, completion, session=self._log())
 
@@ -122,6 +130,7 @@ class Episode:
             else:
                 result = next(results)
                 self._results.append(result)
+                self._reward(result.reward)
                 messages.append({"role": "tool", "name": result.name, "content": result.text})
         if refused:
             self._refused += refused
@@ -132,22 +141,33 @@ class Episode:
     async def _answer(self, reply: str) -> list[Message]:
         what = f"{type(self.session).__name__}.answer"
         try:
-            text: Any = self.session.answer(reply)
-            text = await text if inspect.isawaitable(text) else text
+            text: Any = await call_async(what, self.session.answer, reply)
         except Unavailable:
             raise
+        except PluginFault as error:
+            raise RewardError(f"{error}\n  {self._where(reply)}") from error
         except Exception as error:
             raise RewardError(f"{what} failed: {type(error).__name__}: {error}\n  {self._where(reply)}") from error
+        if isinstance(text, TurnReward):
+            self._reward(text.value)
+            text = text.answer
         if text is not None and not isinstance(text, str):
-            raise RewardError(f"{what} must return a text or None, got {text!r:.80}\n  {self._where(reply)}")
+            raise RewardError(
+                f"{what} must return a text, None, or a TurnReward of one, got {text!r:.80}\n  {self._where(reply)}"
+            )
         return [] if text is None else [{"role": "user", "content": shortened(text, self.limits.output_chars)}]
+
+    def _reward(self, value: float | None) -> None:
+        """Add to the reward of the turn just made."""
+        if value is not None:
+            self._turn_rewards[-1] = (self._turn_rewards[-1] or 0.0) + value
 
     def _where(self, reply: str) -> str:
         return f"task {self.task.id or self.task.prompt!r:.200}, turn {self._turns}: {reply!r:.200}"
 
     def _log(self) -> SessionLog:
         get_outcome = getattr(self.session, "outcome", None)
-        outcome = {} if get_outcome is None else get_outcome()
+        outcome = {} if get_outcome is None else call_method(self.session, "outcome")
         try:
             outcome = json.loads(json.dumps(outcome))
         except (TypeError, ValueError) as error:
@@ -163,4 +183,6 @@ class Episode:
             seconds=self._spent,
             reason=self._reason,
             outcome=outcome,
+            turn_rewards=() if set(self._turn_rewards) <= {None} else list(self._turn_rewards),
+            turn_tokens=list(self.trace.turns) if len(self.trace.turns) == self._turns else (),
         )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ..contracts import Environment
 from ..errors import R1Error
+from ..plugins.guard import plugin_calls
 from ..recipe.key_groups import SessionLimits
 from ..records import Rollout, Task
 from ..scoring.blocking import gather_or_cancel, run_blocking
@@ -22,7 +23,8 @@ async def play(episodes: Sequence[Episode], policy: Policy) -> None:
     while live:
         turns = await policy.generate(live)
         spoken = [(episode, turn) for episode, turn in zip(live, turns, strict=True) if turn is not None]
-        answers = await asyncio.gather(*(episode.step(turn.text, turn.finish) for episode, turn in spoken))
+        with plugin_calls():
+            answers = await asyncio.gather(*(episode.step(turn.text, turn.finish) for episode, turn in spoken))
         going = []
         for (episode, _), messages in zip(spoken, answers, strict=True):
             if not messages:
@@ -50,7 +52,8 @@ def attempt_all(
     episodes: dict[int, list[Episode]] = {}  # by the task's index; each attempt has its own session
     for at, task in enumerate(tasks if environment is not None else ()):
         assert environment is not None
-        sessions = [session_of(environment, task) for _ in range(sampling.samples)]
+        with plugin_calls():
+            sessions = [session_of(environment, task) for _ in range(sampling.samples)]
         if sessions and all(session is not None for session in sessions):
             episodes[at] = [Episode(task, session, limits) for session in sessions if session is not None]
     single = [at for at in range(len(tasks)) if at not in episodes]
@@ -68,7 +71,7 @@ def attempt_all(
         elif isinstance(generator, ChatModel):
             run_blocking(_converse(everyone, generator, sampling))
             for at, several in episodes.items():
-                found[at] = [episode.rollout(UnsavedTokens(episode.trace.ids)) for episode in several]
+                found[at] = [episode.rollout(UnsavedTokens(len(episode.trace.ids))) for episode in several]
         else:
             raise R1Error(f"{type(generator).__name__} answers single prompts only, and this environment has sessions")
     return [rollout for at in range(len(tasks)) for rollout in found[at]]

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from ..records import Completion, Message
+from ..records import Completion, Finish, Message
 from .chat_template import TurnWriter
 from .episode import Episode
 from .sampling import Sampling, TokenGenerator
@@ -19,7 +19,7 @@ class Turn(NamedTuple):
     """One turn of the model."""
 
     text: str
-    finish: Literal["stop", "length"]
+    finish: Finish
 
 
 class Policy(Protocol):

@@ -7,10 +7,13 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from ..errors import R1Error, Unavailable, nearest
+from ..plugins.guard import ForkedRun, call, call_async, wait_for
 from ..recipe.key_groups import SessionLimits
+from ..records import TurnReward
 from ..scoring.isolation import Isolation, isolation_of
 from ..workers import call_isolated
 from .tool_calls import ToolCall
@@ -27,6 +30,7 @@ class ToolResult:
     name: str
     text: str
     status: Literal["ok", "failed", "timeout"] = "ok"
+    reward: float | None = None  # for the turn that made the call
 
 
 async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLimits) -> ToolResult:
@@ -46,11 +50,12 @@ async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLim
         value = await _call_within(tool.function, call.arguments, limits.timeout_s)
     except ToolTimeout:
         return ToolResult(name, f"error: {name} gave no result within {limits.timeout_s:g} s", "timeout")
-    except (Unavailable, TooManyHangingTools):
+    except (Unavailable, TooManyHangingTools, ForkedRun):
         raise
     except Exception as error:  # noqa: BLE001 - the model may cause any failure; it reads the error
         return ToolResult(name, shortened(f"error: {type(error).__name__}: {error}", limits.output_chars), "failed")
-    return ToolResult(name, shortened(as_text(value), limits.output_chars))
+    reward, value = (value.value, value.answer) if isinstance(value, TurnReward) else (None, value)
+    return ToolResult(name, shortened(as_text(value), limits.output_chars), reward=reward)
 
 
 def as_text(value: Any) -> str:
@@ -85,7 +90,8 @@ async def _call_within(function: Callable[..., Any], arguments: Mapping[str, Any
         return await _in_worker(function, arguments, limits, timeout_s)
     if not inspect.iscoroutinefunction(function):
         return await _in_thread(function, arguments, timeout_s)
-    task = asyncio.ensure_future(function(**arguments))
+    label = f"tool {getattr(function, '__name__', function)!r}"
+    task = asyncio.ensure_future(call_async(label, partial(function, **arguments)))
     done, _ = await asyncio.wait({task}, timeout=timeout_s)
     if not done:
         task.cancel()
@@ -117,10 +123,11 @@ async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any],
             f"{getattr(function, '__name__', function)!r}\n  mark a tool that may hang with r1sdk.isolated, or make it async"
         )
     future: Future[Any] = Future()
+    label = f"tool {getattr(function, '__name__', function)!r}"
 
     def run() -> None:
         try:
-            future.set_result(function(**arguments))
+            future.set_result(call(label, partial(function, **arguments)))
         except BaseException as error:  # noqa: BLE001 - it belongs to the code that waits for the result
             future.set_exception(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
 
@@ -131,4 +138,4 @@ async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any],
         _hanging.append(thread)
         raise ToolTimeout
     value = future.result()
-    return await value if inspect.isawaitable(value) else value
+    return await wait_for(label, value) if inspect.isawaitable(value) else value

@@ -10,7 +10,7 @@ from ..errors import R1Error, Unavailable
 from ..recipe.key_groups import SessionLimits
 from ..records import Completion, Message, SessionLog, Task
 from ..scoring.blocking import gather_or_cancel, run_blocking
-from ..servers import Server, ServerReply, ServerSession
+from ..servers import Server, ServerReply, ServerSession, Unanswered
 from ..storage.rollout_rows import UnsavedTokens
 from .episode import Episode
 from .loop import play
@@ -21,17 +21,17 @@ from .sessions import session_of
 
 @dataclass
 class Usage:
-    """Tokens and requests of one attempt, as the server reports them. None: not reported."""
+    """Tokens of one attempt, as the server reports them, and retries. None: not reported."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    requests: int = 0
-    turns: int = 0
+    retries: int = 0
+    unmetered: bool = False  # the server reports no or impossible numbers for some of the replies
 
     def add(self, reply: ServerReply) -> None:
         """Count one reply."""
-        self.turns += 1
-        self.requests += reply.attempts
+        self.retries += reply.attempts - 1
+        self.unmetered |= reply.prompt_tokens is None or reply.completion_tokens is None
         if reply.prompt_tokens is not None:
             self.prompt_tokens = (self.prompt_tokens or 0) + reply.prompt_tokens
         if reply.completion_tokens is not None:
@@ -52,12 +52,15 @@ def reply_function(session: ServerSession, usage: Usage | None = None) -> Reply:
 
     async def reply(messages: list[Message], max_tokens: int | None) -> Completion:
         """Raises: Unavailable, Refused."""
-        answer = await session.ask(messages, **({"max_tokens": max_tokens} if max_tokens else {}))
-        if not answer.whole:
-            raise Unavailable(f"the server {session.server.base_url} sent something other than a chat completion")
+        try:
+            answer = await session.ask(messages, **({"max_tokens": max_tokens} if max_tokens else {}))
+        except Unanswered as error:
+            if usage is not None:
+                usage.retries += max(0, error.attempts - 1)
+            raise
         if usage is not None:
             usage.add(answer)
-        tokens = UnsavedTokens([0] * (answer.completion_tokens or 0))
+        tokens = UnsavedTokens(answer.completion_tokens or 0)
         return Completion([{"role": "assistant", "content": answer.text}], tokens, answer.finish)
 
     return reply
@@ -69,20 +72,22 @@ async def attempt(
     environment: Environment | None = None,
     limits: SessionLimits | None = None,
     max_tokens: int | None = None,
+    usage: Usage | None = None,
 ) -> ServerAttempt:
     """Attempt `task` once, over several turns if its environment has a session for it.
 
-    `max_tokens`: limit of all turns of an episode together; None: `server.body` limits each turn.
+    `max_tokens`: limit of all turns of an episode together; None: `server.body` limits each turn. `usage` is added to, also
+    if the attempt fails.
     Raises: Unavailable, Refused, RewardError.
     """
-    usage = Usage()
+    usage = Usage() if usage is None else usage
     reply = reply_function(session, usage)
     live = None if environment is None else session_of(environment, task)
     if live is None:
         return ServerAttempt(await reply(task.prompt, None), usage)
     episode = Episode(task, live, limits or SessionLimits())
     await play([episode], ChatPolicy(reply, max_tokens))
-    rollout = episode.rollout(UnsavedTokens(episode.trace.ids))
+    rollout = episode.rollout(UnsavedTokens(len(episode.trace.ids)))
     return ServerAttempt(rollout.completion, usage, rollout.session)
 
 

@@ -4,19 +4,21 @@ from collections.abc import Iterable
 
 from ..contracts import Composite, Environment, Interactive, Session
 from ..errors import PluginError, R1Error
+from ..plugins.environment_calls import call_method
+from ..plugins.frozen import frozen_task
 from ..records import Task
 from ..scoring.isolation import unwrapped
-from .tools import tools_of
+from .tools import session_tools
 
 
 def session_of(environment: Environment, task: Task) -> Session | None:
     """Start a session for one attempt at `task`; return None if its environment has none. Raises: PluginError."""
     own = unwrapped(environment)
     while isinstance(own, Composite) and not isinstance(own, Interactive):
-        own = unwrapped(own.part_of(task))
+        own = unwrapped(call_method(own, "part_of", frozen_task(task)))
     if not isinstance(own, Interactive):
         return None
-    session = own.session(task)
+    session = call_method(own, "session", frozen_task(task))
     if session is not None and not isinstance(session, Session):
         raise PluginError(f"{type(own).__name__}.session returned {session!r:.80}, which has no answer(reply)")
     return session
@@ -41,5 +43,5 @@ def check_session(environment: Environment, task: Task) -> bool:
         ) from error
     if session is None:
         return False
-    tools_of(getattr(session, "tools", ()))
+    session_tools(session)
     return True

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Union
 
 from ..errors import PluginError
+from ..plugins.guard import call
 from ..records import Message
 
 CALL, CALL_END = "<tool_call>", "</tool_call>"
@@ -105,6 +106,11 @@ def tools_of(functions: Sequence[Callable[..., Any]]) -> dict[str, Tool]:
             raise PluginError(f"two tools are called {tool.name!r}")
         found[tool.name] = tool
     return found
+
+
+def session_tools(session: Any) -> dict[str, Tool]:
+    """Return the tools of a session by name; reading them may run its code. Raises: PluginError."""
+    return tools_of(call(f"{type(session).__name__}.tools", getattr, session, "tools", ()))
 
 
 def describe_tools(functions: Sequence[Callable[..., Any]]) -> str:

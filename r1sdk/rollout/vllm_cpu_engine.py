@@ -8,6 +8,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from ..receipts.served import ReceiptWorker
+
 ENGINE: dict[str, Any] = {"enforce_eager": True, "dtype": "float32"}
 """Options of an engine: no compiler, and the trainer's precision."""
 
@@ -40,10 +42,8 @@ def reload(runner: Any, weights: Iterable[tuple[str, Any]]) -> None:
             head.quant_method.process_weights_after_loading(head)
 
 
-class WeightReload:
+class WeightReload(ReceiptWorker):
     """Extension of a server's worker (`--worker-extension-cls`) that loads weights from a file instead of by NCCL."""
-
-    model_runner: Any
 
     def r1_reload(self, path: str) -> bool:
         """Load the weights in the safetensors file `path`, which the trainer has written on the same machine."""

@@ -1,11 +1,11 @@
 """Call a reward or a verifier once, in this process or in a worker, and record the result."""
 
-import inspect
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import R1Error, RewardError, Unavailable
+from ..plugins.guard import PluginFault, call_async
 from ..records import Rollout, Status
 from ..workers import Outcome, call_isolated
 from .isolation import Isolation
@@ -31,10 +31,11 @@ async def call(function: Any, argument: Any, limits: Isolation | None, rollout: 
         return await _call_in_worker(function, argument, limits, rollout, label)
     started = time.perf_counter()
     try:
-        value = function(argument)
-        value = await value if inspect.isawaitable(value) else value
+        value = await call_async(label, function, argument)
     except Unavailable as error:
         return CallResult(None, time.perf_counter() - started, "error", str(error))
+    except PluginFault as error:
+        raise RewardError(f"{error}\n  {describe_attempt(rollout)}") from error
     except Exception as error:
         raise _reward_error(error, rollout, label) from error
     return CallResult(value, time.perf_counter() - started)

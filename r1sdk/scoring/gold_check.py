@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from ..contracts import Composite, Environment
 from ..errors import R1Error
+from ..plugins.environment_calls import call_method, iterate_method
+from ..plugins.guard import plugin_calls
 from ..records import Completion, Rollout, Task
 from ..reply_format import extract_answer, reply_with
 from .blocking import run_blocking
@@ -102,7 +104,10 @@ def check_gold(
     stride = 1
     while some := list(islice(source, _CHUNK)):
         seen += len(some)
-        replies = [(index, task, reply) for index, task in some if (reply := gold_reply(environment, task)) is not None]
+        with plugin_calls():
+            replies = [
+                (index, task, reply) for index, task in some if (reply := gold_reply(environment, task)) is not None
+            ]
         checked += len(replies)
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in replies]
         judged = run_blocking(verify(rollouts, environment))
@@ -127,10 +132,11 @@ def _suspects(tasks: Sequence[tuple[int, Task]], environment: Environment) -> tu
     found: list[Suspect] = []
     probed = 0
     for start in range(0, len(tasks), _CHUNK):
-        tried = [
-            (index, task, list(islice(wrong_replies(environment, task), VARIANTS)))
-            for index, task in tasks[start : start + _CHUNK]
-        ]
+        with plugin_calls():
+            tried = [
+                (index, task, list(islice(wrong_replies(environment, task), VARIANTS)))
+                for index, task in tasks[start : start + _CHUNK]
+            ]
         probed += sum(bool(replies) for _, _, replies in tried)
         pairs = [(index, task, reply) for index, task, replies in tried for reply in replies]
         rollouts = [Rollout(task, Completion([{"role": "assistant", "content": reply}])) for _, task, reply in pairs]
@@ -161,10 +167,9 @@ def enforce_suspects(found: GoldCheck, policy: Literal["leave_out", "keep", "sto
 def wrong_replies(environment: Environment, task: Task) -> Iterator[str]:
     """Yield replies that must earn less than 1.0 on `task`; none where the environment knows of none."""
     while isinstance(composite := unwrapped(environment), Composite):
-        environment = composite.part_of(task)
-    own = getattr(environment, "wrong_replies", None)
-    if own is not None:
-        yield from own(task)
+        environment = call_method(composite, "part_of", task)
+    if getattr(environment, "wrong_replies", None) is not None:
+        yield from iterate_method(environment, "wrong_replies", task)
 
 
 def enforce(found: GoldCheck, limit: float, split: str) -> str | None:
@@ -183,10 +188,9 @@ def enforce(found: GoldCheck, limit: float, split: str) -> str | None:
 def gold_reply(environment: Environment, task: Task) -> str | None:
     """The reply that gives the gold answer of `task`, None where there is nothing to check."""
     while isinstance(composite := unwrapped(environment), Composite):
-        environment = composite.part_of(task)
-    own = getattr(environment, "gold_reply", None)
-    if own is not None:
-        reply: str | None = own(task)
+        environment = call_method(composite, "part_of", task)
+    if getattr(environment, "gold_reply", None) is not None:
+        reply: str | None = call_method(environment, "gold_reply", task)
         return reply
     return None if task.answer is None else reply_with(task.answer)
 

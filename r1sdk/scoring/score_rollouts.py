@@ -8,6 +8,9 @@ from typing import Any
 
 from ..contracts import Composite, Environment, takes_group
 from ..errors import RewardError
+from ..plugins.environment_calls import call_method
+from ..plugins.frozen import frozen_rollout, kept_verdict
+from ..plugins.guard import plugin_calls
 from ..records import Rollout, Score, Verdict
 from .blocking import run_blocking
 from .call import CallResult, call, describe_attempt
@@ -26,23 +29,27 @@ def score(
     """
 
     async def verify_and_score() -> tuple[list[Rollout], list[Score]]:
-        verified = await verify(rollouts, environment)
-        return verified, await score_rewards(verified, rewards, group_size)
+        with plugin_calls():
+            verified = await verify(rollouts, environment)
+            return verified, await score_rewards(verified, rewards, group_size)
 
     return run_blocking(verify_and_score())
 
 
 async def verify(rollouts: Sequence[Rollout], environment: Environment) -> list[Rollout]:
     """Return each rollout with the environment's verdict. Shapes: [B] -> [B]. Raises: RewardError."""
-    verdicts = await asyncio.gather(*(_verdict(environment, rollout) for rollout in rollouts))
+    with plugin_calls():
+        verdicts = await asyncio.gather(*(_verdict(environment, rollout) for rollout in rollouts))
     return [replace(rollout, verdict=verdict) for rollout, verdict in zip(rollouts, verdicts, strict=True)]
 
 
 async def score_rewards(rollouts: Sequence[Rollout], rewards: Rewards, group_size: int = 1) -> list[Score]:
     """Return each verified rollout's rewards and their weighted total. Shapes: [B] x [K] -> [B]. Raises: RewardError."""
-    columns = await asyncio.gather(
-        *(_score_column(name, reward, rollouts, group_size) for name, (reward, _) in rewards.items())
-    )
+    handed = [frozen_rollout(rollout) for rollout in rollouts]
+    with plugin_calls():
+        columns = await asyncio.gather(
+            *(_score_column(name, reward, handed, group_size) for name, (reward, _) in rewards.items())
+        )
     rows = zip(*columns, strict=True) if rewards else ([] for _ in rollouts)
     return [_score(dict(zip(rewards, row, strict=True)), rewards) for row in rows]
 
@@ -61,18 +68,25 @@ def _score(results: Mapping[str, CallResult], rewards: Rewards) -> Score:
 async def _verdict(environment: Environment, rollout: Rollout) -> Verdict:
     if rollout.session is not None and rollout.session.ended == "error":
         return Verdict(None, "error", reason=rollout.session.reason)
+    handed = frozen_rollout(rollout)
     target, limits = unwrapped(environment), isolation_of(environment)
     while isinstance(target, Composite):
-        part = target.part_of(rollout.task)
+        part = call_method(target, "part_of", handed.task)
         target, limits = unwrapped(part), limits or isolation_of(part)
     label = f"{type(target).__name__}.verify"
-    called = await call(target.verify, rollout, limits, rollout, label)
+    called = await call(target.verify, handed, limits, rollout, label)
     if called.status != "ok":
         # An answer that is too expensive to check is the model's fault, so it is 0.0. An unavailable judge is not: None.
         value = 0.0 if called.status == "timeout" else None
         return Verdict(value, called.status, seconds=called.seconds, reason=called.reason)
     if isinstance(called.value, Verdict):
-        return called.value if called.value.seconds else replace(called.value, seconds=called.seconds)
+        if len(called.value.turn_rewards) not in (0, rollout.turns):
+            raise RewardError(
+                f"{label} returned {len(called.value.turn_rewards)} turn_rewards for {rollout.turns} turns of the model; "
+                f"give one for each, None where a turn has none\n  {describe_attempt(rollout)}"
+            )
+        verdict = kept_verdict(called.value)
+        return verdict if verdict.seconds else replace(verdict, seconds=called.seconds)
     number = _number(called.value, label, rollout)
     if number is None:
         return Verdict(None, "unverifiable", seconds=called.seconds)

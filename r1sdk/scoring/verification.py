@@ -9,6 +9,8 @@ from weakref import ref
 
 from ..contracts import HasVariants, ShowsGold, Verifier
 from ..errors import Unverifiable
+from ..plugins.environment_calls import call_method, iterate_method, method_label
+from ..plugins.guard import wait_for
 from ..records import Rollout, Submission, Task, Verdict
 from ..reply_format import reply_with
 
@@ -40,7 +42,7 @@ def verify_with(verifier: Verifier, rollout: Rollout) -> Verdict | Awaitable[Ver
     if read.unverifiable is not None:
         return Verdict(None, "unverifiable", reason=read.unverifiable)
     try:
-        found = verifier.verify(read.gold, Submission(rollout))
+        found = call_method(verifier, "verify", read.gold, Submission(rollout))
     except Unverifiable as error:
         return Verdict(None, "unverifiable", reason=str(error))
     return _await_verdict(verifier, found) if inspect.isawaitable(found) else _check_verdict(verifier, found)
@@ -49,7 +51,8 @@ def verify_with(verifier: Verifier, rollout: Rollout) -> Verdict | Awaitable[Ver
 def gold_reply_of(verifier: Verifier, task: Task) -> str | None:
     """Return the reply that must earn 1.0 on `task`: the verifier's own, else the gold answer in the reply format, else None."""
     if isinstance(verifier, ShowsGold):
-        return verifier.gold_reply(task)
+        reply: str | None = call_method(verifier, "gold_reply", task)
+        return reply
     return None if task.answer is None else reply_with(task.answer)
 
 
@@ -59,7 +62,7 @@ def wrong_replies_of(verifier: Verifier, task: Task) -> Iterator[str]:
         return
     read = _cached_gold(verifier, task)
     if read.unverifiable is None:
-        yield from map(reply_with, verifier.variants(read.gold))
+        yield from map(reply_with, iterate_method(verifier, "variants", read.gold))
 
 
 class VerifierAlone:
@@ -83,7 +86,7 @@ class VerifierAlone:
 
 async def _await_verdict(verifier: Verifier, found: Awaitable[Verdict]) -> Verdict:
     try:
-        return _check_verdict(verifier, await found)
+        return _check_verdict(verifier, await wait_for(method_label(verifier, "verify"), found))
     except Unverifiable as error:
         return Verdict(None, "unverifiable", reason=str(error))
 
@@ -103,7 +106,7 @@ def _cached_gold(verifier: Verifier, task: Task) -> _CachedGold:
     if known is not None and known.verifier() is verifier and (known.task is task or known.task == task):
         return known
     try:
-        read = _CachedGold(_reference(verifier), task, verifier.read_gold(task), None)
+        read = _CachedGold(_reference(verifier), task, call_method(verifier, "read_gold", task), None)
     except Unverifiable as error:
         read = _CachedGold(_reference(verifier), task, None, str(error))
     with _lock:

@@ -2,6 +2,6 @@
 
 from .reply import ServerReply
 from .server import Server, read_key
-from .session import Refused, ServerSession
+from .session import Refused, ServerSession, Unanswered
 
-__all__ = ["Refused", "Server", "ServerReply", "ServerSession", "read_key"]
+__all__ = ["Refused", "Server", "ServerReply", "ServerSession", "Unanswered", "read_key"]

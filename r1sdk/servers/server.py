@@ -14,7 +14,7 @@ from ..errors import R1Error
 class Server:
     """An OpenAI-compatible server. Its key is read from the environment and appears in no field, file or message.
 
-    One request takes at most (retries + 1) * timeout_s plus the waits between the attempts. Raises: ValueError, R1Error if
+    One request takes at most (retries + 1) * timeout_s plus retries * max(30 s, max_wait_s). Raises: ValueError, R1Error if
     the server, the model or the key is missing, or if a secret stands in a field that would show it.
     """
 
@@ -22,11 +22,12 @@ class Server:
     model: str  # the server's name for the model
     api_key_env: str | None = None  # the NAME of the environment variable that holds the key; None: no key is needed
     timeout_s: float = 60.0  # for one request
-    retries: int = 3  # after a temporary failure: no connection, no reply in time, 408, 409, 425, 429, 5xx
+    retries: int = 3  # after a temporary failure: no connection, no complete answer in time, 408, 409, 425, 429, 5xx
     backoff_s: float = 1.0  # before the first retry, then doubled each time, up to 30 s
     max_concurrent: int = 8  # simultaneous requests from this process
     body: tuple[tuple[str, Any], ...] = ()  # further keys of a request, next to model and messages
     max_body_bytes: int = 1_000_000  # limit of a response
+    max_wait_s: float = 30.0  # the longest wait that the server may ask for with Retry-After
 
     def __post_init__(self) -> None:
         url = urlsplit(self.base_url)
@@ -42,8 +43,11 @@ class Server:
         for name, least in (("retries", 0), ("max_concurrent", 1), ("max_body_bytes", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        if not 0.0 < self.timeout_s < float("inf") or not 0.0 <= self.backoff_s < float("inf"):
-            raise ValueError("timeout_s must be above 0, and backoff_s at least 0; both must be finite")
+        if not 0.0 < self.timeout_s < float("inf"):
+            raise ValueError(f"timeout_s must be above 0 and finite, got {self.timeout_s}")
+        for name in ("backoff_s", "max_wait_s"):
+            if not 0.0 <= getattr(self, name) < float("inf"):
+                raise ValueError(f"{name} must be at least 0 and finite, got {getattr(self, name)}")
         if self.api_key_env is not None:
             read_key(self.api_key_env)
         if find_spec("aiohttp") is None:

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import Unavailable
-from .reply import NO_COMPLETION, ServerReply, read_reply
+from .reply import NoCompletion, ServerReply, message_of, read_reply
+from .retry_after import seconds_asked
 from .server import Server, read_key
 
-MAX_WAIT_S = 30.0  # between two attempts, even if the server asks for more
+MAX_BACKOFF_S = 30.0  # between two attempts, unless the server asks for more
 RETRIED = frozenset({408, 409, 425, 429})  # and every 5xx
 _jitter = random.Random()  # separate, so that it does not advance the random numbers of the training
 
@@ -22,6 +23,14 @@ class Refused(Unavailable):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+
+class Unanswered(Unavailable):
+    """The server did not answer in any attempt."""
+
+    def __init__(self, message: str, attempts: int) -> None:
+        super().__init__(message)
+        self.attempts = attempts  # requests that were sent
 
 
 class _TryAgain(Exception):
@@ -46,7 +55,7 @@ class ServerSession:
 
         self.server = server
         self.retried = 0  # number of retries
-        self._key = read_key(server.api_key_env) if server.api_key_env else "none"
+        self._key = read_key(server.api_key_env) if server.api_key_env else ""
         self._url = server.base_url.rstrip("/") + "/chat/completions"
         self._proxy = _proxy(server.base_url)
         self._slots = asyncio.Semaphore(server.max_concurrent)
@@ -54,42 +63,44 @@ class ServerSession:
         self._client = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=server.max_concurrent),
             timeout=aiohttp.ClientTimeout(total=None),  # aiohttp restarts its clock with every byte; ours does not
-            headers={"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"},
+            headers={"Authorization": f"Bearer {self._key or 'none'}", "Content-Type": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def ask(self, messages: Sequence[Mapping[str, Any]], **body: Any) -> ServerReply:
         """Send `messages` and return the server's reply. Keys in `body` override those of `server.body`.
 
-        Raises: Unavailable after the last attempt, Refused at once if the server rejects the request.
+        Raises: Unanswered after the last attempt, Refused at once if the server rejects the request.
         """
         import asyncio
 
-        request = json.dumps({"model": self.server.model, "messages": messages, **dict(self.server.body), **body})
+        keys = {**dict(self.server.body), **body}
+        request = json.dumps({"model": self.server.model, "messages": messages, **keys}).encode()
         async with self._slots:
             reason = ""
             for attempt in range(self.server.retries + 1):
                 if self._unanswered >= max(2, self.server.max_concurrent):
-                    raise Unavailable(
-                        f"the server {self.server.base_url} left {self._unanswered} requests in a row unanswered"
+                    raise Unanswered(
+                        f"the server {self.server.base_url} left {self._unanswered} requests in a row unanswered",
+                        attempt,
                     )
                 try:
-                    reply = await self._attempt(request.encode())
+                    reply = await self._attempt(request, _token_limit(keys))
                     self._unanswered = 0
                     return replace(reply, attempts=attempt + 1) if attempt else reply
                 except _TryAgain as failure:
                     reason = str(failure)
-                    wait_s = min(MAX_WAIT_S, self.server.backoff_s * 2**attempt) * _jitter.uniform(0.75, 1.0)
-                    if failure.wait_s > MAX_WAIT_S:
-                        reason += f", and asks to wait {failure.wait_s:.0f} s"
-                        break
+                    wait_s = min(MAX_BACKOFF_S, self.server.backoff_s * 2**attempt) * _jitter.uniform(0.75, 1.0)
+                    if failure.wait_s > self.server.max_wait_s:
+                        reason += f" (it asks to wait {failure.wait_s:.0f} s; max_wait_s is {self.server.max_wait_s:g})"
                     if attempt < self.server.retries:
                         self.retried += 1
-                        await asyncio.sleep(max(wait_s, failure.wait_s))
+                        await asyncio.sleep(max(wait_s, min(failure.wait_s, self.server.max_wait_s)))
             self._unanswered += 1
-            raise Unavailable(f"the server {self.server.base_url} did not answer: {reason}")
+            attempts = self.server.retries + 1
+            raise Unanswered(f"the server {self.server.base_url} did not answer: {reason}", attempts)
 
-    async def _attempt(self, request: bytes) -> ServerReply:
+    async def _attempt(self, request: bytes, token_limit: int | None) -> ServerReply:
         """Send one request. Raises: _TryAgain, Refused."""
         import asyncio
 
@@ -97,49 +108,47 @@ class ServerSession:
 
         try:
             async with asyncio.timeout(self.server.timeout_s):
-                return await self._request(request)
+                return await self._request(request, token_limit)
         except TimeoutError:
             raise _TryAgain(f"no complete reply in {self.server.timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _TryAgain(self.redact(f"{type(error).__name__}: {error}")) from None
 
-    async def _request(self, request: bytes) -> ServerReply:
+    async def _request(self, request: bytes, token_limit: int | None) -> ServerReply:
         post = self._client.post(self._url, data=request, proxy=self._proxy, allow_redirects=False)
         async with post as response:
-            body = b""
+            wait_s = seconds_asked(response.headers)
+            body = bytearray()
             async for chunk in response.content.iter_any():
                 body += chunk
                 if len(body) > self.server.max_body_bytes:
-                    return NO_COMPLETION
-            if response.status == 200:
-                return read_reply(body)
-            reason = self.redact(f"HTTP {response.status}: {_message(body)}")
+                    most = self.server.max_body_bytes
+                    raise _TryAgain(f"HTTP {response.status} with more than {most:,} bytes", wait_s)
+            if 200 <= response.status < 300:
+                try:
+                    return read_reply(body, len(request), token_limit)
+                except NoCompletion as other:
+                    raise _TryAgain(self.redact(f"HTTP {response.status} with {other}"), wait_s) from None
+            reason = self.redact(f"HTTP {response.status}: {message_of(body)}")
             if response.status in RETRIED or response.status >= 500:
-                raise _TryAgain(reason, _seconds(response.headers.get("Retry-After")))
+                raise _TryAgain(reason, wait_s)
             refuses = f"the server {self.server.base_url} refuses the request: {reason}"
             raise Refused(refuses, response.status)
 
     def redact(self, text: str) -> str:
         """Return the part of a message that may be shown: shortened and without the key, which a server may repeat."""
-        return " ".join(text.replace(self._key, "[key]").split())[:300]
+        shown = text.replace(self._key, "[key]") if self._key else text
+        return " ".join(shown.split())[:300]
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
 
-def _message(body: bytes) -> str:
-    """Return the error message in a response's body."""
-    try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return body[:300].decode("utf-8", "replace")
-
-
-def _seconds(header: str | None) -> float:
-    """Return the number of seconds in a Retry-After header, or 0.0 if it has another form."""
-    text = (header or "").strip()
-    return float(text[:6]) if text.isascii() and text.isdigit() else 0.0
+def _token_limit(keys: Mapping[str, Any]) -> int | None:
+    """Return the limit that a request sets on the tokens of its reply."""
+    limits = [keys.get(name) for name in ("max_tokens", "max_completion_tokens")]
+    return max((limit for limit in limits if isinstance(limit, int)), default=None)
 
 
 def _proxy(url: str) -> str | None:

@@ -63,6 +63,7 @@ def _plugins(recipe: Recipe, registry: Registry) -> dict[str, str]:
     used = [
         *(registry.used("environment", recipe.env.name, recipe.env.options) if recipe.env.name else ()),
         *(registry.get("reward", reward.name) for reward in recipe.rewards),
+        *([registry.get("advantage", recipe.advantage.name)] if recipe.advantage else []),
     ]
     return {f"{entry.kind} {entry.name}": entry.source for entry in used}
 

@@ -18,7 +18,22 @@ Tokenize = Callable[[str], list[int]]
 
 
 class UnsavedTokens(list[int]):
-    """Token ids of which only the number was saved: `len` is right, reading one is an error."""
+    """Token ids of which only the number was saved: `len` is right, reading one is an error. The number costs no memory."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __reduce__(self) -> tuple[type["UnsavedTokens"], tuple[int]]:
+        return UnsavedTokens, (self._number,)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UnsavedTokens) and len(self) == len(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __iter__(self) -> NoReturn:
         raise R1Error("the token ids of this completion were not saved, only their number: give r1 score a --tokenizer")
@@ -85,7 +100,7 @@ def saved_rollout(line: Mapping[str, Any]) -> Rollout:
 
 def _saved_rollout(task: Mapping[str, Any], completion: Mapping[str, Any], verdict: Any, session: Any) -> Rollout:
     """A line that `rollout_line` wrote."""
-    ids = UnsavedTokens([0] * int(completion.get("tokens") or 0))
+    ids = UnsavedTokens(int(completion.get("tokens") or 0))
     return Rollout(
         Task(**task),
         Completion(_messages(completion["messages"], "assistant"), ids, completion.get("finish", "stop")),

@@ -72,7 +72,10 @@ def rollout_fault(row: Mapping[str, Any]) -> str | None:
     for name in ("statuses", "reasons"):
         if not isinstance(row.get(name, {}), Mapping):
             return f"{name!r} must be an object"
-    return None if isinstance(row.get("session", {}), Mapping) else "'session' must be an object"
+    session = row.get("session", {})
+    if not isinstance(session, Mapping):
+        return "'session' must be an object"
+    return None if _are_turn_rewards(session) else "'turn_rewards' of the session must be a list of numbers"
 
 
 def answer_fault(row: Mapping[str, Any]) -> str | None:
@@ -190,8 +193,15 @@ def _verdict_fault(verdict: Any) -> str | None:
         return "'seconds' of the verdict must be a number, and 'marks' an object"
     if unknown := verdict.keys() - _VERDICT:
         return f"'verdict' has an unknown {min(map(str, unknown))!r}"
+    if not _are_turn_rewards(verdict):
+        return "'turn_rewards' of the verdict must be a list of numbers"
     extracted = verdict.get("extracted")
     return None if extracted is None or isinstance(extracted, str) else "'extracted' of the verdict must be a text"
+
+
+def _are_turn_rewards(record: Mapping[str, Any]) -> bool:
+    found = record.get("turn_rewards", [])
+    return isinstance(found, list) and _are_numbers(found)
 
 
 def _are_messages(value: Any) -> bool:

@@ -150,6 +150,8 @@ class RunFolder:
         """The run folder at `path`. Raises: RunError where there is none."""
         folder = cls(path)
         if not folder.recipe_file.is_file():
+            if seeds := sorted(found.parent.name for found in path.glob("seed-*/recipe.yaml")):
+                raise RunError(f"{path} holds the runs of several seeds: name one of them: {path / seeds[0]}")
             raise RunError(f"{path} is no run folder: it has no recipe.yaml")
         return folder
 
@@ -515,7 +517,8 @@ class RunFolder:
 def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> dict[str, Any]:
     """A rollout as one JSON object: task, completion, verdict, rewards, total.
 
-    Where a reward timed out or failed, also `statuses` and `reasons` by its name; where there were turns, `session`.
+    Where a reward timed out or failed, also `statuses` and `reasons` by its name; where there were turns, `session`. The
+    rewards of turns are in `turn_rewards` of the session, of the verdict, or both; without any the key is left out.
     """
     completion = rollout.completion
     line = {
@@ -526,15 +529,19 @@ def rollout_line(rollout: Rollout, score: Score | None = None, **more: Any) -> d
             "tokens": len(completion.token_ids),
             "finish": completion.finish,
         },
-        "verdict": asdict(rollout.verdict) if rollout.verdict else None,
+        "verdict": _without_empty_turns(asdict(rollout.verdict)) if rollout.verdict else None,
     }
     if rollout.session is not None:
-        line["session"] = asdict(rollout.session)
+        line["session"] = _without_empty_turns(asdict(rollout.session))
     if score is not None:
         line |= {"rewards": dict(score.rewards), "total": score.total}
         if score.statuses:
             line |= {"statuses": dict(score.statuses), "reasons": dict(score.reasons)}
     return line
+
+
+def _without_empty_turns(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in ("turn_rewards", "turn_tokens") or value}
 
 
 def _noted(manifest: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

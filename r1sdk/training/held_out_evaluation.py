@@ -8,6 +8,7 @@ from typing import Any
 from ..evaluation.attempts import attempts
 from ..evaluation.evaluation_summary import summarize
 from ..planning.run_plan import NoEnvironment, RunPlan
+from ..plugins.environment_calls import tasks_of
 from ..records import Rollout, Score
 from ..storage.run_folder import RunFolder
 from .held_out_sampling import held_out_sampling
@@ -29,7 +30,7 @@ def evaluate_model(
         return
     phase = f"evaluating {name} training"
     sampling = held_out_sampling(run.recipe)
-    tasks = list(islice(run.environment.tasks(settings.split), count))
+    tasks = list(islice(tasks_of(run.environment, settings.split), count))
     start, end = (len(tasks) * at // processes.world for at in (processes.rank, processes.rank + 1))
 
     def progress(done: int, total: int) -> None:

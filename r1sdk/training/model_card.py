@@ -11,11 +11,11 @@ from ..planning.batch import batch_sentence
 from ..planning.model_source import HUB_ID
 from ..planning.run_plan import RunPlan
 from ..recipe.layers import read_yaml, write_yaml
+from ..recipe.methods import METHODS
 from ..storage.atomic import replace_file
 from ..storage.run_folder import RunFolder
 
 CARD = "README.md"  # the name that hubs read
-METHODS = {"grpo": "GRPO (arXiv 2402.03300)", "sft": "supervised fine-tuning"}
 VERSIONS = ("r1sdk", "trl", "transformers", "torch", "peft", "vllm")
 
 
@@ -55,7 +55,7 @@ def card(plan: RunPlan, folder: RunFolder, where: str, steps: int) -> str:
     data = f"`{recipe.data.name}`" if recipe.data else f"environment `{recipe.env.name}`" + _options(recipe.env.options)
     facts = [
         ("base model", f"`{recipe.model}`"),
-        ("method", METHODS[recipe.method] + (f", LoRA of rank {recipe.lora.rank}" if recipe.lora else "")),
+        ("method", METHODS[recipe.method].title + (f", LoRA of rank {recipe.lora.rank}" if recipe.lora else "")),
         ("data", data),
         *([("rewards", ", ".join(f"`{r.name}` x {r.weight:g}" for r in recipe.rewards))] if recipe.method == "grpo" else []),
         ("steps", str(steps)),
@@ -71,7 +71,7 @@ def card(plan: RunPlan, folder: RunFolder, where: str, steps: int) -> str:
             "",
             f"# {name}",
             "",
-            f"`{recipe.model}`, trained with {METHODS[recipe.method]} by r1sdk.",
+            f"`{recipe.model}`, trained with {METHODS[recipe.method].title} by r1sdk.",
             "",
             _table(facts),
             "",

@@ -13,6 +13,7 @@ from ..contracts import Environment
 from ..errors import R1Error
 from ..planning.model_source import HUB_ID, ModelSource, model_folder
 from ..planning.run_plan import RunPlan
+from ..plugins.guard import call
 from ..recipe.schema import Chat
 from ..records import Task
 from ..rollout.chat_template import render
@@ -40,7 +41,7 @@ def locate(source: ModelSource, folder: Path, seed: int) -> str:
             new = folder.with_name(f".{folder.name}.new")
             shutil.rmtree(new, ignore_errors=True)
             new.mkdir(parents=True)
-            source.make(new, seed)
+            call(f"model {source.name!r}", source.make, new, seed, loads=True)
             replace_folder(new, folder)  # whole or not there: a kill may come while it is made
         return str(folder)
     return str(source.folder or source.hub_id)

@@ -11,21 +11,27 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import R1Error, RunError
+from ..errors import R1Error, RunError, raise_all
+from ..planning.batch import too_few_tasks
 from ..planning.hardware import Hardware
 from ..planning.resolve import plan_run
 from ..planning.run_plan import RunPlan
+from ..plugins.environment_calls import tasks_of
+from ..plugins.guard import check_forks
 from ..plugins.loading import load_plugins
 from ..plugins.registry import Registry
+from ..recipe.methods import METHODS
 from ..report import leave_report
 from ..scoring.gold_check import GoldCheck, check_gold, enforce, enforce_suspects
 from ..storage.run_folder import RunFolder
 from .monitor.disk_full import drop_half_written, fills, give_back, keep_room, out_of_room
+from .monitor.plugin_watch import PluginWatch
 from .process_group import ProcessGroup, is_peer_failure, join, rank_from_env
 
 if TYPE_CHECKING:
@@ -48,7 +54,8 @@ def main(path: Path, registry: Registry | None = None) -> int:
         return 1
     _quiet()
     try:
-        return _main(folder, registry)
+        with PluginWatch(folder, rank_from_env(), may_exit=registry is None) as watch:
+            return _main(folder, registry, watch)
     finally:
         if rank_from_env() == 0:
             give_back(folder)
@@ -57,13 +64,13 @@ def main(path: Path, registry: Registry | None = None) -> int:
             folder.unlock()
 
 
-def _main(folder: RunFolder, registry: Registry | None) -> int:
+def _main(folder: RunFolder, registry: Registry | None, watch: PluginWatch) -> int:
     processes = ProcessGroup(rank_from_env())
     try:
         if processes.main:
             keep_room(folder)
         processes = join()
-        finished = train(folder, processes, registry)
+        finished = train(folder, processes, registry, watch)
         processes.barrier()
         processes.close()
     except R1Error as error:
@@ -83,6 +90,9 @@ def _main(folder: RunFolder, registry: Registry | None) -> int:
             return 1
         where = f"{processes.name}: " if processes.world > 1 else ""
         _failed(folder, f"{where}{type(error).__name__}: {error}", traceback=True)
+        if isinstance(error, SystemExit):  # its status, 0 for one, would be that of this process
+            traceback.print_exc()
+            return 1
         raise
     return 0 if finished else INTERRUPTED
 
@@ -112,7 +122,12 @@ def plan_here(folder: RunFolder, registry: Registry) -> RunPlan:
     return plan_run(folder.recipe(), registry, machine, trains_here=True)
 
 
-def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None = None) -> bool:
+def train(
+    folder: RunFolder,
+    processes: ProcessGroup,
+    registry: Registry | None = None,
+    watch: PluginWatch | None = None,
+) -> bool:
     """Evaluate, train, save, evaluate. Returns True if the run came to its end. Raises: R1Error.
 
     After a rollback everything is built again, as in a process that resumes, so that a kill changes no number.
@@ -122,19 +137,25 @@ def train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None 
 
     stop = StopRequest()
     stop.install()
-    while (finished := _train(folder, processes, registry, stop)) is None:
+    while (finished := _train(folder, processes, registry, watch, stop)) is None:
         gc.collect()  # the model and the optimizer that collapsed
     return finished
 
 
-def _train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None, stop: "StopRequest") -> bool | None:
+def _train(
+    folder: RunFolder,
+    processes: ProcessGroup,
+    registry: Registry | None,
+    watch: PluginWatch | None,
+    stop: "StopRequest",
+) -> bool | None:
     """Train from the last checkpoint on. Returns True if the run came to its end, and None if it must go back. Raises: R1Error."""
     from ..rollout.hf_model import end_tokens
     from .chat_tokenizer import settle_ending
     from .held_out_evaluation import evaluate_model
     from .model_card import without_trainers_card, write_model_cards
     from .models import holds_whole_model, load_model, training_options
-    from .monitor.callback import RunCallback, resume_step, train_missing_steps
+    from .monitor.callback import PluginSteps, RunCallback, resume_step, train_missing_steps
     from .monitor.checkpoint_watch import CheckpointEvaluation, CollapseWatch, LowerLearningRate
     from .monitor.probe_evaluation import ProbeEvaluation
     from .monitor.trackers import Trackers
@@ -146,6 +167,8 @@ def _train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None
     report = folder.set_status if processes.main else _silent
     report("running", phase="loading")
     plan = plan_here(folder, registry or load_plugins())
+    watch = watch or PluginWatch(folder, processes.rank, may_exit=False)
+    watch.begin(plan.recipe.seed, plan.recipe.limits.plugin_timeout_s)
     announce(plan, folder, processes)
     if plan.recipe.method == "generate":
         from .generation_run import collect_into
@@ -171,14 +194,25 @@ def _train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     recorder = RunCallback(folder, stop, processes)
-    watch = CollapseWatch(plan, folder, recorder)
-    evaluations = [CheckpointEvaluation(plan, folder, tokenizer), ProbeEvaluation(plan, folder, tokenizer)]
-    callbacks = [LowerLearningRate(folder), evaluations[0], recorder, evaluations[1], trackers, watch]
+    collapses = CollapseWatch(plan, folder, recorder)
+    callbacks = [
+        PluginSteps(watch),
+        LowerLearningRate(folder),
+        CheckpointEvaluation(plan, folder, tokenizer),
+        recorder,
+        ProbeEvaluation(plan, folder, tokenizer),
+        trackers,
+        collapses,
+    ]
     rollbacks = folder.rollbacks()
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
-        callbacks = [RunCallback(folder, stop), trackers]  # its model cannot generate: the server's does
+        callbacks = [
+            PluginSteps(watch),
+            RunCallback(folder, stop),
+            trackers,
+        ]  # its model cannot generate: the server's does
         ends = sorted(end_tokens(model, tokenizer))
         del model  # the trainer loads its own
         trainer = async_trainer(plan, where, tokenizer, ends, folder, callbacks)
@@ -187,17 +221,22 @@ def _train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None
         train_missing_steps(trainer, checkpoint, stop)
     else:
         with sampler(plan, where, folder, processes) as engine:
-            trainer = _trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
+            trainer = _trainer(plan, where, model, tokenizer, folder, callbacks, processes, engine)
             without_trainers_card(trainer)
             train_missing_steps(trainer, checkpoint, stop, is_over=bool(rollbacks) and rollbacks[-1].ends)
-    if watch.rollback is not None:
-        report("running", phase="rolling back", message=watch.rollback.text)
-        folder.note_rollback(watch.rollback)
+    if collapses.rollback is not None:
+        report("running", phase="rolling back", message=collapses.rollback.text)
+        folder.note_rollback(collapses.rollback)
         if not stop.asked:
             return None
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
+
+    if trainer.state.global_step == 0:
+        raise RunError(
+            "the trainer made no step: is trainer.max_steps or trainer.num_train_epochs 0, or the data empty?"
+        )
 
     # The trainer turned it off, and whoever loads the saved model would generate without a cache.
     model.config.use_cache = caches
@@ -207,7 +246,9 @@ def _train(folder: RunFolder, processes: ProcessGroup, registry: Registry | None
         model = trainer.accelerator.unwrap_model(trainer.model)
     else:  # no process holds the whole model: evaluate the saved one
         model = load_model(str(folder.model), **(training_options(plan) if plan.recipe.quantize else {}))
+    watch.seed_plugins("after")
     evaluate_model(plan, folder, model, tokenizer, "after", processes)
+    check_forks()
     processes.run_on_main(lambda: write_model_cards(plan, folder, where, trainer.state.global_step))
     trackers.after(trainer.state.global_step)
     if processes.main:
@@ -238,7 +279,7 @@ def _silent(state: str, **more: Any) -> None:
 
 def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
     """The places of the training tasks whose gold answers do not verify; a resumed run leaves out the same. Raises: R1Error."""
-    if plan.recipe.method != "grpo":
+    if not METHODS[plan.recipe.method].plays:
         return frozenset()
     saved = folder.gold()
     if saved is not None:
@@ -247,7 +288,7 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
         phase = "checking gold answers"
         folder.set_status("running", phase=phase)
         found = check_gold(
-            plan.environment.tasks("train"),
+            tasks_of(plan.environment, "train"),
             plan.environment,
             progress=lambda done: folder.set_status("running", phase=phase, done=done),
         )
@@ -262,11 +303,13 @@ def _unverifiable(plan: RunPlan, folder: RunFolder) -> frozenset[int]:
     left_out = {fault.index for fault in found.faults}
     if plan.recipe.limits.suspect == "leave_out":
         left_out |= {suspect.index for suspect in found.suspects}
+    raise_all(too_few_tasks(plan.recipe, found.tasks - len(left_out), len(left_out)))
     return frozenset(left_out)
 
 
 def _trainer(
     plan: RunPlan,
+    where: str,
     model: Any,
     tokenizer: Any,
     folder: RunFolder,
@@ -278,6 +321,14 @@ def _trainer(
         from .sft.sft_trainer import sft_trainer
 
         return sft_trainer(plan, model, tokenizer, folder, callbacks, processes)
+    if plan.recipe.method == "dpo":
+        from .dpo.preference_trainer import preference_trainer
+
+        return preference_trainer(plan, where, model, tokenizer, folder, callbacks, processes)
+    if plan.recipe.method == "distill":
+        from .trl.distillation import distillation_trainer
+
+        return distillation_trainer(plan, model, tokenizer, folder, callbacks, processes, engine)
     from .trl.grpo import grpo_trainer
 
     return grpo_trainer(plan, model, tokenizer, folder, callbacks, processes, engine)

@@ -121,6 +121,28 @@ def test_a_rule_keeps_what_it_says(rule, kept):
 
 
 @pytest.mark.parametrize(
+    ("rule", "kept"),
+    [
+        ("all", ["00", "01"]),
+        ("first=2", ["00", "01"]),
+        ("shortest=1", ["02", "01"]),
+        ("best=1", ["02", "01"]),
+        ("pass_rate=0:0.5", []),
+    ],
+)
+def test_a_pair_is_a_right_and_a_wrong_answer_to_one_prompt(rule, kept):
+    chosen = Keep.parse(rule, pairs=True).choose(reversed(FOUR))
+    assert [f"{c.place}{c.sample}" for c in chosen.kept] == kept
+
+
+def test_right_and_wrong_answers_are_paired_in_the_order_they_were_sampled():
+    six = [candidate(0, sample, value) for sample, value in enumerate((0.0, 1.0, 0.5, 1.0, 1.0, None))]
+    assert [c.sample for c in Keep.parse("all", pairs=True).choose(six).kept] == [1, 0, 3, 2]
+    with pytest.raises(RecipeError, match="a pair is a right and a wrong answer"):
+        Keep.parse("correct", pairs=True)
+
+
+@pytest.mark.parametrize(
     ("rule", "said"),
     [
         ("corect", "did you mean 'correct'"),

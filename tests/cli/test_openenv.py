@@ -1,5 +1,6 @@
 """The environment `openenv` on a server of this machine: a stand-in that speaks the protocol, and the library's own server."""
 
+import asyncio
 import subprocess
 import sys
 import time
@@ -197,3 +198,10 @@ def test_the_librarys_own_server_is_spoken_to_in_the_same_way():
         environment = OpenEnv(url, train_size=2, test_size=1)
         with pytest.raises(r1sdk.RewardError, match="several turns"):
             judged(environment, attempt(next(environment.tasks("train")), "1"))
+
+
+def test_the_tasks_are_read_in_a_notebook_too_where_a_loop_already_runs(sums):
+    async def cell():
+        return list(OpenEnv(sums, train_size=3, test_size=3).tasks("train"))
+
+    assert asyncio.run(cell()) == list(OpenEnv(sums, train_size=3, test_size=3).tasks("train"))

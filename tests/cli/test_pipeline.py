@@ -100,19 +100,19 @@ def test_flags_that_would_be_for_one_stage_are_refused(r1, tmp_path):
 
 
 def test_last_is_the_pipeline_or_the_run_that_was_written_to_last(tmp_path, monkeypatch):
-    from r1sdk.launch.pipelines import resumed_pipeline
+    from r1sdk.launch.pipelines import resumed_folder
 
     monkeypatch.chdir(tmp_path)
-    assert resumed_pipeline(Path("last")) is None
+    assert resumed_folder(Path("last")) == Path("last")
     stage, run = (RunFolder(tmp_path / "runs" / name) for name in ("whole/01-shown", "one"))
     for at, folder in enumerate((stage, run)):
         folder.path.mkdir(parents=True)
         folder.set_status("running")
         os.utime(folder.status_file, (at, at))
     (stage.path.parent / "pipeline.yaml").write_text("stages: []")
-    assert resumed_pipeline(Path("last")) is None
+    assert resumed_folder(Path("last")) == Path("runs/one")
     os.utime(stage.status_file, (9, 9))
-    assert resumed_pipeline(Path("last")) == resumed_pipeline(Path("runs/whole")) == Path("runs/whole")
+    assert resumed_folder(Path("last")) == resumed_folder(Path("runs/whole")) == Path("runs/whole")
 
 
 def test_a_stage_with_held_out_tasks_of_its_own_is_named(tmp_path):

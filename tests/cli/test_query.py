@@ -6,7 +6,7 @@ import pytest
 
 from r1sdk import R1Error
 from r1sdk.report.index import RolloutIndex
-from r1sdk.report.query import parse
+from r1sdk.report.query import parse, select
 
 
 def line(step, task, text, value, total, tokens=10, finish="stop", status="ok", **rewards):
@@ -103,3 +103,77 @@ def test_every_term_that_cannot_be_read_is_reported_at_once():
     with pytest.raises(R1Error) as raised:
         parse("verdit:wrong reward>much")
     assert "verdit" in str(raised.value) and "much" in str(raised.value)
+
+
+REASONED = [
+    line(1, 1, "alpha", 0.0, 0.0)
+    | {"verdict": {"value": 0.0, "status": "ok", "reason": "uses 57, which is not given"}},
+    line(1, 2, "beta", 1.0, 1.0),
+    line(2, 3, "gamma", 0.0, 0.0) | {"reasons": {"judge": "no verdict twice"}, "statuses": {"judge": "error"}},
+    line(2, 4, "don't a:b", 0.0, 0.0) | {"verdict": {"value": 0.0, "status": "ok", "reason": "Uses 3 twice"}},
+    line(3, 5, 'K\u212a é "x\\y"', 0.0, 0.0),
+]
+
+
+@pytest.fixture(scope="module")
+def reasoned(tmp_path_factory):
+    file = tmp_path_factory.mktemp("rollouts") / "rollouts.jsonl"
+    file.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in REASONED), encoding="utf-8")
+    index = RolloutIndex.open(file)
+    index.refresh()
+    return index
+
+
+@pytest.mark.parametrize(
+    "text, found",
+    [
+        ("given", [0]),
+        ('"not given"', [0]),
+        ('reason:"NOT given"', [0]),
+        ("reason:twice", [2, 3]),
+        ("reason!=twice verdict:wrong", [0, 4]),
+        ('kind:"uses N"', [0, 3]),
+        ("kind:'uses N twice'", [3]),
+        ("reason:alpha", []),
+        ("-twice", [0, 1, 4]),
+        ('-"not given" step:1', [1]),
+        ("don't", [3]),
+        ('"a:b"', [3]),
+        ("'a:b'", [3]),
+        ("Verdict:right", [1]),
+        ("kk", [4]),
+        ("é", [4]),
+        ('"x\\y"', [4]),
+        ("'\"x'", [4]),
+    ],
+)
+def test_a_filter_searches_the_reasons_too_and_quoted_text_is_text(reasoned, text, found):
+    query = parse(text)
+    assert [reasoned.rows.index(row) for row in select(reasoned, query)] == found
+    slow = [
+        at for at, row in enumerate(reasoned.rows) if query.matches_row(row) and query.matches_text(reasoned.read(row))
+    ]
+    assert slow == found
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("reasn:given", "did you mean 'reason'"),
+        ("my_field:3", "no filter 'my_field'"),
+        ("reason>given", "works only for numbers"),
+        ("kind.x:given", "takes no name after a dot"),
+        ("change:lots", "did you mean 'lost'"),
+        ("a:b", "in quotation marks"),
+        ("step:befor", "before, after or held-out"),
+    ],
+)
+def test_a_name_that_is_no_filter_is_reported_with_the_nearest(text, message):
+    with pytest.raises(R1Error) as raised:
+        parse(text)
+    assert message in str(raised.value)
+
+
+def test_a_reward_that_the_rollouts_lack_is_reported_with_the_nearest(index):
+    assert "no reward 'forma'; did you mean 'format'?" in parse("reward.forma<1").fault(index.reward_names())
+    assert parse("reward.format<1 reward>0").fault(index.reward_names()) is None

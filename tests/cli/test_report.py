@@ -4,13 +4,13 @@ import hashlib
 import json
 import re
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from report_runs import ATTACK, Page, a_run, evaluation
 
 from r1_cli.ui.summary import tell_report
-from r1sdk import Completion, R1Error, Rollout, Score, Task, Verdict
+from r1sdk import R1Error
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.report import PAGE, leave_report, write_report
 from r1sdk.report.collect_run import collect_run, short_names
@@ -20,84 +20,11 @@ from r1sdk.report.figures import differences, held_out_rows
 from r1sdk.report.reply_view import shortened, split_reply
 from r1sdk.storage.run_folder import RunFolder
 
-ATTACK = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'><style>*{display:none}</style>\x1b[2J\ud800 &amp; {{7*7}} <!--"
 VENDOR = {
     "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
     "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
     "uPlot.LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
 }
-
-
-class Page(HTMLParser):
-    """The elements of a page with their attributes, and its text outside of scripts and styles."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.elements, self.text, self.inside = [], "", ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self.inside = tag if tag in ("script", "style") else self.inside
-
-    def handle_endtag(self, tag):
-        self.inside = "" if tag == self.inside else self.inside
-
-    def handle_data(self, data):
-        self.text += "" if self.inside else data
-
-
-def attempt(task, text="<think>\n1+1\n</think>\n<answer>2</answer>", value=0.0, reason="uses 3 twice", finish="stop"):
-    asked = Task([{"role": "user", "content": f"Make 3 from 1 and 2 ({task})."}], None, {}, task)
-    verdict = Verdict(value, extracted="2", reason="" if value == 1.0 else reason)
-    return Rollout(asked, Completion([{"role": "assistant", "content": text}], [1, 2], finish), verdict)
-
-
-def evaluation(accuracy, n=4, samples=1):
-    estimate = {"mean": accuracy, "stderr": 0.1, "n": n}
-    return {
-        "accuracy": estimate,
-        "rewards": {"accuracy": estimate, "format": {"mean": 1.0, "stderr": 0.0, "n": n}},
-        "pass_at": {"1": estimate},
-        "statuses": {"ok": n},
-        "samples": samples,
-        "tokens": 20.0,
-        "clipped": 0.0,
-        "settings": {"temperature": 1.0},
-    }
-
-
-def a_run(path, text="<think>a</think>\n<answer>2</answer>", steps=10, seed=0, reward="accuracy"):
-    recipe = load_recipe(None, {"model": "tiny", "env": "countdown", "seed": seed, "rewards": [reward, "format"]})
-    folder = RunFolder.create(path, recipe, {"command": ["r1", "train"], "seed": seed, "versions": {"trl": "1.16"}})
-    for step in range(1, steps + 1):
-        folder.append_metrics(
-            {
-                "kind": "step",
-                "step": step,
-                "time": 1.8e9 + step,
-                "step_seconds": 1.0,
-                "loss": 0.1,
-                "reward": step / steps,
-                "verdict/mean": step / steps,
-                "rewards/accuracy/mean": 0.5,
-                "rewards/format/mean": 1.0,
-                "entropy": 0.2,
-                "completions/mean_length": 30.0,
-                "rewards/accuracy/spread_share": 0.9,
-                "kl": 0.01,
-            }
-        )
-        score = [Score({"accuracy": 0.0, "format": 1.0}, 1.0)]
-        folder.append_rollouts(step, [attempt(f"train/{step}", text)], score)
-    folder.append_metrics({"kind": "warning", "step": 9, "name": "flat", "text": "the reward is flat"})
-    for name, right in (("before", (0, 0, 1, 1)), ("after", (1, 1, 1, 0))):
-        tried = [attempt(f"test/{at}", text, float(value)) for at, value in enumerate(right)]
-        folder.append_evaluation(name, tried, [Score({"accuracy": 0.0}, 1.0)] * 4)
-        folder.write_evaluation(name, evaluation(sum(right) / 4))
-    folder.append_evaluation("during", [attempt("test/0", text)], [Score({"accuracy": 0.0}, 1.0)], step=5)
-    folder.set_status("finished", done=steps, total=steps)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_two_runs_are_compared_on_the_same_tasks(r1, two):
 
 def test_runs_without_a_common_task_are_not_compared(r1, two):
     make(two / "c", [])
-    assert "share no held-out task" in r1("runs", "compare", "runs/a", "runs/c").out
+    assert "they share no held-out task" in r1("runs", "compare", "runs/a", "runs/c").out
 
 
 def test_a_run_is_removed_and_no_other_folder_is(r1, two):

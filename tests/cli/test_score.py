@@ -68,7 +68,7 @@ def test_our_own_rollouts_come_back_with_verdict_and_number_of_tokens(tmp_path):
 
 
 def test_token_ids_that_were_not_saved_cannot_be_read():
-    ids = UnsavedTokens([0] * 4)
+    ids = UnsavedTokens(4)
     for read in (list, set, lambda ids: ids[0], lambda ids: ids[1:], lambda ids: [*zip(ids, ids, strict=True)]):
         with pytest.raises(R1Error, match="not saved, only their number"):
             read(ids)

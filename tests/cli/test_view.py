@@ -1,15 +1,17 @@
 """The viewer, driven by keys as a reader would, in a terminal that textual keeps in memory."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
 import time
 
 import pytest
+from rich.text import Text
 
 from r1_cli.viewer.app import ViewApp
-from r1_cli.viewer.paint import difference, plain
+from r1_cli.viewer.paint import HIT, difference, plain, rollout
 from r1_cli.viewer.screens import DiffScreen, GroupScreen
 from r1_cli.viewer.table import RolloutTable
 from r1sdk import Completion, Rollout, Score, Task, Verdict
@@ -70,6 +72,13 @@ async def settle(app, pilot, shows=""):
 def screen(app):
     """What the terminal shows, without its styles."""
     return re.sub(r"<[^>]+>", "\n", app.export_screenshot()).replace("&#160;", " ")
+
+
+def words(app):
+    """The words on the terminal, as if it had one long line."""
+    return " ".join(
+        " ".join("".join(s.text for s in strip) for strip in app.screen._compositor.render_strips()).split()
+    )
 
 
 def test_the_rollouts_of_a_run_are_listed_in_order_with_the_one_under_the_cursor_beside(folder):
@@ -193,9 +202,115 @@ def test_what_a_model_wrote_reaches_the_terminal_as_plain_text_only(folder):
     drive(folder, steps)
 
 
-def test_control_and_format_characters_become_dots_and_letters_stay():
-    assert plain("a\x1b[2J\x9b\u202e\ud800\x7f\tb\né 𝕏 漢") == "a·[2J···· b\né 𝕏 漢"
-    assert plain("a\nb", lines=False) == "a b"
+def test_control_and_format_characters_become_visible_and_letters_stay():
+    assert plain("a\x1b[2J\x9b\u202e\ud800\x7f\tb\né 𝕏 漢") == "a‹ESC›[2J‹U+009B›‹RLO›‹U+D800›‹DEL›    b\né 𝕏 漢"
+    assert plain("a\nb\tc", lines=False) == "a b c"
+
+
+def test_hints_notes_and_help_are_whole_on_a_narrow_terminal(folder):
+    async def steps(app, pilot):
+        for hint in (
+            "/ Filter",
+            "n Next wrong",
+            "p Previous wrong",
+            "g Group",
+            "d Diff",
+            "e Export",
+            "? Help",
+            "q Quit",
+        ):
+            assert hint in words(app), hint
+        await pilot.press("slash", *"reward.acuracy>1", "enter")
+        await settle(app, pilot, "did you mean")
+        assert "no reward 'acuracy'; did you mean 'accuracy'?; the rollouts have accuracy" in words(app)
+        await pilot.press("escape", "end", "up", "d")
+        await settle(app, pilot, "step:held-out")
+        assert "attempted at no other step; the filter step:held-out lists tasks that were" in words(app)
+        await pilot.press("question_mark")
+        await settle(app, pilot)
+        for told in ("wrong completion of the list", "reward.format<1", "esc Back"):
+            assert told in words(app), told
+
+    for width in (80, 60):
+        drive(folder, steps, size=(width, 50))
+
+
+def test_the_next_and_the_previous_wrong_rollout_are_a_key_away(folder):
+    async def steps(app, pilot):
+        table = app.query_one(RolloutTable)
+        await pilot.press("home", "n", "n")
+        assert table.cursor == 3 and table.current.value == 0.0  # over the right one at 2
+        await pilot.press("p", "p", "p")
+        await settle(app, pilot, "no wrong completion above this one")
+        assert table.cursor == 0
+        await pilot.press("end", "p", "g")
+        await settle(app, pilot, "4 completions")
+        await pilot.press("p")
+        await pilot.pause()
+        assert app.screen.at == 2
+        await pilot.press("p")
+        assert app.screen.at == 0
+
+    drive(folder, steps)
+
+
+def test_what_was_searched_is_highlighted(folder):
+    async def steps(app, pilot):
+        line = app.index.read(app.table.current)
+        shown = rollout(app.table.current, line, app.filter.marked)
+        hits = [
+            text.plain[span.start : span.end]
+            for text in shown.renderables
+            if isinstance(text, Text)
+            for span in text.spans
+            if span.style == HIT
+        ]
+        assert sorted(hits) == ["Make 3", "new words"]
+
+    drive(folder, steps, text='"NEW words" "make 3"')
+
+
+def test_the_listed_rollouts_are_exported_by_a_key_and_by_a_flag(folder, r1, tmp_path):
+    async def steps(app, pilot):
+        await pilot.press("slash", *"verdict:right", "enter")
+        await settle(app, pilot, "4 of 8 rollouts")
+        await pilot.press("e")
+        await settle(app, pilot, "selection.jsonl")
+        await pilot.press("enter")
+        await settle(app, pilot, "4 rollouts are in")
+        await pilot.press("e", "enter")
+        await settle(app, pilot, "choose another name")
+
+    drive(folder, steps, size=(200, 40))
+    by_key = folder.path / "selection.jsonl"
+    by_flag = tmp_path / "deep" / "right.jsonl"
+    said = r1("view", folder.path, "--filter", "verdict:right", "--export", by_flag)
+    assert said.code == 0 and "4 of 8 rollouts are in" in said.err
+    assert by_key.read_bytes() == by_flag.read_bytes()
+    rows = [json.loads(line) for line in by_flag.read_text().splitlines()]
+    assert [row["task"]["id"] for row in rows] == ["train/1", "train/2", "train/2", "test/1"]
+    whole = folder.rollouts_file.read_bytes() + (folder.evaluations / "after.jsonl").read_bytes()
+    assert all(line in whole for line in by_flag.read_bytes().splitlines(keepends=True))
+    assert r1("view", by_flag, "--filter", "new", "--export", tmp_path / "again.jsonl").code == 0
+    said = r1("view", folder.path, "--export", by_flag)
+    assert said.code == 1 and "exists: choose another name" in said.err
+    said = r1("view", folder.path, "--filter", "reward.acc>1", "--export", tmp_path / "none.jsonl")
+    assert said.code == 1 and "no reward 'acc'" in said.err and not (tmp_path / "none.jsonl").exists()
+
+
+def test_tasks_that_training_changed_are_a_filter(folder, r1, tmp_path):
+    for change, count in (("learned", 2), ("lost", 0)):
+        said = r1("view", folder.path, "--filter", f"change:{change}", "--export", tmp_path / f"{change}.jsonl")
+        assert f"{count} of 8 rollouts" in said.err
+
+
+def test_groups_are_sorted_by_the_std_of_their_rewards(folder):
+    async def steps(app, pilot):
+        await pilot.press("s", "s", "s")
+        await settle(app, pilot, "sorted by group std")
+        assert [row.task for row in app.table.shown][:4] == ["train/1"] * 4
+
+    drive(folder, steps)
 
 
 def test_a_narrow_terminal_has_the_rollout_under_the_list(folder):

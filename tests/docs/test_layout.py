@@ -66,6 +66,7 @@ def test_the_packages_have_unique_names_and_all_exist():
         "r1sdk",
         "r1_verifiers",
         "r1_rewards",
+        "r1_advantages",
         "r1_models",
         "r1_sandboxes",
         "r1_envs",

@@ -1,10 +1,11 @@
-"""GRPO on a run folder whose weights are changed before each step: `[accelerate launch] perturbed_weights.py RUN_DIR [--stale N]`.
+"""GRPO on a run folder whose weights are changed before each step: `[accelerate launch] perturbed_weights.py RUN_DIR [OPTIONS]`.
 
 What the sampler then generates must be scored by it as the trainer scores it: it has the changed weights, all of them. Before step
 N it is kept from getting them.
 """
 
 import argparse
+import hashlib
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -29,8 +30,9 @@ SPREAD = 0.05
 class Perturb(TrainerCallback):
     """Adds noise to every weight, the same in all processes; before step `stale` the sampler is told that it is up to date."""
 
-    def __init__(self, stale: int | None) -> None:
-        self.stale = stale
+    def __init__(self, given: argparse.Namespace) -> None:
+        self.stale, self.rank, self.intruded = given.stale, given.rank, given.intruded
+        self.log = given.path / "weights.txt"
         self.trainer: Any = None
 
     def on_step_begin(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
@@ -39,8 +41,29 @@ class Perturb(TrainerCallback):
         with gathered(parameters), torch.no_grad():
             for parameter in parameters:
                 parameter.add_(torch.randn(parameter.shape, generator=random) * SPREAD)
-        if state.global_step + 1 == self.stale:
+        with gathered(parameters):
+            found = hashlib.sha256(b"".join(each.detach().float().cpu().numpy().tobytes() for each in parameters))
+        if self.trainer.accelerator.is_main_process:
+            with self.log.open("a") as file:
+                file.write(found.hexdigest() + "\n")
+        rank = self.trainer.accelerator.process_index
+        if state.global_step + 1 == self.stale and self.rank in (None, rank):
             self.trainer._last_loaded_step = state.global_step
+        if state.global_step + 1 == self.intruded and rank == 0:
+            self.intrude()
+
+    def intrude(self) -> None:
+        """Have another run send its weights to the server after the receipts were checked, just before it generates."""
+        client, tensors = self.trainer.vllm_generation.vllm_client, dict(self.trainer.model.named_parameters())
+        real = client.generate
+
+        def generate(*arguments: Any, **more: Any) -> Any:
+            others = ((name, each.detach() * 1.01) for name, each in tensors.items())
+            client.update_named_params(None, others)
+            client.generate = real
+            return real(*arguments, **more)
+
+        client.generate = generate
 
 
 def gathered(parameters: list[Any]) -> Any:
@@ -52,13 +75,14 @@ def gathered(parameters: list[Any]) -> Any:
     return deepspeed.zero.GatheredParameters(parameters, modifier_rank=0)
 
 
-def main(path: Path, stale: int | None) -> int:
+def main(given: argparse.Namespace) -> int:
+    path = given.path
     processes, folder = join(), RunFolder.open(path)
     run = plan_run(folder.recipe(), load_plugins())
     announce(run, folder, processes)
     where = processes.run_on_main(lambda: locate(run.model, path / "base_model", 0))
     tokenizer, model = load_tokenizer(where), load_model(where)
-    perturb = Perturb(stale)
+    perturb = Perturb(given)
     try:
         with sampler(run, where, folder, processes) as engine:
             callbacks = [RunCallback(folder, StopRequest(), processes), perturb]
@@ -76,5 +100,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("path", type=Path)
     parser.add_argument("--stale", type=int)
-    given = parser.parse_args()
-    raise SystemExit(main(given.path, given.stale))
+    parser.add_argument("--rank", type=int, help="the only rank that is stale")
+    parser.add_argument("--intruded", type=int, help="the step at which another run sends its weights to the server")
+    raise SystemExit(main(parser.parse_args()))

@@ -64,7 +64,8 @@ def follows(done, folder):
     for line in steps:
         assert line["sampling/sampling_logp_difference/max"] < FARTHEST_TOKEN
         assert line["sampler_difference"] < CLOSE
-    assert len({round(line["entropy"], 3) for line in steps}) == 3  # they were changed indeed
+    # The weights themselves: entropies of so few tokens agree to three digits in one of forty runs though the weights differ.
+    assert len(set((folder.path / "weights.txt").read_text().split())) == 3
 
 
 @pytest.mark.parametrize("mode", ["colocate", "server"])
@@ -85,7 +86,8 @@ def test_it_does_so_in_several_processes_that_share_out_the_work(tmp_path, mode,
 
 @pytest.mark.parametrize("mode", ["colocate", "server"])
 def test_a_sampler_that_was_left_behind_stops_the_run_and_is_explained(tmp_path, mode):
-    done, folder = perturbed(tmp_path / "run", mode, None, 1, "--stale", "3", sampler_difference=0.01)
+    limits = {"sampler_difference": 0.01, "receipts": "off"}
+    done, folder = perturbed(tmp_path / "run", mode, None, 1, "--stale", "3", **limits)
     assert done.returncode == 1, done.stdout[-2000:]
     assert "sampler and trainer disagree" in done.stderr
     assert "more than limits.sampler_difference = 0.01" in done.stderr

@@ -16,6 +16,9 @@ def summarize(run: "TrainedRun") -> None:
     if run.stages:
         _summarize_stages(run)
         return
+    if run.seeds:
+        _summarize_seeds(run)
+        return
     before, after = (None if found is None else found.to_json() for found in (run.before, run.after))
     if after:
         rows = {"accuracy": ("accuracy",), **{f"reward {name}": ("rewards", name) for name in after["rewards"]}}
@@ -58,6 +61,30 @@ def _summarize_stages(run: "TrainedRun") -> None:
     typer.echo(f"written to {table}", err=True)
     models = [stage.folder for stage in run.stages if stage.model_path is not None]
     typer.echo(f"next: r1 eval {models[-1] if models else run.folder} --samples 8", err=True)
+
+
+def _summarize_seeds(run: "TrainedRun") -> None:
+    spreads = run.over_seeds
+    if "after" in spreads:
+        typer.echo(f"{'accuracy':10}{'before':>16}{'after':>16}")
+        for seed in run.seeds:
+            each = [spreads[moment].seeds.get(seed) if moment in spreads else None for moment in ("before", "after")]
+            typer.echo(f"{f'seed {seed}':10}{_plus_minus(each[0]):>16}{_plus_minus(each[1]):>16}")
+        typer.echo(f"{'mean':10}{_plus_minus(spreads.get('before')):>16}{_plus_minus(spreads['after']):>16}")
+        typer.echo(
+            f"± of a seed: one standard error over its {spreads['after'].tasks} held-out tasks; of the mean: over seeds"
+        )
+        if said := spreads["after"].comment:
+            typer.echo(said)
+    for seed, each_run in run.seeds.items():
+        typer.echo(f"{f'seed {seed}':8}  {each_run.folder}", err=True)
+    typer.echo(f"next: r1 report {run.folder}, r1 eval {run.folder} --samples 8", err=True)
+
+
+def _plus_minus(found: Any) -> str:
+    if found is None or found.mean is None:
+        return "-"
+    return f"{found.mean:.3f}" + ("" if found.stderr is None else f" ± {found.stderr:.3f}")
 
 
 def tell_report(folder: Path) -> None:

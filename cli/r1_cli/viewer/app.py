@@ -9,14 +9,15 @@ from typing import Any, ClassVar
 from rich.text import Text
 from textual import work
 from textual.app import App, ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from r1sdk import R1Error
 from r1sdk.api import RunFolder
-from r1sdk.report import Query, RolloutIndex, RolloutRow, parse
+from r1sdk.report import Query, RolloutIndex, RolloutRow, parse, text_matches
 
+from .hints import Hints
 from .paint import DIM, OTHER, plain, rollout
 from .screens import DiffScreen, GroupScreen, HelpScreen
 from .table import RolloutTable
@@ -31,6 +32,8 @@ SORTS: Sequence[tuple[str, Callable[[RolloutRow], Any]]] = (
     ("by reward", lambda row: math.inf if row.total is None else -row.total),
     ("by length", lambda row: -row.tokens),
 )
+BY_SPREAD = "by group std"
+SORT_NAMES = (*(name for name, _ in SORTS), BY_SPREAD)
 
 
 class ViewApp(App[None]):
@@ -41,12 +44,16 @@ class ViewApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         ("slash", "filter", "Filter"),
+        ("n", "wrong(1)", "Next wrong"),
+        ("p", "wrong(-1)", "Previous wrong"),
         ("g,enter", "group", "Group"),
         ("d", "diff", "Diff"),
         ("s", "sort", "Sort"),
+        ("e", "export", "Export"),
         ("f", "follow", "Follow"),
         ("question_mark,f1", "help", "Help"),
         ("q", "quit", "Quit"),
+        Binding("escape", "close_box", show=False),
     ]
 
     def __init__(self, path: Path, text: str = "") -> None:
@@ -66,21 +73,24 @@ class ViewApp(App[None]):
 
         # Kept as attributes: a query would search the top screen, while these widgets are updated below it.
         self.top = Static(id="status")
+        self.said = Static(id="note")
         self.table = RolloutTable(id="table")
         self.shown = Static(id="rollout")
         self.detail = VerticalScroll(self.shown, id="detail")
 
     def compose(self) -> ComposeResult:
         yield self.top
+        yield self.said
         yield Horizontal(self.table, self.detail, id="body")
-        yield Input(
-            self.query_text, placeholder='step:10-20 verdict:wrong reward<0.5 tokens>200 "some text"', id="filter"
-        )
-        yield Footer()
+        yield Input(self.query_text, placeholder='verdict:wrong reward<0.5 reason:"not given" text', id="filter")
+        yield Input(placeholder="file for the listed rollouts", id="export")
+        yield Hints(self.BINDINGS, "app")
 
     def on_mount(self) -> None:
-        self.query_one("#filter").display = False
+        for name in ("#filter", "#export"):
+            self.query_one(name).display = False
         self.index.refresh(FIRST)
+        self.note = self.filter.fault(self.index.reward_names()) or ""
         self.table.focus()
         self.arrange()
         self.read_new()
@@ -110,17 +120,26 @@ class ViewApp(App[None]):
         """List the rows that pass the filter, in order, with the cursor on the same rollout as before or at the top."""
         self._request += 1
         request, wanted = self._request, self.filter
-        found = [row for row in list(self.index.rows) if wanted.matches_row(row)]
+        changes = self.index.changes() if wanted.changes else {}
+        found = [row for row in list(self.index.rows) if wanted.matches_row(row, changes)]
         if wanted.reads_text:
             kept: list[RolloutRow] = []
-            for start in range(0, len(found), CHUNK):
-                some = ((row, self._read(row)) for row in found[start : start + CHUNK])
-                kept += [row for row, line in some if line is not None and wanted.matches_text(line)]
-                if request != self._request:
-                    return  # a newer request has replaced this one
+            try:
+                for start in range(0, len(found), CHUNK):
+                    kept += text_matches(self.index, wanted, found[start : start + CHUNK])
+                    if request != self._request:
+                        return  # a newer request has replaced this one
+            except R1Error as error:
+                self.note = str(error)
             found = kept
-        found.sort(key=SORTS[self.sort][1])
+        found.sort(key=self._sort_key())
         self.call_from_thread(self.list_rows, found, request, from_top)
+
+    def _sort_key(self) -> Callable[[RolloutRow], Any]:
+        if SORT_NAMES[self.sort] != BY_SPREAD:
+            return SORTS[self.sort][1]
+        spreads = self.index.group_spreads()
+        return lambda row: (-spreads.get(row.group, 0.0), row.order)
 
     def list_rows(self, found: list[RolloutRow], request: int, from_top: bool) -> None:
         if request != self._request:
@@ -135,27 +154,26 @@ class ViewApp(App[None]):
         self.show_status()
 
     def show_status(self) -> None:
-        """Update the line at the top: the path, the run's progress, the number of rollouts shown, and the filter."""
+        """Update the lines at the top: the path, the run's progress, the number of rollouts shown; below, filter and notes."""
         table = self.table
-        parts: list[str | tuple[str, str]] = [
-            (f" {plain(self._end_of_path(), lines=False)} ", "bold reverse"),
-            f"  {self._progress()}  ",
-        ]
         shown, known = len(table.shown), len(self.index.rows)
-        parts.append(f"{shown:,} of {known:,} rollouts" if shown != known else f"{known:,} rollouts")
-        if self.index.behind and not self.following:
-            parts.append(", still reading")
+        parts = [
+            Text(f" {plain(self._end_of_path(), lines=False)} ", "bold reverse"),
+            Text(self._progress()),
+            Text(f"{shown:,} of {known:,} rollouts" if shown != known else f"{known:,} rollouts"),
+        ]
+        parts += [Text("still reading")] if self.index.behind and not self.following else []
+        parts += [Text(f"sorted {SORT_NAMES[self.sort]}")] if self.sort else []
         if self.index.unreadable:
             where = ", ".join(f"{count} in {name}" for name, count in self.index.unreadable_in().items())
-            parts.append((f", damaged lines: {where}", OTHER))
-        parts += [(f"  {text}", OTHER) for text in self.lost or []]
-        if self.sort:
-            parts.append(f", {SORTS[self.sort][0]}")
-        if self.query_text:
-            parts.append((f"  {plain(self.query_text, lines=False)}", "cyan"))
-        if self.note:
-            parts.append((f"  {self.note}", OTHER))
-        self.top.update(Text.assemble(*parts))
+            parts.append(Text(f"damaged lines: {where}", OTHER))
+        self.top.update(Text("  ").join(parts))
+        below = [Text(plain(self.note, lines=False), OTHER)] if self.note else []
+        if self.query_text and not self.query_one("#filter").display:
+            below.append(Text.assemble(("filter ", DIM), (plain(self.query_text, lines=False), "cyan")))
+        below += [Text(plain(text, lines=False), OTHER) for text in self.lost or []]
+        self.said.display = bool(below)
+        self.said.update(Text("\n").join(below))
 
     def _end_of_path(self) -> str:
         """Return the end of a long path, to leave space for the rest of the line."""
@@ -168,20 +186,37 @@ class ViewApp(App[None]):
             self.shown.update(Text("nothing to show" if self.index.rows else "no rollouts yet", DIM))
             return
         if (line := self._read(row)) is not None:
-            self.shown.update(rollout(row, line))
+            self.shown.update(rollout(row, line, self.filter.marked))
             self.detail.scroll_home(animate=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "export":
+            self.export(event.value.strip())
+            return
         try:
-            self.filter = parse(event.value)
+            wanted = parse(event.value)
+            if fault := wanted.fault(self.index.reward_names()):
+                raise R1Error(fault)
         except R1Error as error:
             self.note = str(error)
             self.show_status()
             return
-        self.query_text, self.note = event.value, ""
-        event.input.display = False
-        self.table.focus()
+        self.filter, self.query_text, self.note = wanted, event.value, ""
+        self.action_close_box()
         self.arrange()
+
+    @work(thread=True)
+    def export(self, name: str) -> None:
+        """Write the listed rollouts to a file."""
+        try:
+            if not name:
+                raise R1Error("name a file")
+            count = self.index.copy(list(self.table.shown), Path(name).expanduser())
+            self.note = f"{count:,} rollouts are in {name}"
+            self.call_from_thread(self.action_close_box)
+        except R1Error as error:
+            self.note = str(error)
+            self.call_from_thread(self.show_status)
 
     def on_key(self) -> None:
         if self.note:
@@ -193,12 +228,36 @@ class ViewApp(App[None]):
         return len(self.screen_stack) == 1 or action in ("quit", "pop_screen")
 
     def action_filter(self) -> None:
-        box = self.query_one("#filter", Input)
+        self._open("#filter", self.query_text)
+
+    def action_export(self) -> None:
+        self._open("#export", str((self.path if self.folder else self.path.parent) / "selection.jsonl"))
+
+    def _open(self, box_id: str, text: str) -> None:
+        self.action_close_box()
+        box = self.query_one(box_id, Input)
+        box.value = text
         box.display = True
         box.focus()
+        self.show_status()
+
+    def action_close_box(self) -> None:
+        for box in self.query(Input):
+            box.display = False
+        self.table.focus()
+        self.show_status()
+
+    def action_wrong(self, by: int) -> None:
+        if not self.table.step_to_wrong(by):
+            self.note = f"no wrong completion {'below' if by > 0 else 'above'} this one"
+            self.show_status()
+
+    def action_help_quit(self) -> None:
+        """Quit on Ctrl-C too."""
+        self.exit()
 
     def action_sort(self) -> None:
-        self.sort = (self.sort + 1) % len(SORTS)
+        self.sort = (self.sort + 1) % len(SORT_NAMES)
         self.arrange(from_top=True)
 
     def action_follow(self) -> None:
@@ -211,7 +270,7 @@ class ViewApp(App[None]):
             rows = sorted(
                 (other for other in self.index.rows if other.group == row.group), key=lambda other: other.order
             )
-            self.push_screen(GroupScreen(self.index, rows if row.task else [row], row))
+            self.push_screen(GroupScreen(self.index, rows if row.task else [row], row, self.filter.marked))
 
     def action_diff(self) -> None:
         row = self.table.current

@@ -1,5 +1,6 @@
 """Draw a rollout for the terminal. Model-written text reaches the terminal as plain text only."""
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
@@ -8,15 +9,15 @@ from rich.console import Group, RenderableType
 from rich.rule import Rule
 from rich.text import Text
 
-from r1sdk.report import RolloutRow, last_prompt, reply_parts, reply_text, session_summary
+from r1sdk.report import RolloutRow, last_prompt, reply_parts, reply_text, session_summary, visible
 
 RIGHT, WRONG, OTHER, DIM, ENVIRONMENT = "#5fcf8c", "#ff8d83", "#f0c15c", "#8b949e", "#79b8ff"
+HIT = "bold black on #f0c15c"
 
 
 def plain(text: str, lines: bool = True) -> str:
-    """Return `text` with every character a terminal would act on, such as those of escape sequences, replaced by `·`."""
-    kept = "\n" if lines else ""
-    return "".join(c if c.isprintable() or c in kept else " " if c in "\t\n" else "·" for c in text)
+    """Return `text` with every character a terminal would act on, such as those of escape sequences, as a visible mark."""
+    return visible(text, lines).replace("\t", "    ")
 
 
 def verdict_mark(value: float | None, status: str) -> tuple[str, str]:
@@ -60,8 +61,10 @@ def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
     """Return the reply: the think part dim, the answer bold, text outside both marked."""
     shown: list[RenderableType] = []
     for part in reply_parts(line):
-        style = {"think": DIM, "answer": "bold", "other": OTHER, "environment": ENVIRONMENT}[part.kind]
-        title = {"other": "outside the format", "environment": "the environment"}.get(part.kind, part.kind)
+        style = {"think": DIM, "answer": "bold", "other": OTHER, "environment": ENVIRONMENT, "turn": OTHER}[part.kind]
+        title = {"other": "outside the format", "environment": "the environment", "turn": "turn reward"}.get(
+            part.kind, part.kind
+        )
         shown.append(Rule(Text(title, DIM), align="left", style=DIM))
         shown.append(Text(plain(part.text) or "(empty)", style))
         if not part.closed:
@@ -69,14 +72,21 @@ def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
     return shown or [Text("(empty)", DIM)]
 
 
-def rollout(row: RolloutRow, line: Mapping[str, Any]) -> RenderableType:
-    """Return a whole rollout."""
-    return Group(
-        heading(row, line),
-        Rule(Text("prompt", DIM), align="left", style=DIM),
-        Text(plain(last_prompt(line))),
-        *reply(line),
-    )
+def rollout(row: RolloutRow, line: Mapping[str, Any], marked: Sequence[str] = ()) -> RenderableType:
+    """Return a whole rollout, with the `marked` words highlighted."""
+    parts = [heading(row, line), Rule(Text("prompt", DIM), align="left", style=DIM), Text(plain(last_prompt(line)))]
+    return Group(*highlight([*parts, *reply(line)], marked))
+
+
+def highlight(parts: Sequence[RenderableType], words: Sequence[str]) -> Sequence[RenderableType]:
+    """Highlight every occurrence of the words, in upper or lower case, in the texts among `parts`."""
+    shown = [plain(word) for word in words if word]
+    if shown:
+        pattern = re.compile("|".join(map(re.escape, shown)), re.IGNORECASE)
+        for part in parts:
+            if isinstance(part, Text):
+                part.highlight_regex(pattern, HIT)
+    return parts
 
 
 def difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Text, Text]:

@@ -6,22 +6,29 @@ from typing import ClassVar
 
 from rich.console import Group
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, HorizontalScroll, VerticalScroll
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from r1sdk.report import FILTERS, RolloutIndex, RolloutRow, last_prompt
 
-from .paint import DIM, OTHER, difference, figure, heading, plain, reply, step_label
+from .hints import Hints
+from .paint import DIM, OTHER, difference, figure, heading, highlight, plain, reply, step_label
 
 
 class OverlayScreen(Screen[None]):
     """A screen that Escape closes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q", "app.pop_screen", "Back")]
+
+    def hints(self) -> Hints:
+        """Return the keys of this screen."""
+        own = [] if type(self).BINDINGS is OverlayScreen.BINDINGS else type(self).BINDINGS
+        return Hints([*own, *OverlayScreen.BINDINGS], "screen")
 
 
 class GroupScreen(OverlayScreen):
@@ -30,13 +37,18 @@ class GroupScreen(OverlayScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "move(-1)", "Left", key_display="←"),
         Binding("right,l", "move(1)", "Right", key_display="→"),
+        Binding("n", "wrong(1)", "Next wrong"),
+        Binding("p", "wrong(-1)", "Previous wrong"),
     ]
 
-    def __init__(self, index: RolloutIndex, rows: Sequence[RolloutRow], chosen: RolloutRow) -> None:
+    def __init__(
+        self, index: RolloutIndex, rows: Sequence[RolloutRow], chosen: RolloutRow, marked: Sequence[str] = ()
+    ) -> None:
         super().__init__()
         self.index = index
         self.rows = rows
         self.at = rows.index(chosen)
+        self.marked = marked
 
     def compose(self) -> ComposeResult:
         lines = [self.index.read(row) for row in self.rows]
@@ -44,11 +56,16 @@ class GroupScreen(OverlayScreen):
         with HorizontalScroll(id="columns"):
             for row, line in zip(self.rows, lines, strict=True):
                 with VerticalScroll(classes=f"column {_kind(row)}"):
-                    yield Static(Group(heading(row, line), *reply(line)))
-        yield Footer()
+                    yield Static(Group(*highlight([heading(row, line), *reply(line)], self.marked)))
+        yield self.hints()
 
     def on_mount(self) -> None:
         self.call_after_refresh(self.action_move, 0)
+
+    def action_wrong(self, by: int) -> None:
+        wrong = [at for at, row in enumerate(self.rows) if row.is_wrong and (at - self.at) * by > 0]
+        if wrong:
+            self.action_move((wrong[0] if by > 0 else wrong[-1]) - self.at)
 
     def action_move(self, by: int) -> None:
         columns = list(self.query(".column").results(VerticalScroll))
@@ -78,7 +95,7 @@ class DiffScreen(OverlayScreen):
             for name in ("old", "new"):
                 with VerticalScroll(classes="half"):
                     yield Static(id=name)
-        yield Footer()
+        yield self.hints()
 
     def on_mount(self) -> None:
         self.action_move(0)
@@ -101,21 +118,33 @@ class DiffScreen(OverlayScreen):
 class HelpScreen(OverlayScreen):
     """The keys and the filter language."""
 
-    KEYS = """\
-    up down page home end    move through the list
-    /                        filter; empty shows all again
-    g or enter               the whole group of this prompt side by side
-    d                        this task at another step, word by word
-    s                        sort: as trained, by reward, by length
-    f                        follow a run that is being written
-    tab                      into the rollout and back, to scroll it
-    q                        quit
-"""
+    KEYS = (
+        ("up down page home end", "move through the list"),
+        ("/", "filter; an empty filter shows all"),
+        ("n  p", "the next or previous wrong completion of the list, or of a group"),
+        ("g  enter", "the whole group of this prompt side by side"),
+        ("d", "this task at another step, word by word"),
+        ("s", "sort: as trained, by reward, by length, by the reward std of the group"),
+        ("e", "export the listed rollouts to a file, as JSON lines"),
+        ("f", "follow a run that is being written"),
+        ("tab", "into the rollout and back, to scroll it"),
+        ("q", "quit"),
+    )
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static(Text.assemble(("Keys\n", "bold"), self.KEYS, ("\nFilter\n", "bold"), FILTERS))
-        yield Footer()
+            yield Static(Group(Text("Keys", "bold"), _pairs(self.KEYS), Text("\nFilter", "bold"), _pairs(FILTERS)))
+        yield self.hints()
+
+
+def _pairs(rows: Sequence[tuple[str, str]]) -> Table:
+    """Return two columns that wrap to the width of the terminal."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(ratio=2, style="bold")
+    table.add_column(ratio=3)
+    for examples, meaning in rows:
+        table.add_row(examples, meaning)
+    return table
 
 
 def _kind(row: RolloutRow) -> str:

@@ -40,6 +40,14 @@ class RolloutTable(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.shown: Sequence[RolloutRow] = ()
 
+    def step_to_wrong(self, by: int) -> bool:
+        """Move the cursor to the nearest wrong row below (`by` 1) or above (-1). Returns False if there is none."""
+        places = range(self.cursor + 1, len(self.shown)) if by > 0 else range(self.cursor - 1, -1, -1)
+        found = next((at for at in places if self.shown[at].is_wrong), None)
+        if found is not None:
+            self.cursor = found
+        return found is not None
+
     @property
     def current(self) -> RolloutRow | None:
         return self.shown[self.cursor] if 0 <= self.cursor < len(self.shown) else None

@@ -62,14 +62,12 @@ class OpenEnv:
         size = {"train": self.train_size, "test": self.test_size}.get(split)
         if size is None:
             raise r1sdk.R1Error(f"openenv has the splits train and test, not {split!r}")
-        import asyncio
-
         drawn, seen = 0, set[str]()
         most = len(self.resets) or 100 + 2 * int(max(size / self.test_share, size / (1 - self.test_share)))
         width, start = 1, 0
         while start < most:
             numbers = range(start, min(most, start + width))
-            for number, prompt in zip(numbers, asyncio.run(self._drawn(numbers)), strict=True):
+            for number, prompt in zip(numbers, r1sdk.run_blocking(self._drawn(numbers)), strict=True):
                 words = prompt[-1]["content"]
                 if words in seen or in_test(words, self.test_share) != (split == "test"):
                     continue

@@ -76,7 +76,7 @@ class Verifiers:
             self._source("test" if info["test"] else "train"), bool(info["test"]) and self.test_args is None
         )
         prompt = rollout.task.prompt[1:] if info["system"] else rollout.task.prompt
-        call = (int(info["index"]), prompt, text, rollout.completion.finish == "length")
+        call = (int(info["index"]), prompt, text, rollout.completion.finish in ("length", "filtered"))
         if self.isolated:
             outcome = await r1sdk.call_isolated(scorer, *call, timeout_s=self.timeout_s)
         else:

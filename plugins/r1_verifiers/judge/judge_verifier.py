@@ -41,6 +41,7 @@ class JudgeVerifier:
     timeout_s: float = 60.0  # of one request
     retries: int = 3  # after a failure that may pass: no connection, no reply in time, 408, 409, 425, 429, 5xx
     backoff_s: float = 1.0  # before the first retry, then twice as long each time, at most 30 s
+    max_wait_s: float = 30.0  # the longest wait that the server may ask for with Retry-After
     max_concurrent: int = 8  # requests at a time from this process
     max_chars: int = 8000  # of the judged text; the middle of a longer one is omitted
     max_tokens: int = 1024  # of the judge's reply, its reasoning included
@@ -152,6 +153,7 @@ class JudgeVerifier:
             timeout_s=self.timeout_s,
             retries=self.retries,
             backoff_s=self.backoff_s,
+            max_wait_s=self.max_wait_s,
             max_concurrent=self.max_concurrent,
             body=tuple((name, value) for name, value in body.items() if value is not None),
         )

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 from ...storage.checkpoints import checkpoint_step, mark_complete
 from ...storage.run_folder import RunFolder
 from ..process_group import SINGLE_PROCESS, ProcessGroup
+from .plugin_watch import PluginWatch
 from .warnings import warnings
 
 
@@ -142,6 +143,17 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
     def _progress(self, state: Any) -> None:
         if state.is_world_process_zero:
             self.folder.set_status("running", phase="training", done=state.global_step, total=state.max_steps)
+
+
+class PluginSteps(TrainerCallback):  # type: ignore[misc]
+    """Tell the watch which step begins."""
+
+    def __init__(self, watch: PluginWatch) -> None:
+        self.watch = watch
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.watch.step = state.global_step + 1
+        self.watch.seed_plugins(self.watch.step)
 
 
 def resume_step(checkpoint: Path | None) -> int:

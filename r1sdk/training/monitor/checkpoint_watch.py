@@ -11,6 +11,7 @@ from transformers import TrainerCallback
 from ...evaluation.attempts import attempts
 from ...evaluation.statistics import estimate
 from ...planning.run_plan import NoEnvironment, RunPlan
+from ...plugins.environment_calls import tasks_of
 from ...storage.checkpoints import checkpoint_step
 from ...storage.rollbacks import Rollback, learning_rate_factor
 from ...storage.run_folder import RunFolder
@@ -55,7 +56,7 @@ class CheckpointEvaluation(TrainerCallback):  # type: ignore[misc]
         if state.global_step < done + state.max_steps // EVALUATIONS or state.global_step == done:
             return
         recipe = self.run.recipe
-        tasks = list(islice(self.run.environment.tasks(recipe.evaluation.split), self.count))
+        tasks = list(islice(tasks_of(self.run.environment, recipe.evaluation.split), self.count))
         sampling = replace(held_out_sampling(recipe), samples=1)
         generator = held_out_generator(self.run, model, self.tokenizer)
         made = attempts(tasks, self.run.environment, self.run.rewards, generator, sampling, limits=recipe.sessions)

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 
 from ...evaluation.attempts import attempts
 from ...planning.run_plan import RunPlan
+from ...plugins.environment_calls import tasks_of
 from ...storage.run_folder import RunFolder
 from ..held_out_sampling import held_out_sampling
 
@@ -32,7 +33,7 @@ class ProbeEvaluation(TrainerCallback):  # type: ignore[misc]
         moments = {state.max_steps * quarter // 4 for quarter in QUARTERS}
         if not self.count or not has_whole_model(args) or state.global_step not in moments:
             return
-        tasks = list(islice(self.run.environment.tasks(self.run.recipe.evaluation.split), self.count))
+        tasks = list(islice(tasks_of(self.run.environment, self.run.recipe.evaluation.split), self.count))
         sampling = replace(held_out_sampling(self.run.recipe), samples=1)
         generator = held_out_generator(self.run, model, self.tokenizer)
         made = attempts(

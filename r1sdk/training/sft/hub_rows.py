@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ...data.demonstrations import FromHub, pairs
-from ...data.row_formats import Pair
+from ...data.demonstrations import FromHub, examples
 from ...errors import R1Error
 from ...servers.hub import reach_hub
 
@@ -18,19 +17,19 @@ class HubRows:
     source: FromHub
     dataset: Any
 
-    def train(self) -> Iterator[Pair]:
+    def train(self) -> Iterator[Any]:
         return self._some(held_out=False)
 
-    def held_out(self) -> Iterator[Pair]:
+    def held_out(self) -> Iterator[Any]:
         return self._some(held_out=True)
 
-    def _some(self, held_out: bool) -> Iterator[Pair]:
+    def _some(self, held_out: bool) -> Iterator[Any]:
         count = len(self.dataset)
         kept = set(random.Random(self.source.seed).sample(range(count), min(self.source.held_out_rows, count)))
         rows = (
             (f"{self.source.name}, row {at}", row) for at, row in enumerate(self.dataset) if (at in kept) is held_out
         )
-        return pairs(rows, self.source.columns, self.source.skip_bad)
+        return examples(rows, self.source.columns, self.source.skip_bad)
 
 
 def hub_rows(source: FromHub) -> HubRows:

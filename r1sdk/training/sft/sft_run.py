@@ -10,6 +10,8 @@ from ...data.demonstrations import FromFile
 from ...evaluation.statistics import estimate
 from ...planning.model_source import ModelSource
 from ...planning.run_plan import NoEnvironment, RunPlan
+from ...plugins.environment_calls import tasks_of
+from ...recipe.methods import METHODS
 from ...recipe.schema import Recipe
 from ...rollout.template_text import PLAIN_TEMPLATE
 from ..process_group import ProcessGroup
@@ -17,7 +19,7 @@ from ..process_group import ProcessGroup
 if TYPE_CHECKING:
     from .sft_rows import Differences
 
-LOOK_AT = 256  # demonstrations that are written before a model is loaded
+LOOK_AT = 256  # examples that are written before a model is loaded
 
 
 def tokenizer_for(run: RunPlan, where: str) -> Any:
@@ -31,29 +33,38 @@ def check_run_lengths(run: RunPlan, tokenizer: Any, where: str) -> None:
     """Raises: R1Error where a prompt that is answered in this run does not fit the model with its answer."""
     from ..models import check_lengths, check_turns
 
-    recipe = run.recipe
-    if recipe.method == "sft":
-        check_demonstrations(run, tokenizer)
-    if recipe.method == "sft" and (isinstance(run.environment, NoEnvironment) or not recipe.evaluation.tasks):
+    recipe, method = run.recipe, METHODS[run.recipe.method]
+    if method.reads_rows:
+        check_examples(run, tokenizer)
+    if method.reads_rows and (isinstance(run.environment, NoEnvironment) or not recipe.evaluation.tasks):
         return  # nothing is generated
-    split = "train" if recipe.method == "grpo" or recipe.data is None else recipe.evaluation.split
-    check_turns(run.environment, run.environment.tasks(split), tokenizer)
-    check_lengths(run.environment.tasks(split), tokenizer, where, recipe.generation.max_tokens)
+    split = "train" if method.plays or recipe.data is None else recipe.evaluation.split
+    check_turns(run.environment, tasks_of(run.environment, split), tokenizer)
+    check_lengths(tasks_of(run.environment, split), tokenizer, where, recipe.generation.max_tokens)
 
 
-def check_demonstrations(run: RunPlan, tokenizer: Any) -> None:
+def check_examples(run: RunPlan, tokenizer: Any) -> None:
     """Read every row and write the first ones, so that a bad one is found before a model is loaded. Raises: R1Error."""
+    from ..dpo.preference_rows import preference_rows
     from .sft_rows import demonstration_rows
     from .sft_trainer import demonstrations_of
 
     if isinstance(run.demonstrations, FromFile):
         print(run.demonstrations.describe(), flush=True)
     rows = demonstrations_of(run).train()
-    for _ in demonstration_rows(islice(rows, LOOK_AT), tokenizer, None):
+    first = islice(rows, LOOK_AT)
+    for _ in (
+        preference_rows(first, tokenizer, None) if learns_pairs(run) else demonstration_rows(first, tokenizer, None)
+    ):
         pass
     if run.recipe.data is not None:  # an environment makes its own, and they are right
         for _ in rows:
             pass
+
+
+def learns_pairs(run: RunPlan) -> bool:
+    """True for a method that learns from a chosen and a rejected reply."""
+    return METHODS[run.recipe.method].learns_from == "pairs"
 
 
 def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Differences":

@@ -1,6 +1,6 @@
 """A `RunPlan` in, a model trained on demonstrations out: SFT on TRL's trainer, loss on the replies only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def sft_trainer(
     tally = Differences()
     rows = demonstration_rows(demonstrations_of(run).train(), tokenizer, arguments.max_length, tally)
     file = folder.path / "rows.arrow"
-    left_out = processes.run_on_main(lambda: _write(rows, file))
+    left_out = processes.run_on_main(lambda: write_arrow(rows, file, ("input_ids", "labels"), ("length",)))
     dataset = Dataset.from_file(str(file))
     if processes.main:
         for text in tally.lines():
@@ -97,12 +97,17 @@ def demonstrations_of(run: RunPlan) -> Demonstrations:
     return run.demonstrations
 
 
-def _write(rows: Iterator[dict[str, Any] | None], file: Path) -> int:
-    """The rows, written where a data set can lie on disk, not in memory. Returns how many were left out."""
+def write_arrow(
+    rows: Iterator[dict[str, Any] | None], file: Path, lists: Sequence[str], numbers: Sequence[str] = ()
+) -> int:
+    """Write the rows where a data set can lie on disk, not in memory: columns of token ids, and of numbers.
+
+    Returns how many were None, and so left out.
+    """
     import pyarrow as pa
 
-    numbers = pa.list_(pa.int32())
-    schema = pa.schema([("input_ids", numbers), ("labels", numbers), ("length", pa.int32())])
+    ids = pa.list_(pa.int32())
+    schema = pa.schema([*((name, ids) for name in lists), *((name, pa.int32()) for name in numbers)])
     left_out = 0
     file.parent.mkdir(parents=True, exist_ok=True)
     file.unlink(missing_ok=True)  # an older one may still be mapped: a new file, not new content

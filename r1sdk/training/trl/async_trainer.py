@@ -20,12 +20,15 @@ from trl.experimental.async_grpo.async_rollout_worker import (
 
 from ...errors import R1Error, RewardError
 from ...planning.run_plan import RunPlan
+from ...plugins.environment_calls import tasks_of
 from ...recipe.asynchronous import does_anyway
 from ...records import Rollout, Score
 from ...reply_format import opened_think
 from ...rollout.chat_template import render
 from ...storage.run_folder import RunFolder
-from .grpo import machine_arguments, owned_arguments, tracked_as
+from .advantage_trainer import weighted_totals
+from .advantages import AdvantageEstimator
+from .grpo import estimator_of, machine_arguments, owned_arguments, tracked_as
 from .reward_columns import Column, RewardTable, task_row
 from .signatures import ASYNC, check_signatures
 
@@ -62,12 +65,14 @@ class Version:
 class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
     """The loop in the child process: one turn per prompt, scored in whole groups, with the text as it was generated."""
 
-    def __init__(self, *, table: RewardTable, processing_class: Any, **more: Any) -> None:
+    def __init__(
+        self, *, table: RewardTable, estimator: AdvantageEstimator | None, processing_class: Any, **more: Any
+    ) -> None:
         # TRL would look up the format of tool calls, which it only knows for some templates. Nothing is parsed here.
         processing_class.response_template = {}
         columns = [WeightedColumn(table, name, weight) for name, (_, weight) in table.rewards.items()]
         super().__init__(reward_funcs=columns, processing_class=processing_class, **more)
-        self.table = table
+        self.table, self.estimator = table, estimator
 
     async def _generate_one(self, prompt: Any, tool_dict: Any, tools: Any, group_id: int = 0) -> Any:
         started = time.monotonic()
@@ -104,6 +109,11 @@ class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
         metrics["staleness/version"] = float(group.model_version)
         # An empty completion yields no sample.
         priced_by = [score for score, rows in zip(scores, group.completions_sequences, strict=True) for _ in rows]
+        if self.estimator is not None:
+            found = self._advantages(self.estimator)
+            of_samples = [one for one, rows in zip(found, group.completions_sequences, strict=True) for _ in rows]
+            for sample, advantage in zip(samples, of_samples, strict=True):
+                sample.advantage = advantage
         for sample, score in zip(samples, priced_by, strict=True):
             told = {key: value for key, value in sample.metrics.items() if not key.startswith("rewards/")}
             priced = {
@@ -112,6 +122,19 @@ class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
             }
             sample.metrics = {**told, **priced, **metrics}
         return samples
+
+    def _advantages(self, estimator: AdvantageEstimator) -> list[Any]:
+        """Return the advantages of the group that the table has just scored, [G]."""
+        import torch
+
+        rewards = torch.tensor(
+            [
+                [torch.nan if unjudged or price is None else price for price in score.rewards.values()]
+                for score, unjudged in zip(self.table.own_scores, self.table.unjudged, strict=True)
+            ]
+        )
+        totals = weighted_totals(rewards, torch.tensor(list(estimator.weights.values())))
+        return list(estimator.of_batch(estimator.rewarded(self.table.rollouts, self.table.own_scores, totals)))
 
     async def _retry(self, coro_factory: Any, *, label: str, max_attempts: int = 1) -> Any:
         return await super()._retry(coro_factory, label=label, max_attempts=min(max_attempts, TRIES))
@@ -167,11 +190,12 @@ def async_trainer(
         keep=KeepRollouts(folder.path),
     )
     rows = Dataset.from_list(
-        [task_row(task) for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+        [task_row(task) for at, task in enumerate(tasks_of(run.environment, "train")) if at not in run.left_out]
     )
     a_step = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
     worker = JudgedWorker(
         table=table,
+        estimator=estimator_of(run),
         model_name=where,
         dataset=rows,
         processing_class=tokenizer,

@@ -17,6 +17,7 @@ from torch import Tensor
 from ...errors import R1Error
 from ...recipe.key_groups import DynamicSampling
 from ..process_group import ProcessGroup
+from .advantage_trainer import REWARDED
 from .rounds import Batch, Group, RoundTable
 from .sampler_check import CheckedSamplerTrainer
 from .task_sampler import TaskSampler
@@ -114,6 +115,8 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
         for at, row in enumerate(rows):
             row.update({name: values[at] for name, values in extra.items()})
         rewards = super()._calculate_rewards(rows, prompts, completions, ids)
+        if self.estimator is not None:
+            extra = {**extra, REWARDED: [row[REWARDED] for row in rows]}
         columns = {"prompt_ids": prompt_ids, "completion_ids": ids, "logprobs": logprobs, "env_mask": mask, **extra}
         samples = [{name: values and values[at] for name, values in columns.items()} for at in range(len(rows))]
         size = self.num_generations
@@ -128,14 +131,23 @@ class DynamicSamplingTrainer(CheckedSamplerTrainer):
         )
 
     def _has_variance(self, made: RoundResult) -> list[bool]:
-        """Return for each group of a round whether it has reward variance. Shapes: -> [N]."""
+        """Return for each group of a round whether it has something to learn from. Shapes: -> [N].
+
+        That is reward variance, or with an estimator of advantages of a group, an advantage that differs from 0.
+        """
+        by_accuracy = self.dynamic is not None and self.dynamic.metric == "accuracy"
+        if self.estimator is not None and not by_accuracy:
+            own = [sample[REWARDED] for at in self._own(len(made.tasks)) for sample in made.samples[at]]
+            signal = self.estimator.has_signal(own)
+            if signal is not None:
+                return [has for some in self.processes.all_gather(signal) for has in some]
+        # An estimator over the batch may treat each reward apart, as GDPO does.
+        aggregation = self.multi_objective_aggregation if self.estimator is None else "normalize_then_sum"
 
         def found() -> list[bool]:
-            if self.dynamic and self.dynamic.metric == "accuracy":
+            if by_accuracy:
                 return [len({value for value in group if value is not None}) > 1 for group in self.table.verdicts()]
-            return has_reward_variance(
-                made.rewards, self.reward_weights, self.num_generations, self.multi_objective_aggregation
-            )
+            return has_reward_variance(made.rewards, self.reward_weights, self.num_generations, aggregation)
 
         return self.processes.run_on_main(found)
 

@@ -10,6 +10,7 @@ from ...contracts import takes_group
 from ...errors import R1Error, RewardError, raise_all
 from ...planning.build import build_environment, build_rewards, first_task
 from ...planning.rules import column_errors
+from ...plugins.environment_calls import tasks_of
 from ...plugins.loading import load_plugins
 from ...recipe.schema import load_recipe
 from ...records import Completion, Message, Score, Task
@@ -85,7 +86,7 @@ def for_trl(
 
         table.opened_think = opened_think(render(tokenizer, [{"role": "user", "content": "?"}]))
         table.end_tokens = frozenset({tokenizer.eos_token_id} - {None})
-    drawn = list(islice(built.tasks(split), tasks))
+    drawn = list(islice(tasks_of(built, split), tasks))
     if has_sessions(built, drawn):
         raise R1Error(f"environment {environment!r} has tools or several turns: train on it with r1 train")
     return ForTRL(_dataset(drawn), table.columns(), [weight for _, weight in prices.values()])

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ...planning.run_plan import RunPlan
+from ...plugins.environment_calls import tasks_of
+from ...receipts import watch_sampler
 from ...recipe.schema import Recipe
 from ...reply_format import opened_think
 from ...rollout.chat_template import render
@@ -17,6 +19,7 @@ from ..lora import lora_config
 from ..models import holds_whole_model
 from ..process_group import SINGLE_PROCESS, ProcessGroup
 from ..vllm.sampler_engine import TRANSFORMERS, Sampler
+from .advantages import AdvantageEstimator
 from .reward_columns import RewardTable, task_row
 from .rounds import RoundTable
 from .session_rollouts import SessionRollouts, session_row
@@ -46,7 +49,7 @@ def grpo_trainer(
         given = arguments.get("generation_kwargs") or {}
         given = json.loads(given) if isinstance(given, str) else given
         arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
-    tasks = [task for at, task in enumerate(run.environment.tasks("train")) if at not in run.left_out]
+    tasks = [task for at, task in enumerate(tasks_of(run.environment, "train")) if at not in run.left_out]
     sessions = has_sessions(run.environment, tasks)
     draws_tasks = recipe.dynamic_sampling is not None or recipe.curriculum is not None
     table = (RoundTable if draws_tasks else RewardTable)(
@@ -83,12 +86,25 @@ def grpo_trainer(
             )
         else:
             trainer = CheckedSamplerTrainer(train_dataset=Dataset.from_list(rows), **bound)
+    trainer.estimator, trainer.scored = estimator_of(run, processes), table
     trainer.sampler_limit = recipe.limits.sampler_difference
     if sampler.vllm:
         sampler.made(trainer, recipe.seed)
+        if recipe.limits.receipts == "check":
+            trainer.receipts = watch_sampler(trainer)
     elif holds_whole_model(trainer.accelerator):
         model.generate = partial(generate, model)  # the method that TRL calls
     return trainer
+
+
+def estimator_of(run: RunPlan, processes: ProcessGroup = SINGLE_PROCESS) -> AdvantageEstimator | None:
+    """Return the estimator of advantages that the recipe names; None for TRL's own."""
+    if run.recipe.advantage is None:
+        return None
+    weights = {name: weight for name, (_, weight) in run.rewards.items()}
+    return AdvantageEstimator(
+        run.recipe.advantage.name, run.advantage, weights, run.recipe.generation.samples, processes
+    )
 
 
 def grpo_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:

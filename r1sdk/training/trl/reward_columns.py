@@ -45,6 +45,7 @@ class RewardTable:
     _batch: Any = field(default=None, repr=False)
     _scores: list[Score] = field(default_factory=list, repr=False)
     unjudged: list[bool] = field(default_factory=list, repr=False)  # [B] of the current batch: has no part in training
+    rollouts: list[Rollout] = field(default_factory=list, repr=False)  # [B] of the current batch, of this process
 
     def columns(self) -> list["Column"]:
         """Return one TRL reward function per reward, in order. Their weights go to `GRPOConfig.reward_weights`."""
@@ -79,9 +80,15 @@ class RewardTable:
             self._batch = completions
         return self._scores
 
+    @property
+    def own_scores(self) -> list[Score]:
+        """The scores of the current batch, of this process."""
+        return self._scores
+
     def _score(self, rollouts: list[Rollout]) -> tuple[list[Rollout], list[Score]]:
         """Score the completions of this process."""
         judged, self._scores = score(rollouts, self.environment, self.rewards, self.group_size)
+        self.rollouts = judged
         # A service failed: without that reward the rollout would look worse than the others of its prompt. A rollout without
         # any reward has no part in TRL's baseline and no advantage.
         self.unjudged = [

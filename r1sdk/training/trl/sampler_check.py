@@ -3,16 +3,22 @@
 from typing import Any
 
 from ...errors import R1Error
-from .length_chunks import LengthChunkedTrainer
+from ...receipts import SamplerWatch
+from .advantage_trainer import AdvantageTrainer
 
-METRIC = "sampler_difference"
-_TRL_METRIC = "sampling/sampling_logp_difference/mean"
+METRIC, LARGEST = "sampler_difference", "sampler_difference_max"
+_TRL_METRIC, _TRL_LARGEST = "sampling/sampling_logp_difference/mean", "sampling/sampling_logp_difference/max"
 
 
-class CheckedSamplerTrainer(LengthChunkedTrainer):
-    """Log the difference as `sampler_difference` and stop above `sampler_limit`. Without vLLM there is none."""
+class CheckedSamplerTrainer(AdvantageTrainer):
+    """Log the difference as `sampler_difference` and stop above `sampler_limit`. Without vLLM there is none.
+
+    `receipts`: compares the weights themselves (docs/vllm.md).
+    """
 
     sampler_limit: float | None = None
+    receipts: SamplerWatch | None = None
+    _receipt_seconds = 0.0
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:
         output = super()._generate_and_score_completions(inputs)
@@ -20,6 +26,12 @@ class CheckedSamplerTrainer(LengthChunkedTrainer):
             metrics = self._metrics["train" if self.model.training else "eval"]
             difference = metrics[_TRL_METRIC][-1]  # the same in all processes
             metrics[METRIC].append(difference)
+            metrics[LARGEST].append(metrics[_TRL_LARGEST][-1])
+            if (watch := self.receipts) is not None:
+                metrics["receipts/seconds"].append(watch.seconds - self._receipt_seconds)
+                metrics["receipts/tensors"].append(float(watch.compared))
+                metrics["receipts/probe_difference"].append(watch.probe_difference or 0.0)
+                self._receipt_seconds = watch.seconds
             if self.sampler_limit is not None and difference > self.sampler_limit:
                 raise R1Error(disagreement(difference, self.sampler_limit))
         return output

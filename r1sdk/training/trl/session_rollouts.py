@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...contracts import Environment, ToolSession
+from ...plugins.guard import plugin_calls
 from ...recipe.key_groups import SessionLimits
 from ...records import Message, Rollout, Task
 from ...rollout.chat_template import TurnWriter
@@ -56,15 +57,18 @@ class SessionRollouts:
             says_logps = logps is not None
             return Sampled(ids, logps)
 
-        episodes = [self._episode(prompt) for prompt in prompts]
+        with plugin_calls():
+            episodes = [self._episode(prompt) for prompt in prompts]
         run_blocking(play(episodes, TokenPolicy(self.writer, sample, self.ends, trainer.max_completion_length)))
         traces = [episode.trace for episode in episodes]
+        with plugin_calls():
+            rollouts = [_rollout(episode) for episode in episodes]
         return {
             "prompt_ids": [trace.prompt for trace in traces],
             "completion_ids": [trace.ids for trace in traces],
             "env_mask": [trace.mask for trace in traces],
             "logprobs": [trace.logps for trace in traces] if says_logps else None,
-            "rollout": [_rollout(episode) for episode in episodes],
+            "rollout": rollouts,
         }
 
     def _episode(self, prompt: list[Message]) -> Episode:

@@ -29,6 +29,11 @@ GRPO = {
     "trl:GRPOTrainer._get_output_dir": ("self", "trial"),
     "trl:GRPOTrainer._save_checkpoint": ("self", "model", "trial"),
 }
+DISTILLATION = {
+    "trl:DistillationTrainer._generate": ("self", "prompts"),
+    "trl:DistillationTrainer._generate_and_score_completions": ("self", "inputs"),
+}
+DPO = {"trl:DPOTrainer._prepare_dataset": ("self", "dataset", "processing_class", "args", "dataset_name")}
 SFT = {"trl:SFTTrainer._get_train_sampler": ("self", "train_dataset")}
 _WORKER = "trl.experimental.async_grpo.async_rollout_worker"
 ASYNC = {

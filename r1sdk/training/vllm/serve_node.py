@@ -16,6 +16,8 @@ from ...recipe.key_groups import VllmSettings
 from ...recipe.schema import Recipe
 from ...storage.run_folder import RunFolder
 
+RECEIPTS = "r1sdk.receipts.served.ReceiptWorker"
+
 
 def arguments(recipe: Recipe, model: str, host: str, port: int, cuda: bool) -> list[str]:
     """Return the options of the vLLM server."""
@@ -30,6 +32,8 @@ def arguments(recipe: Recipe, model: str, host: str, port: int, cuda: bool) -> l
         "data-parallel-size": settings.data_parallel_size,
         "logprobs-mode": "processed_logprobs",  # after temperature and truncation: the distribution that was sampled from
         "max-logprobs": -1,
+        "worker-extension-cls": RECEIPTS,
+        "enable-prompt-tokens-details": True,  # for the receipts: how much of a prompt came from the prefix cache
     }
     if settings.max_model_len:
         options["max-model-len"] = settings.max_model_len

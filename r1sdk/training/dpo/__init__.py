@@ -1,0 +1,1 @@
+"""DPO: preferences in, a model trained on TRL's DPOTrainer out."""
