@@ -262,7 +262,7 @@ def stop(subject: str, finished: Path, stopped: Path) -> None:
 
 def run(subject: str, command: str, folder: Path, place: Path) -> tuple[Said, Any]:
     """Run a command on `folder` in a fork. Returns how it ended, and its result without times."""
-    out = place / "out"
+    out = place / ("out.jsonl" if command == "difficulty" else "out")
     if out.is_dir():
         shutil.rmtree(out)
     out.unlink(missing_ok=True)

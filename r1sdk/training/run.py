@@ -205,6 +205,7 @@ def _train(
         collapses,
     ]
     rollbacks = folder.rollbacks()
+    is_over = bool(rollbacks) and rollbacks[-1].ends
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
@@ -223,7 +224,7 @@ def _train(
         with sampler(plan, where, folder, processes) as engine:
             trainer = _trainer(plan, where, model, tokenizer, folder, callbacks, processes, engine)
             without_trainers_card(trainer)
-            train_missing_steps(trainer, checkpoint, stop, is_over=bool(rollbacks) and rollbacks[-1].ends)
+            train_missing_steps(trainer, checkpoint, stop, is_over)
     if collapses.rollback is not None:
         report("running", phase="rolling back", message=collapses.rollback.text)
         folder.note_rollback(collapses.rollback)
@@ -233,7 +234,7 @@ def _train(
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
 
-    if trainer.state.global_step == 0:
+    if trainer.state.global_step == 0 and not is_over:
         raise RunError(
             "the trainer made no step: is trainer.max_steps or trainer.num_train_epochs 0, or the data empty?"
         )
