@@ -228,7 +228,10 @@ def _print_split(split: "SplitReport") -> None:
     if split.prompt_tokens:
         typer.echo("  prompt tokens: " + ", ".join(f"{name} {count}" for name, count in split.prompt_tokens.items()))
     _listed("  rows that make no task", split.unreadable)
-    _listed("  duplicates", split.duplicates)
+    _listed(
+        f"  tasks that come again, which is intended ({split.repeats})" if split.repeats else "  duplicates",
+        split.duplicates,
+    )
     _listed("  duplicates that disagree", split.disagreeing)
     _listed("  gold answers that cannot be verified", [str(fault) for fault in split.gold])
     _listed("  gold answers that pay a wrong answer too", [str(suspect) for suspect in split.suspects])
