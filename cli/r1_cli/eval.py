@@ -104,11 +104,13 @@ def _print(found: "Comparison") -> None:
 
 
 def _print_one(result: "Evaluation", indent: str) -> None:
-    named = [name for by in result.categories.values() for name in by]
+    from r1sdk.report import visible
+
+    named = [visible(name, lines=False) for by in result.categories.values() for name in by]
     width = max([12, *map(len, result.rewards), *(len(name) + 2 for name in named)])
 
     def line(name: str, value: object) -> None:
-        typer.echo(f"{indent}{name:{width}}  {value}")
+        typer.echo(f"{indent}{visible(name, lines=False):{width}}  {value}")
 
     line("accuracy" if result.samples == 1 else f"avg@{result.samples}", result.accuracy)
     for k, estimate in result.pass_at.items():

@@ -128,6 +128,9 @@ def _runs_table(rows: list[tuple[str, ...]]) -> None:
 
 
 def _table(rows: list[tuple[str, ...]]) -> None:
+    from r1sdk.report import visible
+
+    rows = [tuple(visible(cell, lines=False) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -14,6 +14,7 @@ from ..planning.generation_rules import missing_backend
 from ..planning.hardware import Hardware
 from ..planning.model_source import ModelSource, resolve_model
 from ..planning.named_recipe import resolve_recipe
+from ..plugins.environment_calls import tasks_of
 from ..plugins.loading import load_plugins
 from ..recipe.schema import Recipe
 from ..records import Completion, Message, Rollout, Score, Task
@@ -63,7 +64,7 @@ class ModelChat:
         """Return the tasks of `split`. Raises: R1Error."""
         if self.environment is None:
             raise R1Error("no environment given: use --env NAME")
-        yield from self.environment.tasks(split)
+        yield from tasks_of(self.environment, split)
 
     def _played(self, task: Task, generator: Any) -> tuple[Rollout, Score]:
         assert self.environment is not None

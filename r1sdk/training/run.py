@@ -137,7 +137,11 @@ def train(
 
     stop = StopRequest()
     stop.install()
+<<<<<<< HEAD
     while (finished := _train(folder, processes, registry, stop, watch)) is None:
+=======
+    while (finished := _train(folder, processes, registry, watch, stop)) is None:
+>>>>>>> kills
         gc.collect()  # the model and the optimizer that collapsed
     return finished
 
@@ -146,8 +150,13 @@ def _train(
     folder: RunFolder,
     processes: ProcessGroup,
     registry: Registry | None,
+<<<<<<< HEAD
     stop: "StopRequest",
     watch: PluginWatch | None,
+=======
+    watch: PluginWatch | None,
+    stop: "StopRequest",
+>>>>>>> kills
 ) -> bool | None:
     """Train from the last checkpoint on. Returns True if the run came to its end, and None if it must go back. Raises: R1Error."""
     from ..rollout.hf_model import end_tokens
@@ -194,6 +203,7 @@ def _train(
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     recorder = RunCallback(folder, stop, processes)
+<<<<<<< HEAD
     collapse = CollapseWatch(plan, folder, recorder)
     evaluations = [CheckpointEvaluation(plan, folder, tokenizer), ProbeEvaluation(plan, folder, tokenizer)]
     callbacks = [
@@ -206,6 +216,20 @@ def _train(
         collapse,
     ]
     rollbacks = folder.rollbacks()
+=======
+    collapses = CollapseWatch(plan, folder, recorder)
+    callbacks = [
+        PluginSteps(watch),
+        LowerLearningRate(folder),
+        CheckpointEvaluation(plan, folder, tokenizer),
+        recorder,
+        ProbeEvaluation(plan, folder, tokenizer),
+        trackers,
+        collapses,
+    ]
+    rollbacks = folder.rollbacks()
+    is_over = bool(rollbacks) and rollbacks[-1].ends
+>>>>>>> kills
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
@@ -224,17 +248,24 @@ def _train(
         with sampler(plan, where, folder, processes) as engine:
             trainer = _trainer(plan, where, model, tokenizer, folder, callbacks, processes, engine)
             without_trainers_card(trainer)
+<<<<<<< HEAD
             train_missing_steps(trainer, checkpoint, stop, is_over=bool(rollbacks) and rollbacks[-1].ends)
     if collapse.rollback is not None:
         report("running", phase="rolling back", message=collapse.rollback.text)
         folder.note_rollback(collapse.rollback)
+=======
+            train_missing_steps(trainer, checkpoint, stop, is_over)
+    if collapses.rollback is not None:
+        report("running", phase="rolling back", message=collapses.rollback.text)
+        folder.note_rollback(collapses.rollback)
+>>>>>>> kills
         if not stop.asked:
             return None
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
 
-    if trainer.state.global_step == 0:
+    if trainer.state.global_step == 0 and not is_over:
         raise RunError(
             "the trainer made no step: is trainer.max_steps or trainer.num_train_epochs 0, or the data empty?"
         )

@@ -26,7 +26,7 @@ class Sums:
     def tasks(self, split):
         if split not in ("train", "test"):
             raise KeyError(split)
-        return [] if self.empty else [Task([{"role": "user", "content": "1+1"}], "2")]
+        return [] if self.empty else [Task([{"role": "user", "content": "1+1"}], "2")] * 64
 
     def verify(self, rollout):
         return rollout.completion.text == rollout.task.answer
