@@ -137,11 +137,7 @@ def train(
 
     stop = StopRequest()
     stop.install()
-<<<<<<< HEAD
-    while (finished := _train(folder, processes, registry, stop, watch)) is None:
-=======
     while (finished := _train(folder, processes, registry, watch, stop)) is None:
->>>>>>> kills
         gc.collect()  # the model and the optimizer that collapsed
     return finished
 
@@ -150,13 +146,8 @@ def _train(
     folder: RunFolder,
     processes: ProcessGroup,
     registry: Registry | None,
-<<<<<<< HEAD
-    stop: "StopRequest",
-    watch: PluginWatch | None,
-=======
     watch: PluginWatch | None,
     stop: "StopRequest",
->>>>>>> kills
 ) -> bool | None:
     """Train from the last checkpoint on. Returns True if the run came to its end, and None if it must go back. Raises: R1Error."""
     from ..rollout.hf_model import end_tokens
@@ -203,20 +194,6 @@ def _train(
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     recorder = RunCallback(folder, stop, processes)
-<<<<<<< HEAD
-    collapse = CollapseWatch(plan, folder, recorder)
-    evaluations = [CheckpointEvaluation(plan, folder, tokenizer), ProbeEvaluation(plan, folder, tokenizer)]
-    callbacks = [
-        PluginSteps(watch),
-        LowerLearningRate(folder),
-        evaluations[0],
-        recorder,
-        evaluations[1],
-        trackers,
-        collapse,
-    ]
-    rollbacks = folder.rollbacks()
-=======
     collapses = CollapseWatch(plan, folder, recorder)
     callbacks = [
         PluginSteps(watch),
@@ -229,7 +206,6 @@ def _train(
     ]
     rollbacks = folder.rollbacks()
     is_over = bool(rollbacks) and rollbacks[-1].ends
->>>>>>> kills
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
@@ -248,17 +224,10 @@ def _train(
         with sampler(plan, where, folder, processes) as engine:
             trainer = _trainer(plan, where, model, tokenizer, folder, callbacks, processes, engine)
             without_trainers_card(trainer)
-<<<<<<< HEAD
-            train_missing_steps(trainer, checkpoint, stop, is_over=bool(rollbacks) and rollbacks[-1].ends)
-    if collapse.rollback is not None:
-        report("running", phase="rolling back", message=collapse.rollback.text)
-        folder.note_rollback(collapse.rollback)
-=======
             train_missing_steps(trainer, checkpoint, stop, is_over)
     if collapses.rollback is not None:
         report("running", phase="rolling back", message=collapses.rollback.text)
         folder.note_rollback(collapses.rollback)
->>>>>>> kills
         if not stop.asked:
             return None
     if stop.asked:
