@@ -21,6 +21,7 @@ on the same device in the same run: FLOP/s of a large matrix product, bytes/s of
 
 import argparse
 import gc
+import json
 import statistics
 import tempfile
 import time
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=512, help="of every completion")
     parser.add_argument("--steps", type=int, default=4, help="steps of a turn, the first not counted")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
 
     import torch
@@ -98,17 +100,27 @@ def measure(options: argparse.Namespace, scratch: Path) -> None:
         name: [sum(step) for turns in rounds for step in zip(*turns[name].seconds.values(), strict=True)]
         for name in SIDES
     }
-    for name in SIDES:
-        tell(name, [turns[name] for turns in rounds], steps[name], where, limit, options)
+    figures: dict[str, Any] = {
+        name: tell(name, [turns[name] for turns in rounds], steps[name], where, limit, options) for name in SIDES
+    }
     ratios = [ours / theirs for ours, theirs in zip(steps["r1sdk"], steps["TRL"], strict=True)]
     spread = f"{min(ratios):.3f}-{max(ratios):.3f}"
     print(f"a step, r1sdk / TRL: {statistics.median(ratios):.3f} ({spread}, n={len(ratios)})")
+    if options.json:
+        figures |= {
+            "shape": options.shape,
+            "device": device,
+            "ratios": ratios,
+            "completions": options.prompts * SAMPLES,
+        }
+        figures |= {"limit_flops": limit.flops, "limit_bytes_per_second": limit.bandwidth}
+        options.json.write_text(json.dumps(figures), encoding="utf-8")
 
 
 def tell(
     name: str, turns: list[Turn], steps: list[float], where: str, limit: Limit, options: argparse.Namespace
-) -> None:
-    """One side's lines."""
+) -> dict[str, Any]:
+    """Print one side's lines, and return its figures."""
     sums = {phase: sum(second for turn in turns for second in turn.seconds[phase]) for phase in PHASES}
     count = len(steps)
     shares = ", ".join(f"{phase} {sums[phase] / sum(sums.values()):.1%}" for phase in PHASES)
@@ -123,6 +135,14 @@ def tell(
         f"  training   {trained * count / sums['training']:.0f} tokens/s, "
         f"{work.flops * count / limit.flops / sums['training']:.1%} of the FLOP/s"
     )
+    return {
+        "step_s": steps,
+        "share": {phase: sums[phase] / sum(sums.values()) for phase in PHASES},
+        "generated_tokens_per_second": generated * count / sums["generation"],
+        "trained_tokens_per_second": trained * count / sums["training"],
+        "share_of_bandwidth": work.bytes * count / limit.bandwidth / sums["generation"],
+        "share_of_flops": work.flops * count / limit.flops / sums["training"],
+    }
 
 
 @dataclass(frozen=True)

@@ -38,14 +38,14 @@ PIECES = "|".join(
 )
 
 
-def build_tokenizer(texts: Iterable[str]) -> Any:
-    """A tokenizer whose merges were learnt from rendered chats, `texts`."""
+def build_tokenizer(texts: Iterable[str], pieces: str = PIECES) -> Any:
+    """A tokenizer whose merges were learnt from rendered chats, `texts`; no merge crosses the borders of `pieces`."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     split = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(PIECES), "isolated"),
+            pre_tokenizers.Split(Regex(pieces), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -57,7 +57,7 @@ def build_tokenizer(texts: Iterable[str]) -> Any:
         show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
-    learner.train_from_iterator(_words(texts), trainer)
+    learner.train_from_iterator(_words(texts, pieces), trainer)
     learnt = json.loads(learner.to_str())["model"]
     vocabulary, merges = dict(learnt["vocab"]), [tuple(pair) for pair in learnt["merges"]]
     for number in map(str, range(10, LARGEST_NUMBER + 1)):
@@ -83,21 +83,26 @@ def build_tokenizer(texts: Iterable[str]) -> Any:
     )
 
 
-def _words(texts: Iterable[str]) -> Iterator[str]:
+def _words(texts: Iterable[str], pieces: str) -> Iterator[str]:
     """The pieces of `texts` but for numbers, whose merges are not a matter of frequency."""
     for chat in texts:
         for text in re.split(r"<\|\w+\|>", chat):
-            yield from (piece for piece in re.findall(PIECES, text) if not piece.isdigit())
+            yield from (piece for piece in re.findall(pieces, text) if not piece.isdigit())
 
 
-def chats(count: int = 4000) -> Iterator[str]:
+def countdown_chats(count: int = 4000) -> Iterator[str]:
     """Rendered demonstrations of Countdown, both levels."""
     from r1_envs.countdown import Countdown
 
-    for task, completion in islice(Countdown(level="mixed").demonstrations("train"), count):
+    return chats(islice(Countdown(level="mixed").demonstrations("train"), count))
+
+
+def chats(demonstrations: Iterable[tuple[Any, Any]]) -> Iterator[str]:
+    """Demonstrations, rendered with the chat template."""
+    for task, completion in demonstrations:
         messages = [*task.prompt, *completion.messages]
         yield "".join(f"{START}{m['role']}\n{m['content']}{END}\n" for m in messages)
 
 
 if __name__ == "__main__":
-    build_tokenizer(chats()).save_pretrained(Path(sys.argv[1]))
+    build_tokenizer(countdown_chats()).save_pretrained(Path(sys.argv[1]))

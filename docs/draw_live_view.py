@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from r1_cli.ui.follower import Follower
-from r1_cli.ui.live import render
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
+from r1sdk.progress.follower import Follower
+from r1sdk.progress.live import render
 from r1sdk.storage.run_folder import RunFolder
 
 

@@ -229,7 +229,8 @@ class RewardedRollout:
         found: list[float] = []
         so_far = self.total  # the total is earned by the last turn
         for turn in reversed(self.turns):
-            so_far += turn_weight * (turn.reward or 0.0)
+            if turn.reward is not None:
+                so_far += turn_weight * turn.reward
             found.append(so_far)
         return found[::-1]
 

@@ -32,7 +32,7 @@ def check(
     data_file: Annotated[
         str | None, typer.Option("--data", help="Check the rows of this file or folder for SFT instead.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="sft: the method that --data is for.")] = None,
+    method: Annotated[str | None, typer.Option(help="sft or dpo: the method that --data is for.")] = None,
     skip_bad: Annotated[int, typer.Option(min=0, help="With --data: so many bad rows are allowed.")] = 0,
     as_json: Json = False,
     sets: Sets = None,
@@ -42,7 +42,7 @@ def check(
     from r1sdk.data import check_data, splits_of
 
     if data_file is not None or method is not None:
-        _check_for_sft(data_file, method, env, model, skip_bad, as_json, sets or [])
+        _check_rows(data_file, method, env, model, skip_bad, as_json, sets or [])
         return
     environment, _, _ = load_environment(env, sets or [])
     lengths, room = model_tokens(model, max_tokens) if model else (None, None)
@@ -155,7 +155,7 @@ def difficulty(
     typer.echo(f"written to {out}", err=True)
 
 
-def _check_for_sft(
+def _check_rows(
     file: str | None,
     method: str | None,
     env: str | None,
@@ -167,14 +167,16 @@ def _check_for_sft(
     from r1sdk import R1Error
     from r1sdk.api import check_demonstrations
 
-    if method not in (None, "sft") or file is None or env is not None:
-        raise R1Error("r1 data check takes --env, or --data FILE with --method sft")
-    report = check_demonstrations(file, sets, model)
+    if method not in (None, "sft", "dpo") or file is None or env is not None:
+        raise R1Error("r1 data check takes --env, or --data FILE with --method sft or dpo")
+    report = check_demonstrations(file, sets, model, method or "sft")
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
         typer.echo(report.columns)
-        typer.echo(f"{report.rows} rows, {report.demonstrations} demonstrations, {len(report.bad)} bad rows")
+        typer.echo(
+            f"{report.rows} rows, {report.demonstrations} {'pairs' if method == 'dpo' else 'demonstrations'}, {len(report.bad)} bad rows"
+        )
         for text in (*report.bad, *report.differs):
             typer.echo(f"  {text.partition(chr(10))[0] if text in report.bad else text}")
         typer.echo("clean" if not report.bad and not report.differs else "not clean")
@@ -226,7 +228,10 @@ def _print_split(split: "SplitReport") -> None:
     if split.prompt_tokens:
         typer.echo("  prompt tokens: " + ", ".join(f"{name} {count}" for name, count in split.prompt_tokens.items()))
     _listed("  rows that make no task", split.unreadable)
-    _listed("  duplicates", split.duplicates)
+    _listed(
+        f"  tasks that come again, which is intended ({split.repeats})" if split.repeats else "  duplicates",
+        split.duplicates,
+    )
     _listed("  duplicates that disagree", split.disagreeing)
     _listed("  gold answers that cannot be verified", [str(fault) for fault in split.gold])
     _listed("  gold answers that pay a wrong answer too", [str(suspect) for suspect in split.suspects])

@@ -13,8 +13,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 NEXT = {
     "reward": "r1 train --env countdown --rewards accuracy,{name}=0.2",
     "environment": "r1 train --env {name} --rewards accuracy,format",
-    "verifier": "r1 train --env file --set env.options.source=problems.jsonl --set env.options.verifier={name}",
+    "verifier": "r1 train --env maths --set maths.verifier={name}",
     "sandbox": "r1 train --env code --set env.options.sandbox={name}",
+    "advantage": "r1 train --env countdown --advantage {name}",
 }
 
 TAKEN = {
@@ -28,28 +29,28 @@ TAKEN = {
     "VerifyReply",
 }  # names in the templates
 
-Kind = Literal["reward", "environment", "verifier", "sandbox"]
+Kind = Literal["reward", "environment", "verifier", "sandbox", "advantage"]
 License = Literal["Apache-2.0", "MIT", "BSD-3-Clause", "none"]
 
 
 def new(
-    kind: Annotated[Kind, typer.Argument(help="reward, environment, verifier or sandbox.")],
+    kind: Annotated[Kind, typer.Argument(help="reward, environment, verifier, sandbox or advantage.")],
     name: Annotated[str, typer.Argument(help="The name that recipes will use, in lower_snake_case.")],
     license: Annotated[License, typer.Option(help="Apache-2.0, MIT, BSD-3-Clause or none.")] = "Apache-2.0",
     author: Annotated[str | None, typer.Option(help="Who holds the copyright, for the licence.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to make. Default: r1-NAME.")] = None,
-    tools: Annotated[bool, typer.Option("--tools", help="Of an environment: one whose model has tools.")] = False,
+    tools: Annotated[bool, typer.Option("--tools", help="With environment: one whose model has tools.")] = False,
 ) -> None:
-    """Write a package for a reward, an environment, a verifier or a sandbox, complete with tests."""
+    """Write a package for a reward, an environment, a verifier, a sandbox or an advantage, complete with tests."""
     from r1sdk import PluginError, load_plugins
     from r1sdk.plugins import NAME
 
     if tools and kind != "environment":
-        raise PluginError(f"--tools is for an environment, and this is a {kind}")
+        raise PluginError(f"--tools is for an environment, and this is {kind_of(kind)}")
     if not NAME.fullmatch(name):
         plain = re.sub(r"\W+", "_", name.removeprefix("r1-").lower()).strip("_")
         hint = f", e.g. {plain}" if NAME.fullmatch(plain) else ""
-        raise PluginError(f"the name of a {kind} is lower_snake_case{hint}; got {name!r}")
+        raise PluginError(f"the name of {kind_of(kind)} is lower_snake_case{hint}; got {name!r}")
     if taken := load_plugins().entries.get((kind, name)):
         raise PluginError(f"{kind} {name!r} is already provided by {taken[0].source}: choose another name")
     distribution = f"r1-{name.replace('_', '-')}"
@@ -61,6 +62,11 @@ def new(
     typer.echo(f"wrote {folder}: {', '.join(files)}")
     typer.echo(f'next:\n  pip install -e "{folder if folder.is_absolute() else f"./{folder}"}[test]"')
     typer.echo(f"  pytest {folder} && r1 check {name}\n  {NEXT[kind].format(name=name)}")
+
+
+def kind_of(kind: str) -> str:
+    """Return a kind with its article."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def package(

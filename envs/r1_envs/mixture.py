@@ -41,6 +41,18 @@ class Mixture:
         for part, task in self._drawn([_Source(part, iter(self._tasks_of(part, split))) for part in self.parts], split):
             yield _marked(task, part)
 
+    def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
+        """Yield the demonstrations of every part, in shares by weight. Raises: R1Error if a part has none."""
+        without = [part.name for part in self.parts if not hasattr(part.environment, "demonstrations")]
+        if without:
+            raise r1sdk.R1Error(f"{', '.join(without)} has no demonstrations: leave it out of the mixture")
+        environments: list[Any] = [part.environment for part in self.parts]
+        sources = [
+            _Source(part, iter(e.demonstrations(split))) for part, e in zip(self.parts, environments, strict=True)
+        ]
+        for part, (task, completion) in self._drawn(sources, split):
+            yield _marked(task, part), completion
+
     def rows(self, split: str) -> Iterator[tuple[r1sdk.Task, str, Mapping[str, Any]]]:
         """Yield the tasks with their rows. Raises: R1Error if a part has no rows."""
         without = [part.name for part in self.parts if not hasattr(part.environment, "rows")]

@@ -1,7 +1,6 @@
 """The advantage `turn_loo`."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import r1sdk
 
@@ -16,25 +15,25 @@ class TurnLeaveOneOut:
         G_it = total_i + turn_weight * sum of turn rewards from t on
         A_it = G_it - b_it,   b_it = mean of G_jt over the other rollouts j that made a turn t
 
-    Where no other made a turn t, b_it is 0; with `absent: zero` a rollout that has ended counts as 0 in every mean. Either
-    way b_it is a function of the other rollouts alone, so it is independent of every decision of rollout i, the decision to
-    stop included, and the gradient is unbiased (docs/algorithms.md has the proof and the exact check). Precondition: the
-    loss adds tokens up with a constant factor (--loss dr_grpo); dividing by lengths brings a bias of its own.
+    Where no other made a turn t, it is the mean of what the last turn of each other rollout earned. So b_it is a function of
+    the other rollouts alone, independent of every decision of rollout i, the decision to stop included, and the gradient is
+    unbiased (docs/algorithms.md has the proof and the exact check). Precondition: the loss adds tokens up with a constant
+    factor (--loss dr_grpo); dividing by lengths brings a bias of its own.
     """
 
     turn_weight: float = 1.0
-    absent: Literal["left_out", "zero"] = "left_out"
 
     def __call__(self, group: r1sdk.RewardGroup) -> list[list[float]]:
         to_go = [rollout.to_go(self.turn_weight) for rollout in group.rollouts]
         if len(to_go) < 2:
             return [[0.0] * rollout.tokens for rollout in group.rollouts]
-        turns = range(max(map(len, to_go)))
-        sums = [sum(values[turn] for values in to_go if turn < len(values)) for turn in turns]
-        counts = [sum(turn < len(values) for values in to_go) for turn in turns]
-        if self.absent == "zero":
-            counts = [len(to_go)] * len(counts)
-        return [
-            rollout.spread([value - (sums[t] - value) / max(1, counts[t] - 1) for t, value in enumerate(values)])
-            for rollout, values in zip(group.rollouts, to_go, strict=True)
-        ]
+        found = []
+        for at, rollout in enumerate(group.rollouts):
+            others = to_go[:at] + to_go[at + 1 :]
+            found.append(rollout.spread([value - _baseline(others, t) for t, value in enumerate(to_go[at])]))
+        return found
+
+
+def _baseline(others: list[list[float]], turn: int) -> float:
+    reached = [values[turn] for values in others if turn < len(values)] or [values[-1] for values in others]
+    return sum(reached) / len(reached)

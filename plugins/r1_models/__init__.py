@@ -1,4 +1,4 @@
-"""The embedded models: `tiny`, trained to search for Countdown solutions, and `tiny_blank`, which it was trained from."""
+"""The embedded model `tiny`, which searches for Countdown solutions, and the models that SFT begins with."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import r1sdk
 
 TINY = Path(__file__).parent / "tiny"
+SMALL = Path(__file__).parent / "small"  # a tokenizer and a shape
 
 
 def tiny_blank(folder: Path, seed: int) -> None:
@@ -15,7 +16,15 @@ def tiny_blank(folder: Path, seed: int) -> None:
     write_blank(TINY, folder, seed)
 
 
+def small_blank(folder: Path, seed: int) -> None:
+    """The weights of `tiny` under the tokenizer of `small`: the start of its SFT (recipe small/sft). Takes no seed: nothing is random."""
+    from .blank import write_with_tokenizer
+
+    write_with_tokenizer(TINY, SMALL, folder)
+
+
 @r1sdk.hookimpl
 def r1_register_models(register: Callable[[str, Path | Callable[[Path, int], None]], None]) -> None:
     register("tiny", TINY)
     register("tiny_blank", tiny_blank)
+    register("small_blank", small_blank)

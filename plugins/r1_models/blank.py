@@ -1,4 +1,4 @@
-"""Fresh weights for `tiny`, the same for the same seed."""
+"""The models that the SFT of the embedded models begins with."""
 
 from __future__ import annotations
 
@@ -23,6 +23,31 @@ def write_blank(shape: Path, folder: Path, seed: int) -> None:
         torch.manual_seed(seed)
         model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(shape), dtype=torch.float32)
     _count(model.get_input_embeddings().weight, AutoTokenizer.from_pretrained(shape))
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+    for name in FILES:
+        shutil.copyfile(shape / name, folder / name)
+
+
+def write_with_tokenizer(weights: Path, shape: Path, folder: Path) -> None:
+    """Write the model in `weights` to `folder` with the tokenizer in `shape`, whose new tokens get embeddings.
+
+    A token of both keeps its embedding, so what the model knows of numbers stays. A new one, a phrase, starts as the mean of
+    the tokens that the model's own tokenizer would read it as.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
+    before, after = AutoTokenizer.from_pretrained(weights), AutoTokenizer.from_pretrained(shape)
+    old, known = model.get_input_embeddings().weight.detach().clone(), before.get_vocab()
+    model.resize_token_embeddings(-(-len(after) // 32) * 32, mean_resizing=False)
+    new = model.get_input_embeddings().weight
+    with torch.no_grad():
+        new.zero_()
+        for token, at in after.get_vocab().items():
+            same = [known[token]] if token in known else None
+            new[at] = old[same or before.encode(after.decode([at]), add_special_tokens=False)].mean(0)
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     for name in FILES:

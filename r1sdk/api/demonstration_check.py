@@ -1,6 +1,7 @@
-"""`check_demonstrations`: are the rows of a file right for SFT, and what would a model learn from them?"""
+"""`check_demonstrations`: are the rows of a file right for SFT or DPO, and what would a model learn from them?"""
 
 from dataclasses import replace
+from typing import Literal
 
 from ..data.demonstrations import FileReport, FromFile, check_file
 from ..errors import R1Error
@@ -11,9 +12,11 @@ from ..plugins.loading import load_plugins
 from .naming import Sets, as_sets
 
 
-def check_demonstrations(data: str, settings: Sets = (), model: str | None = None) -> FileReport:
-    """Check every row of a file for SFT; with `model`, also how its chat template writes them. Raises: R1Error."""
-    start = {"model": model or "none", "method": "sft"}
+def check_demonstrations(
+    data: str, settings: Sets = (), model: str | None = None, method: Literal["sft", "dpo"] = "sft"
+) -> FileReport:
+    """Check every row of a file for SFT or DPO; with `model`, also how its chat template writes them. Raises: R1Error."""
+    start = {"model": model or "none", "method": method}
     recipe, _ = resolve_recipe(load_plugins(), start, as_sets(settings), {"data": data})
     source = build_demonstrations(load_plugins(), recipe, check=False)
     if not isinstance(source, FromFile):

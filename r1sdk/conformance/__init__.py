@@ -17,7 +17,7 @@ __all__ = ["TIMEOUT_S", "ContractFinding", "Report", "Subject", "check_plugins",
 
 TIMEOUT_S = 30.0  # for one hostile reply: a program in it may take its full time on every test
 GATES = ("builds", "draws", "check()")  # checks that fail if options, files, a key or a network are missing
-TRIED = ("reward", "environment", "verifier", "sandbox")  # the kinds whose code is called
+TRIED = ("reward", "environment", "verifier", "sandbox", "advantage")  # the kinds whose code is called
 
 
 def choose(

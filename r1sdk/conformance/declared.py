@@ -16,8 +16,9 @@ from .findings import ContractFinding, Subject, failed, passed
 GENERIC = {  # import names that other packages are likely to use too
     *("cli", "common", "core", "environment", "environments", "envs", "helpers", "lib", "main", "model", "models"),
     *("plugin", "plugins", "recipes", "reward", "rewards", "sandbox", "sandboxes", "src", "test", "tests", "utils"),
-    *("verifier", "verifiers"),
+    *("verifier", "verifiers", "advantage", "advantages"),
 }
+TAKES_OPTIONS = ("reward", "environment", "verifier", "sandbox", "advantage")  # kinds that are functions or classes
 _NUMBER = re.compile(r"(?<![\w.`])[-\u2212]?\d+(?:\.\d+)?(?![\w`])")
 _UNBOUNDED = re.compile(r"\bany number\b", re.IGNORECASE)
 
@@ -27,7 +28,7 @@ def check_declared(registry: Registry, subject: Subject) -> Iterator[ContractFin
     found = registry.entries[subject.kind, subject.name]
     yield _name(subject, found)
     yield _docstring(found[0])
-    if subject.kind in ("reward", "environment", "verifier", "sandbox"):
+    if subject.kind in TAKES_OPTIONS:
         yield _options(found[0])
 
 
@@ -59,7 +60,7 @@ def summary(target: Any) -> str:
 
 
 def _docstring(entry: Entry) -> ContractFinding:
-    if entry.kind not in ("reward", "environment", "verifier", "sandbox"):
+    if entry.kind not in TAKES_OPTIONS:
         text = entry.summary
         return passed("docstring", text) if text else failed("docstring", "it has no description")
     text = summary(entry.target)

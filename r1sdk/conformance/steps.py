@@ -14,10 +14,10 @@ from typing import Any
 
 from ..contracts import Sandbox, Verifier
 from ..errors import R1Error, RewardError
-from ..planning.build import build_environment, build_rewards
+from ..planning.build import build_advantage, build_environment, build_rewards
 from ..plugins import guard
 from ..plugins.registry import Registry
-from ..recipe.key_groups import Named, WeightedReward
+from ..recipe.key_groups import AdvantageSettings, Named, WeightedReward
 from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import unwrapped
@@ -66,6 +66,9 @@ class TrialCandidate:
                 if not isinstance(verifier, Verifier):
                     raise R1Error(f"verifier {name!r} must have read_gold(task) and verify(gold, reply)")
                 return verifier
+            case "advantage":
+                given = AdvantageSettings(name=name, options=options)
+                return build_advantage(self.registry, Recipe(model="none", env=Named(name="none"), advantage=given))
             case _:
                 built = self.registry.build("sandbox", name, options)
                 if not isinstance(built, Sandbox):

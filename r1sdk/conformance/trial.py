@@ -19,7 +19,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ..plugins.loading import load_plugins
-from . import environment_steps, reward_steps, sandbox_steps, verifier_steps
+from . import advantage_steps, environment_steps, reward_steps, sandbox_steps, verifier_steps
 from .findings import Subject
 from .steps import TrialCandidate, TrialStep, run_guarded
 
@@ -30,6 +30,7 @@ STEPS = {
     "environment": environment_steps.steps,
     "verifier": verifier_steps.steps,
     "sandbox": sandbox_steps.steps,
+    "advantage": advantage_steps.steps,
 }
 
 

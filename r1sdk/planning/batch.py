@@ -79,7 +79,7 @@ def batch_sentence(recipe: Recipe) -> str:
 def prompts_of_a_batch(recipe: Recipe) -> int:
     """Return the different tasks that one generation batch takes; 0 if the trainer needs no whole batch."""
     sizes = step_sizes(recipe) if METHODS[recipe.method].plays and not _is_overlapped(recipe) else None
-    if sizes is None:
+    if sizes is None or (recipe.method == "grpo" and sizes.generated % recipe.generation.samples):  # refused elsewhere
         return 0
     return sizes.update if recipe.method == "distill" else sizes.generated // recipe.generation.samples
 

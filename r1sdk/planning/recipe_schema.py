@@ -16,6 +16,7 @@ from ..errors import R1Error
 from ..plugins.building import fields_of
 from ..plugins.entry import Entry
 from ..plugins.registry import Registry
+from ..recipe.losses import LOSSES
 from ..recipe.schema import Recipe
 from ..recipe.trl_fields import trainer_fields, trainer_types
 from ..recipe.trl_values import allowed_values
@@ -42,6 +43,11 @@ def recipe_schema(registry: Registry) -> Schema:
     named, reward = groups.pop("Named"), groups.pop("WeightedReward")
     groups["Environment"] = _with_options(named, registry, "environment")
     groups["Reward"] = _with_options(reward, registry, "reward")
+    groups["AdvantageSettings"] = _with_options(groups["AdvantageSettings"], registry, "advantage")
+    keys["advantage"] = _either(
+        keys["advantage"], _names(registry, "advantage"), _ref("AdvantageSettings"), {"type": "null"}
+    )
+    keys["loss"] = _either(keys["loss"], {"enum": [*LOSSES, None]})
     keys["env"] = _either(keys["env"], _names(registry, "environment"), _ref("Environment"))
     keys["rewards"] = _either(
         keys["rewards"],

@@ -104,7 +104,9 @@ class _Section:
         self.pid = os.getpid()
         self.thread = threading.get_ident()
         self.users = 0
+        self.closed = False
         self.elsewhere = 0  # calls that run in other threads
+        self.shared = False  # other threads made calls, so that a change may be any plugin's
         self.last = ""  # label of the plugin that ran last in this thread
         self.labels: dict[str, None] = {}
         self.interrupts = _interrupts
@@ -115,8 +117,9 @@ class _Section:
 
     def close(self) -> None:
         """Restore everything, at the end of the last call."""
+        self.closed = True
         try:
-            self.check(ALL, self.last or ", ".join(self.labels))
+            self.check(ALL, " or ".join(self.labels) if self.shared else self.last)
         finally:
             plugin_random.leave(self.theirs)
             if self.handler is not None and signal.getsignal(signal.SIGINT) is _note_interrupt:
@@ -178,41 +181,60 @@ def plugin_calls() -> Iterator[None]:
         _close(section)
 
 
-def _open() -> _Section:
+def _open(holds: bool = True) -> _Section:
     global _section
     with _lock:
         if _section is None or _section.pid != os.getpid():
             _section = _Section()
-        _section.users += 1
+        _section.users += holds
         return _section
 
 
-def _close(section: _Section) -> None:
-    global _section
+def _close(section: _Section, held: bool = True) -> None:
     if os.getpid() != section.pid:
         _end_fork(section.last, None)
     with _lock:
+        if not held or section.closed:
+            return
         section.users -= 1
         if section.users == 0:
-            _section = None
-            section.close()
+            _end(section)
     check_forks()
 
 
-def call(label: str, function: Callable[..., Result], *arguments: Any, loads: bool = False) -> Result:
+def _end(section: _Section) -> None:
+    global _section
+    if _section is section:
+        _section = None
+    section.close()
+
+
+def abandon_calls() -> None:
+    """End the calls that were being made, after an interrupt has stopped the event loop in their midst."""
+    with _lock:
+        if _section is not None and _section.pid == os.getpid():
+            _end(_section)
+
+
+def call(
+    label: str, function: Callable[..., Result], *arguments: Any, loads: bool = False, may_hang: bool = False
+) -> Result:
     """Return `function(*arguments)`, which is code of the plugin `label`. `loads`: it may take long.
+
+    `may_hang`: for a thread whose caller, inside `plugin_calls`, does not wait for it without end.
 
     Raises: what the plugin raises, with its name as a note; PluginFault for SystemExit and the like.
     """
     outer = _inside.get()
     if outer is not None:  # another plugin calls it, and answers for it
         return _raw(label, function, arguments)
-    section = _open()
+    section = _open(not may_hang)
     try:
         there = threading.get_ident() != section.thread
         own = capture() if there else None
         if there:
             section.elsewhere += 1
+            section.shared = True
             section.labels[label] = None
         else:
             section.begin(label)
@@ -233,7 +255,7 @@ def call(label: str, function: Callable[..., Result], *arguments: Any, loads: bo
             else:
                 section.check(OF_THREAD if section.elsewhere else QUICK, label)
     finally:
-        _close(section)
+        _close(section, not may_hang)
 
 
 def _raw(label: str, function: Callable[..., Result], arguments: Any) -> Result:
@@ -302,9 +324,11 @@ class _Stepped:
             except StopIteration as end:
                 return end.value
             here = threading.get_ident() == self.section.thread and not self.section.elsewhere
-            own = differences(self.section.before, ALL if here else OF_THREAD) if here else []
+            changes = differences(self.section.before, ALL) if here else []
+            own = [change for change in changes if change.part.repeats]
             for change in own:
                 change.undo()
+            undo([change for change in changes if not change.part.repeats], self.label)
             try:
                 yield waits_for
                 thrown = None
@@ -335,6 +359,8 @@ class _Stepped:
             returned = isinstance(error, StopIteration)
             if os.getpid() != here:
                 _end_fork(label, None if returned else error)
+            if running.overran:
+                raise PluginFault(overrun_text(label)) from None
             if not returned and error is not thrown:
                 _raise_as_its_own(label, error, interrupts)
             raise
@@ -361,12 +387,11 @@ def iterate(label: str, function: Callable[..., Iterable[Result]], *arguments: A
     portion = 1
     while True:
         items: list[Result] = []
-        failed: BaseException | None = None
-        with plugin_calls():
-            try:
-                call(label, _take, found, portion, items, loads=True)
-            except Exception as error:  # noqa: BLE001 - raised where it belongs: after the items before it
-                failed = error
+        failed: Exception | None = None
+        try:
+            call(label, _take, found, portion, items, loads=True)
+        except Exception as error:  # noqa: BLE001 - raised where it belongs: after the items before it
+            failed = error
         yield from items
         if failed is not None:
             raise failed
@@ -409,7 +434,7 @@ def _is_real(interrupts: int) -> bool:
     if threading.current_thread() is not threading.main_thread():
         return False
     # Without our handler in front nothing is counted: then a real one must be able to stop the run.
-    return _interrupts > interrupts or signal.getsignal(signal.SIGINT) is not _note_interrupt
+    return _interrupts > interrupts or signal.getsignal(signal.SIGINT) not in (_note_interrupt, signal.SIG_IGN)
 
 
 def _is_cancelled() -> bool:

@@ -31,6 +31,7 @@ class StatePart:
     restore: Callable[[Any], None]
     of_thread: bool = False
     slow: bool = False  # takes a call of the system, or as long as one
+    repeats: bool = True  # a change can be made again after it was undone
     describe: Callable[[Any, Any], str] | None = None  # of the value before and after
 
 
@@ -245,12 +246,22 @@ def _restore_device(before: Any) -> None:
     sys.modules["torch"].set_default_device(None if before is None else before.device)
 
 
-def _leave_autocast(was_enabled: bool) -> None:
-    if was_enabled:  # the trainer's own contexts are never open while a plugin runs
-        return
+_DEVICES = ("cpu", "cuda")
+_any_autocast = _torch("_C._is_any_autocast_enabled")
+
+
+def _autocast() -> Any:
+    """Return the devices with autocast; asking for each takes a microsecond, and nearly always there is none."""
+    found = _any_autocast()
+    if found is not True:
+        return () if found is False else found
+    return tuple([device for device in _DEVICES if sys.modules["torch"].is_autocast_enabled(device)])
+
+
+def _restore_autocast(before: tuple[str, ...]) -> None:
     torch = sys.modules["torch"]
-    for device in ("cpu", "cuda"):
-        torch.set_autocast_enabled(device, False)
+    for device in _DEVICES:
+        torch.set_autocast_enabled(device, device in before)
     torch.clear_autocast_cache()
 
 
@@ -281,18 +292,20 @@ PARTS: tuple[StatePart, ...] = (
     StatePart("the current folder", _folder, _go_back, slow=True, describe=lambda before, after: f"{after}"),
     StatePart("environment variables", _environment, _restore_environment, describe=_changed_variables),
     StatePart("signal handlers", _handlers, _restore_handlers, slow=True, describe=_changed_signals),
-    StatePart("an alarm that is still set", _alarm_is_set, _clear_alarm, slow=True),
+    StatePart("an alarm that is still set", _alarm_is_set, _clear_alarm, slow=True, repeats=False),
     StatePart("blocked signals", _mask, _restore_mask, slow=True, of_thread=True),
-    StatePart("the descriptors 0 to 2", DESCRIPTORS.read, DESCRIPTORS.restore, slow=True),
+    StatePart("the descriptors 0 to 2", DESCRIPTORS.read, DESCRIPTORS.restore, slow=True, repeats=False),
     StatePart("sys.stdin, sys.stdout or sys.stderr", _streams, _restore_streams),
     StatePart("limits of the process (setrlimit)", _limits, _restore_limits, slow=True),
     StatePart("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
     StatePart("the garbage collector", gc.isenabled, _restore_gc),
     StatePart("the default timeout of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
     StatePart("NumPy's handling of errors", _numpy_errors, _restore_numpy_errors, slow=True, of_thread=True),
-    StatePart("torch's inference mode", _torch("is_inference_mode_enabled"), _leave_inference, of_thread=True),
+    StatePart(
+        "torch's inference mode", _torch("is_inference_mode_enabled"), _leave_inference, of_thread=True, repeats=False
+    ),
     StatePart("torch's grad mode", _torch("is_grad_enabled"), _set_torch("set_grad_enabled"), of_thread=True),
-    StatePart("torch's autocast", _torch("_C._is_any_autocast_enabled"), _leave_autocast, of_thread=True),
+    StatePart("torch's autocast", _autocast, _restore_autocast, of_thread=True),
     StatePart("torch's number of threads", _torch("get_num_threads"), _set_torch("set_num_threads")),
     StatePart("torch's default dtype", _torch("get_default_dtype"), _set_torch("set_default_dtype")),
     StatePart("torch's default device", _default_device, _restore_device, slow=True, of_thread=True),

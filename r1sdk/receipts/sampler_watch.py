@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from .compare import Expected, Part, Receipt, StaleSampler, differences, explain, missing
+from ..errors import R1Error
+from .receipt_differences import Expected, Part, Receipt, StaleSampler, differences, explain, missing
 from .served import receipt_of
 from .tensor_digest import digest
 
-PROBES, PROBE_TOKENS, NEW_TOKENS = 2, 140, 4  # a prompt fills a block of vLLM's prefix cache, on a CPU 128 tokens
+PROBES, PROBE_TOKENS, NEW_TOKENS = 2, 140, 2  # a prompt fills a block of vLLM's prefix cache, on a CPU 128 tokens
 EXACT_LIMIT, ROUNDED_LIMIT = 0.01, 0.5  # mean difference of log-probabilities: float32 on both sides, and otherwise
 _RPC_S = 600
 
@@ -36,6 +37,8 @@ class SamplerWatch:
     _before: Expected | None = None
     _first: Expected | None = None
     _dtypes: dict[str, str] = field(default_factory=dict)
+    _wanted: dict[str, list[tuple[Part, str]]] = field(default_factory=dict)
+    _answered: bool = False
     _said: bool = False
 
     def __post_init__(self) -> None:
@@ -55,13 +58,11 @@ class SamplerWatch:
     def check(self, probe: bool | None = None) -> None:
         """Compare now. Every process must call it. Raises: StaleSampler in all processes if the sampler of one differs."""
         started = time.perf_counter()
-        faults = self._faults(self.probe if probe is None else probe)
+        faults = [self._faults(self.probe if probe is None else probe)]  # by rank
         if self.trainer.accelerator.num_processes > 1:
             from accelerate.utils import gather_object
 
-            faults = gather_object([faults])
-        else:
-            faults = [faults]
+            faults = gather_object(faults)
         self.seconds += time.perf_counter() - started
         if found := [rank for rank, some in enumerate(faults) if some]:
             where = "the server" if self._server else "the engine"
@@ -85,6 +86,8 @@ class SamplerWatch:
         def synced() -> None:
             if self._listens:
                 self._expected, self._before = None, self._expected or self._before
+                # Not while the weights are sent: the workers then wait for them, and would not answer.
+                self._wanted = self._parts(self._receipts(self._syncs + 1, read=False)) if self._reads else {}
             sync()
             self._syncs += 1
             if self._listens:
@@ -108,12 +111,11 @@ class SamplerWatch:
 
     def _listening(self, named: Callable[[], Iterator[tuple[str, torch.Tensor]]]) -> Callable[[], Iterator[Any]]:
         def listened() -> Iterator[tuple[str, torch.Tensor]]:
-            parts = self._parts(self._receipts(self._syncs + 1, read=False)) if self._reads else {}
             found: dict[Part, tuple[str, float]] = {}
             whole: set[str] = set()
             for name, tensor in named():
                 if self._reads:
-                    found |= self._digests(name, tensor, parts)
+                    found |= self._digests(name, tensor, self._wanted)
                     whole.add(name)
                 yield name, tensor
             if self._reads:
@@ -124,9 +126,15 @@ class SamplerWatch:
     def _faults(self, probe: bool) -> list[str]:
         """Return what is wrong in this process's sampler."""
         faults = self._unsynced() if self._listens else []
-        if not self._reads:
-            self._probe_logps(None) if probe else None
-            return faults
+        if self._reads:
+            faults += self._differences()
+            return faults + (self._probe_faults() if probe else [])
+        if probe:
+            self._probe_logps(None)
+        return faults
+
+    def _differences(self) -> list[str]:
+        """Compare what this process's sampler serves with the trainer's tensors."""
         number = self._syncs if self._listens else self.checks
         receipts = self._receipts(number, read=True)
         if not self._listens:
@@ -140,16 +148,15 @@ class SamplerWatch:
             self._expected, self._before = Expected(found), self._expected
         expected = self._expected
         if expected is None:
-            return [*faults, "no weights were sent since this run began"]
+            return ["no weights were sent since this run began"]
         dtypes = {part: self._dtypes.setdefault(part[0], dtype) for part, dtype in self._served_dtypes(receipts)}
         expected = Expected(expected.digests, dtypes)
         self._first = self._first or expected
-        for receipt in receipts:
-            faults += differences(receipt, expected, self._before, self._first)
+        faults = [fault for receipt in receipts for fault in differences(receipt, expected, self._before, self._first)]
         self.skipped = tuple(missing(receipts, self._names, {}))
         self.compared = len(self._names) - len(self.skipped)
         self._say(receipts)
-        return faults + (self._probe_faults() if probe else [])
+        return faults
 
     def _say(self, receipts: Sequence[Receipt]) -> None:
         if not self._said and self._main:
@@ -169,8 +176,19 @@ class SamplerWatch:
             return [Receipt.parse(receipt_of(runner, number, read))]
         client = self._generation.vllm_client
         request = {"method": "r1_receipt", "args": [str(number), str(read)], "timeout": _RPC_S}
-        results = client._post(f"{client.base_url}/collective_rpc", json=request)["results"]
-        return [Receipt.parse(result) for result in results]
+        try:
+            results = client._post(f"{client.base_url}/collective_rpc", json=request)["results"]
+            receipts = [Receipt.parse(result) for result in results]
+        except Exception as error:
+            if self._answered:
+                raise
+            raise R1Error(
+                f"the vLLM server at {client.base_url} returns no weight receipts ({type(error).__name__}: "
+                f"{str(error)[:200]}): start it with --worker-extension-cls r1sdk.receipts.served.ReceiptWorker and "
+                "VLLM_SERVER_DEV_MODE=1, or train without them (limits.receipts=off)"
+            ) from error
+        self._answered = True
+        return receipts
 
     @staticmethod
     def _parts(receipts: Sequence[Receipt]) -> dict[str, list[tuple[Part, str]]]:
@@ -192,7 +210,7 @@ class SamplerWatch:
     def _digests(
         self, name: str, tensor: torch.Tensor, parts: dict[str, list[tuple[Part, str]]]
     ) -> dict[Part, tuple[str, float]]:
-        found = {}
+        found: dict[Part, tuple[str, float]] = {}
         for target in (name, *self._tied.get(name, ())):
             for part, dtype in parts.get(target, ()):
                 value = tensor.detach()
@@ -200,7 +218,7 @@ class SamplerWatch:
                 value = value.t() if name in self._transposed else value
                 _, rows, columns = part
                 cut = value[rows[0] : rows[1], columns[0] : columns[1]].to(getattr(torch, dtype))
-                found[part] = tuple(digest(cut, rows[0], columns[0]))
+                found[part] = digest(cut, rows[0], columns[0])
         return found
 
     @property
@@ -333,11 +351,12 @@ class SamplerWatch:
         try:
             with torch.no_grad(), trainer.compute_loss_context_manager():
                 logps, *_ = trainer._get_per_token_logps_and_entropies(
-                    model, ids, torch.ones_like(ids), NEW_TOKENS, batch_size=1
+                    model, ids, torch.ones_like(ids), NEW_TOKENS, batch_size=PROBES
                 )
         finally:
             model.train(training)
-        return logps.float().cpu()
+        own: torch.Tensor = logps.float().cpu()
+        return own
 
 
 def watch_sampler(trainer: Any, probe: bool = True) -> SamplerWatch:

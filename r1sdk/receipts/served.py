@@ -47,7 +47,12 @@ def receipt_of(runner: Any, number: int, read: bool = True) -> dict[str, Any]:
             columns = (served.first + local[0], served.first + local[1])
             for piece in served.pieces:
                 height = piece.rows[1] - piece.rows[0]
-                line = {"name": piece.name, "rows": list(piece.rows), "columns": list(columns), "dtype": dtype}
+                line: dict[str, Any] = {
+                    "name": piece.name,
+                    "rows": list(piece.rows),
+                    "columns": list(columns),
+                    "dtype": dtype,
+                }
                 if data is not None:
                     part = data[piece.at : piece.at + height]
                     part = part[:, None] if part.ndim == 1 else part  # the rows of a bias or a norm are its elements
@@ -108,7 +113,9 @@ def _read(served: _Served, columns: tuple[int, int]) -> torch.Tensor:
     """Return the tensor, or `columns` of one that only its kernel can read: unit vectors times W are exactly W's columns."""
     parameter = getattr(served.module, served.parameter)
     if not served.packed:
-        return parameter.detach()
+        whole: torch.Tensor = parameter.detach()
+        return whole
     units = torch.zeros(columns[1] - columns[0], served.width, dtype=parameter.dtype, device=parameter.device)
     units[torch.arange(len(units)), torch.arange(*columns)] = 1
-    return served.module.quant_method.apply(served.module, units, None).t()
+    read: torch.Tensor = served.module.quant_method.apply(served.module, units, None).t()
+    return read

@@ -5,8 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..evaluation.seed_spread import SeedSpread, seed_spread
+from ..storage.jsonl import Damage
+from ..storage.run_folder import RunFolder
 from .collect_run import RunData
 from .curves import mean, reward_names
+from .samples import task_key
 from .seeds import SeedGroup, spread
 
 ACCURACY = "accuracy"
@@ -124,6 +128,25 @@ def _at(evaluation: Mapping[str, Any] | None, path: Sequence[str]) -> Mapping[st
     for key in path:
         value = (value or {}).get(key)
     return value if value and value.get("mean") is not None else None
+
+
+def seeds_and_chance(runs: Sequence[RunData], group: SeedGroup) -> SeedSpread | None:
+    """Return the accuracy after training over the seeds of a group, with the deviation that sampling alone would give.
+
+    None for a group of one. Damaged lines are left out; they are among the faults of their run.
+    """
+    if not group.is_several:
+        return None
+    verdicts = {int(runs[at].settings["seed"]): _verdicts(runs[at]) for at in group.runs}
+    return seed_spread({seed: found for seed, found in verdicts.items() if found})
+
+
+def _verdicts(run: RunData) -> Mapping[str, list[float | None]]:
+    """Return the verdicts of the evaluation after training, by task."""
+    found: dict[str, list[float | None]] = {}
+    for line in RunFolder(run.path).evaluation_rollouts("after", Damage()):
+        found.setdefault(task_key(line), []).append((line.get("verdict") or {}).get("value"))
+    return found
 
 
 def health(runs: Sequence[RunData]) -> Sequence[Health]:

@@ -210,7 +210,7 @@
       const xs = data.xs[line.x];
       const tone = () => runColor(line.run);
       const shared = { spanGaps: true, run: line.run, points: { show: xs.length < 3, size: 5 } };
-      const raw = lookup(xs, line.y);
+      const raw = lookup(xs, isSeed(line.run) ? line.smooth : line.y);
       const label = isSeed(line.run) ? "seed " + data.seeds[line.run] : data.runs[line.run];
       if (isSeed(line.run)) {
         tables.push([xs, line.smooth]);

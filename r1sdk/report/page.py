@@ -17,7 +17,7 @@ from ..visible_text import visible
 from .collect_run import RunData, age, collect_run, short_names
 from .curves import charts
 from .failures import failure_table, mean_shares, view_change_command, view_command
-from .figures import clock, differences, estimate, health, held_out_rows, share
+from .figures import clock, differences, estimate, health, held_out_rows, seeds_and_chance, share
 from .lengths import Lengths
 from .seeds import run_folders, seed_groups
 
@@ -96,6 +96,7 @@ def render(runs: Sequence[RunData]) -> str:
         tones=tones,
         parts=parts,
         held_out=held_out_rows(runs, groups),
+        over_seeds=seeds_and_chance(runs, groups[0]) if len(groups) == 1 else None,
         health=health(runs),
         differences=differences(runs),
         failures=failures,

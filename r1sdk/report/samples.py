@@ -65,13 +65,13 @@ class HeldOut:
 def held_out(folder: RunFolder, damage: Damage) -> HeldOut:
     """Return some held-out tasks with an attempt from each moment that attempted them. `damage` counts damaged lines."""
     during = list(folder.evaluation_rollouts("during", damage))
-    followed = {_key(line) for line in during}
+    followed = {task_key(line) for line in during}
     before, right_before = _first_attempts(folder, "before", followed, damage)
     after, right_after = _first_attempts(folder, "after", followed, damage)
     both = [key for key in right_before if key in right_after]
     found: dict[str, list[Attempt]] = {key: [attempt] for key, attempt in before.items()}
     for line in during:
-        found.setdefault(_key(line), []).append(attempt_of(line, f"step {line.get('step')}"))
+        found.setdefault(task_key(line), []).append(attempt_of(line, f"step {line.get('step')}"))
     for key, attempt in after.items():
         found.setdefault(key, []).append(attempt)
     courses: dict[tuple[bool, bool], list[str]] = {}
@@ -104,7 +104,7 @@ def _accuracies(during: Sequence[Mapping[str, Any]]) -> Mapping[int, Estimate]:
     for line in during:
         if line.get("step") is not None:
             value = (line.get("verdict") or {}).get("value")
-            steps.setdefault(line["step"], {}).setdefault(_key(line), []).append(value)
+            steps.setdefault(line["step"], {}).setdefault(task_key(line), []).append(value)
     return {step: estimate(list(tasks.values())) for step, tasks in sorted(steps.items())}
 
 
@@ -125,7 +125,7 @@ class FirstSteps:
         if step not in self._rows or len(self._rows[step]) >= SHOWN // 2:
             return
         line = read()
-        if (key := _key(line)) not in self._seen[step]:
+        if (key := task_key(line)) not in self._seen[step]:
             self._seen[step].add(key)
             self._rows[step].append(attempt_of(line, f"step {step}"))
 
@@ -219,7 +219,7 @@ def _first_attempts(
     first: dict[str, _First] = {}
     file = folder.evaluation_file(moment)
     for place, line in jsonl.read_numbered(file, damage=damage, check=rollout_fault):
-        key = _key(line)
+        key = task_key(line)
         if key in first:
             continue
         first[key] = _First((line.get("verdict") or {}).get("value") == 1.0, place.offset)
@@ -249,7 +249,7 @@ def _choose_varied(found: Mapping[str, Sequence[Attempt]]) -> list[str]:
     return chosen[:SHOWN]
 
 
-def _key(line: Mapping[str, Any]) -> str:
+def task_key(line: Mapping[str, Any]) -> str:
     """Return the id of a line's task, or a digest of its prompt where it has none."""
     task = line.get("task") or {}
     return str(task.get("id") or hashlib.blake2b(json.dumps(task.get("prompt")).encode(), digest_size=16).hexdigest())

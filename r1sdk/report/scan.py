@@ -50,18 +50,20 @@ def list_scanner() -> Callable[[bytes], Any]:
 def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
     """Return a decoder of lines to the keys that a report counts: `step`, `completion`, `verdict`, `session`.
 
-    It refuses every line that `rollout_fault` refuses: raises DamagedLine. Raises: R1Error without msgspec.
+    It refuses every line that `rollout_fault` refuses: raises DamagedLine. A line that these types do not fit is read in full,
+    so types that are too narrow cost time only, and types that are too wide accept damaged lines. Raises: R1Error without
+    msgspec.
     """
     msgspec = _msgspec("report")
-    number = Annotated[float, msgspec.Meta(gt=-_LARGEST, lt=_LARGEST)] | None
-    count = Annotated[int, msgspec.Meta(ge=0, lt=1 << 60)]
+    number: Any = Annotated[float, msgspec.Meta(gt=-_LARGEST, lt=_LARGEST)] | None
+    count: Any = Annotated[int, msgspec.Meta(ge=0, lt=1 << 60)]
     some = _struct("AnyObject")
-    messages = list[_struct("Message", role=str)]  # type: ignore[misc]
+    message: Any = _struct("Message", role=str)
     nothing = some()
     line = _struct(
         "CountedLine",
-        task=_struct("CountedTask", prompt=messages, id=(str, ""), info=(some, nothing)),
-        completion=_struct("CountedCompletion", messages=messages, tokens=(count, 0), finish=(str, "")),
+        task=_struct("CountedTask", prompt=list[message], id=(str, ""), info=(some, nothing)),
+        completion=_struct("CountedCompletion", messages=list[message], tokens=(count, 0), finish=(str, "")),
         step=(count | None, None),
         verdict=(
             _struct(
@@ -70,16 +72,19 @@ def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
                 status=(str, ""),
                 reason=(str, ""),
                 extracted=(str | None, None),
-                turn_rewards=(list[number], []),  # type: ignore[valid-type]
+                turn_rewards=(list[number], []),
+                seconds=(number, 0.0),
+                marks=(some, nothing),
+                forbid_unknown_fields=True,
             )
             | None,
             None,
         ),
-        rewards=(dict[str, number], msgspec.field(default_factory=dict)),  # type: ignore[valid-type]
+        rewards=(dict[str, number], msgspec.field(default_factory=dict)),
         total=(number, None),
         statuses=(some, nothing),
         reasons=(some, nothing),
-        session=(_struct("CountedSession", turn_rewards=(list[number], [])), msgspec.UNSET),  # type: ignore[valid-type]
+        session=(_struct("CountedSession", turn_rewards=(list[number], [])), msgspec.UNSET),
     )
     decode = msgspec.json.Decoder(line).decode
 
@@ -114,7 +119,7 @@ def _msgspec(extra: str) -> Any:
     return msgspec
 
 
-def _struct(name: str, **fields: Any) -> Any:
-    """Return a type of objects with these fields: a type, or a type and its default. Other fields are skipped."""
+def _struct(name: str, forbid_unknown_fields: bool = False, **fields: Any) -> Any:
+    """Return a type of objects with these fields: a type, or a type and its default. Other fields are skipped, or forbidden."""
     listed = [(key, *value) if isinstance(value, tuple) else (key, value) for key, value in fields.items()]
-    return _msgspec("view").defstruct(name, listed, gc=False, frozen=True)
+    return _msgspec("view").defstruct(name, listed, gc=False, frozen=True, forbid_unknown_fields=forbid_unknown_fields)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Literal
 
 from ..errors import R1Error, Unavailable, nearest
-from ..plugins.guard import ForkedRun, call, call_async, wait_for
+from ..plugins.guard import ForkedRun, call, call_async, plugin_calls, wait_for
 from ..recipe.key_groups import SessionLimits
 from ..records import TurnReward
 from ..scoring.isolation import Isolation, isolation_of
@@ -47,7 +47,8 @@ async def run_tool(call: ToolCall, tools: Mapping[str, Tool], limits: SessionLim
     if (problem := tool.argument_problem(call.arguments)) is not None:
         return ToolResult(name, shortened(f"error: {problem}", limits.output_chars), "failed")
     try:
-        value = await _call_within(tool.function, call.arguments, limits.timeout_s)
+        with plugin_calls():
+            value = await _call_within(tool.function, call.arguments, limits.timeout_s)
     except ToolTimeout:
         return ToolResult(name, f"error: {name} gave no result within {limits.timeout_s:g} s", "timeout")
     except (Unavailable, TooManyHangingTools, ForkedRun):
@@ -127,7 +128,7 @@ async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any],
 
     def run() -> None:
         try:
-            future.set_result(call(label, partial(function, **arguments)))
+            future.set_result(call(label, partial(function, **arguments), may_hang=True))
         except BaseException as error:  # noqa: BLE001 - it belongs to the code that waits for the result
             future.set_exception(error if isinstance(error, Exception) else RuntimeError(type(error).__name__))
 

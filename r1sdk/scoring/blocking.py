@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ..errors import R1Error
+from ..plugins.guard import abandon_calls
 
 Result = TypeVar("Result")
 
@@ -40,10 +41,14 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 def _run(
     coroutine: Coroutine[Any, Any, Result], cancels: bool, loops: list[asyncio.AbstractEventLoop] | None = None
 ) -> Result:
-    with asyncio.Runner() as runner:
-        if loops is not None:
-            loops.append(runner.get_loop())
-        return runner.run(coroutine) if cancels else runner.get_loop().run_until_complete(coroutine)
+    try:
+        with asyncio.Runner() as runner:
+            if loops is not None:
+                loops.append(runner.get_loop())
+            return runner.run(coroutine) if cancels else runner.get_loop().run_until_complete(coroutine)
+    except KeyboardInterrupt:
+        abandon_calls()  # the loop ends with their coroutines unfinished
+        raise
 
 
 async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -4,6 +4,7 @@ A file is read row by row, so its size does not matter.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -22,7 +23,7 @@ class UnsavedTokens(list[int]):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self._number = number
+        self._number = min(max(0, number), sys.maxsize)  # a damaged file may hold any number
 
     def __len__(self) -> int:
         return self._number
@@ -33,7 +34,10 @@ class UnsavedTokens(list[int]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UnsavedTokens) and len(self) == len(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __ne__(self, other: object) -> bool:  # otherwise that of list, which sees no elements
+        return not self == other
+
+    __hash__ = None
 
     def __iter__(self) -> NoReturn:
         raise R1Error("the token ids of this completion were not saved, only their number: give r1 score a --tokenizer")

@@ -12,6 +12,7 @@ KINDS = {  # by name, with flags
     "environment": [],
     "verifier": [],
     "sandbox": [],
+    "advantage": [],
     "environment_with_tools": ["--tools"],
 }
 
@@ -47,7 +48,7 @@ def test_a_new_package_passes_its_own_tests_and_with_them_the_check(packages, ki
 def test_new_packages_and_the_examples_are_strictly_typed(packages):
     sources = [f"{distribution(kind)}/{part}" for kind in KINDS for part in (f"r1_my_{kind}.py", "tests")]
     sources += [example / part for example in EXAMPLES for part in (example.name.replace("-", "_"), "tests")]
-    assert "no issues found in 18 source files" in run_module("mypy", "--strict", *sources, cwd=packages)
+    assert "no issues found in 20 source files" in run_module("mypy", "--strict", *sources, cwd=packages)
     for kind in KINDS:
         settings = tomllib.loads((packages / distribution(kind) / "pyproject.toml").read_text())["tool"]["mypy"]
         assert settings == {"strict": True, "files": [f"r1_my_{kind}.py", "tests"]}

@@ -107,6 +107,20 @@ def test_flags_that_would_be_for_one_stage_are_refused(r1, tmp_path):
     assert said.code == 0 and said.out.startswith("stages:\n- name: shown\n  method: sft")
 
 
+def test_the_pipeline_measured_for_a_pair_is_taken_where_nothing_else_is_asked_for(r1):
+    said = r1("train", "--env", "guess", "--dry-run")
+    assert said.out.startswith("stages:\n- name: rules") and "recipe       guess/tiny, measured for" in said.err
+    quick = r1("train", "--env", "guess", "--model", "tiny", "--quick", "--dry-run")
+    assert quick.out.startswith("stages:") and "tasks: 16" in quick.out
+    for more in (("--steps", "3"), ("--rewards", "accuracy"), ("--set", "guess.numbers=7"), ("--seeds", "0,1")):
+        other = r1("train", "--env", "guess", *more, "--dry-run")
+        assert (
+            other.out.startswith("method: grpo")
+            and "note: tiny learns guess in stages: r1 train guess/tiny" in other.err
+        )
+    assert "stages" not in r1("train", "--env", "countdown", "--dry-run").out
+
+
 def test_last_is_the_pipeline_or_the_run_that_was_written_to_last(tmp_path, monkeypatch):
     from r1sdk.launch.pipelines import resumed_folder
 

@@ -1,6 +1,7 @@
 """A recipe's advantages in training: TRL's own stay untouched, and what replaces them arrives at the right tokens."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -9,6 +10,7 @@ from r1sdk.planning.resolve import plan_run, resolve
 from r1sdk.planning.rules import rules
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
+from r1sdk.scoring.estimate_advantages import AdvantageEstimator
 from r1sdk.storage.run_folder import RunFolder
 
 torch = pytest.importorskip("torch")
@@ -50,7 +52,7 @@ def recipe(env="countdown", advantage=None, **more):
     keys = {
         "model": "tiny",
         "env": env,
-        "generation": {"samples": 4, "max_tokens": 60},
+        "generation": {"samples": 4, "max_tokens": 32},
         "trainer": {"per_device_train_batch_size": 8, "max_steps": 1, "shuffle_dataset": False},
         **more,
     }
@@ -88,9 +90,10 @@ def sorted_by_tokens(batch):
 
 
 def test_the_advantage_grpo_gives_trls_numbers_to_the_digit(tmp_path):
-    _, own = batch_of(tmp_path / "a", recipe(), REWARDS)
+    plain, own = batch_of(tmp_path / "a", recipe(), REWARDS)
     trainer, named = batch_of(tmp_path / "b", recipe(advantage="grpo"), REWARDS)
-    assert trainer.estimator is not None and trainer.estimator.name == "grpo"
+    assert plain.estimator is None and trainer.estimator.name == "grpo"
+    assert list(plain._logs["advantages"]) == list(trainer._logs["advantages"])
     assert sorted_by_tokens(own) == sorted_by_tokens(named)
     assert len({advantage for _, advantage in sorted_by_tokens(own)}) > 4
 
@@ -138,11 +141,6 @@ def test_rloo_gives_the_numbers_of_trls_rloo_trainer():
         assert Rloo()(r1sdk.RewardGroup(rollouts, {})) == pytest.approx(wanted.tolist(), abs=1e-6)
 
 
-def test_without_the_key_trls_own_path_is_untouched(tmp_path):
-    trainer, _ = batch_of(tmp_path, recipe(), REWARDS)
-    assert trainer.estimator is None
-
-
 def test_a_rollout_that_could_not_be_scored_has_no_advantage_and_no_part_in_the_group(tmp_path):
     calls = []
 
@@ -153,7 +151,7 @@ def test_a_rollout_that_could_not_be_scored_has_no_advantage_and_no_part_in_the_
         return 1.0
 
     given = recipe(advantage="place", limits={"error": 1.0})
-    trainer, batch = batch_of(tmp_path, given, {"judge": (fails_first, 1.0)})
+    _, batch = batch_of(tmp_path, given, {"judge": (fails_first, 1.0)})
     # Groups of 4, one rollout out: three have the places 0, 1, 2 in their group, and the unscored one 0.
     assert sorted(batch["advantages"].tolist()) == [0.0, 0.0, 0.0, 1.0, 1.0, 2.0, 2.0, 3.0]
 
@@ -171,7 +169,7 @@ def test_the_advantages_of_turns_arrive_at_the_tokens_of_those_turns(tmp_path):
         assert not row[~learnt].any() and (row[learnt] != 0).all()
         # Between two tokens of the model with other advantages stand tokens of the environment, and only there.
         places = learnt.nonzero()[:, 0].tolist()
-        for here, there in zip(places, places[1:], strict=False):
+        for here, there in pairwise(places):
             assert (abs(row[here]) != abs(row[there])) == (there > here + 1)
         turns.add(int(row[learnt].abs().max()))
     assert max(turns) > 1
@@ -197,9 +195,11 @@ def test_a_loss_with_advantages_for_each_token_is_their_mean_on_the_policy(tmp_p
         ("breaks", "'breaks' failed: ZeroDivisionError"),
     ],
 )
-def test_an_estimator_that_breaks_the_contract_stops_the_run_with_its_name(tmp_path, name, said):
+def test_an_estimator_that_breaks_the_contract_is_stopped_with_its_name(name, said):
+    estimator = AdvantageEstimator(name, registry().build("advantage", name), {"a": 1.0}, 4)
+    rollouts = [r1sdk.RewardedRollout(total, {"a": total}, (r1sdk.ModelTurn(0, 1),)) for total in (0.0, 1.0, 0.0, 1.0)]
     with pytest.raises(r1sdk.PluginError, match=said):
-        batch_of(tmp_path, recipe(advantage=name), REWARDS)
+        estimator.of_batch(rollouts)
 
 
 def test_dynamic_sampling_trains_on_the_named_advantages(tmp_path):
@@ -234,3 +234,31 @@ def test_what_an_estimator_cannot_go_with_is_refused_before_a_model_is_loaded():
 
 def test_a_loss_that_turns_std_off_goes_with_an_advantage():
     assert problems(recipe(advantage="rloo", loss="dr_grpo")) == ""
+
+
+def test_asynchronous_training_gives_a_group_the_numbers_of_the_estimator():
+    from r1sdk.training.trl.async_trainer import group_advantages
+    from r1sdk.training.trl.grpo import estimator_of
+    from r1sdk.training.trl.reward_columns import RewardTable, task_row
+
+    run = plan_run(recipe(advantage="rloo"), registry())
+    run = replace(run, rewards={"letters": (lambda rollout: float(len(rollout.completion.text)), 0.5)})
+    task = task_row(next(iter(run.environment.tasks("train"))))["task"]
+    table = RewardTable(run.environment, run.rewards, 4)
+    texts = ["a", "ab", "abc", "abcdef"]
+    table.scores([[{"role": "assistant", "content": text}] for text in texts], [[1, 2]] * 4, [task] * 4)
+    totals = [0.5, 1.0, 1.5, 3.0]
+    expected = [total - (6.0 - total) / 3 for total in totals]
+    assert group_advantages(table, estimator_of(run)) == pytest.approx(expected)
+
+
+def test_an_estimator_over_a_batch_gives_each_process_its_own_rollouts():
+    estimator = AdvantageEstimator("reinforce_pp", registry().build("advantage", "reinforce_pp"), {"a": 1.0}, 2)
+    turn = (r1sdk.ModelTurn(0, 1),)
+    rollouts = [r1sdk.RewardedRollout(total, {"a": total}, turn) for total in (1.0, 0.0, 0.5, float("nan"), 0.2, 0.9)]
+    whole = estimator.of_batch(rollouts)
+    shares = [[estimator._scored(rollouts[at : at + 2])] for at in (0, 2, 4)]
+    for rank in range(3):
+        own = estimator.of_batch(rollouts[2 * rank : 2 * rank + 2], lambda _: shares, rank)
+        assert own == whole[2 * rank : 2 * rank + 2]
+    assert whole[3] == 0.0

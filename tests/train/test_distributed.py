@@ -404,16 +404,16 @@ def given(tmp_path_factory, plugin):
     root = tmp_path_factory.mktemp("given")
     ways = {}
 
-    def run(accelerate, processes):
-        name = f"{accelerate}-{processes}"
+    def run(accelerate, processes, advantage=None):
+        name = f"{accelerate}-{processes}-{advantage}"
         if name not in ways:
-            ways[name] = train_given(root / name, plugin, accelerate, processes)
+            ways[name] = train_given(root / name, plugin, accelerate, processes, advantage)
         return ways[name]
 
     return run
 
 
-def train_given(path, plugin, accelerate, processes):
+def train_given(path, plugin, accelerate, processes, advantage=None):
     sizes = {"per_device_train_batch_size": 32 // processes, "max_steps": 3, "save_strategy": "no"}
     # SGD: where a gradient is nothing but its last bit, Adam's first steps make a whole step of it.
     sizes |= {"optim": "sgd", "learning_rate": 0.05, "lr_scheduler_type": "constant"}
@@ -423,6 +423,7 @@ def train_given(path, plugin, accelerate, processes):
             "env": {"name": "countdown", "options": {"train_size": 64}},
             "rewards": ["accuracy", "spread"],
             "generation": {"samples": 4, "max_tokens": 64},
+            "advantage": advantage,
             "trainer": sizes,
             "launch": {"accelerate": accelerate, "processes": processes},
         }
@@ -445,6 +446,13 @@ def train_given(path, plugin, accelerate, processes):
 def test_grpo_in_two_processes_computes_what_one_does(given):
     same_training(given("ddp", 1), given("ddp", 2), ("loss", "grad_norm", "reward", "entropy"))
     same_model(given("ddp", 1), given("ddp", 2))
+
+
+@pytest.mark.parametrize("advantage", ["rloo", "gdpo"], ids=["of a group", "of a batch"])
+def test_named_advantages_in_two_processes_are_those_of_one(given, advantage):
+    one, two = given("ddp", 1, advantage), given("ddp", 2, advantage)
+    same_training(one, two, ("loss", "grad_norm", "reward", "entropy"))
+    same_model(one, two)
 
 
 @pytest.mark.parametrize("stage", ["zero2", "zero3"])

@@ -9,7 +9,7 @@ import pytest
 
 import r1sdk
 from r1_envs.countdown import Countdown
-from r1_models import TINY, r1_register_models, tiny_blank
+from r1_models import TINY, r1_register_models, small_blank, tiny_blank
 
 pytest.importorskip("transformers")
 
@@ -23,10 +23,10 @@ def tokenizer():
     return AutoTokenizer.from_pretrained(TINY)
 
 
-def test_both_models_are_registered():
+def test_the_embedded_models_are_registered():
     found = {}
     r1_register_models(found.__setitem__)
-    assert found == {"tiny": TINY, "tiny_blank": tiny_blank}
+    assert found == {"tiny": TINY, "tiny_blank": tiny_blank, "small_blank": small_blank}
 
 
 def test_numbers_to_200_are_one_token_each(tokenizer):
@@ -55,7 +55,7 @@ def test_tags_survive_decoding_without_special_tokens(tokenizer):
 @pytest.mark.slow
 def test_the_builder_makes_the_shipped_tokenizer_again(tokenizer, tmp_path):
     maker = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "tiny_tokenizer.py"))
-    maker["build_tokenizer"](maker["chats"]()).save_pretrained(tmp_path)
+    maker["build_tokenizer"](maker["countdown_chats"]()).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "tokenizer.json").read_text()) == json.loads((TINY / "tokenizer.json").read_text())
 
 

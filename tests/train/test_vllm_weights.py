@@ -4,56 +4,13 @@ The weights are changed before every step. vLLM then generates, and its log-prob
 trainer's, by the metric that every run with vLLM has. In an environment as docs/vllm.md says.
 """
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-from r1_command import QUIET
-
-from r1sdk.planning.parallel import accelerate_file
-from r1sdk.plugins.loading import load_plugins
-from r1sdk.recipe.schema import Recipe
-from r1sdk.storage.run_folder import RunFolder
-from r1sdk.training.processes import arguments
+from perturbed_run import perturbed
 
 pytestmark = pytest.mark.vllm
 
-PROGRAM = Path(__file__).parents[1] / "support" / "perturbed_weights.py"
-CLOSE = 1e-5  # mean of a step's tokens; a stale sampler is at 0.05 and more
+CLOSE = 1e-5  # mean of a step's tokens; a stale sampler is at 0.05 and more, the weights being changed this much
 FARTHEST_TOKEN = 1e-3  # of a token that was hardly possible, float32 rounds the most
-LIMIT_S = 1800
-
-
-def perturbed(path, mode, accelerate=None, processes=1, *more, **limits):
-    """Three steps: how the program ended, and its run folder."""
-    recipe = Recipe.model_validate(
-        {
-            "model": "tiny",
-            "env": {"name": "countdown", "options": {"train_size": 64}},
-            "rewards": ["accuracy", "format"],
-            "generation": {"samples": 4, "max_tokens": 24, "backend": "vllm", "vllm": {"mode": mode}},
-            "trainer": {"per_device_train_batch_size": 8, "max_steps": 3, "save_strategy": "no", "learning_rate": 1e-3},
-            "launch": {"accelerate": accelerate, "processes": processes},
-            "limits": limits,
-        }
-    )
-    folder = RunFolder.create(path, recipe, {})
-    command = [sys.executable, PROGRAM]
-    if accelerate is not None:
-        shutil.copyfile(accelerate_file(load_plugins(), recipe.launch), folder.accelerate_file)
-        command = [sys.executable, "-m", "accelerate.commands.launch", *arguments(folder)[:-4], PROGRAM]
-    done = subprocess.run(
-        [*command, path, *more],
-        env={**os.environ, **QUIET},
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-    return done, folder
 
 
 def follows(done, folder):

@@ -26,7 +26,7 @@ class Sums:
     def tasks(self, split):
         if split not in ("train", "test"):
             raise KeyError(split)
-        return [] if self.empty else [Task([{"role": "user", "content": "1+1"}], "2")]
+        return [] if self.empty else [Task([{"role": "user", "content": "1+1"}], "2")] * 64
 
     def verify(self, rollout):
         return rollout.completion.text == rollout.task.answer
@@ -267,3 +267,19 @@ def test_a_given_recipe_is_a_file_or_a_registered_name(registry, tmp_path):
         find_recipe(registry, "sums/maed", None, None)
     with pytest.raises(RecipeError, match="no recipe file 'none.yaml'; registered recipes: default, sums/made"):
         find_recipe(registry, "none.yaml", None, None)
+
+
+def test_fewer_tasks_than_one_batch_takes_are_refused_with_the_numbers(registry):
+    recipe = load_recipe(
+        None,
+        {"model": "made", "env": {"name": "countdown", "options": {"train_size": 15}}, "rewards": ["accuracy"]},
+        {"trainer": {"per_device_train_batch_size": 128}},
+    )
+    full = load_plugins()
+    with pytest.raises(
+        RecipeError, match=r"has 15 training tasks, and one generation batch takes 16 different ones"
+    ) as error:
+        plan_run(recipe.model_copy(update={"model": "tiny"}), full)
+    assert "generation_batch_size=120" in str(error.value)
+    enough = recipe.env.model_copy(update={"options": {"train_size": 16}})
+    plan_run(recipe.model_copy(update={"model": "tiny", "env": enough}), full)

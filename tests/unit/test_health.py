@@ -69,8 +69,23 @@ def test_where_groups_are_replaced_what_was_drawn_tells_whether_anything_is_lear
 
 
 def test_a_sampler_that_disagrees_with_the_trainer_is_noticed():
-    found = warnings(run(sampler_difference=0.2))
+    found = warnings(run(first={"sampler_difference": 0.15}, sampler_difference=0.2))
     assert {*found} == {"diverging"} and "0.200" in found["diverging"]
+
+
+def test_a_sampler_that_drifts_from_its_first_level_is_noticed_long_before_the_limit():
+    # A sampler that never gets the weights, measured with `tiny`: 0.019 after 20 steps.
+    frozen = [{**WELL, "step": at + 1, "sampler_difference": 1e-6 + 0.019 * at / 20} for at in range(10)]
+    found = warnings(frozen)
+    assert {*found} == {"sampler_drifts"} and "drifts away" in found["sampler_drifts"]
+    healthy = {"sampler_difference": 0.011, "sampler_difference_max": 1.4}  # bfloat16
+    assert warnings(run(60, first=healthy, sampler_difference=0.036, sampler_difference_max=2.0)) == {}
+
+
+def test_the_largest_token_tells_before_the_mean_does():
+    first = {"sampler_difference": 1e-6, "sampler_difference_max": 1e-5}
+    found = warnings(run(first=first, sampler_difference=1e-3, sampler_difference_max=0.4))
+    assert {*found} == {"sampler_drifts"} and "in the token that differs most" in found["sampler_drifts"]
 
 
 @pytest.mark.parametrize("key", [key for key in WELL if key not in ("kind", "reward")])

@@ -118,3 +118,25 @@ def test_a_recipe_lists_parts_by_name_with_options_and_every_fault_is_named():
     assert all(
         s in said for s in ("did you mean 'countdown'", "weight of 'maths' is above 0", "no option 'levle'", "got 3")
     )
+
+
+@dataclass(frozen=True)
+class Shown(Words):
+    """The same, with demonstrations."""
+
+    def demonstrations(self, split):
+        for task in self.tasks(split):
+            yield task, r1sdk.Completion([{"role": "assistant", "content": self.word}])
+
+
+def test_demonstrations_of_the_parts_are_mixed_by_weight_and_marked():
+    mixture = Mixture(parts(("one", 3, Shown("one")), ("two", 1, Shown("two"))), train_size=40)
+    shown = list(mixture.demonstrations("train"))
+    assert [completion.text for _, completion in shown].count("one") == 30 and len(shown) == 40
+    assert all(task.info["env"] == task.answer == completion.text for task, completion in shown)
+
+
+def test_a_part_without_demonstrations_is_named():
+    mixture = Mixture(parts(("one", 1, Shown("one")), ("two", 1, Words("two"))))
+    with pytest.raises(r1sdk.R1Error, match="two has no demonstrations"):
+        next(mixture.demonstrations("train"))

@@ -4,6 +4,7 @@ import ast
 import asyncio
 import contextlib
 import copy
+import gc
 import inspect
 import os
 import random
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import spoiling_plugins as plugins
-from spoiling_plugins import CALLS, FAULTS, IN_MAIN_THREAD, SILENT, TASK, judged, rollout
+from spoiling_plugins import CALLS, FAULTS, IN_MAIN_THREAD, SILENT, WITH_TORCH, judged, rollout
 
 import r1sdk
 from r1sdk import contracts
@@ -71,9 +72,37 @@ def test_what_ends_a_program_is_the_error_of_the_plugin_that_raises_it(call, err
         CALLS[call](ends)
 
 
-def test_a_real_interrupt_inside_a_plugin_stops_the_run():
-    with pytest.raises(KeyboardInterrupt):
-        plugins.reward(lambda: os.kill(os.getpid(), signal.SIGINT))
+@pytest.mark.parametrize("handler", [signal.default_int_handler, lambda *_: signal.default_int_handler(2, None)])
+def test_a_real_interrupt_inside_a_plugin_stops_the_run(handler):
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            plugins.reward(lambda: os.kill(os.getpid(), signal.SIGINT))
+        assert signal.getsignal(signal.SIGINT) is handler
+        gc.collect()  # asyncio logs the tasks that were interrupted, with their tracebacks
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_tool_that_hangs_does_not_keep_the_trainers_random_numbers():
+    ends = threading.Event()
+
+    def waits() -> str:
+        """Wait."""
+        random.random()
+        ends.wait(30)
+        return ""
+
+    from r1sdk.recipe.key_groups import SessionLimits
+    from r1sdk.rollout.run_tool import run_tool
+    from r1sdk.rollout.tool_calls import ToolCall
+    from r1sdk.rollout.tools import tools_of
+
+    numbers = random.getstate()
+    result = run_blocking(run_tool(ToolCall("waits", {}), tools_of([waits]), SessionLimits(timeout_s=0.1)))
+    assert result.status == "timeout"
+    assert random.getstate() == numbers
+    ends.set()
 
 
 def test_a_task_that_is_cancelled_inside_a_plugin_is_cancelled():
@@ -278,7 +307,7 @@ def hangs(rollout):
 
 async def blocks_the_loop(rollout):
     await asyncio.sleep(0)
-    time.sleep(60)
+    time.sleep(60)  # noqa: ASYNC251 - that is the fault
 
 
 async def never_ends(rollout):
@@ -300,7 +329,7 @@ def test_a_plugin_that_cannot_be_interrupted_ends_the_process(slow):
     async def swallows(rollout):
         while not gave_up.is_set():
             with contextlib.suppress(BaseException):
-                time.sleep(0.02)
+                time.sleep(0.02)  # noqa: ASYNC251 - that is the fault
         return 1.0
 
     told = []
@@ -352,12 +381,17 @@ ELSEWHERE = {
     ("RowView", "get"): "r1sdk's own",
     ("RowView", "find"): "r1sdk's own",
 }
-SAME = {("GroupReward", "__call__"): "reward: group", ("Reward", "__call__"): "reward: call"}
+SAME = {
+    ("GroupReward", "__call__"): "reward: group",
+    ("Reward", "__call__"): "reward: call",
+    ("Advantage", "__call__"): "advantage: call",
+    ("BatchAdvantage", "__call__"): "advantage: call",
+}
 FILES_ONLY = {"recipe", "accelerate", "model"}  # models: a function that writes one, tried in tests/train
 
 
 def test_the_table_holds_every_kind_of_plugin_and_every_method_of_a_protocol():
-    assert {name.partition(":")[0] for name in CALLS} - {"session"} == set(KINDS) - FILES_ONLY
+    assert {name.partition(":")[0] for name in {**CALLS, **WITH_TORCH}} - {"session"} == set(KINDS) - FILES_ONLY
     hooks = {name.partition(": ")[2] for name in CALLS}
     missing = []
     for name, protocol in inspect.getmembers(contracts, inspect.isclass):
@@ -372,7 +406,7 @@ def test_the_table_holds_every_kind_of_plugin_and_every_method_of_a_protocol():
 
 HOOKS = {"tasks", "verify", "session", "answer", "outcome", "read_gold", "variants", "gold_reply", "wrong_replies",
          "demonstrations", "part_of", "rows", "faults"}  # fmt: skip
-OWN = {"EnvironmentJudge", "VerifierAlone", "RoundTable"}
+OWN = {"counted.turns.rows"}  # of our own records
 
 
 def test_no_module_calls_a_hook_past_the_guard():
@@ -383,6 +417,8 @@ def test_no_module_calls_a_hook_past_the_guard():
             continue  # they try plugins on purpose
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in HOOKS:
+                if ast.unparse(node.func) in OWN:
+                    continue
                 found.append(f"{place}:{node.lineno} {ast.unparse(node.func)}")
     assert found == [], "call them with guard.call, or with the functions of environment_calls"
 
@@ -403,6 +439,3 @@ def test_a_guarded_call_is_cheap():
                 guard.call("it", nothing, one)
         best = min(best, time.perf_counter() - started)
     assert best / 128 < 200e-6  # far above what it takes on an idle machine (docs/reliability.md)
-
-
-assert TASK.info == {"list": [1]}

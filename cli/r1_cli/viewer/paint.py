@@ -74,7 +74,11 @@ def reply(line: Mapping[str, Any]) -> Sequence[RenderableType]:
 
 def rollout(row: RolloutRow, line: Mapping[str, Any], marked: Sequence[str] = ()) -> RenderableType:
     """Return a whole rollout, with the `marked` words highlighted."""
-    parts = [heading(row, line), Rule(Text("prompt", DIM), align="left", style=DIM), Text(plain(last_prompt(line)))]
+    parts: list[RenderableType] = [
+        heading(row, line),
+        Rule(Text("prompt", DIM), align="left", style=DIM),
+        Text(plain(last_prompt(line))),
+    ]
     return Group(*highlight([*parts, *reply(line)], marked))
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 import r1sdk
 
 from .arithmetic import OPERATORS, Game
+from .backward import BackwardSearch, write_backward
 from .countdown_files import read_problems
 from .countdown_problems import Problem, Rules, draw_many
 from .traces import Search, write_trace
@@ -47,6 +48,9 @@ class Countdown:
     test_size: int = 500
     seed: int = 0  # of the training tasks; the test tasks do not depend on it
     file: str | None = None  # JSONL, CSV, parquet, or a data set on the Hub, with columns nums and target
+    demonstrated: Literal["attempts", "backward"] = (
+        "attempts"  # demonstrations: whole attempts, or backwards from the target
+    )
     verifier: r1sdk.Verifier | None = r1sdk.verifier_option("countdown", shares=("use_all",))
     _verifier: r1sdk.Verifier = field(init=False, repr=False, compare=False)
 
@@ -71,6 +75,10 @@ class Countdown:
         for index, problem in enumerate(islice(self._problems(split, size), size)):
             yield self._task(problem, f"{split}/{index}")
 
+    def repeats(self, split: str) -> str:
+        """Return why a training task may come twice: tasks are drawn independently. Test tasks are all different."""
+        return "each is drawn from its own random stream" if split == "train" and self.file is None else ""
+
     def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict | Awaitable[r1sdk.Verdict]:
         """Return 1.0 if the answer is an equation over the task's numbers that makes its target, else 0.0."""
         return r1sdk.verify_with(self._verifier, rollout)
@@ -88,8 +96,7 @@ class Countdown:
         for task in self.tasks(split):
             problem = Problem(tuple(task.info["nums"]), task.info["target"], task.info["operators"])
             rng = random.Random(f"countdown {self.seed} demonstration {task.id}")
-            search = SEARCHES.get(problem.operators, SEARCHES[OPERATORS])
-            text = write_trace(problem.nums, problem.target, self._game(problem), search, rng)
+            text = self._demonstration(problem, rng)
             if text is not None:
                 yield task, r1sdk.Completion([{"role": "assistant", "content": text}])
 
@@ -99,6 +106,12 @@ class Countdown:
             return f"Countdown from {self.file}"
         shown = ["easy", "full"] if self.level == "mixed" else [self.level]
         return "Countdown: " + "; ".join(_describe(self._rules(level)) for level in shown)
+
+    def _demonstration(self, problem: Problem, rng: random.Random) -> str | None:
+        if self.demonstrated == "backward":
+            return write_backward(problem.nums, problem.target, self._game(problem), BackwardSearch(), rng)
+        search = SEARCHES.get(problem.operators, SEARCHES[OPERATORS])
+        return write_trace(problem.nums, problem.target, self._game(problem), search, rng)
 
     def _rules(self, level: str) -> Rules:
         preset = LEVELS[level]

@@ -104,7 +104,7 @@ class CollapseWatch(TrainerCallback):  # type: ignore[misc]
             at=state.global_step,
             to=last_healthy([*map(checkpoint_step, self.folder.undamaged_checkpoints())], lines, accuracies, prompts),
             reason=reason,
-            learning_rate=1.0 if ends else float(self.settings.learning_rate),
+            learning_rate=1.0 if ends else float(self.settings.rate_factor),
             ends=ends,
         )
         print(self.rollback.text, flush=True)

@@ -1,6 +1,7 @@
 """Warnings from a run's metrics: the usual failures of GRPO, their symptoms, and what to do."""
 
 from collections.abc import Callable, Mapping, Sequence
+from statistics import median
 from typing import Any
 
 Line = Mapping[str, Any]
@@ -106,6 +107,29 @@ def _diverging(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     )
 
 
+# A frozen sampler starts right and drifts away: 0.019 after 20 steps of `tiny`, where a healthy one stays at its first level.
+DRIFTS = (  # metric, what is never too much, and how many times its first level is
+    ("sampler_difference", 0.002, 5.0, "on average"),
+    ("sampler_difference_max", 0.05, 10.0, "in the token that differs most"),
+)
+
+
+def _sampler_drifts(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
+    """Warn of a difference between sampler and trainer that grows from sync to sync, on average or in the largest token."""
+    for key, least, growth, tokens in DRIFTS:
+        first, last = _known(lines[:EARLY], key), _known(recent[-EARLY:], key)
+        if len(first) < EARLY or len(last) < EARLY:
+            continue
+        before, now = min(first), median(last)
+        if now > max(least, growth * before):
+            return (
+                f"the sampler drifts away from the trainer: their log-probabilities differed by {before:.2g} {tokens} at the "
+                f"start and by {now:.2g} now; after a weight sync there should be no more than rounding. Look at "
+                "limits.receipts, and at the server's log"
+            )
+    return None
+
+
 def _hacked(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     """Warn of a reward that rises while the verdict does not: the model earns it without solving the task."""
     right_before, right = _mean(lines[:10], _right(recent)), _mean(recent, _right(recent))
@@ -185,6 +209,7 @@ _CHECKS: dict[str, Callable[[Sequence[Line], Sequence[Line]], str | None]] = {
     "clipped": _clipped,
     "flat": _flat,
     "diverging": _diverging,
+    "sampler_drifts": _sampler_drifts,
     "hacked": _hacked,
     "drowned": _drowned,
     "length_drifts": _length_drifts,

@@ -71,13 +71,15 @@ def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Dif
     """Return how the good rows of a file differ from the rendering of the model's chat template. Raises: R1Error."""
     from tempfile import TemporaryDirectory
 
+    from ..dpo.preference_rows import preference_rows
     from ..models import load_tokenizer, locate
     from .sft_rows import Differences, demonstration_rows
 
     tally = Differences()
     with TemporaryDirectory(prefix="r1-") as folder:
         tokenizer = load_tokenizer(locate(source, Path(folder) / "model", 0), recipe.chat, PLAIN_TEMPLATE)
-    for _ in demonstration_rows(replace(rows, skip_bad=sys.maxsize).train(), tokenizer, None, tally):
+    write = preference_rows if rows.columns.learns == "pairs" else demonstration_rows
+    for _ in write(replace(rows, skip_bad=sys.maxsize).train(), tokenizer, None, tally):
         pass
     return tally
 

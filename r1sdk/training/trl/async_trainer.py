@@ -25,9 +25,9 @@ from ...recipe.asynchronous import does_anyway
 from ...records import Rollout, Score
 from ...reply_format import opened_think
 from ...rollout.chat_template import render
+from ...scoring.estimate_advantages import AdvantageEstimator
 from ...storage.run_folder import RunFolder
 from .advantage_trainer import weighted_totals
-from .advantages import AdvantageEstimator
 from .grpo import estimator_of, machine_arguments, owned_arguments, tracked_as
 from .reward_columns import Column, RewardTable, task_row
 from .signatures import ASYNC, check_signatures
@@ -110,7 +110,7 @@ class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
         # An empty completion yields no sample.
         priced_by = [score for score, rows in zip(scores, group.completions_sequences, strict=True) for _ in rows]
         if self.estimator is not None:
-            found = self._advantages(self.estimator)
+            found = group_advantages(self.table, self.estimator)
             of_samples = [one for one, rows in zip(found, group.completions_sequences, strict=True) for _ in rows]
             for sample, advantage in zip(samples, of_samples, strict=True):
                 sample.advantage = advantage
@@ -123,21 +123,22 @@ class JudgedLoop(_AsyncRolloutLoop):  # type: ignore[misc]
             sample.metrics = {**told, **priced, **metrics}
         return samples
 
-    def _advantages(self, estimator: AdvantageEstimator) -> list[Any]:
-        """Return the advantages of the group that the table has just scored, [G]."""
-        import torch
-
-        rewards = torch.tensor(
-            [
-                [torch.nan if unjudged or price is None else price for price in score.rewards.values()]
-                for score, unjudged in zip(self.table.own_scores, self.table.unjudged, strict=True)
-            ]
-        )
-        totals = weighted_totals(rewards, torch.tensor(list(estimator.weights.values())))
-        return list(estimator.of_batch(estimator.rewarded(self.table.rollouts, self.table.own_scores, totals)))
-
     async def _retry(self, coro_factory: Any, *, label: str, max_attempts: int = 1) -> Any:
         return await super()._retry(coro_factory, label=label, max_attempts=min(max_attempts, TRIES))
+
+
+def group_advantages(table: RewardTable, estimator: AdvantageEstimator) -> list[Any]:
+    """Return the advantages of the group that `table` has just scored, [G]. Raises: PluginError."""
+    import torch
+
+    rewards = torch.tensor(
+        [
+            [torch.nan if unjudged or price is None else price for price in score.rewards.values()]
+            for score, unjudged in zip(table.own_scores, table.unjudged, strict=True)
+        ]
+    )
+    totals = weighted_totals(rewards, torch.tensor(list(estimator.weights.values()))).tolist()
+    return list(estimator.of_batch(estimator.rewarded(table.rollouts, table.own_scores, totals)))
 
 
 class JudgedWorker(AsyncRolloutWorker):  # type: ignore[misc]

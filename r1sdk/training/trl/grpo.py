@@ -14,12 +14,12 @@ from ...rollout.chat_template import render
 from ...rollout.compacting import generate
 from ...rollout.hf_model import end_tokens
 from ...rollout.sessions import has_sessions
+from ...scoring.estimate_advantages import AdvantageEstimator
 from ...storage.run_folder import RunFolder
 from ..lora import lora_config
 from ..models import holds_whole_model
 from ..process_group import SINGLE_PROCESS, ProcessGroup
 from ..vllm.sampler_engine import TRANSFORMERS, Sampler
-from .advantages import AdvantageEstimator
 from .reward_columns import RewardTable, task_row
 from .rounds import RoundTable
 from .session_rollouts import SessionRollouts, session_row
@@ -86,7 +86,7 @@ def grpo_trainer(
             )
         else:
             trainer = CheckedSamplerTrainer(train_dataset=Dataset.from_list(rows), **bound)
-    trainer.estimator, trainer.scored = estimator_of(run, processes), table
+    trainer.estimator, trainer.scored, trainer.together = estimator_of(run), table, processes
     trainer.sampler_limit = recipe.limits.sampler_difference
     if sampler.vllm:
         sampler.made(trainer, recipe.seed)
@@ -97,14 +97,12 @@ def grpo_trainer(
     return trainer
 
 
-def estimator_of(run: RunPlan, processes: ProcessGroup = SINGLE_PROCESS) -> AdvantageEstimator | None:
+def estimator_of(run: RunPlan) -> AdvantageEstimator | None:
     """Return the estimator of advantages that the recipe names; None for TRL's own."""
     if run.recipe.advantage is None:
         return None
     weights = {name: weight for name, (_, weight) in run.rewards.items()}
-    return AdvantageEstimator(
-        run.recipe.advantage.name, run.advantage, weights, run.recipe.generation.samples, processes
-    )
+    return AdvantageEstimator(run.recipe.advantage.name, run.advantage, weights, run.recipe.generation.samples)
 
 
 def grpo_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:

@@ -1,24 +1,25 @@
-"""Put a recipe's advantage estimator in the place of TRL's: its numbers weigh the rollouts of a batch in the loss.
-
-TRL still computes its own, logs its metrics, and hands over the batch; then its advantages are replaced. Each process holds whole
-groups, so that it computes its own; an estimator over a batch gets the groups of all processes.
-"""
+"""Call an advantage estimator on scored rollouts, and check what it returns."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from ...contracts import is_over_batch, is_per_token
-from ...errors import PluginError, R1Error
-from ...records import ModelTurn, RewardedRollout, RewardGroup, Rollout, Score
-from ..process_group import SINGLE_PROCESS, ProcessGroup
+from ..contracts import is_over_batch, is_per_token
+from ..errors import PluginError, R1Error
+from ..plugins.frozen import frozen
+from ..plugins.guard import call
+from ..records import ModelTurn, RewardedRollout, RewardGroup, Rollout, Score
 
 Values = list[float] | list[list[float]]
-"""The advantages of one group: [G], or [G][T] for each token."""
+"""Advantages of rollouts: one for each, [B], or one for each token, [B][T]."""
+
+Gather = Callable[[list[RewardGroup]], list[list[RewardGroup]]]
+
+
+def alone(own: list[RewardGroup]) -> list[list[RewardGroup]]:
+    """Return the groups of a single process."""
+    return [own]
 
 
 @dataclass(frozen=True)
@@ -29,27 +30,32 @@ class AdvantageEstimator:
     function: Any
     weights: Mapping[str, float]  # of the rewards, by name
     group_size: int
-    processes: ProcessGroup = SINGLE_PROCESS
 
-    def rewarded(self, rollouts: Sequence[Rollout], scores: Sequence[Score], totals: Tensor) -> list[RewardedRollout]:
-        """Return the records that the estimator gets. `totals`: as TRL adds the rewards up, NaN for an unscored rollout, [B]."""
+    def rewarded(
+        self, rollouts: Sequence[Rollout], scores: Sequence[Score], totals: Sequence[float]
+    ) -> list[RewardedRollout]:
+        """Return the records that the estimator gets. `totals`: weighted, NaN for an unscored rollout, [B]."""
         return [
-            RewardedRollout(total, score.rewards, turns_of(rollout), score.statuses)
-            for rollout, score, total in zip(rollouts, scores, totals.tolist(), strict=True)
+            RewardedRollout(total, frozen(dict(score.rewards)), turns_of(rollout), frozen(dict(score.statuses)))
+            for rollout, score, total in zip(rollouts, scores, totals, strict=True)
         ]
 
-    def of_batch(self, rollouts: Sequence[RewardedRollout]) -> list[float] | list[list[float]]:
-        """Return the advantages of this process's rollouts: [B], or [B][T]. Raises: PluginError."""
+    def of_batch(self, rollouts: Sequence[RewardedRollout], gather: Gather = alone, rank: int = 0) -> Values:
+        """Return the advantages of this process's rollouts, which are whole groups: [B], or [B][T]. Raises: PluginError.
+
+        `gather` returns the groups of all processes by `rank`, for an estimator over a batch.
+        """
         size = self.group_size
         groups = [rollouts[start : start + size] for start in range(0, len(rollouts), size)]
         own = [self._scored(group) for group in groups]
         if is_over_batch(self.function):
-            shares = self.processes.all_gather(own)
+            shares = gather(own)
             known = [group for share in shares for group in share]
-            first = sum(len(share) for share in shares[: self.processes.rank])
+            first = sum(len(share) for share in shares[:rank])
             found = self._over_batch(known)[first : first + len(own)]
         else:
-            found = [self.of_group(group) for group in own]
+            with guard.plugin_calls():
+                found = [self.of_group(group) for group in own]
         return [value for group, values in zip(groups, found, strict=True) for value in self._placed(group, values)]
 
     def has_signal(self, rollouts: Sequence[RewardedRollout]) -> list[bool] | None:
@@ -76,7 +82,7 @@ class AdvantageEstimator:
 
     def _call(self, given: Any) -> Any:
         try:
-            return self.function(given)
+            return call(f"advantage {self.name!r}", self.function, given)
         except R1Error:
             raise
         except Exception as error:
@@ -125,24 +131,6 @@ def turns_of(rollout: Rollout) -> tuple[ModelTurn, ...]:
         found.append(ModelTurn(start, start + length, reward))
         start += length
     return tuple(found)
-
-
-def as_tensor(values: list[float] | list[list[float]], mask: Tensor) -> Tensor:
-    """Return advantages as TRL's loss takes them: [B] as they are; [B][T] at the places of the model's tokens in `mask`, [B, T'].
-
-    A row without any place, because truncated completions are masked, stays 0. Raises: R1Error.
-    """
-    if not values or not isinstance(values[0], list):
-        return torch.tensor(values, dtype=torch.float32, device=mask.device)
-    placed = torch.zeros(mask.shape, dtype=torch.float32, device=mask.device)
-    for row, (numbers, places) in enumerate(zip(values, mask.bool(), strict=True)):
-        assert isinstance(numbers, list)
-        count = int(places.sum())
-        if count not in (0, len(numbers)):
-            raise R1Error(f"a rollout has {count} tokens of the model in the trainer, and {len(numbers)} advantages")
-        if count:
-            placed[row, places] = torch.tensor(numbers, dtype=torch.float32, device=mask.device)
-    return placed
 
 
 def _flat(values: Values) -> list[float]:
