@@ -59,11 +59,27 @@ def _refused_model(model: Any) -> str | None:
     if len(kinds) > 1 or not kinds <= {torch.float32, torch.bfloat16}:
         return f"its weights are {', '.join(sorted(str(kind) for kind in kinds))}"
     for path, module in model.named_modules():
-        if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
+        if module._forward_hooks or module._forward_pre_hooks or not _computes_as_its_class(module):
             return f"the forward pass of {path or 'the model'} is hooked or replaced"
         if path.endswith(("_proj", "lm_head")) and type(module) is not torch.nn.Linear:
             return f"{path} is a {type(module).__name__}, not a plain linear layer"
     return None
+
+
+def _computes_as_its_class(module: Any) -> bool:
+    """True unless another forward pass was set on `module`.
+
+    TRL sets one that differs for its loss alone (`fused_lm_head`), and accelerate sets the class's own again, undecorated.
+    """
+    if (own := vars(module).get("forward")) is None:
+        return True
+    set_here = getattr(own, "__func__", None)
+    if getattr(set_here, "__name__", None) == "forward" and set_here.__globals__["__name__"] == "trl.trainer.utils":
+        return True
+    function = type(module).forward
+    while function is not None and set_here is not function:
+        function = getattr(function, "__wrapped__", None)
+    return function is not None
 
 
 def _refused_settings(config: Any) -> str | None:
