@@ -5,7 +5,7 @@
     python benchmarks/collapse.py --log a.jsonl --seed 1
     python benchmarks/collapse.py --table a.jsonl       # the table of earlier ones
 
-Each run has 30 steps of 32 completions. A collapse is run twice from one seed: with `on_collapse: warn`, which shows when the health
+Each run has 24 steps of 32 completions. A collapse is run twice from one seed: with `on_collapse: warn`, which shows when the health
 checks are certain and where the run ends, and with `on_collapse: rollback`. The processes are forked from this one, which has loaded
 the libraries. Exit status: the number of collapses that were not noticed, and of healthy runs that were acted on.
 """
@@ -14,21 +14,21 @@ import argparse
 import json
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import forked
 from forked import load_libraries, r1
 
-STEPS = 30
+STEPS = 24
 SETTINGS = (
     "env.options.train_size=512",
     "trainer.per_device_train_batch_size=32",
-    "trainer.save_steps=5",
+    "trainer.save_steps=4",
     "generation.samples=4",
-    "generation.max_tokens=64",
-    "evaluation.tasks=64",
+    "generation.max_tokens=48",
+    "evaluation.tasks=48",
     "evaluation.during=0",
 )
 RATE = 1e-4  # the learning rate of the healthy runs
@@ -36,12 +36,12 @@ RATE = 1e-4  # the learning rate of the healthy runs
 
 def pays_length(completion_ids: list[list[int]], **_: Any) -> list[float]:
     """Pay tokens."""
-    return [len(ids) / 64 for ids in completion_ids]
+    return [len(ids) / 48 for ids in completion_ids]
 
 
 def pays_brevity(completion_ids: list[list[int]], **_: Any) -> list[float]:
     """Pay for each token that is not written."""
-    return [1.0 - len(ids) / 64 for ids in completion_ids]
+    return [1.0 - len(ids) / 48 for ids in completion_ids]
 
 
 def pays_copies(completions: list[Any], **_: Any) -> list[float]:
@@ -90,18 +90,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(COLLAPSES), help="collapses, with commas")
     parser.add_argument("--healthy", type=int, default=20, help="how many healthy runs")
-    parser.add_argument("--first", type=int, default=0, help="of the healthy runs, the number of the first")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--log", type=Path, help="file to which each run is appended, as JSON lines")
+    parser.add_argument("--log", type=Path, help="file to which each run is appended; those in it are not made again")
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these logs, and stop")
     options = parser.parse_args()
     if options.table:
         rows = [json.loads(line) for file in options.table for line in file.read_text().split("\n") if line]
     else:
         load_libraries()
-        rows = []
+        rows, done = [], []
+        if options.log and options.log.is_file():
+            rows = [json.loads(line) for line in options.log.read_text().split("\n") if line]
+            done = [(row["case"], row["action"], row["number"]) for row in rows]
         only = [name for name in options.only.split(",") if name]
-        for row in runs(only, range(options.first, options.first + options.healthy), options.seed):
+        for row in runs(only, range(options.healthy), options.seed, done):
             rows.append(row)
             print(json.dumps(row), flush=True)
             if options.log:
@@ -112,16 +114,20 @@ def main() -> int:
     return min(100, wrong)
 
 
-def runs(collapses: list[str], healthy: range, seed: int) -> Iterator[dict[str, Any]]:
-    """Make the runs. Yields one row for each."""
+def runs(
+    collapses: list[str], healthy: range, seed: int, done: Sequence[tuple[str, str, int]]
+) -> Iterator[dict[str, Any]]:
+    """Make the runs that are not `done`. Yields one row for each."""
     for name in collapses:
         for action in ("warn", "rollback"):
-            yield {"case": name, "action": action} | one_run([*COLLAPSES[name][1], f"on_collapse={action}"], seed)
+            if (name, action, 0) not in done:
+                found = one_run([*COLLAPSES[name][1], f"on_collapse={action}"], seed)
+                yield {"case": name, "action": action, "number": 0, **found}
     for number in healthy:
-        settings = HEALTHY[number % len(HEALTHY)]
-        yield {"case": "healthy", "settings": settings} | one_run(
-            [rate(1), *settings, "on_collapse=rollback"], seed + number // len(HEALTHY)
-        )
+        if ("healthy", "rollback", number) not in done:
+            settings = [rate(1), *HEALTHY[number % len(HEALTHY)], "on_collapse=rollback"]
+            found = one_run(settings, seed + number // len(HEALTHY))
+            yield {"case": "healthy", "action": "rollback", "number": number, "settings": settings, **found}
 
 
 def one_run(settings: list[str], seed: int) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="the files whose path has this in it")
     parser.add_argument("--commands", default="", help="only these, with commas")
     parser.add_argument("--part", default="1/1", help="2/4: the second quarter of the cases")
-    parser.add_argument("--log", type=Path, help="file to which each case is appended, as JSON lines")
+    parser.add_argument("--log", type=Path, help="file to which each case is appended; those in it are not run again")
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these logs, and stop")
     options = parser.parse_args()
     if options.table:
@@ -101,6 +101,10 @@ def campaign(options: argparse.Namespace) -> Iterator[dict[str, str]]:
     """Run the cases that the options ask for. Yields a row for each."""
     part, parts = map(int, options.part.split("/"))
     wanted = [name for name in options.commands.split(",") if name]
+    done = {}
+    if options.log and options.log.is_file():
+        earlier = [json.loads(line) for line in options.log.read_text().split("\n") if line]
+        done = {tuple(row[key] for key in ("subject", "command", "file", "damage")): row for row in earlier}
     for subject in options.of.split(","):
         with tempfile.TemporaryDirectory(prefix="r1-damage-") as scratch:
             place = Path(scratch)
@@ -123,6 +127,9 @@ def campaign(options: argparse.Namespace) -> Iterator[dict[str, str]]:
                         or number % parts != part - 1
                         or (command == "eval" and file.parts[0] == "base_model")
                     ):
+                        continue
+                    if (row := done.get((subject, command, file.as_posix(), kind))) is not None:
+                        yield row
                         continue
                     shutil.copytree(began, damaged)
                     damage(damaged / file)
@@ -255,7 +262,7 @@ def stop(subject: str, finished: Path, stopped: Path) -> None:
 
 def run(subject: str, command: str, folder: Path, place: Path) -> tuple[Said, Any]:
     """Run a command on `folder` in a fork. Returns how it ended, and its result without times."""
-    out = place / "out"
+    out = place / ("out.jsonl" if command == "difficulty" else "out")
     if out.is_dir():
         shutil.rmtree(out)
     out.unlink(missing_ok=True)

@@ -24,6 +24,10 @@ OPENING = """# Command line
 Results go to stdout, everything else to stderr. An error that you can act on is one message and exit status 1; wrong usage is 2;
 a training run that was interrupted is 130.
 
+`--json`, where a command has it, prints one JSON object to stdout: never a bare list, and nothing else. A command that finds a
+fault (`check`, `data check`, `doctor`, `sandbox`) prints the object too and ends with status 1. With `--json` an error is still
+one message on stderr, and stdout stays empty.
+
 This page is written by `python docs/_generate_cli.py`; a test compares it with the program.
 """
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from .chat import chat
 from .check import check
 from .data import data
 from .doctor import doctor
@@ -88,6 +89,7 @@ def _add_group(panel: str, group: typer.Typer, name: str, short: str, example: s
 _add(TRY, train, "Train a model with GRPO or SFT", "r1 train --env countdown --rewards accuracy,format")
 _add(TRY, evaluate, "Measure the accuracy of models", "r1 eval tiny --env countdown --tasks 200", "eval")
 _add(TRY, score, "Try rewards on saved completions", "r1 score --text '<think>a</think>b' --rewards format")
+_add(TRY, chat, "Talk to a model, or try tasks by hand", "r1 chat --env countdown --tasks 3")
 _add_group(MAKE, data, "data", "Check, deduplicate and rate problems")
 _add(
     MAKE,

@@ -28,7 +28,8 @@ def run_folders(incomplete: str) -> list[str]:
         found += [
             str(path)
             for path in _sorted(Path("runs"))
-            if (path / "recipe.yaml").is_file() and str(path).startswith(incomplete)
+            if any((path / name).is_file() for name in ("recipe.yaml", "seeds.yaml"))
+            and str(path).startswith(incomplete)
         ]
     return list(dict.fromkeys(found))
 

@@ -169,7 +169,7 @@ def _check_rows(
 
     if method not in (None, "sft", "dpo") or file is None or env is not None:
         raise R1Error("r1 data check takes --env, or --data FILE with --method sft or dpo")
-    report = check_demonstrations(file, sets, model, method or "sft")
+    report = check_demonstrations(file, sets, model, "dpo" if method == "dpo" else "sft")
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
@@ -228,7 +228,10 @@ def _print_split(split: "SplitReport") -> None:
     if split.prompt_tokens:
         typer.echo("  prompt tokens: " + ", ".join(f"{name} {count}" for name, count in split.prompt_tokens.items()))
     _listed("  rows that make no task", split.unreadable)
-    _listed("  duplicates", split.duplicates)
+    _listed(
+        f"  tasks that come again, which is intended ({split.repeats})" if split.repeats else "  duplicates",
+        split.duplicates,
+    )
     _listed("  duplicates that disagree", split.disagreeing)
     _listed("  gold answers that cannot be verified", [str(fault) for fault in split.gold])
     _listed("  gold answers that pay a wrong answer too", [str(suspect) for suspect in split.suspects])

@@ -28,7 +28,7 @@ def evaluate(
     samples: Annotated[int | None, typer.Option(min=1, help="Completions per task, for pass@k and maj@k.")] = None,
     temperature: Annotated[float | None, typer.Option(min=0.0, help="0 is greedy.")] = None,
     top_p: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = None,
-    by: Annotated[str, typer.Option(help="Part the accuracy by these keys of a task's info.")] = "env,category",
+    by: Annotated[str, typer.Option(help="Group the accuracy by these keys of a task's info.")] = "env,category",
     option: Annotated[
         list[str] | None, typer.Option(hidden=True, help="The same as --set, of one of several environments.")
     ] = None,
@@ -41,9 +41,7 @@ def evaluate(
     seed: Seed = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder for the figures and all rollouts; one that was cut goes on.  [default: evals/ENV-MODEL-TIME]"
-        ),
+        typer.Option(help="Output folder. An interrupted evaluation resumes in it.  [default: evals/ENV-MODEL-TIME]"),
     ] = None,
     as_json: Json = False,
     sets: Sets = None,
@@ -106,11 +104,13 @@ def _print(found: "Comparison") -> None:
 
 
 def _print_one(result: "Evaluation", indent: str) -> None:
-    named = [name for by in result.categories.values() for name in by]
+    from r1sdk.report import visible
+
+    named = [visible(name, lines=False) for by in result.categories.values() for name in by]
     width = max([12, *map(len, result.rewards), *(len(name) + 2 for name in named)])
 
     def line(name: str, value: object) -> None:
-        typer.echo(f"{indent}{name:{width}}  {value}")
+        typer.echo(f"{indent}{visible(name, lines=False):{width}}  {value}")
 
     line("accuracy" if result.samples == 1 else f"avg@{result.samples}", result.accuracy)
     for k, estimate in result.pass_at.items():
@@ -124,6 +124,6 @@ def _print_one(result: "Evaluation", indent: str) -> None:
             line(f"  {name}", estimate)
     for name, estimate in result.rewards.items():
         line(name, f"{estimate}  reward")
-    line("tokens", f"{result.tokens:.1f} per completion, {result.clipped:.1%} cut by the limit")
+    line("tokens", f"{result.tokens:.1f} per completion, {result.clipped:.1%} truncated")
     if set(result.statuses) - {"ok"}:
         line("verdicts", ", ".join(f"{n} {status}" for status, n in result.statuses.items()))

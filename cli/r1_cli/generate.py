@@ -48,9 +48,9 @@ def generate(
     ] = None,
     seed: Seed = None,
     out: Annotated[Path, typer.Option(help="The file to write, .jsonl or .parquet.")] = Path("rollouts.jsonl"),
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Begin anew, without what is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Start over, and discard existing results.")] = False,
     push: Annotated[str | None, typer.Option(help="Upload the data set as OWNER/NAME to the hub, private.")] = None,
-    public: Annotated[bool, typer.Option("--public", help="With --push: for everyone to see.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="With --push: make the data set public.")] = False,
     sets: Sets = None,
 ) -> None:
     """Generate answers, verify them, and write the kept ones. After a stop or a kill the same command resumes."""
@@ -77,6 +77,8 @@ def generate(
         "out": out,
         "overwrite": overwrite,
     }
+    if push:
+        api.check_push(push)
     try:
         data = api.generate(model, **options)
     except api.IncompleteData as error:
@@ -85,7 +87,8 @@ def generate(
     report(data)
     if push:
         typer.echo(f"pushed to {api.push(data, push, public)}", err=True)
-    typer.echo(f"next: r1 train --method {'dpo' if pairs else 'sft'} --model MODEL --data {out}", err=True)
+    start = "" if model is None or server is not None else f" --model {model}"
+    typer.echo(f"next: r1 train --method {'dpo' if pairs else 'sft'}{start} --data {out}", err=True)
 
 
 def report(data: "GeneratedData") -> None:

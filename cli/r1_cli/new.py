@@ -13,7 +13,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 NEXT = {
     "reward": "r1 train --env countdown --rewards accuracy,{name}=0.2",
     "environment": "r1 train --env {name} --rewards accuracy,format",
-    "verifier": "r1 train --env file --set env.options.source=problems.jsonl --set env.options.verifier={name}",
+    "verifier": "r1 train --env maths --set maths.verifier={name}",
     "sandbox": "r1 train --env code --set env.options.sandbox={name}",
     "advantage": "r1 train --env countdown --advantage {name}",
 }
@@ -39,7 +39,7 @@ def new(
     license: Annotated[License, typer.Option(help="Apache-2.0, MIT, BSD-3-Clause or none.")] = "Apache-2.0",
     author: Annotated[str | None, typer.Option(help="Who holds the copyright, for the licence.")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to make. Default: r1-NAME.")] = None,
-    tools: Annotated[bool, typer.Option("--tools", help="Of an environment: one whose model has tools.")] = False,
+    tools: Annotated[bool, typer.Option("--tools", help="With environment: one whose model has tools.")] = False,
 ) -> None:
     """Write a package for a reward, an environment, a verifier, a sandbox or an advantage, complete with tests."""
     from r1sdk import PluginError, load_plugins

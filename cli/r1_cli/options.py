@@ -25,7 +25,7 @@ Backend = Annotated[
     str | None,
     typer.Option(
         rich_help_panel="Generation",
-        help="What generates: transformers, vllm, or auto: vllm where it is installed and a GPU is here.",
+        help="Generation backend: transformers, vllm, or auto (vllm if it is installed and there is a GPU).",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

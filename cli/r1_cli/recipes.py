@@ -25,12 +25,12 @@ def recipes(context: typer.Context, as_json: Json = False) -> None:
     entries = [entry for name in registry.names("recipe") for entry in registry.entries["recipe", name]]
     if as_json:
         rows = [{"name": e.name, "summary": e.summary, "source": e.source, "file": str(e.target)} for e in entries]
-        typer.echo(json.dumps(rows, indent=2))
+        typer.echo(json.dumps({"recipes": rows}, indent=2))
         return
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
         typer.echo(f"{entry.name:{width}}  {entry.summary}")
-    typer.echo("next: r1 recipes show NAME, r1 train NAME --dry-run", err=True)
+    typer.echo("next: r1 recipes show countdown/tiny, r1 train countdown/tiny --dry-run", err=True)
 
 
 @app.command(epilog="Try: r1 recipes show countdown/tiny")

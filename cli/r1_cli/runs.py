@@ -1,6 +1,8 @@
 """`r1 runs`: the runs on this machine in a table; two of them compared; one removed."""
 
 import json
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,7 +44,7 @@ def runs(
         typer.echo(f"no runs in {root}; a first one: r1 train --env countdown --rewards accuracy,format", err=True)
         return
     rows = [row for run in found for row in (_row(run), *(_seed_row(seed, one) for seed, one in run.seeds.items()))]
-    _table([HEAD, *rows])
+    _runs_table([HEAD, *rows])
     if any(run.seeds for run in found):
         typer.echo(ERRORS, err=True)
 
@@ -56,7 +58,7 @@ def compare(first: Run, second: Run, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=2))
         return
-    _table([HEAD, _row(found.first), _row(found.second)])
+    _runs_table([HEAD, _row(found.first), _row(found.second)])
     if found.settings:
         typer.echo("\nsettings that differ")
         _table([(f"  {key}", _value(a), _value(b)) for key, (a, b) in found.settings.items()])
@@ -113,7 +115,22 @@ def _value(value: Any) -> str:
     return "-" if value is None else json.dumps(value, ensure_ascii=False)
 
 
+def _runs_table(rows: list[tuple[str, ...]]) -> None:
+    """Print the table of runs; on a terminal that is too narrow for it, two lines for each run."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if not sys.stdout.isatty() or sum(widths) + 2 * (len(widths) - 1) <= shutil.get_terminal_size().columns:
+        _table(rows)
+        return
+    for run, state, model, env, steps, before, after, age in rows[1:]:
+        indent = "    " if run.startswith(" ") else "  "
+        more = "  ".join(filter(None, (model, env, steps, f"{before} -> {after}", age)))
+        typer.echo(f"{run}  {state}\n{indent}{more}")
+
+
 def _table(rows: list[tuple[str, ...]]) -> None:
+    from r1sdk.report import visible
+
+    rows = [tuple(visible(cell, lines=False) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -90,7 +90,7 @@ def train(
     quantize: Annotated[
         str | None,
         typer.Option(
-            rich_help_panel="Model and memory", help="Hold the weights under the adapters in 4bit or 8bit; with --lora."
+            rich_help_panel="Model and memory", help="Quantize the base model to 4bit or 8bit (QLoRA); with --lora."
         ),
     ] = None,
     experimental_async: Annotated[
@@ -98,7 +98,7 @@ def train(
         typer.Option(
             "--experimental-async",
             rich_help_panel="Generation",
-            help="Generate beside training, by a vLLM server that is running.",
+            help="Generate while training, on a vLLM server that is running.",
         ),
     ] = False,
     dynamic_sampling: Annotated[
@@ -114,7 +114,7 @@ def train(
         str | None,
         typer.Option(
             rich_help_panel="Generation",
-            help="colocate: vLLM in the processes that train. server: beside them; r1 starts and ends it.",
+            help="colocate: vLLM in the training processes. server: in its own, which r1 starts and ends.",
         ),
     ] = None,
     vllm_url: Annotated[
@@ -153,7 +153,7 @@ def train(
         typer.Option(
             rich_help_panel="Processes and machines",
             min=0,
-            help="Machines beside them for the vLLM server, with launcher slurm.",
+            help="Extra machines for the vLLM server, with launcher slurm.",
         ),
     ] = None,
     settings: Sets = None,
@@ -181,6 +181,12 @@ def train(
             help="Trackers with commas: wandb, tensorboard, trackio, mlflow, ...  [default: none]",
         ),
     ] = None,
+    push_to_hub: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel="Run folder", help="At the end upload the model as OWNER/NAME to the hub, private."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Check everything, print the resolved recipe (or the Slurm script), and stop."),
@@ -188,7 +194,9 @@ def train(
 ) -> None:
     """Train a model with GRPO or SFT, or run the stages of a pipeline."""
     options: Any = {
-        name: value for name, value in locals().items() if name not in ("recipe", "dry_run", "quick", "report_to")
+        name: value
+        for name, value in locals().items()
+        if name not in ("recipe", "dry_run", "quick", "report_to", "push_to_hub")
     }
     options["settings"] = [
         *(["evaluation.tasks=16", "evaluation.during=4"] if quick else []),
@@ -197,12 +205,18 @@ def train(
     ]
     import r1sdk.api
 
+    if push_to_hub is not None:
+        _check_push(push_to_hub, launcher, seeds)
     if dry_run and resume is None:
         typer.echo(r1sdk.api.dry_run(recipe, **options), nl=False)
         return
     run = r1sdk.api.train(recipe, **options)
     if run.state == "finished":
         summarize(run)
+        if push_to_hub is not None:
+            if run.model_path is None:
+                raise r1sdk.R1Error(f"no model to push: {run.folder} holds none")
+            typer.echo(f"pushed to {r1sdk.api.push_model(run.model_path, push_to_hub)}", err=True)
     elif run.job is not None:
         typer.echo(run.job)
         typer.echo(f"submitted; its logs: {run.folder / 'slurm'}", err=True)
@@ -210,3 +224,17 @@ def train(
         typer.echo(run.command)
         machines = " on each machine, RANK from 0" if nodes is not None and nodes > 1 else ""
         typer.echo(f"prepared; run this{machines}", err=True)
+
+
+def _check_push(repository: str, launcher: str | None, seeds: str | None) -> None:
+    """Raises: R1Error where the model could not be pushed at the end, before anything begins."""
+    from r1sdk import R1Error
+    from r1sdk.api import check_push
+
+    if launcher not in (None, "local"):
+        raise R1Error("--push-to-hub is for a run on this machine: push later with hf upload OWNER/NAME RUN/model")
+    if seeds is not None:
+        raise R1Error(
+            "--push-to-hub is for one model, and --seeds makes several: push one with hf upload OWNER/NAME RUN/model"
+        )
+    check_push(repository)

@@ -26,7 +26,11 @@ def view(
 ) -> None:
     """Look at rollouts in the terminal: filter, groups side by side, one task before and after, a run as it grows."""
     from r1sdk import R1Error
+    from r1sdk.report import run_folders as runs_in
 
+    inside = runs_in(run)
+    if inside != [run]:
+        raise R1Error(f"{run} holds {len(inside)} runs: name one of them, such as {inside[0]}")
     if export is not None:
         _export(run, filter, export)
         return
@@ -46,6 +50,8 @@ def _export(run: Path, filter: str, file: Path) -> None:
     from r1sdk import R1Error
     from r1sdk.report import RolloutIndex, parse, select
 
+    if file.exists():
+        raise R1Error(f"{file} exists: choose another name, or remove it")
     query, index = parse(filter), RolloutIndex.open(run)
     index.refresh()
     if fault := query.fault(index.reward_names()):

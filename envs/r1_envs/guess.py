@@ -65,6 +65,10 @@ class Guess:
                 id=f"{split}/{index}",
             )
 
+    def repeats(self, split: str) -> str:
+        """Return why a game may come twice: there are few ranges and numbers, and games are drawn independently."""
+        return "each is drawn from its own random stream"
+
     def session(self, task: r1sdk.Task) -> GuessSession:
         """Return the session of one game."""
         return GuessSession(task, self.bits)

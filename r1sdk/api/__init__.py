@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from ..evaluation.evaluation_summary import Evaluation
     from ..evaluation.rescore import Tally
     from ..evaluation.seed_spread import SeedDifference, SeedSpread, seed_accuracy
+    from ..generation.push import check_push, push_model
     from ..planning.build import first_task
     from ..recipe.layers import dotted
     from ..rollout.sessions import has_sessions
     from ..storage.run_folder import RunFolder, rollout_line
     from ..storage.seed_folder import SeedFolder, is_seed_folder
+    from .chatting import ModelChat, open_chat
     from .demonstration_check import check_demonstrations
     from .diagnosing import diagnose
     from .environment_judge import EnvironmentJudge, environment
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .training import TrainedRun, TrainOptions, dry_run, train
 
 LAZY = {  # name -> the module that has it
+    "ModelChat": ".chatting",
     "Comparison": ".evaluating",
     "EnvironmentJudge": ".environment_judge",
     "EvaluatedEnvironment": ".naming",
@@ -54,6 +57,7 @@ LAZY = {  # name -> the module that has it
     "TrainOptions": ".training",
     "TrainedRun": ".training",
     "check_demonstrations": ".demonstration_check",
+    "check_push": "..generation.push",
     "compare": ".evaluating",
     "compare_runs": ".run_table",
     "diagnose": ".diagnosing",
@@ -71,8 +75,10 @@ LAZY = {  # name -> the module that has it
     "load_recipe": ".naming",
     "model_tokens": ".naming",
     "nearest": "..errors",
+    "open_chat": ".chatting",
     "options_by_env": ".evaluation_setup",
     "push": ".generating",
+    "push_model": "..generation.push",
     "raise_all": "..errors",
     "remove_run": ".run_table",
     "recipe_schema": ".schemas",
@@ -92,6 +98,7 @@ __all__ = [
     "Finding",
     "GeneratedData",
     "IncompleteData",
+    "ModelChat",
     "RunComparison",
     "RunFolder",
     "RunSummary",
@@ -103,6 +110,7 @@ __all__ = [
     "TrainOptions",
     "TrainedRun",
     "check_demonstrations",
+    "check_push",
     "compare",
     "compare_runs",
     "diagnose",
@@ -120,8 +128,10 @@ __all__ = [
     "load_recipe",
     "model_tokens",
     "nearest",
+    "open_chat",
     "options_by_env",
     "push",
+    "push_model",
     "raise_all",
     "recipe_schema",
     "remove_run",

@@ -45,6 +45,7 @@ class RunSummary:
             "folder": str(self.folder),
             **{key: _figures(getattr(self, key)) for key in ("before", "after")},
             "seeds": {str(seed): run.to_json() for seed, run in self.seeds.items()},
+            "faults": list(self.faults),
         }
 
 
@@ -167,7 +168,7 @@ def summary(folder: RunFolder) -> RunSummary:
         found.get("before"),
         found.get("after"),
         updated,
-        tuple(faults),
+        faults=tuple(faults),
     )
 
 

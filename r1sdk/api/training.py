@@ -1,7 +1,7 @@
 """`train`: a recipe in, a trained model in a run folder out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -24,7 +24,7 @@ from ..launch.run_here import check_objects
 from ..launch.seed_runs import check_seed_recipe, extend_seeds, read_seeds, run_seeds, start_seeds
 from ..launch.slurm import require_sbatch, script
 from ..launch.supervise import header, say, supervise, warn
-from ..planning.named_recipe import resolve_recipe
+from ..planning.named_recipe import named_in, pipeline_for, resolve_recipe
 from ..planning.resolve import plan_run
 from ..planning.stages import to_yaml
 from ..plugins.loading import load_plugins
@@ -140,6 +140,7 @@ def train(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **optio
     tell = say if asked.progress else _silent
     if asked.resume is not None:
         return _resume(asked, registry, tell)
+    asked = _in_stages(asked, registry, tell)
     if asked.names_file and (pipeline := pipeline_file(str(asked.recipe), registry)) is not None:
         asked.refuse_for_pipeline(pipeline)
         stages = read_stages(pipeline, registry, asked.sets)
@@ -167,6 +168,7 @@ def dry_run(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **opt
     """Check everything that `train` would, and return the resolved recipe as YAML, or the Slurm script. Raises: R1Error."""
     asked = _Asked.of(recipe, options)
     registry = load_plugins().with_objects(asked.objects)
+    asked = _in_stages(asked, registry, say if asked.progress else _silent)
     if asked.names_file and (pipeline := pipeline_file(str(asked.recipe), registry)) is not None:
         asked.refuse_for_pipeline(pipeline)
         return to_yaml(read_stages(pipeline, registry, asked.sets))
@@ -257,6 +259,24 @@ class _Asked:
         whole = {"recipe": self.recipe, "--out": self.out, "--overwrite": self.overwrite or None}
         again = {f"--{'env' if kind == 'environment' else 'rewards'}" for kind, _ in self.objects}
         return [name for name, value in whole.items() if value is not None] + [n for n in self.said if n not in again]
+
+
+def _in_stages(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -> _Asked:
+    """Take the pipeline that was measured for the environment and the model, if nothing else is asked for; or name it."""
+    if asked.recipe is not None or asked.objects:
+        return asked
+    env, model, method = (named_in(asked.flags, key) for key in ("env", "model", "method"))
+    pair = pipeline_for(registry, env, model) if method in (None, "grpo") else None
+    if pair is None:
+        return asked
+    others = [*(flag for flag in asked.said if flag not in ("--env", "--model")), *(["--seeds"] if asked.seeds else [])]
+    others += [f"--set {text}" for text in asked.sets if not text.startswith(("evaluation.", "trainer.report_to="))]
+    given = asked.flags.get("env")
+    if others or (isinstance(given, Mapping) and set(given) - {"name"}):
+        tell(f"note: {pair.rpartition('/')[2]} learns {env} in stages: r1 train {pair}")
+        return asked
+    tell(f"recipe       {pair}, measured for this environment and model")
+    return replace(asked, recipe=pair, flags={}, said=[])
 
 
 def _resume(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -> TrainedRun:

@@ -29,6 +29,7 @@ class SplitReport:
     tasks: int
     unreadable: tuple[str, ...] = ()  # rows that make no task
     duplicates: tuple[str, ...] = ()  # "train/row 7 is train/row 3 again"
+    repeats: str = ""  # why duplicates belong to this split, by the environment's word; empty: they are faults
     disagreeing: tuple[str, ...] = ()  # duplicates with another answer
     gold: tuple[Fault, ...] = ()  # gold answers that do not earn 1.0
     suspects: tuple[Suspect, ...] = ()  # gold answers that pay a wrong answer too
@@ -50,7 +51,8 @@ class DataReport:
         return (
             not self.leaked
             and any(split.tasks for split in self.splits)
-            and not any(s.unreadable or s.duplicates or s.gold or s.suspects or s.too_long for s in self.splits)
+            and not any(s.unreadable or s.gold or s.suspects or s.too_long or s.disagreeing for s in self.splits)
+            and not any(s.duplicates and not s.repeats for s in self.splits)
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -84,6 +86,12 @@ def check_data(
         if key in first
     ]
     return DataReport(tuple(reports), tuple(leaked))
+
+
+def repeats_of(environment: Environment, split: str) -> str:
+    """Return why the same task may come twice in `split`, from the environment's optional `repeats(split)`; or an empty text."""
+    said = getattr(environment, "repeats", None)
+    return str(said(split)) if callable(said) else ""
 
 
 def _readable(environment: Environment, split: str, limit: int | None, has_faults: bool) -> list[Item]:
@@ -128,6 +136,7 @@ def _check(
         len(tasks),
         faults,
         tuple(duplicates),
+        repeats_of(environment, split),
         tuple(disagreeing),
         golds.faults if golds else (),
         golds.suspects if golds else (),

@@ -12,6 +12,7 @@ from typing import Any
 from ..planning.disk import Room
 from ..planning.hardware import bf16, cores, gpus, memory_bytes
 from ..planning.memory import size_text
+from ..rollout.cpu_threads import busy_cores
 from . import Finding
 
 GB = 1 << 30
@@ -33,7 +34,19 @@ def check_machine() -> Iterator[Finding]:
     memory = memory_bytes()
     has = f"; bf16 by {', '.join(bf16())}" if bf16() else "; no bf16 instructions"
     yield Finding("cpu", "ok", f"{cores()} cores{has}")
+    yield check_load(busy_cores(), cores())
     yield Finding("memory", "ok", "unknown" if memory is None else f"{memory / GB:.1f} GB to be had")
+
+
+def check_load(busy: float | None, count: int) -> Finding:
+    """Warn where other processes use the `busy` of `count` cores."""
+    if busy is None:
+        return Finding("load", "ok", "unknown")
+    text = f"other processes use {busy:.1f} of {count} cores"
+    if busy < 0.4:
+        return Finding("load", "ok", text)
+    todo = "training on the CPU takes longer, with fewer threads while this lasts: end them, or wait"
+    return Finding("load", "warning", text, todo)
 
 
 def check_gpus() -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from ..records import Rollout, Score, Task
 from ..rollout.sampling import Generator, Sampling
 from ..scoring.score_rollouts import Rewards
 from ..storage import jsonl
-from ..storage.atomic import replace_json
+from ..storage.atomic import read_json, replace_json
 from ..storage.lock import LOCK_FILE, FolderLock
 from ..storage.rollout_rows import saved_rollout
 from ..storage.row_checks import rollout_fault
@@ -136,7 +136,9 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
     old = read_plan(path)
     if differing := sorted(key for key in {*old, *plan} if old.get(key) != plan.get(key)):
         said = "; ".join(f"{key}: {_short(old.get(key))}, now {_short(plan.get(key))}" for key in differing)
-        raise RunError(f"{path} holds an evaluation with other settings: choose another --out\n  {said}")
+        raise RunError(
+            f"{path} holds an evaluation with other settings, says its plan.json: choose another --out\n  {said}"
+        )
 
 
 def part_folder(path: Path, model: str, env: str) -> Path:
@@ -148,11 +150,16 @@ def read_plan(path: Path) -> dict[str, Any]:
     """Return the plan of the evaluation at `path`. Raises: RunError where there is none, or its plan.json is damaged."""
     file = path / "plan.json"
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
-    except OSError:
-        raise RunError(f"{path} holds no evaluation: it has no plan.json") from None
-    except (ValueError, TypeError, RecursionError) as error:
-        raise RunError(f"{file} is damaged ({error}): put it back from a copy, or choose another --out") from None
+        plan = read_json(file)
+    except RunError as error:
+        raise RunError(f"{error}: put it back from a copy, or choose another --out") from None
+    if plan is None:
+        raise RunError(f"{path} holds no evaluation: it has no plan.json")
+    if not isinstance(plan.get("models"), list | dict) or not isinstance(plan.get("envs"), list | dict):
+        raise RunError(
+            f"{file} is damaged: it has no models or no envs; put it back from a copy, or choose another --out"
+        )
+    return plan
 
 
 def read_lines(file: Path) -> Iterator[dict[str, Any]]:

@@ -70,7 +70,7 @@ def card(collected: Collected) -> str:
             "## Train on it",
             "",
             "```bash",
-            f"r1 train --method {'dpo' if plan.keep.pairs else 'sft'} --model MODEL --data {name}",
+            f"r1 train --method {'dpo' if plan.keep.pairs else 'sft'} --data {name}",
             "```",
             "",
             "The licence depends on the model's output and on the tasks: add it before you share this.",

@@ -7,6 +7,7 @@ import sys
 
 from ..planning.hardware import SERVER_GPUS
 from ..planning.run_plan import RunPlan
+from ..rollout.cpu_threads import wait_briefly
 from ..storage.run_folder import RunFolder
 
 # glibc hands freed tensors back to the kernel and faults them in again at every step; kept, a small model on a CPU
@@ -19,6 +20,8 @@ def start(folder: RunFolder, plan: RunPlan) -> "subprocess.Popen[bytes]":
     process dies.
     """
     module = "r1sdk.training.processes" if plan.accelerate else "r1sdk.training.run"
+    environment = {**_KEEP_FREED_MEMORY, **os.environ, **_one_gpu(plan)}
+    wait_briefly(environment)
     with folder.log_file.open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", module, str(folder.path), "--parent", str(os.getpid())],
@@ -26,7 +29,7 @@ def start(folder: RunFolder, plan: RunPlan) -> "subprocess.Popen[bytes]":
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it through us, once
-            env={**_KEEP_FREED_MEMORY, **os.environ, **_one_gpu(plan)},
+            env=environment,
         )
 
 

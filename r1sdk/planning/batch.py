@@ -79,7 +79,7 @@ def batch_sentence(recipe: Recipe) -> str:
 def prompts_of_a_batch(recipe: Recipe) -> int:
     """Return the different tasks that one generation batch takes; 0 if the trainer needs no whole batch."""
     sizes = step_sizes(recipe) if METHODS[recipe.method].plays and not _is_overlapped(recipe) else None
-    if sizes is None:
+    if sizes is None or (recipe.method == "grpo" and sizes.generated % recipe.generation.samples):  # refused elsewhere
         return 0
     return sizes.update if recipe.method == "distill" else sizes.generated // recipe.generation.samples
 
@@ -93,8 +93,8 @@ def too_few_tasks(recipe: Recipe, tasks: int, left_out: int = 0) -> list[R1Error
     smaller = (
         "set a smaller trainer.per_device_train_batch_size, or use more tasks"
         if recipe.method == "distill"
-        else f"set trainer.generation_batch_size={max(1, tasks) * each} or less (a multiple of generation.samples and of the "
-        "batch size), or a smaller trainer.per_device_train_batch_size, or use more tasks"
+        else f"let one batch have at most {max(1, tasks) * each} completions, by a smaller "
+        "trainer.per_device_train_batch_size or trainer.gradient_accumulation_steps, or use more tasks"
     )
     without = f" (without {left_out} whose gold answers cannot be verified)" if left_out else ""
     return [

@@ -150,6 +150,13 @@ def find_recipe(
     return default, "default"
 
 
+def pipeline_for(registry: Registry, env: str | None, model: str | None) -> str | None:
+    """Return the registered recipe `ENV/MODEL` if it has stages, and so is none that one run can start from."""
+    default = Path(registry.get("recipe", "default").target)
+    pair = f"{env}/{model or read_layer(default).get('model')}"
+    return pair if pair in registry.names("recipe") and is_pipeline(Path(registry.get("recipe", pair).target)) else None
+
+
 def _meant(file: Path, name: str, registry: Registry) -> str:
     """Return advice for a name that is no recipe: a recipe file without its ending, a table of rows, an environment."""
     for ending in (".yaml", ".yml"):

@@ -44,8 +44,8 @@ OWNED |= {
     "load_best_model_at_end": "nothing: r1sdk saves the last model, and evaluates before and after training",
     "metric_for_best_model": "nothing: r1sdk saves the last model",
     "greater_is_better": "nothing: r1sdk saves the last model",
-    "push_to_hub": "the command hf upload OWNER/NAME RUN/model, after the run",
-    "hub_model_id": "the command hf upload OWNER/NAME RUN/model, after the run",
+    "push_to_hub": "--push-to-hub OWNER/NAME",
+    "hub_model_id": "--push-to-hub OWNER/NAME",
     "chat_template_kwargs": "template_args, which evaluation and generation follow, too",
 }
 OWNED_SFT = {

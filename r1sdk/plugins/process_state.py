@@ -246,12 +246,22 @@ def _restore_device(before: Any) -> None:
     sys.modules["torch"].set_default_device(None if before is None else before.device)
 
 
-def _leave_autocast(was_enabled: bool) -> None:
-    if was_enabled:  # the trainer's own contexts are never open while a plugin runs
-        return
+_DEVICES = ("cpu", "cuda")
+_any_autocast = _torch("_C._is_any_autocast_enabled")
+
+
+def _autocast() -> Any:
+    """Return the devices with autocast; asking for each takes a microsecond, and nearly always there is none."""
+    found = _any_autocast()
+    if found is not True:
+        return () if found is False else found
+    return tuple([device for device in _DEVICES if sys.modules["torch"].is_autocast_enabled(device)])
+
+
+def _restore_autocast(before: tuple[str, ...]) -> None:
     torch = sys.modules["torch"]
-    for device in ("cpu", "cuda"):
-        torch.set_autocast_enabled(device, False)
+    for device in _DEVICES:
+        torch.set_autocast_enabled(device, device in before)
     torch.clear_autocast_cache()
 
 
@@ -295,7 +305,7 @@ PARTS: tuple[StatePart, ...] = (
         "torch's inference mode", _torch("is_inference_mode_enabled"), _leave_inference, of_thread=True, repeats=False
     ),
     StatePart("torch's grad mode", _torch("is_grad_enabled"), _set_torch("set_grad_enabled"), of_thread=True),
-    StatePart("torch's autocast", _torch("_C._is_any_autocast_enabled"), _leave_autocast, of_thread=True),
+    StatePart("torch's autocast", _autocast, _restore_autocast, of_thread=True),
     StatePart("torch's number of threads", _torch("get_num_threads"), _set_torch("set_num_threads")),
     StatePart("torch's default dtype", _torch("get_default_dtype"), _set_torch("set_default_dtype")),
     StatePart("torch's default device", _default_device, _restore_device, slow=True, of_thread=True),

@@ -4,7 +4,7 @@ Plain TRL needs two lines: `watch_sampler(trainer)` before `trainer.train()`, an
 `--worker-extension-cls r1sdk.receipts.served.ReceiptWorker`.
 """
 
-from .compare import Receipt, StaleSampler, TensorReceipt, differences
+from .receipt_differences import Receipt, StaleSampler, TensorReceipt, differences
 from .sampler_watch import SamplerWatch, watch_sampler
 
 __all__ = ["Receipt", "SamplerWatch", "StaleSampler", "TensorReceipt", "differences", "watch_sampler"]

@@ -8,11 +8,12 @@ from typing import Any
 
 import torch
 
-from .compare import Expected, Part, Receipt, StaleSampler, differences, explain, missing
+from ..errors import R1Error
+from .receipt_differences import Expected, Part, Receipt, StaleSampler, differences, explain, missing
 from .served import receipt_of
 from .tensor_digest import digest
 
-PROBES, PROBE_TOKENS, NEW_TOKENS = 2, 140, 4  # a prompt fills a block of vLLM's prefix cache, on a CPU 128 tokens
+PROBES, PROBE_TOKENS, NEW_TOKENS = 2, 140, 2  # a prompt fills a block of vLLM's prefix cache, on a CPU 128 tokens
 EXACT_LIMIT, ROUNDED_LIMIT = 0.01, 0.5  # mean difference of log-probabilities: float32 on both sides, and otherwise
 _RPC_S = 600
 
@@ -36,6 +37,8 @@ class SamplerWatch:
     _before: Expected | None = None
     _first: Expected | None = None
     _dtypes: dict[str, str] = field(default_factory=dict)
+    _wanted: dict[str, list[tuple[Part, str]]] = field(default_factory=dict)
+    _answered: bool = False
     _said: bool = False
 
     def __post_init__(self) -> None:
@@ -83,6 +86,8 @@ class SamplerWatch:
         def synced() -> None:
             if self._listens:
                 self._expected, self._before = None, self._expected or self._before
+                # Not while the weights are sent: the workers then wait for them, and would not answer.
+                self._wanted = self._parts(self._receipts(self._syncs + 1, read=False)) if self._reads else {}
             sync()
             self._syncs += 1
             if self._listens:
@@ -106,12 +111,11 @@ class SamplerWatch:
 
     def _listening(self, named: Callable[[], Iterator[tuple[str, torch.Tensor]]]) -> Callable[[], Iterator[Any]]:
         def listened() -> Iterator[tuple[str, torch.Tensor]]:
-            parts = self._parts(self._receipts(self._syncs + 1, read=False)) if self._reads else {}
             found: dict[Part, tuple[str, float]] = {}
             whole: set[str] = set()
             for name, tensor in named():
                 if self._reads:
-                    found |= self._digests(name, tensor, parts)
+                    found |= self._digests(name, tensor, self._wanted)
                     whole.add(name)
                 yield name, tensor
             if self._reads:
@@ -172,8 +176,19 @@ class SamplerWatch:
             return [Receipt.parse(receipt_of(runner, number, read))]
         client = self._generation.vllm_client
         request = {"method": "r1_receipt", "args": [str(number), str(read)], "timeout": _RPC_S}
-        results = client._post(f"{client.base_url}/collective_rpc", json=request)["results"]
-        return [Receipt.parse(result) for result in results]
+        try:
+            results = client._post(f"{client.base_url}/collective_rpc", json=request)["results"]
+            receipts = [Receipt.parse(result) for result in results]
+        except Exception as error:
+            if self._answered:
+                raise
+            raise R1Error(
+                f"the vLLM server at {client.base_url} returns no weight receipts ({type(error).__name__}: "
+                f"{str(error)[:200]}): start it with --worker-extension-cls r1sdk.receipts.served.ReceiptWorker and "
+                "VLLM_SERVER_DEV_MODE=1, or train without them (limits.receipts=off)"
+            ) from error
+        self._answered = True
+        return receipts
 
     @staticmethod
     def _parts(receipts: Sequence[Receipt]) -> dict[str, list[tuple[Part, str]]]:
@@ -336,7 +351,7 @@ class SamplerWatch:
         try:
             with torch.no_grad(), trainer.compute_loss_context_manager():
                 logps, *_ = trainer._get_per_token_logps_and_entropies(
-                    model, ids, torch.ones_like(ids), NEW_TOKENS, batch_size=1
+                    model, ids, torch.ones_like(ids), NEW_TOKENS, batch_size=PROBES
                 )
         finally:
             model.train(training)

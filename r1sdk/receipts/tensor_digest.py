@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 _BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-_AT_ONCE = 1 << 24  # elements widened to 64 bits at a time
+_AT_ONCE = 1 << 22  # elements widened to 64 bits at a time
 _ROWS, _COLUMNS = 1, 2  # seeds
 
 
@@ -34,14 +34,14 @@ def digest(tensor: torch.Tensor, rows: int = 0, columns: int = 0) -> Digest:
     row = _factors(_ROWS, rows + height, flat.device)[rows:]
     column = _factors(_COLUMNS, columns + width, flat.device)[columns:]
     bits = flat.view(_BITS[flat.element_size()])
-    total = 0
+    total = torch.zeros((), dtype=torch.int64, device=flat.device)
     step = max(1, _AT_ONCE // max(1, width))
     for start in range(0, height, step):
         wide = bits[start : start + step].to(torch.int64) * column
-        total += int((wide.sum(1) * row[start : start + step]).sum())
+        total += (wide.sum(1) * row[start : start + step]).sum()
     wider = torch.promote_types(flat.dtype, torch.float32)
     norm = float(torch.linalg.vector_norm(flat, dtype=wider)) if flat.is_floating_point() else 0.0
-    return Digest(f"{total % 2**64:016x}", norm)
+    return Digest(f"{int(total) % 2**64:016x}", norm)
 
 
 @lru_cache(maxsize=64)

@@ -261,7 +261,7 @@ class OnCollapse(Strict):
     """What a run does when its health checks are certain that the policy collapsed. `rollback` is `{action: rollback}`."""
 
     action: Literal["warn", "rollback"] = "warn"  # rollback: go back to the last healthy checkpoint
-    learning_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25  # factor on it at each rollback
+    rate_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25  # on the learning rate, at each rollback
     most: Annotated[int, Field(ge=1, le=20)] = 3  # rollbacks; then the run ends with its last healthy checkpoint
 
 

@@ -5,6 +5,7 @@ from .index import RolloutIndex, RolloutRow
 from .page import PAGE, leave_report, write_report
 from .query import FILTERS, Query, parse, select, text_matches
 from .samples import last_prompt, reply_parts, reply_text, session_summary
+from .seeds import run_folders
 
 __all__ = [
     "FILTERS",
@@ -17,6 +18,7 @@ __all__ = [
     "parse",
     "reply_parts",
     "reply_text",
+    "run_folders",
     "select",
     "session_summary",
     "text_matches",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import RunError
+from ..evaluation.best_checkpoint import BestCheckpoint, best_checkpoint
 from ..evaluation.statistics import Estimate, estimate
 from ..storage import jsonl
 from ..storage.jsonl import Damage
@@ -50,6 +51,7 @@ class RunData:
     lengths: Lengths | None = None
     turns: Sequence[TurnRow] = ()  # rewards of single turns
     given_up: Sequence[GivenUp] = ()  # rollbacks
+    best: BestCheckpoint | None = None  # the checkpoint that was best during training
     checkpoints: Mapping[int, Estimate] = field(
         default_factory=dict
     )  # by step: the accuracy by which the best one is kept
@@ -113,33 +115,26 @@ def collect_run(folder: RunFolder, name: str) -> RunData:
         flips=kept.flips,
         during=kept.during,
         checkpoints=checkpoints,
+        best=tolerant(partial(best_checkpoint, folder)),
         given_up=rollbacks,
         changed=kept.changed,
         failures=counted.failures.found(),
         examples=counted.failures.examples(),
         lengths=counted.lengths if counted.rollouts else None,
-        turns=counted.turns.rows(),
+        turns=counted.turns.turn_rows(),
         rollouts=counted.rollouts,
     )
 
 
 def _checkpoint_accuracies(folder: RunFolder, damage: Damage) -> Mapping[int, Estimate]:
     """Return the accuracies that were measured at checkpoints, if the run measured any."""
-    found = {}
-    for line, row in jsonl.read_numbered(folder.evaluation_file("checkpoints"), damage=damage):
-        values = row.get("values")
-        if isinstance(row.get("step"), int) and isinstance(values, Mapping):
-            found[row["step"]] = estimate(
-                [[value] for value in values.values() if isinstance(value, int | float | None)]
-            )
-        else:
-            damage.add(jsonl.line_name(folder.evaluation_file("checkpoints"), line), "has no 'step' and 'values'")
-    return found
+    rows = folder.checkpoint_accuracies(damage)
+    return {row["step"]: estimate([[value] for value in row["values"].values()]) for row in rows}
 
 
 @dataclass
 class Counted:
-    """What one pass over the rollouts of a run counts and keeps."""
+    """The counts and samples that one pass over the rollouts of a run collects."""
 
     failures: Failures
     lengths: Lengths

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..storage import jsonl
 from ..storage.jsonl import Damage
+from ..storage.rollbacks import Rollback, read_rollbacks
 from ..storage.row_checks import metric_fault
 from ..storage.run_folder import RunFolder
 
@@ -14,26 +15,14 @@ from ..storage.run_folder import RunFolder
 class GivenUp:
     """One rollback of a run, and the steps that it gave up."""
 
-    at: int  # the step that the run had reached
-    to: int  # the step of the checkpoint that it went back to; 0: the beginning
-    reason: str
-    factor: float  # on the learning rate from there on
-    ends: bool  # True: the run ended with that checkpoint
+    rollback: Rollback
     steps: Sequence[Mapping[str, Any]] = field(default_factory=tuple)  # metrics
 
 
 def read_given_up(folder: RunFolder, manifest: Mapping[str, Any], damage: Damage) -> Sequence[GivenUp]:
-    """Return the rollbacks of a run, oldest first; records of another shape are left out."""
-    rows = manifest.get("rollbacks")
+    """Return the rollbacks of a run, oldest first. `damage` counts damaged lines."""
     found = []
-    for number, row in enumerate(rows if isinstance(rows, list) else [], 1):
-        if not isinstance(row, Mapping) or not isinstance(row.get("at"), int) or not isinstance(row.get("to"), int):
-            damage.add(f"{folder.manifest_file}, rollback {number}", "has no steps 'at' and 'to'")
-            continue
-        factor = row.get("learning_rate")
+    for number, rollback in enumerate(read_rollbacks(manifest), 1):
         lines = jsonl.read(folder.path / f"rollback-{number}.jsonl", damage=damage, check=metric_fault)
-        steps = [line for line in lines if line["kind"] == "step"]
-        reason = str(row.get("reason") or "")
-        lowered = float(factor) if isinstance(factor, int | float) else 1.0
-        found.append(GivenUp(row["at"], row["to"], reason, lowered, row.get("ends") is True, steps))
+        found.append(GivenUp(rollback, [line for line in lines if line["kind"] == "step"]))
     return found

@@ -50,7 +50,9 @@ def list_scanner() -> Callable[[bytes], Any]:
 def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
     """Return a decoder of lines to the keys that a report counts: `step`, `completion`, `verdict`, `session`.
 
-    It refuses every line that `rollout_fault` refuses: raises DamagedLine. Raises: R1Error without msgspec.
+    It refuses every line that `rollout_fault` refuses: raises DamagedLine. A line that these types do not fit is read in full,
+    so types that are too narrow cost time only, and types that are too wide accept damaged lines. Raises: R1Error without
+    msgspec.
     """
     msgspec = _msgspec("report")
     number: Any = Annotated[float, msgspec.Meta(gt=-_LARGEST, lt=_LARGEST)] | None
@@ -71,6 +73,9 @@ def report_scanner() -> Callable[[bytes], Mapping[str, Any]]:
                 reason=(str, ""),
                 extracted=(str | None, None),
                 turn_rewards=(list[number], []),
+                seconds=(number, 0.0),
+                marks=(some, nothing),
+                forbid_unknown_fields=True,
             )
             | None,
             None,
@@ -114,7 +119,7 @@ def _msgspec(extra: str) -> Any:
     return msgspec
 
 
-def _struct(name: str, **fields: Any) -> Any:
-    """Return a type of objects with these fields: a type, or a type and its default. Other fields are skipped."""
+def _struct(name: str, forbid_unknown_fields: bool = False, **fields: Any) -> Any:
+    """Return a type of objects with these fields: a type, or a type and its default. Other fields are skipped, or forbidden."""
     listed = [(key, *value) if isinstance(value, tuple) else (key, value) for key, value in fields.items()]
-    return _msgspec("view").defstruct(name, listed, gc=False, frozen=True)
+    return _msgspec("view").defstruct(name, listed, gc=False, frozen=True, forbid_unknown_fields=forbid_unknown_fields)

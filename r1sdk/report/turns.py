@@ -50,7 +50,7 @@ class TurnRewards:
                     self._sums[key] = self._sums.get(key, 0.0) + value
                     self._counts[key] = self._counts.get(key, 0) + 1
 
-    def rows(self) -> Sequence[TurnRow]:
+    def turn_rows(self) -> Sequence[TurnRow]:
         """Return one row per turn; empty if no turn had a reward."""
         rows = []
         for turn in sorted({turn for turn, _ in self._counts}):

@@ -113,15 +113,18 @@ def session_tools(session: Any) -> dict[str, Tool]:
     return tools_of(call(f"{type(session).__name__}.tools", getattr, session, "tools", ()))
 
 
-def describe_tools(functions: Sequence[Callable[..., Any]]) -> str:
+def describe_tools(functions: Sequence[Callable[..., Any]], brief: bool = False) -> str:
     """Return the text that tells a model about these tools and how to call them. Raises: PluginError.
 
     A parameter must be a str, int, float, bool, list or dict, a Literal of texts, or one of these with a default of None.
+    `brief`: names and parameters in place of JSON schemas, for a small model with a short context.
     """
     tools = list(tools_of(functions).values())
+    if brief:
+        names = "\n".join(f"{tool.name}({', '.join(tool.parameters['properties'])})" for tool in tools)
+        return f"Tools:\n{names}\n{CALL}\n{_example(tools[0])}\n{CALL_END}"
     lines = "\n".join(json.dumps(tool.schema, ensure_ascii=False) for tool in tools)
-    first = tools[0]
-    example = json.dumps({"name": first.name, "arguments": {name: "..." for name in first.parameters["required"]}})
+    example = _example(tools[0])
     return (
         f"You can call these tools, each described by one line of JSON:\n{lines}\n"
         f"To call one, end your turn with\n{CALL}\n{example}\n{CALL_END}\n"
@@ -129,9 +132,18 @@ def describe_tools(functions: Sequence[Callable[..., Any]]) -> str:
     )
 
 
-def with_tools(prompt: Sequence[Message], functions: Sequence[Callable[..., Any]]) -> list[Message]:
-    """Return `prompt` with the tools described in its system message, which is added if missing. Raises: PluginError."""
-    description = describe_tools(functions)
+def _example(tool: Tool) -> str:
+    return json.dumps({"name": tool.name, "arguments": {name: "..." for name in tool.parameters["required"]}})
+
+
+def with_tools(
+    prompt: Sequence[Message], functions: Sequence[Callable[..., Any]], brief: bool = False
+) -> list[Message]:
+    """Return `prompt` with the tools described in its system message, which is added if missing. Raises: PluginError.
+
+    `brief`: as in `describe_tools`.
+    """
+    description = describe_tools(functions, brief)
     if prompt and prompt[0]["role"] == "system":
         return [{**prompt[0], "content": f"{prompt[0]['content']}\n\n{description}"}, *prompt[1:]]
     return [{"role": "system", "content": description}, *prompt]

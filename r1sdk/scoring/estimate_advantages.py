@@ -7,6 +7,8 @@ from typing import Any
 
 from ..contracts import is_over_batch, is_per_token
 from ..errors import PluginError, R1Error
+from ..plugins.frozen import frozen
+from ..plugins.guard import call, plugin_calls
 from ..records import ModelTurn, RewardedRollout, RewardGroup, Rollout, Score
 
 Values = list[float] | list[list[float]]
@@ -34,7 +36,7 @@ class AdvantageEstimator:
     ) -> list[RewardedRollout]:
         """Return the records that the estimator gets. `totals`: weighted, NaN for an unscored rollout, [B]."""
         return [
-            RewardedRollout(total, score.rewards, turns_of(rollout), score.statuses)
+            RewardedRollout(total, frozen(dict(score.rewards)), turns_of(rollout), frozen(dict(score.statuses)))
             for rollout, score, total in zip(rollouts, scores, totals, strict=True)
         ]
 
@@ -52,7 +54,8 @@ class AdvantageEstimator:
             first = sum(len(share) for share in shares[:rank])
             found = self._over_batch(known)[first : first + len(own)]
         else:
-            found = [self.of_group(group) for group in own]
+            with plugin_calls():
+                found = [self.of_group(group) for group in own]
         return [value for group, values in zip(groups, found, strict=True) for value in self._placed(group, values)]
 
     def has_signal(self, rollouts: Sequence[RewardedRollout]) -> list[bool] | None:
@@ -79,7 +82,7 @@ class AdvantageEstimator:
 
     def _call(self, given: Any) -> Any:
         try:
-            return self.function(given)
+            return call(f"advantage {self.name!r}", self.function, given)
         except R1Error:
             raise
         except Exception as error:

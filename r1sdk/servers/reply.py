@@ -49,7 +49,9 @@ def read_reply(body: bytes | bytearray, prompt_limit: int = 0, token_limit: int 
         raise NoCompletion(f"no JSON object: {message_of(body)!r}")
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], Mapping):
-        raise NoCompletion(f"an error: {message_of(body)}" if data.get("error") else "no choices")
+        raise NoCompletion(
+            f"an error: {message_of(body)}" if data.get("error") else f"no choices: {message_of(body)!r}"
+        )
     choice: Mapping[str, Any] = choices[0]
     message = choice.get("message")
     if not isinstance(message, Mapping):

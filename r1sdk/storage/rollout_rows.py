@@ -4,6 +4,7 @@ A file is read row by row, so its size does not matter.
 """
 
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -22,7 +23,7 @@ class UnsavedTokens(list[int]):
 
     def __init__(self, number: int) -> None:
         super().__init__()
-        self._number = number
+        self._number = min(max(0, number), sys.maxsize)  # a damaged file may hold any number
 
     def __len__(self) -> int:
         return self._number
@@ -32,6 +33,9 @@ class UnsavedTokens(list[int]):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UnsavedTokens) and len(self) == len(other)
+
+    def __ne__(self, other: object) -> bool:  # otherwise that of list, which sees no elements
+        return not self == other
 
     __hash__ = None
 

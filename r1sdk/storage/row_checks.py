@@ -189,12 +189,12 @@ def _verdict_fault(verdict: Any) -> str | None:
     for name in ("status", "reason"):
         if not isinstance(verdict.get(name, ""), str):
             return f"'verdict' needs a text {name!r}"
-    if not _are_turn_rewards(verdict):
-        return "'turn_rewards' of the verdict must be a list of numbers"
     if not _are_numbers([verdict.get("seconds", 0.0)]) or not isinstance(verdict.get("marks", {}), Mapping):
         return "'seconds' of the verdict must be a number, and 'marks' an object"
     if unknown := verdict.keys() - _VERDICT:
         return f"'verdict' has an unknown {min(map(str, unknown))!r}"
+    if not _are_turn_rewards(verdict):
+        return "'turn_rewards' of the verdict must be a list of numbers"
     extracted = verdict.get("extracted")
     return None if extracted is None or isinstance(extracted, str) else "'extracted' of the verdict must be a text"
 

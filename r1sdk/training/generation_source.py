@@ -12,6 +12,7 @@ from ..planning.run_plan import RunPlan
 from ..recipe.key_groups import Generation
 from ..recipe.schema import Chat
 from ..records import Task
+from ..rollout.cpu_threads import wait_briefly_here
 from ..rollout.sampling import Generator
 
 TOGETHER = {"transformers": 128, "vllm": 1024}  # completions per batch; vLLM starts the next one as soon as one ends
@@ -46,6 +47,7 @@ def load_local(
 
     `backend`: the engine; None is transformers. `generation`: the settings of vLLM. `chat`: how conversations are written.
     """
+    wait_briefly_here()
     from .models import check_lengths, end_tokens_of, load_model, load_tokenizer, locate
 
     made = folder or (Path(mkdtemp(prefix="r1-")) / "model" if model.make or model.adapter else Path())

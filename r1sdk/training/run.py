@@ -137,7 +137,7 @@ def train(
 
     stop = StopRequest()
     stop.install()
-    while (finished := _train(folder, processes, registry, stop, watch)) is None:
+    while (finished := _train(folder, processes, registry, watch, stop)) is None:
         gc.collect()  # the model and the optimizer that collapsed
     return finished
 
@@ -146,8 +146,8 @@ def _train(
     folder: RunFolder,
     processes: ProcessGroup,
     registry: Registry | None,
-    stop: "StopRequest",
     watch: PluginWatch | None,
+    stop: "StopRequest",
 ) -> bool | None:
     """Train from the last checkpoint on. Returns True if the run came to its end, and None if it must go back. Raises: R1Error."""
     from ..rollout.hf_model import end_tokens
@@ -194,18 +194,18 @@ def _train(
     caches = getattr(model.config, "use_cache", True)
     trackers = Trackers(folder)
     recorder = RunCallback(folder, stop, processes)
-    collapse = CollapseWatch(plan, folder, recorder)
-    evaluations = [CheckpointEvaluation(plan, folder, tokenizer), ProbeEvaluation(plan, folder, tokenizer)]
+    collapses = CollapseWatch(plan, folder, recorder)
     callbacks = [
         PluginSteps(watch),
         LowerLearningRate(folder),
-        evaluations[0],
+        CheckpointEvaluation(plan, folder, tokenizer),
         recorder,
-        evaluations[1],
+        ProbeEvaluation(plan, folder, tokenizer),
         trackers,
-        collapse,
+        collapses,
     ]
     rollbacks = folder.rollbacks()
+    is_over = bool(rollbacks) and rollbacks[-1].ends
     if plan.recipe.experimental_async is not None:
         from .trl.async_trainer import async_trainer
 
@@ -224,17 +224,17 @@ def _train(
         with sampler(plan, where, folder, processes) as engine:
             trainer = _trainer(plan, where, model, tokenizer, folder, callbacks, processes, engine)
             without_trainers_card(trainer)
-            train_missing_steps(trainer, checkpoint, stop, is_over=bool(rollbacks) and rollbacks[-1].ends)
-    if collapse.rollback is not None:
-        report("running", phase="rolling back", message=collapse.rollback.text)
-        folder.note_rollback(collapse.rollback)
+            train_missing_steps(trainer, checkpoint, stop, is_over)
+    if collapses.rollback is not None:
+        report("running", phase="rolling back", message=collapses.rollback.text)
+        folder.note_rollback(collapses.rollback)
         if not stop.asked:
             return None
     if stop.asked:
         report("interrupted", done=trainer.state.global_step, total=trainer.state.max_steps)
         return False
 
-    if trainer.state.global_step == 0:
+    if trainer.state.global_step == 0 and not is_over:
         raise RunError(
             "the trainer made no step: is trainer.max_steps or trainer.num_train_epochs 0, or the data empty?"
         )

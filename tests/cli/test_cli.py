@@ -225,9 +225,9 @@ def test_generating_does_not_replace_a_file_unless_asked(r1, tmp_path):
 
 
 def test_a_prompt_too_long_for_the_model_stops_the_run_with_one_message(run_r1, small, tmp_path):
-    said = run_r1(*TRAIN, *small, "--set", "generation.max_tokens=500", "--out", tmp_path / "run")
+    said = run_r1(*TRAIN, *small, "--set", "generation.max_tokens=1020", "--out", tmp_path / "run")
     assert said.code == 1 and said.err.count("error: ") == 1 and "Traceback" not in said.err
-    assert "more than the 512 positions" in said.err and "set generation.max_tokens to" in said.err
+    assert "more than the 1024 positions" in said.err and "set generation.max_tokens to" in said.err
     assert RunFolder.open(tmp_path / "run").status()["state"] == "failed"
 
 
@@ -254,7 +254,7 @@ def test_rollouts_are_generated_judged_kept_and_written(run_r1, tmp_path):
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["id"] for line in lines] == [f"train/{i}" for i in (0, 0, 1, 1, 2, 2)]
     assert all(line["correct"] == 0.0 and set(line["rewards"]) == {"accuracy", "format"} for line in lines)
-    assert f"r1 train --method sft --model MODEL --data {file}" in said.err
+    assert f"r1 train --method sft --model tiny --data {file}\n" in said.err
 
 
 def test_the_version_is_printed(run_r1):

@@ -1,12 +1,13 @@
 """`r1 data`: what is wrong with data is found and named, benchmarks in it too, and pass rates choose rows."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from r1_envs.mixture import Mixture
 from r1_envs.table import File
-from r1sdk import Part, R1Error
+from r1sdk import Part, R1Error, Task, Verdict
 from r1sdk.data import Item, Overlap, check_data, items, rate
 from r1sdk.plugins.loading import load_plugins
 
@@ -48,6 +49,24 @@ def test_everything_that_is_wrong_is_found_and_named(tmp_path):
     assert found.too_long == ("train/row 6 has 249 tokens",)
     assert report.leaked == ("test/row 1 is train/row 7",) and not report.is_clean
     assert json.loads(json.dumps(report.to_json()))["clean"] is False
+
+
+def test_tasks_that_an_environment_draws_again_are_listed_and_no_fault(r1):
+    said = r1(
+        "data", "check", "--env", "countdown", "--set", "countdown.level=easy", "--set", "countdown.train_size=500"
+    )
+    assert said.code == 0 and said.out.endswith("clean\n")
+    assert "tasks that come again, which is intended (each is drawn from its own random stream): " in said.out
+    assert "test: 500 tasks" in said.out and said.out.count("come again") == 1, "test tasks are all different"
+
+
+def test_repeats_that_disagree_are_faults_all_the_same():
+    tasks = [Task([{"role": "user", "content": "2 + 2"}], answer, {}, id=f"train/{answer}") for answer in "45"]
+    environment = SimpleNamespace(
+        tasks=lambda split: iter(tasks), verify=lambda rollout: Verdict(0.0), repeats=lambda split: "drawn"
+    )
+    report = check_data(environment, ["train"], gold=False)
+    assert report.splits[0].duplicates and report.splits[0].disagreeing and not report.is_clean
 
 
 def test_clean_data_is_clean_and_an_environment_without_rows_is_checked_too(tmp_path):

@@ -4,12 +4,14 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from r1sdk import Completion, R1Error, Rollout, Score, Task
+from r1sdk import Completion, R1Error, Rollout, RunError, Score, Task
+from r1sdk.launch.pipelines import start_pipeline
 from r1sdk.launch.stage_table import other_tasks
 from r1sdk.planning.stages import check_stages, load_stages, to_yaml
 from r1sdk.plugins.loading import load_plugins
@@ -47,6 +49,12 @@ def stages_of(text, tmp_path, *sets):
         return load_plugins().get("recipe", name).target
 
     return load_stages(file, [dotted(one) for one in sets], find)
+
+
+@pytest.fixture
+def registry_stages(tmp_path):
+    """A recipe with stages, and the stages."""
+    return tmp_path / "pipeline.yaml", stages_of(SMALL, tmp_path)
 
 
 def refused(text, tmp_path, *sets):
@@ -97,6 +105,20 @@ def test_flags_that_would_be_for_one_stage_are_refused(r1, tmp_path):
     assert said.code == 1 and "--model, --steps, --lora, --experimental-async would be for one" in said.err
     said = r1("train", file, "--dry-run")
     assert said.code == 0 and said.out.startswith("stages:\n- name: shown\n  method: sft")
+
+
+def test_the_pipeline_measured_for_a_pair_is_taken_where_nothing_else_is_asked_for(r1):
+    said = r1("train", "--env", "guess", "--dry-run")
+    assert said.out.startswith("stages:\n- name: rules") and "recipe       guess/tiny, measured for" in said.err
+    quick = r1("train", "--env", "guess", "--model", "tiny", "--quick", "--dry-run")
+    assert quick.out.startswith("stages:") and "tasks: 16" in quick.out
+    for more in (("--steps", "3"), ("--rewards", "accuracy"), ("--set", "guess.numbers=7"), ("--seeds", "0,1")):
+        other = r1("train", "--env", "guess", *more, "--dry-run")
+        assert (
+            other.out.startswith("method: grpo")
+            and "note: tiny learns guess in stages: r1 train guess/tiny" in other.err
+        )
+    assert "stages" not in r1("train", "--env", "countdown", "--dry-run").out
 
 
 def test_last_is_the_pipeline_or_the_run_that_was_written_to_last(tmp_path, monkeypatch):
@@ -208,3 +230,50 @@ def test_a_stage_that_was_stopped_after_its_last_step_trains_no_further_one(run_
     assert (folder.status()["done"], folder.metrics(None)) == (4, lines)
     assert (folder.model / "model.safetensors").read_bytes() == weights
     assert folder.evaluation("after")["accuracy"] == after["accuracy"]
+
+
+def test_of_two_that_begin_a_pipeline_in_one_folder_one_gets_it(tmp_path, registry_stages):
+    path, stages = registry_stages
+    start, ends = threading.Barrier(4), []
+
+    def begin():
+        start.wait()
+        try:
+            ends.append(start_pipeline(path, stages, tmp_path / "out", overwrite=False))
+        except RunError as error:
+            ends.append(str(error))
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ends.count(tmp_path / "out") == 1
+    assert all("in use" in end or "already holds a pipeline" in end for end in ends if isinstance(end, str))
+
+
+def test_what_a_kill_left_of_a_pipeline_that_was_being_made_is_no_obstacle(tmp_path, registry_stages):
+    path, stages = registry_stages
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in (".lock", ".pipeline.yaml.4711.new"):
+        (out / name).write_text("1")
+    assert start_pipeline(path, stages, out, overwrite=False) == out
+    (out / "pipeline.yaml").unlink()
+    (out / "mine.txt").write_text("mine")
+    with pytest.raises(RunError, match="is no pipeline"):
+        start_pipeline(path, stages, out, overwrite=True)
+
+
+def test_a_pipeline_without_its_file_and_a_stage_without_its_recipe_are_never_made_anew(r1, tmp_path, registry_stages):
+    path, stages = registry_stages
+    out = start_pipeline(path, stages, tmp_path / "out", overwrite=False)
+    stage = out / "01-shown"
+    stage.mkdir()
+    (stage / "metrics.jsonl").write_text("{}\n")
+    said = r1("train", "--resume", out)
+    assert said.code == 1 and f"{stage / 'recipe.yaml'} is missing" in said.err
+    (stage / "recipe.yaml").write_text("model: tiny")
+    (out / "pipeline.yaml").unlink()
+    said = r1("train", "--resume", out)
+    assert said.code == 1 and "pipeline.yaml is missing" in said.err

@@ -14,7 +14,7 @@ pytest.importorskip("huggingface_hub")
 
 from r1sdk import R1Error
 from r1sdk.generation import LocalSource, collect, plan_of
-from r1sdk.generation.push import push
+from r1sdk.generation.push import check_push, push, push_model
 from r1sdk.planning.resolve import plan_run
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Recipe
@@ -126,3 +126,56 @@ def test_a_hub_that_refuses_is_an_error_that_says_so(hub, tmp_path):
         push(plan.out, plan.card, "me/set")
     with pytest.raises(R1Error, match="cannot push to a//b"):
         push(plan.out, plan.card, "a//b")
+
+
+def test_a_model_is_pushed_private_with_its_card(hub, tmp_path):
+    found = hub()
+    for name in ("README.md", "config.json"):
+        (tmp_path / name).write_text(f"{name} of a model")
+    assert "me/set" in push_model(tmp_path, "me/set")
+    assert set(found.files) == {"README.md", "config.json"} and found.made[0]["visibility"] == "private"
+    found.private, found.files = False, {}
+    with pytest.raises(R1Error, match="exists and is public"):
+        push_model(tmp_path, "me/set")
+    assert found.files == {}
+
+
+@pytest.mark.parametrize("name", ["model", "a//b", "a/b/c", "../x", "https://hf.co/a/b", ""])
+def test_a_name_that_is_no_repository_is_refused(name):
+    with pytest.raises(R1Error, match="OWNER/NAME"):
+        check_push(name)
+
+
+@pytest.fixture
+def no_token(monkeypatch, tmp_path):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "none"))
+    for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("no_token")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "--env", "countdown", "--push-to-hub", "me/set"),
+        ("generate", "tiny", "--env", "countdown", "--push", "me/set"),
+    ],
+    ids=["train", "generate"],
+)
+def test_without_a_token_nothing_begins(r1, tmp_path, monkeypatch, arguments):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    said = r1(*arguments)
+    assert said.code == 1 and "without a token: hf auth login, or set HF_TOKEN" in said.err
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("more", [("--launcher", "none"), ("--seeds", "0,1")])
+def test_a_run_that_leaves_no_single_model_here_is_not_pushed(r1, tmp_path, monkeypatch, more):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    said = r1("train", "--env", "countdown", "--push-to-hub", "me/set", *more)
+    assert said.code == 1 and "hf upload OWNER/NAME RUN/model" in said.err and "hf_secret" not in said.err + said.out
+    assert not list(tmp_path.iterdir())

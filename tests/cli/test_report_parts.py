@@ -182,7 +182,7 @@ GOOD = {
     "step": 1,
     "task": {"prompt": [{"role": "user", "content": "x"}], "id": "a", "info": {}},
     "completion": {"messages": [{"role": "assistant", "content": "y"}], "tokens": 3, "finish": "stop"},
-    "verdict": {"value": 1.0, "status": "ok", "reason": "", "extracted": None, "seconds": 0.1},
+    "verdict": {"value": 1.0, "status": "ok", "reason": "", "extracted": None, "seconds": 0.1, "marks": {}},
     "rewards": {"accuracy": 1.0, "format": None},
     "total": 1.0,
     "statuses": {"format": "error"},
@@ -203,6 +203,8 @@ def test_the_fast_reader_refuses_the_lines_that_the_full_check_refuses_and_reads
             key = rng.choice([*inner])
             if rng.random() < 0.25:
                 del inner[key]
+            elif rng.random() < 0.1:
+                inner["unknown"] = 1
             else:
                 inner[key] = rng.choice(VALUES)
         data = jsonl.dump(row)
@@ -275,16 +277,32 @@ def test_rollbacks_have_a_table_and_the_steps_that_they_gave_up(tmp_path):
         "ends": False,
         "done": True,
     }
-    folder.note("rollbacks", [record, {"at": "x"}])
+    folder.note("rollbacks", [record])
     (folder.path / "rollback-1.jsonl").write_bytes(
         b"".join(jsonl.dump({"kind": "step", "step": step, "reward": 0.1}) for step in range(5, 9))
     )
+    with (folder.path / "rollback-1.jsonl").open("a") as file:
+        file.write("nonsense\n")
     run = collect_run(folder, "run")
     [reward] = [c for part in charts([run]) for c in part["charts"] if c["key"] == "reward"]
     assert [line["x"] for line in reward["given_up"]] == [[5, 6, 7, 8]]
     text = Page(write_report([folder.path]).read_text()).text
     assert "× 0.5" in text and "the reward fell ‹RLO›to 0" in text
-    assert any("rollback 2" in fault for fault in run.faults)
+    assert any("rollback-1.jsonl, line 5" in fault for fault in run.faults)
+
+
+def test_a_checkpoint_that_was_clearly_better_than_the_end_is_named(tmp_path):
+    folder = a_run(tmp_path / "run")
+    (folder.evaluations / "after.jsonl").unlink()
+    for at in range(20):
+        folder.append_evaluation("after", [attempt(f"test/{at}", value=0.0)], [None])
+    (folder.checkpoints / "checkpoint-6").mkdir()
+    for values, is_named in (({f"test/{at}": float(at % 2) for at in range(20)}, True), ({"test/0": 0.0}, False)):
+        (folder.evaluations / "checkpoints.jsonl").write_bytes(
+            jsonl.dump({"step": 6, "accuracy": 0.5, "n": len(values), "values": values})
+        )
+        text = Page(write_report([folder.path]).read_text()).text
+        assert ("The checkpoint of step 6 was better than the model at the end: 0.500 on 20 tasks" in text) == is_named
 
 
 def test_a_run_folder_of_the_last_version_has_its_page_and_its_list(tmp_path, r1):

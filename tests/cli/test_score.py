@@ -1,6 +1,7 @@
 """`r1 score`: rewards and verdicts of saved completions, from files of other people's and our own."""
 
 import json
+import pickle
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ def test_token_ids_that_were_not_saved_cannot_be_read():
         with pytest.raises(R1Error, match="not saved, only their number"):
             read(ids)
     assert len(ids) == 4
+    assert pickle.loads(pickle.dumps(ids)) == ids == UnsavedTokens(4) != UnsavedTokens(5)  # to a worker process
+    assert (len(UnsavedTokens(-5)), len(UnsavedTokens(10**30)), bool(UnsavedTokens(0))) == (0, sys.maxsize, False)
 
 
 def test_a_tokenizer_makes_the_ids_again(tmp_path):

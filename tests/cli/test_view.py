@@ -346,6 +346,17 @@ def test_a_viewer_without_a_terminal_or_a_run_says_what_to_do(folder, r1):
     assert said.code == 1 and "did you mean 'verdict'" in said.err
 
 
+def test_a_folder_of_several_runs_is_answered_with_the_runs_to_name(folder, r1):
+    said = r1("view", folder.path.parent)
+    assert said.code == 1 and f"such as {folder.path}" in said.err
+
+
+def test_the_table_of_runs_shows_no_character_that_acts_on_a_terminal(tmp_path, r1):
+    RunFolder.create(tmp_path / "a\u202eb\x1b[2J", load_recipe(None, {"model": "tiny", "env": "countdown"}), {})
+    said = r1("runs", "--root", tmp_path)
+    assert "a‹RLO›b‹ESC›[2J" in said.out and "\x1b" not in said.out and "\u202e" not in said.out
+
+
 @pytest.mark.parametrize("library", ["textual", "msgspec"])
 def test_without_the_extra_the_command_says_how_to_have_it(library, folder):
     program = f"import sys; sys.modules[{library!r}] = None; sys.argv = ['r1', 'view', {str(folder.path)!r}]; import r1_cli; r1_cli.main()"

@@ -190,7 +190,7 @@ def try_fault(trainer: Any, change: EachStep, fault: Any) -> dict[str, Any]:
 def clean_syncs(trainer: Any, number: int) -> dict[str, Any]:
     """Change the weights and sync, `number` times: false alarms, and the seconds of a sync and of its check."""
     random, watch, alarms, syncing = torch.Generator().manual_seed(1), trainer.receipts, [], 0.0
-    checking = watch.seconds
+    checking, processor, least = watch.seconds, 0.0, float("inf")
     for at in range(number):
         with torch.no_grad():
             for parameter in trainer.model.parameters():
@@ -199,12 +199,16 @@ def clean_syncs(trainer: Any, number: int) -> dict[str, Any]:
         started = time.perf_counter()
         trainer.vllm_generation.sync_weights()
         syncing += time.perf_counter() - started
+        used, started = time.process_time(), time.perf_counter()
         try:
             watch.check()
         except StaleSampler as error:
             alarms.append(f"sync {at}: {error}")
+        processor += time.process_time() - used
+        least = min(least, time.perf_counter() - started)
     checking = (watch.seconds - checking) / max(1, number)
-    return {"syncs": number, "false_alarms": alarms, "check_s": checking, "sync_s": syncing / max(1, number)}
+    found = {"syncs": number, "false_alarms": alarms, "check_s": checking, "sync_s": syncing / max(1, number)}
+    return found | {"check_processor_s": processor / max(1, number), "least_check_s": least}
 
 
 def main() -> int:

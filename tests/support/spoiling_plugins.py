@@ -345,6 +345,21 @@ CALLS = {  # "kind: hook" -> a function that makes r1sdk call it, with the actio
 }
 
 
+def advantage(act):
+    from r1sdk.records import RewardedRollout, RewardGroup
+    from r1sdk.scoring.estimate_advantages import AdvantageEstimator
+
+    def it(group):
+        act()
+        return [0.0] * len(group.rollouts)
+
+    group = RewardGroup((RewardedRollout(1.0, {}, ()),), {})
+    return AdvantageEstimator("it", it, {}, 1).of_group(group)
+
+
+WITH_TORCH = {"advantage: call": advantage}  # their calls import torch
+
+
 def leave_folder():
     os.chdir("/")
 

@@ -10,6 +10,7 @@ from r1sdk.planning.resolve import plan_run, resolve
 from r1sdk.planning.rules import rules
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import load_recipe
+from r1sdk.scoring.estimate_advantages import AdvantageEstimator
 from r1sdk.storage.run_folder import RunFolder
 
 torch = pytest.importorskip("torch")
@@ -51,7 +52,7 @@ def recipe(env="countdown", advantage=None, **more):
     keys = {
         "model": "tiny",
         "env": env,
-        "generation": {"samples": 4, "max_tokens": 60},
+        "generation": {"samples": 4, "max_tokens": 32},
         "trainer": {"per_device_train_batch_size": 8, "max_steps": 1, "shuffle_dataset": False},
         **more,
     }
@@ -89,9 +90,10 @@ def sorted_by_tokens(batch):
 
 
 def test_the_advantage_grpo_gives_trls_numbers_to_the_digit(tmp_path):
-    _, own = batch_of(tmp_path / "a", recipe(), REWARDS)
+    plain, own = batch_of(tmp_path / "a", recipe(), REWARDS)
     trainer, named = batch_of(tmp_path / "b", recipe(advantage="grpo"), REWARDS)
-    assert trainer.estimator is not None and trainer.estimator.name == "grpo"
+    assert plain.estimator is None and trainer.estimator.name == "grpo"
+    assert list(plain._logs["advantages"]) == list(trainer._logs["advantages"])
     assert sorted_by_tokens(own) == sorted_by_tokens(named)
     assert len({advantage for _, advantage in sorted_by_tokens(own)}) > 4
 
@@ -137,11 +139,6 @@ def test_rloo_gives_the_numbers_of_trls_rloo_trainer():
         turn = (r1sdk.ModelTurn(0, 1),)
         rollouts = tuple(r1sdk.RewardedRollout(total, {}, turn) for total in row.tolist())
         assert Rloo()(r1sdk.RewardGroup(rollouts, {})) == pytest.approx(wanted.tolist(), abs=1e-6)
-
-
-def test_without_the_key_trls_own_path_is_untouched(tmp_path):
-    trainer, _ = batch_of(tmp_path, recipe(), REWARDS)
-    assert trainer.estimator is None
 
 
 def test_a_rollout_that_could_not_be_scored_has_no_advantage_and_no_part_in_the_group(tmp_path):
@@ -198,9 +195,11 @@ def test_a_loss_with_advantages_for_each_token_is_their_mean_on_the_policy(tmp_p
         ("breaks", "'breaks' failed: ZeroDivisionError"),
     ],
 )
-def test_an_estimator_that_breaks_the_contract_stops_the_run_with_its_name(tmp_path, name, said):
+def test_an_estimator_that_breaks_the_contract_is_stopped_with_its_name(name, said):
+    estimator = AdvantageEstimator(name, registry().build("advantage", name), {"a": 1.0}, 4)
+    rollouts = [r1sdk.RewardedRollout(total, {"a": total}, (r1sdk.ModelTurn(0, 1),)) for total in (0.0, 1.0, 0.0, 1.0)]
     with pytest.raises(r1sdk.PluginError, match=said):
-        batch_of(tmp_path, recipe(advantage=name), REWARDS)
+        estimator.of_batch(rollouts)
 
 
 def test_dynamic_sampling_trains_on_the_named_advantages(tmp_path):
@@ -254,8 +253,6 @@ def test_asynchronous_training_gives_a_group_the_numbers_of_the_estimator():
 
 
 def test_an_estimator_over_a_batch_gives_each_process_its_own_rollouts():
-    from r1sdk.scoring.estimate_advantages import AdvantageEstimator
-
     estimator = AdvantageEstimator("reinforce_pp", registry().build("advantage", "reinforce_pp"), {"a": 1.0}, 2)
     turn = (r1sdk.ModelTurn(0, 1),)
     rollouts = [r1sdk.RewardedRollout(total, {"a": total}, turn) for total in (1.0, 0.0, 0.5, float("nan"), 0.2, 0.9)]

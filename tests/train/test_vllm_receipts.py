@@ -82,7 +82,7 @@ def test_receipts_catch_every_fault_before_an_update_and_find_none_in_clean_sync
 
 
 def test_receipts_cover_merged_adapters(tmp_path):
-    found = campaign(tmp_path / "run", tmp_path / "out.json", "--lora", "--syncs", str(SYNCS // 4), lora={"r": 4})
+    found = campaign(tmp_path / "run", tmp_path / "out.json", "--lora", "--syncs", str(SYNCS // 4), lora={"rank": 4})
     assert len(found["faults"]) == 3
 
 
@@ -90,7 +90,7 @@ def test_receipts_cover_merged_adapters(tmp_path):
     ("fault", "says"),
     [
         (("--stale", "3"), "it still holds the weights of the sync before"),
-        (("--intruded", "3"), "after weight sync 3, 40 parts differ in the server"),
+        (("--intruded", "3"), "after weight sync 3, 39 parts differ in the server\n  model.embed_tokens.weight: norm"),
     ],
 )
 def test_receipts_of_a_server_stop_the_run_before_it_learns(tmp_path, fault, says):

@@ -105,10 +105,16 @@ def test_a_curriculum_that_draws_harder_tasks_is_no_collapse():
 
 def test_the_last_healthy_checkpoint_is_the_last_before_the_signs():
     lines = course((12, {}), (8, {"entropy": 0.01, "verdict/mean": 0.05}))
-    assert last_healthy([5, 10, 15, 20], lines, []) == 10
-    assert last_healthy([15, 20], lines, []) == 0
+    assert last_healthy([5, 10, 15, 20], lines, [], 16) == 10
+    assert last_healthy([15, 20], lines, [], 16) == 0
     accuracies = [{"step": 5, "accuracy": 0.5}, {"step": 10, "accuracy": 0.1}]
-    assert last_healthy([5, 10, 15, 20], lines, accuracies) == 5
+    assert last_healthy([5, 10, 15, 20], lines, accuracies, 16) == 5
+
+
+def test_a_window_of_steps_is_made_after_a_rollback_before_the_next_sign():
+    lines = course((10, {}), (5, {"verdict/mean": 0.0}))
+    assert collapse(lines, [], 16, since=10) is not None
+    assert collapse(lines, [], 16, since=11) is None
 
 
 def test_the_learning_rate_is_lowered_once_for_each_rollback_that_came_after_the_checkpoint():

@@ -3,10 +3,13 @@
 import asyncio
 import json
 import time
+from itertools import islice
 
 import pytest
 
 import r1sdk
+from r1sdk import R1Error, Rollout
+from r1sdk.planning.build import build_environment
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.key_groups import SessionLimits
 from r1sdk.rollout.episode import Episode
@@ -168,3 +171,39 @@ def test_programs_are_bounded():
     assert said[0] == "error: ended at its limit of time"
     assert "error: ended at its limit of output" in said[1] and len(said[1]) < 5000
     assert "at most 20000 characters" in said[2]
+
+
+ARITHMETIC = {"of": [{"name": "maths", "options": {"kinds": ["arithmetic"], "level": 1}}]}
+
+
+def test_demonstrations_call_the_calculator_and_earn_the_verdict():
+    environment = build_environment(load_plugins(), "maths_tools", ARITHMETIC)
+    pairs = list(islice(environment.demonstrations("train"), 40))
+    assert len(pairs) == 40
+    for task, completion in pairs:
+        call, result, answer = completion.messages
+        assert call["content"].count("<tool_call>") == 1 and result["role"] == "tool"
+        assert result["content"].partition(" ")[0] in answer["content"]
+        ((verified,), _) = score([Rollout(task, completion)], environment, {})
+        assert verified.verdict.value == 1.0, completion.messages
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tools": ["python"], **ARITHMETIC},
+        {"of": [{"name": "maths", "options": {"kinds": ["linear"], "train_size": 20}}]},
+    ],
+)
+def test_what_cannot_be_demonstrated_is_said(options):
+    environment = build_environment(load_plugins(), "maths_tools", options)
+    with pytest.raises(R1Error, match="maths_tools demonstrates"):
+        next(iter(environment.demonstrations("train")))
+
+
+def test_a_brief_description_names_every_tool_and_parameter_and_shows_a_call():
+    options = {"tools": ["calculator", "python"], "brief": True}
+    brief = next(iter(build_environment(load_plugins(), "maths_tools", options).tasks("test"))).prompt[0]["content"]
+    whole = next(iter(build_environment(load_plugins(), "maths_tools", options | {"brief": False}).tasks("test")))
+    assert "calculator(expression)" in brief and "python(code)" in brief and '"name": "calculator"' in brief
+    assert len(brief) < len(whole.prompt[0]["content"]) / 2

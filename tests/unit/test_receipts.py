@@ -7,8 +7,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from r1sdk.receipts import Receipt, StaleSampler, TensorReceipt, differences, watch_sampler
-from r1sdk.receipts.compare import Expected, explain, missing
 from r1sdk.receipts.fused_names import Piece, columns_read, pieces
+from r1sdk.receipts.receipt_differences import Expected, explain, missing
 from r1sdk.receipts.served import ReceiptWorker, receipt_of
 from r1sdk.receipts.tensor_digest import digest
 

@@ -60,7 +60,7 @@ def test_every_problem_is_reported_at_once_each_with_the_nearest_key():
         "no key 'generation.sampels'; did you mean 'samples'?",
         "'generation.temperature': input should be greater than or equal to 0, got -1",
         "wieght'; did you mean 'weight'?",
-        "'method': input should be 'grpo', 'sft' or 'generate', got 'ppo'",
+        "'method': input should be 'grpo', 'sft', 'dpo', 'distill' or 'generate', got 'ppo'",
     ):
         assert part in message
 
@@ -79,7 +79,7 @@ def test_a_recipe_reads_back_from_its_own_yaml(tmp_path):
     file = tmp_path / "recipe.yaml"
     file.write_text(recipe.to_yaml(), encoding="utf-8")
     assert load_recipe(file) == recipe
-    assert set(read_layer(file)) == set(Recipe.model_fields) - {"data", "collect"}  # of the other methods
+    assert set(read_layer(file)) == set(Recipe.model_fields) - {"data", "collect", "distill"}  # of the other methods
 
 
 @pytest.mark.parametrize("number", ["1e-6", "1E-6", "+1e-6", "1.0e-6", ".1e-5", "0.000001"])

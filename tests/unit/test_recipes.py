@@ -64,7 +64,7 @@ def test_recipes_are_listed_shown_and_copied(r1, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = r1("recipes")
     assert said.code == 0 and "countdown/tiny" in said.out and "GRPO from the embedded model" in said.out
-    assert {row["name"] for row in json.loads(r1("recipes", "--json").out)} == {*NAMES, "default"}
+    assert {row["name"] for row in json.loads(r1("recipes", "--json").out)["recipes"]} == {*NAMES, "default"}
     assert r1("recipes", "show", "r1/tiny").out == target("r1/tiny").read_text(encoding="utf-8")
     assert r1("recipes", "copy", "r1/tiny").out == "tiny.yaml\n"
     copied, original = ((path).read_text(encoding="utf-8") for path in (tmp_path / "tiny.yaml", target("r1/tiny")))

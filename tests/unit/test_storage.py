@@ -214,6 +214,40 @@ def test_what_a_kill_leaves_of_a_replaced_file_is_dropped(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["kept.new"]
 
 
+WRITER = """
+import os, sys
+from pathlib import Path
+from r1sdk.storage.atomic import replacing
+with replacing(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_next_writer_deletes_the_unfinished_file_of_a_dead_one_and_leaves_that_of_a_living_one(tmp_path):
+    file = tmp_path / "a.json"
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for writer in writers:
+        writer.stdout.readline()
+    writers[0].kill()
+    writers[0].wait()
+    (tmp_path / ".a.json.backup.new").write_text("not ours")
+    assert len(list(tmp_path.glob(".a.json.*.new"))) == 3
+    replace_file(file, "new")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "a.json",
+        f".a.json.{writers[1].pid}.new",
+        ".a.json.backup.new",
+    }
+    writers[1].communicate()
+    assert file.read_text() == "half"
+
+
 def test_a_replaced_folder_is_the_new_one(tmp_path):
     for name, text in (("model", "old"), (".model.new", "new")):
         (tmp_path / name / "inner").mkdir(parents=True)

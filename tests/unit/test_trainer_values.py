@@ -130,7 +130,7 @@ def problems(**keys):
     [
         ("grpo", "trust_remote_code", "use trust_remote_code"),
         ("grpo", "chat_template_kwargs", "use template_args"),
-        ("grpo", "push_to_hub", "use the command hf upload"),
+        ("grpo", "push_to_hub", "use --push-to-hub OWNER/NAME"),
         ("grpo", "load_best_model_at_end", "saves the last model"),
         ("sft", "completion_only_loss", "the reply alone carries loss"),
         ("sft", "assistant_only_loss", "use data.turns"),

@@ -51,8 +51,8 @@ def summarize(run: "TrainedRun") -> None:
     for name, file in files.items():
         typer.echo(f"{name:8}  {file}", err=True)
     tell_report(run.folder)
-    env = "" if run.env else " --env ENV"
-    typer.echo(f"next: r1 view {run.folder}, r1 eval {run.folder}{env} --samples 8", err=True)
+    then = f"r1 eval {run.folder} --samples 8" if run.env else f"r1 chat {run.folder}"
+    typer.echo(f"next: r1 view {run.folder}, {then}", err=True)
 
 
 def _summarize_stages(run: "TrainedRun") -> None:

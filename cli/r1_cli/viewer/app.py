@@ -67,6 +67,7 @@ class ViewApp(App[None]):
         self.sort = 0
         self.following = self._state() == "running"
         self.note = ""
+        self.searching = False  # True while a filter reads the texts
         self.lost: list[str] | None = None  # what the files of the run lack; None before it was looked up
         self._reading = Lock()
         self._request = 0  # number of the latest listing: results of earlier ones are dropped
@@ -124,14 +125,19 @@ class ViewApp(App[None]):
         found = [row for row in list(self.index.rows) if wanted.matches_row(row, changes)]
         if wanted.reads_text:
             kept: list[RolloutRow] = []
+            key = self._sort_key()
+            self.searching = True
             try:
                 for start in range(0, len(found), CHUNK):
                     kept += text_matches(self.index, wanted, found[start : start + CHUNK])
                     if request != self._request:
                         return  # a newer request has replaced this one
+                    if start + CHUNK < len(found):  # show what was found so far
+                        self.call_from_thread(self.list_rows, sorted(kept, key=key), request, from_top)
             except R1Error as error:
                 self.note = str(error)
             found = kept
+        self.searching = False
         found.sort(key=self._sort_key())
         self.call_from_thread(self.list_rows, found, request, from_top)
 
@@ -163,6 +169,7 @@ class ViewApp(App[None]):
             Text(f"{shown:,} of {known:,} rollouts" if shown != known else f"{known:,} rollouts"),
         ]
         parts += [Text("still reading")] if self.index.behind and not self.following else []
+        parts += [Text("searching")] if self.searching else []
         parts += [Text(f"sorted {SORT_NAMES[self.sort]}")] if self.sort else []
         if self.index.unreadable:
             where = ", ".join(f"{count} in {name}" for name, count in self.index.unreadable_in().items())

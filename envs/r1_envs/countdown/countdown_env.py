@@ -75,6 +75,10 @@ class Countdown:
         for index, problem in enumerate(islice(self._problems(split, size), size)):
             yield self._task(problem, f"{split}/{index}")
 
+    def repeats(self, split: str) -> str:
+        """Return why a training task may come twice: tasks are drawn independently. Test tasks are all different."""
+        return "each is drawn from its own random stream" if split == "train" and self.file is None else ""
+
     def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict | Awaitable[r1sdk.Verdict]:
         """Return 1.0 if the answer is an equation over the task's numbers that makes its target, else 0.0."""
         return r1sdk.verify_with(self._verifier, rollout)

@@ -57,6 +57,10 @@ class Maths:
                 id=f"{split}/{index}",
             )
 
+    def repeats(self, split: str) -> str:
+        """Return why a task may come twice: easy kinds have few problems, and tasks are drawn independently."""
+        return "each is drawn from its own random stream"
+
     async def verify(self, rollout: r1sdk.Rollout) -> r1sdk.Verdict:
         """Return 1.0 if the reply's answer equals the exact one, in any notation."""
         found = r1sdk.verify_with(self._verifier, rollout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -11,6 +13,8 @@ import r1sdk
 from ..maths import Maths
 from .calculator import calculator
 from .python_tool import Python
+
+_ARITHMETIC = re.compile(r"What is ([-+*/() 0-9]+)\?")
 
 
 def _runs_programs(options: Mapping[str, Any]) -> bool:
@@ -28,6 +32,7 @@ class MathsTools:
     tools: tuple[Literal["calculator", "python"], ...] = ("calculator",)
     of: tuple[r1sdk.Part, ...] = r1sdk.environments_option()  # none: maths
     sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option(needed=_runs_programs)  # for python
+    brief: bool = False  # describe the tools in one line each, without a JSON schema
     program_s: float = 5.0  # a program may take
     memory_mb: int = 512  # a program may take
 
@@ -50,7 +55,7 @@ class MathsTools:
         """The tasks of the other environment, with the tools in their prompts."""
         functions = self._functions()
         for task in self._inner().tasks(split):
-            yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions))
+            yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions, self.brief))
 
     def rows(self, split: str) -> Iterator[tuple[r1sdk.Task, str, Mapping[str, Any]]]:
         """Yield the rows of the other environment. Raises: R1Error if it has none."""
@@ -59,7 +64,30 @@ class MathsTools:
             raise r1sdk.R1Error("these problems are drawn, and come from no rows")
         functions = self._functions()
         for task, problem, row in inner.rows(split):
-            yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions)), problem, row
+            yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions, self.brief)), problem, row
+
+    def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
+        """Yield attempts at the arithmetic among the tasks, each with one call of the calculator.
+
+        Raises: R1Error if the tools have no calculator, or no task is "What is" an expression.
+        """
+        if "calculator" not in self.tools:
+            raise r1sdk.R1Error("maths_tools demonstrates the calculator: list it in the option tools")
+        found = False
+        for task in self.tasks(split):
+            asked = _ARITHMETIC.match(str(task.prompt[-1]["content"]))
+            if asked is None:
+                continue
+            found = True
+            yield task, r1sdk.Completion(_attempt(asked[1]))
+        if not found:
+            raise r1sdk.R1Error(
+                "maths_tools demonstrates arithmetic: of=[{name: maths, options: {kinds: [arithmetic]}}]"
+            )
+
+    def repeats(self, split: str) -> str:
+        """Return why a task may come twice, as the other environment says."""
+        return str(getattr(self._inner(), "repeats", lambda split: "")(split))
 
     def session(self, task: r1sdk.Task) -> r1sdk.ToolSession:
         """Return the session of one attempt: the tools."""
@@ -84,3 +112,19 @@ class MathsTools:
     def _functions(self) -> Sequence[Callable[..., Any]]:
         python = Python(self.sandbox, self.program_s, self.memory_mb).python
         return [{"calculator": calculator, "python": python}[name] for name in self.tools]
+
+
+def _attempt(expression: str) -> list[r1sdk.Message]:
+    """Return the turns of one attempt: a call of the calculator, and its result as the answer."""
+    result = calculator(expression)
+    call = json.dumps({"name": "calculator", "arguments": {"expression": expression}})
+    answer = result.partition(" ")[0]
+    return [
+        _turn(expression, f"<tool_call>\n{call}\n</tool_call>"),
+        {"role": "tool", "content": result},
+        _turn(answer, f"<answer>{answer}</answer>"),
+    ]
+
+
+def _turn(thought: str, then: str) -> r1sdk.Message:
+    return {"role": "assistant", "content": f"<think>\n{thought}\n</think>\n{then}"}

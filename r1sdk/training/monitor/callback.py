@@ -9,6 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from ...rollout.cpu_threads import follow_load
 from ...storage.checkpoints import checkpoint_step, mark_complete
 from ...storage.run_folder import RunFolder
 from ..process_group import SINGLE_PROCESS, ProcessGroup
@@ -97,6 +98,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._started = time.perf_counter()
+        follow_load()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._seconds.append(time.perf_counter() - self._started)

@@ -13,6 +13,7 @@ from ...evaluation.statistics import estimate
 from ...planning.run_plan import NoEnvironment, RunPlan
 from ...plugins.environment_calls import tasks_of
 from ...storage.checkpoints import checkpoint_step
+from ...storage.jsonl import Damage
 from ...storage.rollbacks import Rollback, learning_rate_factor
 from ...storage.run_folder import RunFolder
 from ..held_out_sampling import held_out_sampling
@@ -80,14 +81,16 @@ class CollapseWatch(TrainerCallback):  # type: ignore[misc]
         self.folder = folder
         self.run_callback = run_callback
         self.rollback: Rollback | None = None
+        self._start = _start(run, folder)
         self._warned = any(line["name"] == "policy_collapsed" for line in folder.metrics("warning"))
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
         if not logs or "loss" not in logs or not state.is_world_process_zero or self._warned:
             return
-        lines, accuracies = self.run_callback.lines, self.folder.checkpoint_accuracies()
+        lines, accuracies = self.run_callback.lines, [*self._start, *self.folder.checkpoint_accuracies()]
         rollouts = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-        reason = collapse(lines, accuracies, max(1, rollouts // self.samples))
+        prompts, rollbacks = max(1, rollouts // self.samples), self.folder.rollbacks()
+        reason = collapse(lines, accuracies, prompts, rollbacks[-1].to if rollbacks else 0)
         if reason is None:
             return
         if self.settings.action == "warn":
@@ -96,17 +99,29 @@ class CollapseWatch(TrainerCallback):  # type: ignore[misc]
             found = {"kind": "warning", "step": state.global_step, "time": time.time(), "name": "policy_collapsed"}
             self.folder.append_metrics({**found, "text": text})
             return
-        ends = len(self.folder.rollbacks()) >= self.settings.most
+        ends = len(rollbacks) >= self.settings.most
         self.rollback = Rollback(
             at=state.global_step,
-            to=last_healthy([*map(checkpoint_step, self.folder.undamaged_checkpoints())], lines, accuracies),
+            to=last_healthy([*map(checkpoint_step, self.folder.undamaged_checkpoints())], lines, accuracies, prompts),
             reason=reason,
-            learning_rate=1.0 if ends else float(self.settings.learning_rate),
+            learning_rate=1.0 if ends else float(self.settings.rate_factor),
             ends=ends,
         )
         print(self.rollback.text, flush=True)
         control.should_save = False
         control.should_training_stop = True
+
+
+def _start(run: RunPlan, folder: RunFolder) -> list[dict[str, Any]]:
+    """Return the accuracy of the model that training began with, on the tasks of the checkpoints, as that of step 0."""
+    settings, values = run.recipe.keep_best, dict[str, Any]()
+    for line in folder.evaluation_rollouts("before", Damage()):
+        key = line["task"].get("id") or str(len(values))
+        if settings is None or len(values) == settings.tasks:
+            break
+        values.setdefault(key, (line["verdict"] or {}).get("value"))
+    found = estimate([[value] for value in values.values()])
+    return [] if found.mean is None else [{"step": 0, "accuracy": found.mean, "n": found.n, "values": values}]
 
 
 class LowerLearningRate(TrainerCallback):  # type: ignore[misc]

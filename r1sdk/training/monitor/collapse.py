@@ -22,16 +22,17 @@ CERTAIN = 4.0  # standard errors
 CHANCE = 1e-4  # of such a loss on held-out tasks without a change
 
 
-def collapse(lines: Sequence[Line], accuracies: Sequence[Line], prompts: int) -> str | None:
+def collapse(lines: Sequence[Line], accuracies: Sequence[Line], prompts: int, since: int = 0) -> str | None:
     """Return how the policy has collapsed, or None.
 
     `lines`: the metrics of all steps so far. `accuracies`: those on held-out tasks at checkpoints, in order. `prompts`: in a step.
+    `since`: the step that the last rollback went to; a window of steps must have been made after it.
     """
     if text := _not_finite(lines):
         return text
     if text := _lost_tasks(accuracies):
         return text
-    if len(lines) < 2 * WINDOW:
+    if len(lines) < 2 * WINDOW or sum(line["step"] > since for line in lines[-WINDOW:]) < WINDOW:
         return None
     fallen = _fallen(lines, prompts, FALLEN, CERTAIN)
     if fallen:
@@ -41,19 +42,16 @@ def collapse(lines: Sequence[Line], accuracies: Sequence[Line], prompts: int) ->
     return _entropy_gone(lines) or _copies(lines) or _length_runs_away(lines)
 
 
-def last_healthy(steps: Sequence[int], lines: Sequence[Line], accuracies: Sequence[Line]) -> int:
+def last_healthy(steps: Sequence[int], lines: Sequence[Line], accuracies: Sequence[Line], prompts: int) -> int:
     """Return the last of `steps`, those of the checkpoints, that shows no sign of the collapse; 0 where all do."""
     best = max((row["accuracy"] for row in accuracies), default=None)
-    peak = max(_windows(lines, _right(lines)), default=None)
     measured = {row["step"]: row["accuracy"] for row in accuracies}
     for step in sorted(steps, reverse=True):
         before = [line for line in lines if line["step"] <= step]
-        accuracy, now = measured.get(step), _recent(before, _right(lines))
+        accuracy = measured.get(step)
         if best is not None and accuracy is not None and accuracy < 0.7 * best:
             continue
-        if peak is not None and now is not None and now < 0.7 * peak and accuracy is None:
-            continue
-        if _is_healthy(before, lines):
+        if not _fallen(before, prompts, 0.7, 1.0) and _is_healthy(before, lines):
             return step
     return 0
 
@@ -154,7 +152,8 @@ def _windows(lines: Sequence[Line], key: str) -> list[float]:
 
 
 def _recent(lines: Sequence[Line], key: str) -> float | None:
-    return (_windows(lines[-2 * WINDOW :], key) or [None])[-1]
+    found = _windows(lines[-2 * WINDOW :], key)
+    return found[-1] if found else None
 
 
 def _first(lines: Sequence[Line], key: str) -> float | None:

@@ -4,6 +4,7 @@ TRL still computes its own, logs its metrics, and hands over the batch; then its
 groups, so that it computes its own; an estimator over a batch gets the groups of all processes.
 """
 
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -44,7 +45,16 @@ class AdvantageTrainer(LengthChunkedTrainer):
             records = [row[REWARDED] for row in inputs]
             found = self.estimator.of_batch(records, self.together.all_gather, self.together.rank)
             output["advantages"] = as_tensor(found, mask)
+            self._log_advantages([fmean(one or [0.0]) if isinstance(one, list) else one for one in found])
         return output
+
+    def _log_advantages(self, own: list[float]) -> None:
+        """Replace TRL's advantages in its table of completions, one for each rollout of all processes."""
+        logged = self._logs["advantages"]
+        everyone = [value for some in self.together.all_gather(own) for value in some]
+        for _ in range(min(len(everyone), len(logged))):
+            logged.pop()
+        logged.extend(everyone)
 
 
 def weighted_totals(rewards: Tensor, weights: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from trl import GRPOTrainer
 
+from ...rollout.cpu_threads import follow_load
 from ..models import holds_whole_model
 
 CHUNKS = 4  # per batch: fewer chunks keep more padding, more chunks make smaller matrices
@@ -36,6 +37,7 @@ class LengthChunkedTrainer(GRPOTrainer):  # type: ignore[misc]
         **images: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         def whole(ids: Tensor, mask: Tensor, keep: int) -> tuple[Tensor, Tensor | None, Tensor | None]:
+            follow_load()
             scored: tuple[Tensor, Tensor | None, Tensor | None] = super(
                 LengthChunkedTrainer, self
             )._get_per_token_logps_and_entropies(

@@ -46,6 +46,10 @@ ASYNC = {
     ),
     f"{_WORKER}:AsyncRolloutWorker.check_health": ("self", "stale_after_s"),
     f"{_WORKER}:_chain_to_sequences": ("turns", "rollout_id", "fork_threshold"),
+    f"{_WORKER}:RolloutSample": (
+        *("prompt", "completion", "input_ids", "completion_mask", "old_log_probs", "advantage"),
+        REST,
+    ),
     f"{_WORKER}:TurnRecord": ("prompt_ids", "output_ids", "output_log_probs", REST),
 }
 VLLM_ON_CPU = {
