@@ -356,7 +356,7 @@ class Go:
         said: Said | None = None
         while (said := wait_for(child, files)) is None:
             now = time.monotonic()
-            if (newer := self.phase_now()) != phase:
+            if (newer := self.phase_now() or phase) != phase:
                 self.phases[phase] = self.phases.get(phase, 0.0) + now - since
                 phase, since = newer, now
             if kill and kill.phase == phase and not struck and now - since >= kill.part * self.lasts(phase):
@@ -398,7 +398,13 @@ class Go:
         return self.work.begin(self.folder)
 
     def phase_now(self) -> str:
-        """The phase of the work, by its files."""
+        """The phase of the work, by its files; "" where they change while they are looked at."""
+        try:
+            return self._phase()
+        except FileNotFoundError:  # a folder that was renamed or deleted
+            return ""
+
+    def _phase(self) -> str:
         if not self.work.trains:
             results = len([*self.folder.rglob("result.json"), *self.folder.glob("data.jsonl")])
             return f"part {results + 1}" if [*self.folder.rglob("*.jsonl")] else "loading"

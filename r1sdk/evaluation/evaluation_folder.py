@@ -137,7 +137,7 @@ def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
     if differing := sorted(key for key in {*old, *plan} if old.get(key) != plan.get(key)):
         said = "; ".join(f"{key}: {_short(old.get(key))}, now {_short(plan.get(key))}" for key in differing)
         raise RunError(
-            f"{path / 'plan.json'}: an evaluation with other settings is there: choose another --out\n  {said}"
+            f"{path} holds an evaluation with other settings, says its plan.json: choose another --out\n  {said}"
         )
 
 
