@@ -108,6 +108,8 @@ class TurnReward:
     answer: Any = None  # the answer to the turn, or the result of the tool; None from `Session.answer` ends the attempt
 
     def __post_init__(self) -> None:
+        if self.value is None:
+            raise ValueError("the reward of a turn is a finite number, got None: return the plain answer for no reward")
         _check_turn_rewards([self.value])
 
 

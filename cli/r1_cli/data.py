@@ -169,7 +169,7 @@ def _check_rows(
 
     if method not in (None, "sft", "dpo") or file is None or env is not None:
         raise R1Error("r1 data check takes --env, or --data FILE with --method sft or dpo")
-    report = check_demonstrations(file, sets, model, method or "sft")
+    report = check_demonstrations(file, sets, model, "dpo" if method == "dpo" else "sft")
     if as_json:
         typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:

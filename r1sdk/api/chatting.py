@@ -156,7 +156,8 @@ def open_chat(
     }
     recipe, _ = resolve_recipe(registry, start, as_sets(settings), flags)
     source = None if model is None else resolve_model(registry, model)
-    environment, used = None, {}
+    environment: Environment | None = None
+    used: Rewards = {}
     if env is not None:
         environment = build_environment(registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s)
         used = build_rewards(registry, recipe)

@@ -33,16 +33,10 @@ class Comparison:
     differences: Mapping[
         str, Mapping[str, Difference | SeedDifference]
     ]  # by model and environment: minus the first model, on the same tasks, or over seeds where both have several
+    first: str  # the model, or the folder of seeds, that the others are compared with
     over_seeds: Mapping[str, Mapping[str, SeedSpread]] = field(
         default_factory=dict
     )  # by folder of seeds and environment
-
-    @property
-    def first(self) -> str:
-        """The model, or the folder of seeds, that the others are compared with."""
-        model = next(iter(self.results))
-        folder = str(Path(model).parent)
-        return folder if folder in self.over_seeds else model
 
     def to_json(self) -> dict[str, Any]:
         """All figures, in one object."""
@@ -178,7 +172,7 @@ def compare(
         groups = groups or {model: [model] for model in setup.models}
         spreads = {name: _over_seeds(group, folder, results) for name, group in groups.items() if _has_seeds(name)}
         differences = _differences(groups, folder, spreads, [bench.name for bench in setup.benches])
-        comparison = Comparison(folder.path, results, differences, spreads)
+        comparison = Comparison(folder.path, results, differences, next(iter(groups)), spreads)
         folder.write_summary(comparison.to_json())
     except KeyboardInterrupt:
         raise Interrupted(

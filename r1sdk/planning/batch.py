@@ -93,8 +93,8 @@ def too_few_tasks(recipe: Recipe, tasks: int, left_out: int = 0) -> list[R1Error
     smaller = (
         "set a smaller trainer.per_device_train_batch_size, or use more tasks"
         if recipe.method == "distill"
-        else f"set trainer.generation_batch_size={max(1, tasks) * each} or less (a multiple of generation.samples and of the "
-        "batch size), or a smaller trainer.per_device_train_batch_size, or use more tasks"
+        else f"let one batch have at most {max(1, tasks) * each} completions, by a smaller "
+        "trainer.per_device_train_batch_size or trainer.gradient_accumulation_steps, or use more tasks"
     )
     without = f" (without {left_out} whose gold answers cannot be verified)" if left_out else ""
     return [

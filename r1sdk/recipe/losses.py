@@ -84,7 +84,7 @@ _SETTINGS = frozenset(key for loss in LOSSES.values() for key in loss.settings)
 
 def loss_settings(name: str | None) -> dict[str, Any]:
     """Return the settings of a loss; none for None or an unknown name."""
-    return LOSSES[name].settings if name in LOSSES else {}
+    return LOSSES[name].settings if name is not None and name in LOSSES else {}
 
 
 def with_loss(recipe: Mapping[str, Any]) -> dict[str, Any]:

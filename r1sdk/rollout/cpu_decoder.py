@@ -59,11 +59,27 @@ def _refused_model(model: Any) -> str | None:
     if len(kinds) > 1 or not kinds <= {torch.float32, torch.bfloat16}:
         return f"its weights are {', '.join(sorted(str(kind) for kind in kinds))}"
     for path, module in model.named_modules():
-        if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
+        if module._forward_hooks or module._forward_pre_hooks or not _computes_as_its_class(module):
             return f"the forward pass of {path or 'the model'} is hooked or replaced"
         if path.endswith(("_proj", "lm_head")) and type(module) is not torch.nn.Linear:
             return f"{path} is a {type(module).__name__}, not a plain linear layer"
     return None
+
+
+def _computes_as_its_class(module: Any) -> bool:
+    """True unless another forward pass was set on `module`.
+
+    TRL sets one that differs for its loss alone (`fused_lm_head`), and accelerate sets the class's own again, undecorated.
+    """
+    if (own := vars(module).get("forward")) is None:
+        return True
+    set_here: Any = getattr(own, "__func__", None)
+    if getattr(set_here, "__name__", None) == "forward" and set_here.__globals__["__name__"] == "trl.trainer.utils":
+        return True
+    function = type(module).forward
+    while function is not None and set_here is not function:
+        function = getattr(function, "__wrapped__", None)
+    return function is not None
 
 
 def _refused_settings(config: Any) -> str | None:
@@ -250,9 +266,9 @@ class _Batch:
                 enable_gqa=heads != kv_heads,
             )
             layer.attention_out(stream, attended.reshape(size, -1))
-            gate, up = layer.gate_up(layer.mlp_norm(stream)).split(self.inner, 1)
+            gate, up = torch.split_with_sizes(layer.gate_up(layer.mlp_norm(stream)), [self.inner] * 2, 1)
             layer.mlp_out(stream, self.act(gate).mul_(up))
-        return self.model.lm_head(self.final_norm(stream)).float()
+        return self.model.lm_head(self.final_norm(stream)).float()  # type: ignore[no-any-return]
 
 
 class _Sampler:
@@ -314,7 +330,7 @@ def _layers(model: Any) -> list[_Layer]:
 def _norm(module: Any) -> Callable[[Tensor], Tensor]:
     weight, epsilon = module.weight, module.variance_epsilon
     if weight.dtype != torch.float32:
-        return module  # which rounds before it multiplies by the weight
+        return module  # type: ignore[no-any-return]  # which rounds before it multiplies by the weight
     shape = (weight.size(0),)
     return lambda x: functional.rms_norm(x, shape, weight, epsilon)
 

@@ -8,7 +8,7 @@ from typing import Any
 from ..contracts import is_over_batch, is_per_token
 from ..errors import PluginError, R1Error
 from ..plugins.frozen import frozen
-from ..plugins.guard import call
+from ..plugins.guard import call, plugin_calls
 from ..records import ModelTurn, RewardedRollout, RewardGroup, Rollout, Score
 
 Values = list[float] | list[list[float]]
@@ -54,7 +54,7 @@ class AdvantageEstimator:
             first = sum(len(share) for share in shares[:rank])
             found = self._over_batch(known)[first : first + len(own)]
         else:
-            with guard.plugin_calls():
+            with plugin_calls():
                 found = [self.of_group(group) for group in own]
         return [value for group, values in zip(groups, found, strict=True) for value in self._placed(group, values)]
 

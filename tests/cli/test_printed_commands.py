@@ -6,10 +6,12 @@ says what is added so that they take seconds, `NOT_RUN` what is left out and why
 """
 
 import ast
+import io
 import json
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,6 +152,7 @@ def run_as_printed(r1, run_r1, monkeypatch):
 
     def run(command, folder, path=()):
         monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "stdin", io.StringIO())
         _run_as_printed(command, folder, run_r1 if path else lambda *words, **_: r1(*words), path)
 
     return run

@@ -1,5 +1,8 @@
 """Fast generation on a CPU: the tokens of transformers' own `generate`, for each family, greedy and sampled."""
 
+from inspect import unwrap
+from types import MethodType
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -186,11 +189,27 @@ def test_settings_hooks_and_adapters_are_left_to_transformers():
     hook = model.model.register_forward_hook(lambda *_: None)
     assert "hooked" in refusal(model, settings())
     hook.remove()
+    model.forward = MethodType(unwrap(type(model).forward), model)  # as accelerate leaves it
+    assert refusal(model, settings()) is None
+    model.forward = lambda *_, **__: None
+    assert "replaced" in refusal(model, settings())
+    del model.forward
     with torch.autocast("cpu"):
         assert "autocast" in refusal(model, settings())
     assert "float64" in refusal(make("Llama", **KINDS["llama, tied"][1]).double(), settings())
     adapted = peft.get_peft_model(model, peft.LoraConfig(target_modules=["q_proj"])).get_base_model()
     assert "q_proj" in refusal(adapted, settings())
+
+
+def test_the_forward_pass_that_trl_sets_is_no_reason():
+    from trl.trainer import utils
+
+    model, config = make("Llama", **KINDS["llama, tied"][1]), settings(20)
+    utils.add_fused_lm_head(model)
+    assert "forward" in vars(model)
+    assert refusal(model, config) is None
+    (ours, _), (theirs, _) = both(model, *prompts(), config)
+    assert torch.equal(ours, theirs)
 
 
 def test_the_reason_is_said_once(capsys):

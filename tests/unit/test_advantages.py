@@ -20,8 +20,6 @@ from r1_advantages import (
 )
 from r1sdk.plugins.loading import load_plugins
 
-pytestmark = pytest.mark.quick
-
 
 def group(*totals, **columns):
     """A group of rollouts of one token; `columns`: rewards by name, with the weights 1, 10, ..."""

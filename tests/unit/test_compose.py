@@ -280,6 +280,6 @@ def test_fewer_tasks_than_one_batch_takes_are_refused_with_the_numbers(registry)
         RecipeError, match=r"has 15 training tasks, and one generation batch takes 16 different ones"
     ) as error:
         plan_run(recipe.model_copy(update={"model": "tiny"}), full)
-    assert "generation_batch_size=120" in str(error.value)
+    assert "at most 120 completions" in str(error.value)
     enough = recipe.env.model_copy(update={"options": {"train_size": 16}})
     plan_run(recipe.model_copy(update={"model": "tiny", "env": enough}), full)

@@ -154,6 +154,6 @@ def test_the_bits_of_a_game_that_is_won_add_up_to_1():
         guess = (low + high) // 2
         found.append(session.answer(f"<think>\nso\n</think>\n<answer>{guess}</answer>"))
         low, high = (guess, high) if secret > guess else (low, guess)
-    assert sum(one.value for one in found) == pytest.approx(1.0) and min(one.value for one in found) > 0
+    assert sum(one.value for one in found) == pytest.approx(1.0) and min(one.value for one in found) >= 0
     outside = environment.session(task).answer("<think>\nso\n</think>\n<answer>999</answer>")
     assert outside.value == 0.0 and outside.answer == "lower"

@@ -152,7 +152,8 @@ def _windows(lines: Sequence[Line], key: str) -> list[float]:
 
 
 def _recent(lines: Sequence[Line], key: str) -> float | None:
-    return (_windows(lines[-2 * WINDOW :], key) or [None])[-1]
+    found = _windows(lines[-2 * WINDOW :], key)
+    return found[-1] if found else None
 
 
 def _first(lines: Sequence[Line], key: str) -> float | None:
