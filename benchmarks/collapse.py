@@ -60,15 +60,15 @@ def rate(factor: float) -> str:
 
 COLLAPSES: dict[str, tuple[str, list[str]]] = {  # name -> what is wrong, and the settings
     "learning_rate": ("the learning rate is 100 times too high", [rate(100)]),
-    "pays_length": ("the reward pays length", [rate(10), "rewards=collapse:pays_length"]),
-    "pays_brevity": ("the reward pays brevity", [rate(10), "rewards=collapse:pays_brevity"]),
-    "pays_copies": ("the reward pays copies", [rate(10), "rewards=collapse:pays_copies"]),
-    "reversed": ("the reward of accuracy has the wrong sign", [rate(10), "rewards=accuracy=-1"]),
+    "pays_length": ("the reward pays length", [rate(30), "rewards=collapse:pays_length"]),
+    "pays_brevity": ("the reward pays brevity", [rate(30), "rewards=collapse:pays_brevity"]),
+    "pays_copies": ("the reward pays copies", [rate(30), "rewards=collapse:pays_copies"]),
+    "reversed": ("the reward of accuracy has the wrong sign", [rate(30), "rewards=accuracy=-1"]),
     "no_clipping": (
         "8 updates a batch without clipping",
         [rate(10), "trainer.num_iterations=8", "trainer.epsilon=1000", "trainer.max_grad_norm=1000"],
     ),
-    "temperature": ("temperature 4, and a learning rate 10 times too high", [rate(10), "generation.temperature=4"]),
+    "temperature": ("temperature 4, and a learning rate 30 times too high", [rate(30), "generation.temperature=4"]),
     "weight_decay": ("a weight decay of 2000", ["trainer.weight_decay=2000", rate(1)]),
 }
 HEALTHY: list[list[str]] = [

@@ -60,7 +60,7 @@ run_vllm() {
     shift
     r1 train --env countdown --model "$model" --backend vllm --rewards accuracy,format --out "$folder" \
         --steps 4 --set evaluation.tasks=0 --set evaluation.during=0 --set trainer.per_device_train_batch_size=8 \
-        --set generation.samples=4 --set generation.max_tokens=64 --set generation.vllm.max_model_len=512 "$@" &&
+        --set generation.samples=4 --set generation.max_tokens=64 "$@" &&
         python benchmarks/gpu_record.py run "$work" "$folder"
 }
 
@@ -68,13 +68,14 @@ run_vllm() {
 serve_vllm() {
     local folder=$work/server port
     if [[ $(python -c 'import torch; print(torch.cuda.device_count())') -ge 2 ]]; then
-        run_vllm "$folder" --vllm-mode server
+        run_vllm "$folder" --vllm-mode server --set generation.vllm.max_model_len=512
         return
     fi
+    local model=tiny # trained on the CPU
     port=$(python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
     r1 train --env countdown --model "$model" --backend vllm --out "$work/prepared" --launcher none --vllm-url "http://127.0.0.1:$port" \
-        --set generation.vllm.max_model_len=512 --set limits.receipts=check >&2 || return
-    python -m r1sdk.training.vllm.serve_node "$work/prepared" --port "$port" --dtype float32 --enforce-eager \
+        --rewards accuracy,format || return
+    python -m r1sdk.training.vllm.serve_node "$work/prepared" --port "$port" --dtype float32 --enforce-eager --max-model-len 512 \
         --gpu-memory-utilization 0.3 --worker-extension-cls r1sdk.rollout.vllm_cpu_engine.WeightReload >"$work/vllm.log" 2>&1 &
     echo $! >"$work/server.pid"
     CUDA_VISIBLE_DEVICES= run_vllm "$folder" --vllm-url "http://127.0.0.1:$port" || { tail -n 30 "$work/vllm.log"; return 1; }
@@ -92,7 +93,7 @@ else
 fi
 
 wanted unit && part unit 120 python -m pytest -q -m gpu tests/train/test_gpu_paths.py -p no:cacheprovider
-wanted colocate && part colocate 150 bash -c 'run_vllm "$work/colocate"'
+wanted colocate && part colocate 150 bash -c 'run_vllm "$work/colocate" --set generation.vllm.max_model_len=512'
 wanted server && part server 180 bash -c serve_vllm
 stop_server
 wanted step-0.5b && part step-0.5b 130 python benchmarks/gpu_step.py --shape ${shapes[0]} --json "$work/figures.json"

@@ -561,7 +561,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     works = [name for name in WORKS if any(row["work"] == name for row in rows)]
     for name in (*works, "all"):
         kills = [row for row in rows if "kill" in row and name in (row["work"], "all")]
-        runs = [row for row in rows if "differences" in row and name in (row["work"], "all")]
+        runs = [row for row in rows if row.get("kills") and name in (row["work"], "all")]
         whom = ", ".join(f"{who} {count}" for who, count in Counter(row["target"] for row in kills).most_common())
         files = sum(" no. " in row["kill"] for row in kills)
         torn = sum("written" in row["kill"] for row in kills)

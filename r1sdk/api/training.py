@@ -262,7 +262,7 @@ class _Asked:
 
 
 def _in_stages(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -> _Asked:
-    """Take the pipeline that was measured for the environment and the model, if nothing else is asked for; or name it."""
+    """Take the pipeline that was made for the environment and the model, if nothing else is asked for; or name it."""
     if asked.recipe is not None or asked.objects:
         return asked
     env, model, method = (named_in(asked.flags, key) for key in ("env", "model", "method"))
@@ -275,7 +275,7 @@ def _in_stages(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -
     if others or (isinstance(given, Mapping) and set(given) - {"name"}):
         tell(f"note: {pair.rpartition('/')[2]} learns {env} in stages: r1 train {pair}")
         return asked
-    tell(f"recipe       {pair}, measured for this environment and model")
+    tell(f"recipe       {pair}, made for this environment and model")
     return replace(asked, recipe=pair, flags={}, said=[])
 
 

@@ -73,7 +73,7 @@ def _computes_as_its_class(module: Any) -> bool:
     """
     if (own := vars(module).get("forward")) is None:
         return True
-    set_here = getattr(own, "__func__", None)
+    set_here: Any = getattr(own, "__func__", None)
     if getattr(set_here, "__name__", None) == "forward" and set_here.__globals__["__name__"] == "trl.trainer.utils":
         return True
     function = type(module).forward
@@ -266,9 +266,9 @@ class _Batch:
                 enable_gqa=heads != kv_heads,
             )
             layer.attention_out(stream, attended.reshape(size, -1))
-            gate, up = layer.gate_up(layer.mlp_norm(stream)).split(self.inner, 1)
+            gate, up = torch.split_with_sizes(layer.gate_up(layer.mlp_norm(stream)), [self.inner] * 2, 1)
             layer.mlp_out(stream, self.act(gate).mul_(up))
-        return self.model.lm_head(self.final_norm(stream)).float()
+        return self.model.lm_head(self.final_norm(stream)).float()  # type: ignore[no-any-return]
 
 
 class _Sampler:
@@ -330,7 +330,7 @@ def _layers(model: Any) -> list[_Layer]:
 def _norm(module: Any) -> Callable[[Tensor], Tensor]:
     weight, epsilon = module.weight, module.variance_epsilon
     if weight.dtype != torch.float32:
-        return module  # which rounds before it multiplies by the weight
+        return module  # type: ignore[no-any-return]  # which rounds before it multiplies by the weight
     shape = (weight.size(0),)
     return lambda x: functional.rms_norm(x, shape, weight, epsilon)
 

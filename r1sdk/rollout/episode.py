@@ -153,7 +153,8 @@ class Episode:
             text = text.answer
         if text is not None and not isinstance(text, str):
             raise RewardError(
-                f"{what} must return a text, None, or a TurnReward of one, got {text!r:.80}\n  {self._where(reply)}"
+                f"{what} must return a text or None, got {text!r:.80}; a TurnReward around one rewards the turn\n"
+                f"  {self._where(reply)}"
             )
         return [] if text is None else [{"role": "user", "content": shortened(text, self.limits.output_chars)}]
 

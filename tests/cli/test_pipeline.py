@@ -109,7 +109,7 @@ def test_flags_that_would_be_for_one_stage_are_refused(r1, tmp_path):
 
 def test_the_pipeline_measured_for_a_pair_is_taken_where_nothing_else_is_asked_for(r1):
     said = r1("train", "--env", "guess", "--dry-run")
-    assert said.out.startswith("stages:\n- name: rules") and "recipe       guess/tiny, measured for" in said.err
+    assert said.out.startswith("stages:\n- name: rules") and "recipe       guess/tiny, made for" in said.err
     quick = r1("train", "--env", "guess", "--model", "tiny", "--quick", "--dry-run")
     assert quick.out.startswith("stages:") and "tasks: 16" in quick.out
     for more in (("--steps", "3"), ("--rewards", "accuracy"), ("--set", "guess.numbers=7"), ("--seeds", "0,1")):

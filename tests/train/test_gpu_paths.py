@@ -43,14 +43,14 @@ def test_the_machine_is_read_as_it_is():
         assert gpu.memory_bytes == pytest.approx(torch.cuda.get_device_properties(at).total_memory, rel=0.1)
 
 
-@pytest.mark.parametrize("more", [(), ("--set", "lora.r=4")], ids=["whole", "lora"])
-def test_a_model_is_trained_here_and_its_run_resumes(run_r1, small, tmp_path, more):
+@pytest.mark.parametrize("more", [(), ("--lora", "4")], ids=["whole", "lora"])
+def test_a_model_is_trained_here_whole_and_by_adapters(run_r1, small, tmp_path, more):
     command = ("train", "--env", "countdown", "--model", "tiny", "--rewards", "accuracy,format", *small, *more)
-    said = run_r1(*command, "--steps", 4, "--set", "trainer.save_steps=2", "--out", tmp_path / "run")
+    said = run_r1(*command, "--steps", 2, "--out", tmp_path / "run")
     assert said.code == 0, said.err
     folder = RunFolder(tmp_path / "run")
     lines = folder.metrics()
-    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    assert [line["step"] for line in lines] == [1, 2]
     assert all(line["grad_norm"] >= 0 and line["loss"] == line["loss"] for line in lines)
     assert (folder.model / "config.json").is_file() or (folder.model / "adapter_config.json").is_file()
 

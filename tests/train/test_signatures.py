@@ -70,9 +70,10 @@ def test_every_private_method_of_trl_that_is_overridden_is_guarded():
     assert {name.rpartition(".")[2] for name in methods - own} - {"__init__"} <= guarded
 
 
-_defined_by_us = {  # of DynamicSamplingTrainer and AdvantageTrainer: methods that TRL does not have
+_defined_by_us = {  # of our trainers: methods that TRL does not have
     *(
         "_log_advantages",
+        "_log_one",
         "_first",
         "_fresh",
         "_own",

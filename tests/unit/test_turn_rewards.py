@@ -140,7 +140,7 @@ def test_a_reply_without_a_session_is_one_turn():
 
 
 def test_an_answer_that_is_neither_text_nor_none_is_refused_inside_a_reward_too():
-    with pytest.raises(r1sdk.RewardError, match="must return a text, None, or a TurnReward"):
+    with pytest.raises(r1sdk.RewardError, match="must return a text or None, got 3; a TurnReward"):
         attempt(Words(r1sdk.TurnReward(1.0, 3)), "a")
 
 
