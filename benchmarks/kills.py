@@ -424,14 +424,16 @@ LASTS: dict[int, dict[str, float]] = {}
 
 
 def watch_files(folder: Path, trace: Path, role: str, kill: Kill | None, hit: Any) -> None:
-    """Note each file operation of this process below `folder`, and kill at the chosen one. Processes that it forks do the same."""
-    root, count = str(folder), 0
+    """Note each file operation of this process below `folder`, and kill at the chosen one. Forks of it have watches of their own."""
+    root, count, own = str(folder), 0, os.getpid()
     wanted = kill.kind.partition(": ")[2] if kill and kill.kind.startswith(f"{role}: ") else None
     log = os.open(trace, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
     appended: list[tuple[str, int]] = []  # the file that was appended to last, and its size before
 
     def note(kind: str) -> None:
         nonlocal count
+        if os.getpid() != own:  # a fork inherits the hook
+            return
         os.write(log, f"{role}\t{kind}\n".encode())
         if kind != wanted:
             return
