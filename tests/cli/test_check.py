@@ -406,7 +406,7 @@ FAULTS = [  # name, check, what is said
     ("wild", "range", "returned 7, 7, 7, but the docstring states 0 to 1"),
     ("moody", "repeats", "different values for the same replies"),
     ("hashed", "processes", "different in another process"),
-    ("greedy", "repeats", "changes the rollouts"),
+    ("greedy", "scores", "what a plugin is given cannot be changed"),
     ("fragile", "scores", "IndexError"),
     ("backtracking", "hostile", "letters before the end: more than 3 s"),
     ("fatal", "hostile", "control characters: the process ended with 7"),
@@ -500,6 +500,7 @@ def test_nothing_else_is_held_against_a_plugin(checked, name):
         "shifting": {"altered"},
         "evaluating": {"altered", "splits", "gold"},
         "lenient": {"hostile"},
+        "greedy": {"hostile"},
         "numeric": {"near gold", "no answer", "repeats", "hostile"},
         "generous_verifier": {"hostile"},
     }
