@@ -33,7 +33,7 @@ def refused(said):
         (["--set", "trainer.learning_rat=1e-4"], "no key 'trainer.learning_rat'; did you mean 'learning_rate'?"),
         (["--set", "trainer.num_generations=4"], "'trainer.num_generations' is set by r1sdk: use generation.samples"),
         (["--set", "nonsense"], "--set takes key=value"),
-        (["--method", "ppo"], "recipe key 'method': input should be 'grpo', 'sft' or 'generate', got 'ppo'"),
+        (["--method", "ppo"], "recipe key 'method': input should be 'grpo', 'sft', 'dpo', 'distill' or 'generate', got 'ppo'"),
         (["--model", "./no/such/model"], "no model './no/such/model'"),
         (["--model", "tinny"], "no model 'tinny'; did you mean 'tiny'?"),
         (["--rewards", "format,format"], "a reward is listed once"),
@@ -254,7 +254,7 @@ def test_rollouts_are_generated_judged_kept_and_written(run_r1, tmp_path):
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert [line["id"] for line in lines] == [f"train/{i}" for i in (0, 0, 1, 1, 2, 2)]
     assert all(line["correct"] == 0.0 and set(line["rewards"]) == {"accuracy", "format"} for line in lines)
-    assert f"r1 train --method sft --model tiny --data {file}\n" in said.err
+    assert f"r1 train --method sft --model tiny_blank --data {file}\n" in said.err
 
 
 def test_the_version_is_printed(run_r1):
