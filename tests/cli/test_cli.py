@@ -33,7 +33,10 @@ def refused(said):
         (["--set", "trainer.learning_rat=1e-4"], "no key 'trainer.learning_rat'; did you mean 'learning_rate'?"),
         (["--set", "trainer.num_generations=4"], "'trainer.num_generations' is set by r1sdk: use generation.samples"),
         (["--set", "nonsense"], "--set takes key=value"),
-        (["--method", "ppo"], "recipe key 'method': input should be 'grpo', 'sft', 'dpo', 'distill' or 'generate', got 'ppo'"),
+        (
+            ["--method", "ppo"],
+            "recipe key 'method': input should be 'grpo', 'sft', 'dpo', 'distill' or 'generate', got 'ppo'",
+        ),
         (["--model", "./no/such/model"], "no model './no/such/model'"),
         (["--model", "tinny"], "no model 'tinny'; did you mean 'tiny'?"),
         (["--rewards", "format,format"], "a reward is listed once"),

@@ -184,7 +184,9 @@ def test_a_server_is_given_what_training_needs_of_it():
         "--max-num-seqs 64 --enable-expert-parallel",
     ):
         assert part in line, line
-    assert "--worker-extension-cls r1sdk.receipts.served.ReceiptWorker" in line  # on a CPU another one, which has it too
+    assert (
+        "--worker-extension-cls r1sdk.receipts.served.ReceiptWorker" in line
+    )  # on a CPU another one, which has it too
 
 
 def test_a_server_that_ends_before_it_is_ready_is_told_with_the_end_of_its_log(tmp_path):
