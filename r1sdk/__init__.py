@@ -67,7 +67,6 @@ from .records import (
 )
 from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
 from .rollout.tools import describe_tools, with_tools
-from .scoring.blocking import run_blocking
 from .scoring.isolation import isolated
 from .scoring.verification import gold_reply_of, verify_with, wrong_replies_of
 from .servers import Refused, Server, ServerReply, ServerSession
@@ -85,9 +84,10 @@ if TYPE_CHECKING:
     from .evaluation.statistics import Estimate
     from .plugins.loading import load_plugins, verifier_of
     from .plugins.registry import Registry
+    from .scoring.blocking import run_blocking
     from .training.trl.for_trl import for_trl
 
-LAZY = {  # for programs, not for plugins: the verbs and their records; loaded when asked for
+LAZY = {  # loaded when asked for: the verbs and their records, for programs, and what needs asyncio
     "Estimate": "r1sdk.evaluation.statistics",
     "Evaluation": "r1sdk.evaluation.evaluation_summary",
     "GeneratedData": "r1sdk.api.generating",
@@ -100,6 +100,7 @@ LAZY = {  # for programs, not for plugins: the verbs and their records; loaded w
     "generate": "r1sdk.api.generating",
     "load_plugins": "r1sdk.plugins.loading",
     "load_recipe": "r1sdk.api.naming",
+    "run_blocking": "r1sdk.scoring.blocking",
     "score": "r1sdk.api.scoring",
     "train": "r1sdk.api.training",
     "verifier_of": "r1sdk.plugins.loading",

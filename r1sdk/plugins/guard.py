@@ -12,7 +12,6 @@ A plugin runs in the trainer's process, with everything that the trainer relies 
 `plugin_calls` encloses several calls, and saves the time of preparing each. It is never needed.
 """
 
-import asyncio
 import contextvars
 import inspect
 import mmap
@@ -291,6 +290,8 @@ async def wait_for(label: str, awaitable: Any) -> Any:
     try:
         if _limit_s is None:
             return await _Stepped(label, awaitable, section)
+        import asyncio
+
         async with asyncio.timeout(_limit_s) as bound:
             return await _Stepped(label, awaitable, section)
     except TimeoutError:
@@ -421,7 +422,7 @@ def _raise_as_its_own(label: str, error: BaseException, interrupts: int) -> None
         return
     if isinstance(error, KeyboardInterrupt) and _is_real(interrupts):
         return
-    if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+    if _is_cancellation(error):
         return
     raise PluginFault(
         f"{label} raised {type(error).__name__}{f': {error}' if str(error) else ''}: a plugin cannot end the run; "
@@ -437,12 +438,17 @@ def _is_real(interrupts: int) -> bool:
     return _interrupts > interrupts or signal.getsignal(signal.SIGINT) not in (_note_interrupt, signal.SIG_IGN)
 
 
-def _is_cancelled() -> bool:
+def _is_cancellation(error: BaseException) -> bool:
+    """True if whoever awaits the running task has cancelled it, and `error` is how the plugin hears of it."""
+    if "asyncio" not in sys.modules:  # it takes time to load, and plugins are loaded without it
+        return False
+    import asyncio
+
     try:
         task = asyncio.current_task()
     except RuntimeError:
         return False
-    return task is not None and task.cancelling() > 0
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def overrun_text(label: str, limit_s: float | None = None) -> str:

@@ -1,6 +1,6 @@
 """Run `r1` at a pseudo-terminal that controls it: `python at_terminal.py PROMPT KEY ARGUMENT...`.
 
-Types KEY (a number, the code of one byte) when PROMPT has been printed. Prints what came, then `exit CODE`.
+Types KEY (a number, the code of one byte) when the last that was printed is PROMPT. Prints what came, then `exit CODE`.
 """
 
 import os
@@ -24,7 +24,7 @@ def main() -> None:
             said += os.read(terminal, 4096)
         except OSError:  # the far side is closed
             break
-        if prompt.encode() in said and not sent:
+        if said.endswith(prompt.encode()) and not sent:
             os.write(terminal, bytes([int(key)]))
             sent = True
     else:

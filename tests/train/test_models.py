@@ -108,7 +108,11 @@ def test_the_models_own_sampling_never_changes_ours_and_is_said(made, capsys, mo
     model, tokenizer = load_model(made("qwen25")), load_tokenizer(made("qwen25"))
     assert "suggests repetition_penalty 1.1" in (said := capsys.readouterr().err) or "repetition_penalty 1.1" in said
     model.generation_config.no_repeat_ngram_size = 2
-    HFModel(model, tokenizer).generate([ASKED], Sampling(samples=1, max_tokens=4))
+    sampling = Sampling(samples=1, max_tokens=4)
+    quick = HFModel(model, tokenizer).generate([ASKED], sampling)  # r1sdk's own loop, which knows no such settings
+    assert not used
+    monkeypatch.setattr("r1sdk.rollout.compacting.refusal", lambda model, config: "to test")
+    assert HFModel(model, tokenizer).generate([ASKED], sampling) == quick
     assert used and all(one["repetition_penalty"] in (None, 1.0) and not one["no_repeat_ngram_size"] for one in used)
     assert all((one["temperature"], one["top_p"], one["top_k"]) == (1.0, 1.0, 0) for one in used)
     assert model.generation_config.repetition_penalty == 1.1  # of the saved model, it stays
