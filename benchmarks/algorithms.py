@@ -10,7 +10,6 @@ standard error of that mean. Differences to TRL's defaults are paired by seed.
 """
 
 import argparse
-import json
 import math
 import statistics
 import tempfile
@@ -19,6 +18,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from row_log import add_row, read_rows
 
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.losses import LOSSES
@@ -99,11 +100,6 @@ def run(kind: str, name: str, seed: int) -> dict[str, Any]:
     }
 
 
-def results(path: Path) -> list[dict[str, Any]]:
-    """Return the runs that are done."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-
-
 def estimate(values: list[float]) -> str:
     """Return a mean with its standard error."""
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
@@ -136,14 +132,13 @@ def main() -> None:
     given = parser.parse_args()
     end = time.monotonic() + 60 * given.minutes
     if not given.table:
-        done = {(row["kind"], row["name"], row["seed"]) for row in results(given.out)}
+        done = {(row["kind"], row["name"], row["seed"]) for row in read_rows(given.out)}
         for seed in SEEDS:
             for kind, name in rows():
                 wanted = given.only is None or name in given.only
                 if wanted and (kind, name, seed) not in done and time.monotonic() < end:
-                    with given.out.open("a") as file:
-                        file.write(json.dumps(run(kind, name, seed)) + "\n")
-    print("\n".join(table(results(given.out))))
+                    add_row(given.out, run(kind, name, seed))
+    print("\n".join(table(read_rows(given.out))))
 
 
 if __name__ == "__main__":

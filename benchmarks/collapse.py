@@ -20,6 +20,7 @@ from typing import Any
 
 import forked
 from forked import load_libraries, r1
+from row_log import add_row, read_rows
 
 STEPS = 24
 SETTINGS = (
@@ -95,20 +96,16 @@ def main() -> int:
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these logs, and stop")
     options = parser.parse_args()
     if options.table:
-        rows = [json.loads(line) for file in options.table for line in file.read_text().split("\n") if line]
+        rows = read_rows(*options.table)
     else:
         load_libraries()
-        rows, done = [], []
-        if options.log and options.log.is_file():
-            rows = [json.loads(line) for line in options.log.read_text().split("\n") if line]
-            done = [(row["case"], row["action"], row["number"]) for row in rows]
+        rows = read_rows(options.log)
+        done = [(row["case"], row["action"], row["number"]) for row in rows]
         only = [name for name in options.only.split(",") if name]
         for row in runs(only, range(options.healthy), options.seed, done):
             rows.append(row)
             print(json.dumps(row), flush=True)
-            if options.log:
-                with options.log.open("a") as log:
-                    log.write(json.dumps(row) + "\n")
+            add_row(options.log, row)
     text, wrong = table(rows)
     print(text)
     return min(100, wrong)

@@ -31,18 +31,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from forked import Said, forked, load_libraries, r1
+from forked import SMALL_RUN, Said, forked, load_libraries, r1
+from row_log import add_row, read_rows
 
-SMALL = (
-    "env.options.train_size=64",
-    "trainer.per_device_train_batch_size=8",
-    "trainer.save_steps=1",
-    "trainer.save_total_limit=3",
-    "generation.samples=4",
-    "generation.max_tokens=12",
-    "evaluation.tasks=6",
-    "evaluation.during=2",
-)
+SMALL = (*SMALL_RUN, "trainer.save_steps=1", "trainer.save_total_limit=3")
 STEPS = 3
 PIPELINE = """
 model: tiny_blank
@@ -89,7 +81,7 @@ def main() -> int:
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these logs, and stop")
     options = parser.parse_args()
     if options.table:
-        rows = [json.loads(line) for file in options.table for line in file.read_text().split("\n") if line]
+        rows = read_rows(*options.table)
     else:
         load_libraries()
         rows = list(campaign(options))
@@ -101,10 +93,8 @@ def campaign(options: argparse.Namespace) -> Iterator[dict[str, str]]:
     """Run the cases that the options ask for. Yields a row for each."""
     part, parts = map(int, options.part.split("/"))
     wanted = [name for name in options.commands.split(",") if name]
-    done = {}
-    if options.log and options.log.is_file():
-        earlier = [json.loads(line) for line in options.log.read_text().split("\n") if line]
-        done = {tuple(row[key] for key in ("subject", "command", "file", "damage")): row for row in earlier}
+    earlier = read_rows(options.log)
+    done = {tuple(row[key] for key in ("subject", "command", "file", "damage")): row for row in earlier}
     for subject in options.of.split(","):
         with tempfile.TemporaryDirectory(prefix="r1-damage-") as scratch:
             place = Path(scratch)
@@ -141,9 +131,7 @@ def campaign(options: argparse.Namespace) -> Iterator[dict[str, str]]:
                         tail = (said.err or said.out).strip()[-400:]
                         print(f"BAD {subject} {command} {file} {kind}: status {said.code}\n    {tail}", flush=True)
                         row["said"] = tail
-                    if options.log:
-                        with options.log.open("a") as log:
-                            log.write(json.dumps(row) + "\n")
+                    add_row(options.log, row)
                     yield row
 
 

@@ -23,6 +23,16 @@ others: set[int] = set()  # children of this process that are no commands
 in_worker: Callable[[], None] = lambda: None  # called first in each forked training process
 
 
+SMALL_RUN = (  # settings of a run that takes seconds
+    "env.options.train_size=64",
+    "trainer.per_device_train_batch_size=8",
+    "generation.samples=4",
+    "generation.max_tokens=12",
+    "evaluation.tasks=6",
+    "evaluation.during=2",
+)
+
+
 @dataclass(frozen=True)
 class Said:
     """How a forked command ended."""

@@ -37,19 +37,12 @@ from pathlib import Path
 from typing import Any
 
 import forked
-from forked import Said, left_behind, load_libraries, r1, start_forked, wait_for
+from forked import SMALL_RUN, Said, left_behind, load_libraries, r1, start_forked, wait_for
+from row_log import add_row, read_rows
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-SMALL = (
-    "env.options.train_size=64",
-    "trainer.per_device_train_batch_size=8",
-    "trainer.save_steps=2",
-    "generation.samples=4",
-    "generation.max_tokens=12",
-    "evaluation.tasks=6",
-    "evaluation.during=2",
-)
+SMALL = (*SMALL_RUN, "trainer.save_steps=2")
 PIPELINE = """
 model: tiny_blank
 env: {name: countdown, options: {level: easy, train_size: 48}}
@@ -202,7 +195,7 @@ def main() -> int:
     parser.add_argument("--table", type=Path, nargs="+", help="print the table of these logs, and stop")
     options = parser.parse_args()
     if options.table:
-        rows = [json.loads(line) for file in options.table for line in file.read_text().split("\n") if line]
+        rows = read_rows(*options.table)
         print(table(rows))
         return min(100, sum(bool(row.get("differences")) for row in rows))
     os.environ["KILLS_SERVER"] = start_server()
@@ -213,9 +206,7 @@ def main() -> int:
             for row in campaign(name, Path(scratch), options.kills, options.seed, options.run):
                 found.append(row)
                 print(json.dumps(row), flush=True)
-                if options.log:
-                    with options.log.open("a") as log:
-                        log.write(json.dumps(row) + "\n")
+                add_row(options.log, row)
     print(table(found))
     return min(100, sum(bool(row.get("differences")) for row in found))
 

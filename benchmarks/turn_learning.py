@@ -14,7 +14,6 @@ The figure is the number of games after which the share of games won, as a mean 
 """
 
 import argparse
-import json
 import math
 import statistics
 import tempfile
@@ -22,6 +21,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from row_log import add_row, read_rows
 
 STEPS, GAMES, WINDOW = 16, 64, 4
 SEEDS = (0, 1, 2)
@@ -105,11 +106,6 @@ def games_needed(values: list[float], level: float) -> float:
     return (reached[0] + WINDOW) * GAMES if reached else math.inf
 
 
-def results(path: Path) -> list[dict[str, Any]]:
-    """Return the runs that are done."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
-
-
 def table(done: list[dict[str, Any]]) -> Iterator[str]:
     """Yield the table, in Markdown."""
     by = {(row["variant"], row["seed"]): row for row in done}
@@ -144,13 +140,12 @@ def main() -> None:
     file, end = given.out / "results.jsonl", time.monotonic() + 60 * given.minutes
     if not given.table:
         model = rules(given.out)
-        done = {(row["variant"], row["seed"]) for row in results(file)}
+        done = {(row["variant"], row["seed"]) for row in read_rows(file)}
         order = [(variant, seed) for seed in SEEDS for variant in ("accuracy", "turn_loo")]
         for variant, seed in [*order, *(("turn_episode", seed) for seed in SEEDS)]:
             if (variant, seed) not in done and time.monotonic() < end:
-                with file.open("a") as out:
-                    out.write(json.dumps(run(model, variant, seed)) + "\n")
-    print("\n".join(table(results(file))))
+                add_row(file, run(model, variant, seed))
+    print("\n".join(table(read_rows(file))))
 
 
 if __name__ == "__main__":
