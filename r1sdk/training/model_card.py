@@ -20,7 +20,7 @@ VERSIONS = ("r1sdk", "trl", "transformers", "torch", "peft", "vllm")
 
 
 def without_trainers_card(trainer: Any) -> None:
-    """Have `trainer` write no card of its own beside its checkpoints: it knows neither the data nor the figures."""
+    """Keep `trainer` from writing a model card beside its checkpoints, because it knows neither the data nor the figures."""
     trainer.create_model_card = _no_card
 
 

@@ -1,9 +1,7 @@
 """A `RunPlan` in, a model trained on preferences out: DPO (arXiv 2305.18290, Eq. 7) on TRL's trainer."""
 
-from pathlib import Path
 from typing import Any
 
-from ...errors import R1Error
 from ...planning.run_plan import RunPlan
 from ...storage.run_folder import RunFolder
 from ..chat_tokenizer import settle_ending
@@ -11,8 +9,8 @@ from ..lora import lora_config
 from ..models import load_model, training_options
 from ..process_group import SINGLE_PROCESS, ProcessGroup
 from ..sft.sft_rows import Differences
-from ..sft.sft_trainer import demonstrations_of, warn, write_arrow
-from ..trl.grpo import machine_arguments, tracked_as
+from ..sft.sft_trainer import demonstrations_of, saved_rows
+from ..trainer_arguments import shared_arguments
 from .preference_rows import preference_rows
 
 _COLUMNS = ("prompt_ids", "chosen_ids", "rejected_ids")
@@ -28,7 +26,6 @@ def preference_trainer(
     processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Any:
     """Return TRL's DPOTrainer for `run` on its pairs, ready to `train()`. The reference is the model at `where`, as it began."""
-    from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
     from ..trl.signatures import DPO, check_signatures
@@ -42,20 +39,10 @@ def preference_trainer(
             return dataset
 
     settle_ending(tokenizer, model)
-    arguments = DPOConfig(**preference_arguments(run, folder.checkpoints))
+    arguments = DPOConfig(**shared_arguments(run.recipe, folder.checkpoints))
     tally = Differences()
     rows = preference_rows(demonstrations_of(run).train(), tokenizer, arguments.max_length, tally)
-    file = folder.path / "rows.arrow"
-    left_out = processes.run_on_main(lambda: write_arrow(rows, file, _COLUMNS))
-    dataset = Dataset.from_file(str(file))
-    if processes.main:
-        for text in tally.lines():
-            warn(folder, "template", text)
-    if left_out and processes.main:
-        text = f"{left_out} of {left_out + len(dataset)} pairs have more than {arguments.max_length} tokens (trainer.max_length) and are left out"
-        warn(folder, "left_out", text)
-    if not len(dataset):
-        raise R1Error(f"no pair fits trainer.max_length {arguments.max_length}: set it higher")
+    dataset = saved_rows(rows, tally, "pair", (_COLUMNS, ()), arguments.max_length, folder, processes)
     needs_reference = run.recipe.lora is None and not arguments.precompute_ref_log_probs
     reference = load_model(where, **training_options(run)) if needs_reference else None
     if reference is not None:
@@ -69,14 +56,3 @@ def preference_trainer(
         callbacks=callbacks,
         peft_config=lora_config(run.recipe.lora),
     )
-
-
-def preference_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
-    """Return the arguments of DPOConfig: defaults for the machine < the recipe's `trainer:` < those that r1sdk owns."""
-    return {
-        **machine_arguments(run.recipe),
-        **tracked_as(checkpoints),
-        **run.recipe.trainer,
-        "output_dir": str(checkpoints),
-        "seed": run.recipe.seed,
-    }

@@ -2,24 +2,19 @@
 
 import math
 import time
-from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 from transformers import TrainerCallback
 
-from ...evaluation.attempts import attempts
 from ...evaluation.statistics import estimate
 from ...planning.run_plan import NoEnvironment, RunPlan
-from ...plugins.environment_calls import tasks_of
 from ...storage.checkpoints import checkpoint_step
 from ...storage.jsonl import Damage
 from ...storage.rollbacks import Rollback, learning_rate_factor
 from ...storage.run_folder import RunFolder
-from ..held_out_sampling import held_out_sampling
 from .callback import RunCallback
 from .collapse import collapse, last_healthy
-from .probe_evaluation import has_whole_model, held_out_generator
+from .probe_evaluation import has_whole_model, held_out_attempts
 
 EVALUATIONS = 10  # of a run at most, so that they cost little beside the training
 
@@ -56,11 +51,7 @@ class CheckpointEvaluation(TrainerCallback):  # type: ignore[misc]
         done = max((row["step"] for row in self.folder.checkpoint_accuracies()), default=0)
         if state.global_step < done + state.max_steps // EVALUATIONS or state.global_step == done:
             return
-        recipe = self.run.recipe
-        tasks = list(islice(tasks_of(self.run.environment, recipe.evaluation.split), self.count))
-        sampling = replace(held_out_sampling(recipe), samples=1)
-        generator = held_out_generator(self.run, model, self.tokenizer)
-        made = attempts(tasks, self.run.environment, self.run.rewards, generator, sampling, limits=recipe.sessions)
+        made = held_out_attempts(self.run, model, self.tokenizer, self.count)
         verdicts = [(rollout.task.id, rollout.verdict) for some, _ in made for rollout in some]
         values = {task or str(at): verdict.value if verdict else None for at, (task, verdict) in enumerate(verdicts)}
         found = estimate([[value] for value in values.values()])

@@ -4,6 +4,7 @@ The numbers of the training stay as they are: the generator puts the state of th
 """
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -13,6 +14,7 @@ from transformers import TrainerCallback
 from ...evaluation.attempts import attempts
 from ...planning.run_plan import RunPlan
 from ...plugins.environment_calls import tasks_of
+from ...records import Rollout, Score
 from ...storage.run_folder import RunFolder
 from ..held_out_sampling import held_out_sampling
 
@@ -33,21 +35,22 @@ class ProbeEvaluation(TrainerCallback):  # type: ignore[misc]
         moments = {state.max_steps * quarter // 4 for quarter in QUARTERS}
         if not self.count or not has_whole_model(args) or state.global_step not in moments:
             return
-        tasks = list(islice(tasks_of(self.run.environment, self.run.recipe.evaluation.split), self.count))
-        sampling = replace(held_out_sampling(self.run.recipe), samples=1)
-        generator = held_out_generator(self.run, model, self.tokenizer)
-        made = attempts(
-            tasks, self.run.environment, self.run.rewards, generator, sampling, limits=self.run.recipe.sessions
-        )
-        for rollouts, scores in made:
+        for rollouts, scores in held_out_attempts(self.run, model, self.tokenizer, self.count):
             self.folder.append_evaluation("during", rollouts, scores, step=state.global_step)
 
 
-def held_out_generator(run: RunPlan, model: Any, tokenizer: Any) -> Any:
-    """Return a generator with the model that is being trained. The layers of a wrapped model contain the adapter."""
+def held_out_attempts(
+    run: RunPlan, model: Any, tokenizer: Any, count: int
+) -> Iterator[tuple[list[Rollout], list[Score]]]:
+    """Yield one attempt at each of the first `count` held-out tasks, by the model that is being trained."""
     from ...rollout.hf_model import HFModel
 
-    return HFModel(model.get_base_model() if run.recipe.lora else model, tokenizer)
+    recipe = run.recipe
+    tasks = list(islice(tasks_of(run.environment, recipe.evaluation.split), count))
+    sampling = replace(held_out_sampling(recipe), samples=1)
+    # The layers of a wrapped model contain the adapter.
+    generator = HFModel(model.get_base_model() if recipe.lora else model, tokenizer)
+    return attempts(tasks, run.environment, run.rewards, generator, sampling, limits=recipe.sessions)
 
 
 def has_whole_model(args: Any) -> bool:

@@ -52,19 +52,12 @@ def check_examples(run: RunPlan, tokenizer: Any) -> None:
     if isinstance(run.demonstrations, FromFile):
         print(run.demonstrations.describe(), flush=True)
     rows = demonstrations_of(run).train()
-    first = islice(rows, LOOK_AT)
-    for _ in (
-        preference_rows(first, tokenizer, None) if learns_pairs(run) else demonstration_rows(first, tokenizer, None)
-    ):
+    write = preference_rows if METHODS[run.recipe.method].learns_from == "pairs" else demonstration_rows
+    for _ in write(islice(rows, LOOK_AT), tokenizer, None):
         pass
     if run.recipe.data is not None:  # an environment makes its own, and they are right
         for _ in rows:
             pass
-
-
-def learns_pairs(run: RunPlan) -> bool:
-    """True for a method that learns from a chosen and a rejected reply."""
-    return METHODS[run.recipe.method].learns_from == "pairs"
 
 
 def template_report(source: ModelSource, recipe: Recipe, rows: FromFile) -> "Differences":

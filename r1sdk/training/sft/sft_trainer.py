@@ -12,7 +12,7 @@ from ...storage.run_folder import RunFolder
 from ..chat_tokenizer import settle_ending
 from ..lora import lora_config
 from ..process_group import SINGLE_PROCESS, ProcessGroup
-from ..trl.grpo import machine_arguments, tracked_as
+from ..trainer_arguments import shared_arguments
 from .sft_rows import Differences, demonstration_rows
 
 
@@ -25,7 +25,6 @@ def sft_trainer(
     processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Any:
     """TRL's SFTTrainer for `run` on its demonstrations, ready to `train()`. The tokenizer and the model learn how replies end."""
-    from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
     from ..trl.length_batches import SFTTrainerByLength
@@ -37,17 +36,8 @@ def sft_trainer(
     arguments = SFTConfig(**sft_arguments(run, folder.checkpoints))
     tally = Differences()
     rows = demonstration_rows(demonstrations_of(run).train(), tokenizer, arguments.max_length, tally)
-    file = folder.path / "rows.arrow"
-    left_out = processes.run_on_main(lambda: write_arrow(rows, file, ("input_ids", "labels"), ("length",)))
-    dataset = Dataset.from_file(str(file))
-    if processes.main:
-        for text in tally.lines():
-            warn(folder, "template", text)
-    if left_out and processes.main:
-        text = f"{left_out} of {left_out + len(dataset)} demonstrations have more than {arguments.max_length} tokens (trainer.max_length) and are left out"
-        warn(folder, "left_out", text)
-    if not len(dataset):
-        raise R1Error(f"no demonstration fits trainer.max_length {arguments.max_length}: set it higher")
+    columns = ("input_ids", "labels"), ("length",)
+    dataset = saved_rows(rows, tally, "demonstration", columns, arguments.max_length, folder, processes)
     optimizer = None
     if run.recipe.optimizer == "muon":
         from ..optim import muon
@@ -66,6 +56,35 @@ def sft_trainer(
     )
 
 
+def saved_rows(
+    rows: Iterator[dict[str, Any] | None],
+    tally: Differences,
+    example: str,
+    columns: tuple[Sequence[str], Sequence[str]],
+    max_length: int | None,
+    folder: RunFolder,
+    processes: ProcessGroup,
+) -> Any:
+    """Write the rows to the run folder and return them as a dataset. Warn of those that are too long, or differ from the template.
+
+    `example`: the word for a row. `columns`: those of token ids, and those of numbers. Raises: R1Error where no row fits.
+    """
+    from datasets import Dataset
+
+    file = folder.path / "rows.arrow"
+    left_out = processes.run_on_main(lambda: write_arrow(rows, file, *columns))
+    dataset = Dataset.from_file(str(file))
+    if processes.main:
+        for text in tally.lines():
+            warn(folder, "template", text)
+    if left_out and processes.main:
+        text = f"{left_out} of {left_out + len(dataset)} {example}s have more than {max_length} tokens (trainer.max_length) and are left out"
+        warn(folder, "left_out", text)
+    if not len(dataset):
+        raise R1Error(f"no {example} fits trainer.max_length {max_length}: set it higher")
+    return dataset
+
+
 def warn(folder: RunFolder, name: str, text: str) -> None:
     """Print a warning and keep it with the run, once."""
     print(f"warning: {text}", flush=True)
@@ -75,13 +94,7 @@ def warn(folder: RunFolder, name: str, text: str) -> None:
 
 def sft_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
     """Return the arguments of SFTConfig: defaults for the machine < the recipe's `trainer:` < those that r1sdk owns."""
-    arguments = {
-        **machine_arguments(run.recipe),
-        **tracked_as(checkpoints),
-        **run.recipe.trainer,
-        "output_dir": str(checkpoints),
-        "seed": run.recipe.seed,
-    }
+    arguments = shared_arguments(run.recipe, checkpoints)
     if not arguments.get("packing"):
         arguments["dataset_kwargs"] = {"skip_prepare_dataset": True}  # the rows are ready
     return arguments

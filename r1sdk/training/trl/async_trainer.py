@@ -20,17 +20,17 @@ from trl.experimental.async_grpo.async_rollout_worker import (
 
 from ...errors import R1Error, RewardError
 from ...planning.run_plan import RunPlan
-from ...plugins.environment_calls import tasks_of
 from ...recipe.asynchronous import does_anyway
 from ...records import Rollout, Score
-from ...reply_format import opened_think
 from ...rollout.chat_template import render
 from ...scoring.estimate_advantages import AdvantageEstimator
 from ...storage.run_folder import RunFolder
+from ..trainer_arguments import sampling_arguments, shared_arguments
 from .advantage_trainer import weighted_totals
-from .grpo import estimator_of, machine_arguments, owned_arguments, tracked_as
+from .grpo import estimator_of
 from .reward_columns import Column, RewardTable, task_row
 from .signatures import ASYNC, check_signatures
+from .task_parts import reward_table, training_tasks
 
 TRIES = 6  # per request to the server, where TRL makes 30: about a minute if it refuses
 
@@ -181,18 +181,8 @@ def async_trainer(
     recipe, settings = run.recipe, run.recipe.experimental_async
     assert settings is not None
     arguments = AsyncGRPOConfig(**async_arguments(run, folder.checkpoints))
-    table = RewardTable(
-        run.environment,
-        run.rewards,
-        recipe.generation.samples,
-        limits=recipe.limits,
-        end_tokens=frozenset(ends),
-        opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
-        keep=KeepRollouts(folder.path),
-    )
-    rows = Dataset.from_list(
-        [task_row(task) for at, task in enumerate(tasks_of(run.environment, "train")) if at not in run.left_out]
-    )
+    table = reward_table(run, tokenizer, ends, recipe.generation.samples, KeepRollouts(folder.path))
+    rows = Dataset.from_list([task_row(task) for task in training_tasks(run)])
     a_step = arguments.per_device_train_batch_size * arguments.gradient_accumulation_steps
     worker = JudgedWorker(
         table=table,
@@ -226,11 +216,11 @@ def async_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
     """Return the arguments of AsyncGRPOConfig: defaults for the machine < the recipe's `trainer:` < those that r1sdk owns."""
     recipe, settings = run.recipe, run.recipe.experimental_async
     assert settings is not None
+    trainer = {key: value for key, value in recipe.trainer.items() if not does_anyway(key, value)}
     return {
-        **machine_arguments(recipe),
-        **tracked_as(checkpoints),
-        **{key: value for key, value in recipe.trainer.items() if not does_anyway(key, value)},
-        **owned_arguments(recipe, checkpoints),
+        **shared_arguments(recipe, checkpoints, trainer),
+        **sampling_arguments(recipe),
+        "num_generations": recipe.generation.samples,
         "max_staleness": settings.max_staleness,
         "weight_sync_steps": settings.sync_every,
         "weight_sync_timeout": settings.sync_timeout_s,

@@ -3,27 +3,22 @@
 The loss needs no reward. The answers are judged and kept all the same, so that a run shows the accuracy of its rollouts.
 """
 
-import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trl import DistillationTrainer
 
 from ...planning.run_plan import RunPlan
-from ...plugins.environment_calls import tasks_of
-from ...reply_format import opened_think
-from ...rollout.chat_template import render
-from ...rollout.compacting import generate
 from ...rollout.hf_model import end_tokens
 from ...storage.run_folder import RunFolder
 from ..lora import lora_config
-from ..models import holds_whole_model, load_model, training_options
+from ..models import load_model, training_options
 from ..process_group import SINGLE_PROCESS, ProcessGroup
+from ..trainer_arguments import sampling_arguments, shared_arguments
 from ..vllm.sampler_engine import TRANSFORMERS, Sampler
-from .grpo import machine_arguments, tracked_as
 from .reward_columns import RewardTable, task_row
 from .signatures import DISTILLATION, check_signatures
+from .task_parts import connect, reward_table, sampled_by, training_tasks
 
 
 class JudgedDistillation(DistillationTrainer):  # type: ignore[misc]
@@ -68,12 +63,7 @@ def distillation_trainer(
 
     check_signatures(DISTILLATION)
     ends = frozenset(end_tokens(model, tokenizer))
-    arguments = {**distillation_arguments(run, folder.checkpoints), **sampler.arguments}
-    if sampler.vllm:  # vLLM only knows the end tokens in the model's files
-        given = arguments.get("generation_kwargs") or {}
-        given = json.loads(given) if isinstance(given, str) else given
-        arguments["generation_kwargs"] = {"stop_token_ids": sorted(ends), **given}
-    tasks = [task for at, task in enumerate(tasks_of(run.environment, "train")) if at not in run.left_out]
+    arguments = sampled_by(sampler, distillation_arguments(run, folder.checkpoints), ends)
     where = processes.run_on_main(lambda: _locate_teacher(run, folder))
     teacher = load_model(where, **training_options(run))
     with sampler.making():
@@ -81,25 +71,13 @@ def distillation_trainer(
             model=model,
             teacher_model=teacher,
             args=DistillationConfig(**arguments),
-            train_dataset=Dataset.from_list([task_row(task) for task in tasks]),
+            train_dataset=Dataset.from_list([task_row(task) for task in training_tasks(run)]),
             processing_class=tokenizer,
             callbacks=callbacks,
             peft_config=lora_config(run.recipe.lora),
         )
-    trainer.table = RewardTable(
-        run.environment,
-        run.rewards,
-        1,
-        limits=run.recipe.limits,
-        end_tokens=ends,
-        opened_think=opened_think(render(tokenizer, [{"role": "user", "content": "?"}])),
-        keep=folder.append_rollouts,
-        processes=processes,
-    )
-    if sampler.vllm:
-        sampler.made(trainer, run.recipe.seed)
-    elif holds_whole_model(trainer.accelerator):
-        model.generate = partial(generate, model)  # the method that TRL calls
+    trainer.table = reward_table(run, tokenizer, ends, 1, folder.append_rollouts, processes)
+    connect(sampler, trainer, model, run.recipe.seed)
     return trainer
 
 
@@ -108,17 +86,9 @@ def distillation_arguments(run: RunPlan, checkpoints: Path) -> dict[str, Any]:
     recipe = run.recipe
     assert recipe.distill is not None
     return {
-        **machine_arguments(recipe),
-        **tracked_as(checkpoints),
-        **recipe.trainer,
-        "output_dir": str(checkpoints),
-        "seed": recipe.seed,
+        **shared_arguments(recipe, checkpoints),
+        **sampling_arguments(recipe),
         "beta": recipe.distill.beta,
-        "max_completion_length": recipe.generation.max_tokens,
-        "temperature": recipe.generation.temperature,
-        "top_p": recipe.generation.top_p,
-        "top_k": recipe.generation.top_k,
-        "remove_unused_columns": False,
     }
 
 
