@@ -76,6 +76,7 @@ def chat(
 
 def _talk(chat: "ModelChat", system: str) -> None:
     from r1sdk import R1Error
+    from r1sdk.report import visible
 
     typer.echo(TALK, err=True)
     start: list[Any] = [{"role": "system", "content": system}] if system else []
@@ -93,7 +94,7 @@ def _talk(chat: "ModelChat", system: str) -> None:
                 typer.echo(f"{error}: start over with /new", err=True)
                 continue
             messages = [*asked, {"role": "assistant", "content": reply}]
-            typer.echo(_clean(reply))
+            typer.echo(visible(reply))
 
 
 def _try_tasks(chat: "ModelChat", split: str, most: int | None, has_model: bool) -> None:
@@ -136,25 +137,29 @@ class _Hand:
 
 def _tell(rollout: "Rollout", score: "Score", by_hand: bool) -> None:
     """Print the turns that were not seen yet, the verdict with its reason, and each reward."""
+    from r1sdk.report import visible
+
     if not by_hand:
         _show(rollout.completion.messages)
     verdict = rollout.verdict
     if verdict is not None:
         value = "-" if verdict.value is None else f"{verdict.value:.3f}"
-        said = f"  {_clean(verdict.reason)}" if verdict.reason else ""
+        said = f"  {visible(verdict.reason)}" if verdict.reason else ""
         typer.echo(f"verdict  {value} {verdict.status}{said}")
     width = max([7, *map(len, score.rewards)])
     for name, reward in score.rewards.items():
         status = score.statuses.get(name)
-        why = "" if status is None else f" {status}: {_clean(score.reasons.get(name) or 'no reason given')}"
+        why = "" if status is None else f" {status}: {visible(score.reasons.get(name) or 'no reason given')}"
         typer.echo(f"{name:{width}}  {'-' if reward is None else f'{reward:.3f}'}{why}")
     typer.echo(f"{'total':{width}}  {score.total:.3f}")
 
 
 def _show(messages: Sequence[Any]) -> None:
+    from r1sdk.report import visible
+
     for message in messages:
         name = {"assistant": "reply", "user": "", "tool": "tool"}.get(message["role"], message["role"])
-        typer.echo(f"{name}: {_clean(message['content'] or '')}" if name else _clean(message["content"] or ""))
+        typer.echo(f"{name}: {visible(message['content'] or '')}" if name else visible(message["content"] or ""))
 
 
 def _read(prompt: str) -> str:
@@ -167,8 +172,3 @@ def _read(prompt: str) -> str:
     if not line:
         raise EOFError
     return line.strip()
-
-
-def _clean(text: str) -> str:
-    """Return a text of a model without characters that control a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "·" for c in text)

@@ -43,7 +43,7 @@ def new(
 ) -> None:
     """Write a package for a reward, an environment, a verifier, a sandbox or an advantage, complete with tests."""
     from r1sdk import PluginError, load_plugins
-    from r1sdk.plugins import NAME
+    from r1sdk.plugins import NAME, kind_of
 
     if tools and kind != "environment":
         raise PluginError(f"--tools is for an environment, and this is {kind_of(kind)}")
@@ -62,11 +62,6 @@ def new(
     typer.echo(f"wrote {folder}: {', '.join(files)}")
     typer.echo(f'next:\n  pip install -e "{folder if folder.is_absolute() else f"./{folder}"}[test]"')
     typer.echo(f"  pytest {folder} && r1 check {name}\n  {NEXT[kind].format(name=name)}")
-
-
-def kind_of(kind: str) -> str:
-    """Return a kind with its article."""
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def package(

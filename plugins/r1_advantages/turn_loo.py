@@ -8,7 +8,7 @@ import r1sdk
 @r1sdk.advantage(per_token=True)
 @dataclass(frozen=True)
 class TurnLeaveOneOut:
-    """What a turn and those after it earned, minus the mean of what the other rollouts of its group earned from there on.
+    """The return from a turn on, minus the mean return of the other rollouts of its group from that turn on.
 
     Leave one out (arXiv 2402.14740), turn by turn.
 

@@ -9,7 +9,7 @@ import r1sdk
 @r1sdk.advantage(per_token=True)
 @dataclass(frozen=True)
 class TurnToGo:
-    """What a turn and those after it earned, normalized over the rollouts of the group that reached this turn.
+    """The return from a turn on, normalized over the rollouts of the group that reached this turn.
 
     GRPO's normalization (arXiv 2402.03300) of the reward to go, turn by turn.
 

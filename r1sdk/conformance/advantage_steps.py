@@ -6,7 +6,7 @@ from typing import Any
 
 from ..contracts import is_over_batch, is_per_token
 from ..records import ModelTurn, RewardedRollout
-from ..scoring.estimate_advantages import AdvantageEstimator, Values
+from ..scoring.estimate_advantages import AdvantageEstimator, Values, flat
 from .findings import ContractFinding, failed, passed
 from .steps import TrialCandidate, TrialStep, build_step, pickle_step
 
@@ -58,10 +58,12 @@ class _Trial:
 
     def returns_numbers(self) -> tuple[ContractFinding, Any]:
         """Check that it returns a finite number for each rollout, or for each token if it is marked so."""
-        flat = _flat(self._of_batch(self._rollouts(4)))
-        what = f"{len(flat)} tokens" if is_per_token(self.candidate.built) else f"{len(flat)} rollouts"
+        numbers = flat(self._of_batch(self._rollouts(4)))
+        what = f"{len(numbers)} tokens" if is_per_token(self.candidate.built) else f"{len(numbers)} rollouts"
         over = " of a batch" if is_over_batch(self.candidate.built) else ""
-        return passed("advantages", f"{what}{over}: {min(flat):.3g} to {max(flat):.3g}"), [repr(one) for one in flat]
+        return passed("advantages", f"{what}{over}: {min(numbers):.3g} to {max(numbers):.3g}"), [
+            repr(one) for one in numbers
+        ]
 
     def repeats(self) -> ContractFinding:
         """Check that the same object and a second one return the same again."""
@@ -84,11 +86,7 @@ class _Trial:
         """Check that the order of the rollouts in a group does not matter."""
         rollouts = self._rollouts(1, seed=2)
         forward, backward = self._of_batch(rollouts), self._of_batch(rollouts[::-1])[::-1]
-        far = max(abs(a - b) for a, b in zip(_flat(forward), _flat(backward), strict=True))
+        far = max(abs(a - b) for a, b in zip(flat(forward), flat(backward), strict=True))
         if far > 1e-4:
             return failed("order", f"numbers differ by {far:.3g} when the rollouts of a group are turned round")
         return passed("order", "the order of a group's rollouts does not matter")
-
-
-def _flat(values: Sequence[Any]) -> list[float]:
-    return [number for value in values for number in (value if isinstance(value, list) else [value])]

@@ -88,7 +88,7 @@ def _find(row: Mapping[str, Any], columns: RowColumns) -> _Columns:
 
 
 def _asked(row: Mapping[str, Any], found: _Columns) -> list[Message]:
-    """Return the prompt of its own column; empty where it has none."""
+    """Return the prompt from its column, or an empty list if the row has no such column."""
     if found.prompt is None:
         return []
     asked = _transcript(row[found.prompt]) or as_messages(row[found.prompt], "user")

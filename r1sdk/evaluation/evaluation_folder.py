@@ -21,7 +21,7 @@ from ..rollout.sampling import Generator, Sampling
 from ..scoring.score_rollouts import Rewards
 from ..storage import jsonl
 from ..storage.atomic import read_json, replace_json
-from ..storage.lock import LOCK_FILE, FolderLock
+from ..storage.lock import FolderLock, is_leftover
 from ..storage.rollout_rows import saved_rollout
 from ..storage.row_checks import rollout_fault
 from ..storage.run_folder import rollout_line
@@ -49,7 +49,7 @@ class EvaluationFolder:
                 raise RunError(f"{' and '.join(twice)} would share one folder: evaluate them in separate commands")
         if path.exists() and not path.is_dir():
             raise RunError(f"{path} exists and is no folder: choose another --out")
-        if path.is_dir() and not file.is_file() and not all(map(_is_left, path.iterdir())):
+        if path.is_dir() and not file.is_file() and not all(is_leftover(found, file.name) for found in path.iterdir()):
             raise RunError(f"{path} exists and holds no evaluation, since it has no plan.json: choose another --out")
         if file.is_file():
             _check_same(path, plan)
@@ -124,11 +124,6 @@ class EvaluationFolder:
                 task = line["task"].get("id") or json.dumps(line["task"]["prompt"])
                 found.setdefault(task, []).append(verdict.get("value"))
         return found
-
-
-def _is_left(path: Path) -> bool:
-    """True for what a kill leaves in a folder before it holds an evaluation."""
-    return path.name == LOCK_FILE or path.match(".plan.json.*.new")
 
 
 def _check_same(path: Path, plan: Mapping[str, Any]) -> None:

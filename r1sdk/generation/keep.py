@@ -109,7 +109,7 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The candidates that a rule selected; of pairs, each right answer and then the wrong one beside it."""
+    """The candidates that a rule selected. For pairs a right answer is followed by its wrong one."""
 
     kept: list[Candidate]
     duplicates: int  # left out as duplicates

@@ -12,7 +12,7 @@ from ..plugins.registry import Registry
 from ..recipe.layers import dotted
 from ..report import PAGE
 from ..storage.atomic import check_seal, replace_file, sealed
-from ..storage.lock import LOCK_FILE, FolderLock, claim_folder
+from ..storage.lock import LOCK_FILE, FolderLock, claim_folder, is_leftover
 from ..storage.run_folder import RunFolder
 from .prepare import RUNS, prepare
 from .resuming import prepared_again
@@ -89,14 +89,9 @@ def _check_replaceable(root: Path) -> bool:
     """Return True where `root` holds a pipeline. Raises: RunError where it holds something else."""
     if is_pipeline_folder(root):
         return True
-    if root.exists() and not (root.is_dir() and all(_is_left(found) for found in root.iterdir())):
+    if root.exists() and not (root.is_dir() and all(is_leftover(found, FILE) for found in root.iterdir())):
         raise RunError(f"{root} exists and is no pipeline: choose another --out")
     return False
-
-
-def _is_left(path: Path) -> bool:
-    """True for what a kill leaves in a folder before it is a pipeline."""
-    return path.name == LOCK_FILE or path.match(f".{FILE}.*.new")
 
 
 def stages_again(root: Path, registry: Registry) -> list[Stage]:

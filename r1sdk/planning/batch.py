@@ -32,7 +32,7 @@ def step_sizes(recipe: Recipe) -> StepSizes | None:
     if recipe.method == "generate":
         return None
     try:
-        known: Mapping[str, Any] = trainer_fields("async" if _is_overlapped(recipe) else recipe.method)
+        known: Mapping[str, Any] = trainer_fields(recipe.trainer_kind)
     except R1Error:  # another machine trains
         return None
 
@@ -65,7 +65,7 @@ def batch_sentence(recipe: Recipe) -> str:
         return f"one step: {_count(sizes.update, example)}{parts}, 1 update"
     if recipe.method == "distill":
         return f"one step: {_count(sizes.update, 'prompt')} x 1 completion = {_count(sizes.update, 'rollout')}{parts}, 1 update"
-    if _is_overlapped(recipe):
+    if recipe.trainer_kind == "async":
         return f"one step: {_count(sizes.update, 'rollout')}{parts}, 1 update"
     samples, repeats, generated = recipe.generation.samples, sizes.repeats, sizes.generated
     updates = max(1, generated // sizes.update) * repeats
@@ -78,7 +78,7 @@ def batch_sentence(recipe: Recipe) -> str:
 
 def prompts_of_a_batch(recipe: Recipe) -> int:
     """Return the different tasks that one generation batch takes; 0 if the trainer needs no whole batch."""
-    sizes = step_sizes(recipe) if METHODS[recipe.method].plays and not _is_overlapped(recipe) else None
+    sizes = step_sizes(recipe) if METHODS[recipe.method].plays and recipe.trainer_kind != "async" else None
     if sizes is None or (recipe.method == "grpo" and sizes.generated % recipe.generation.samples):  # refused elsewhere
         return 0
     return sizes.update if recipe.method == "distill" else sizes.generated // recipe.generation.samples
@@ -103,10 +103,6 @@ def too_few_tasks(recipe: Recipe, tasks: int, left_out: int = 0) -> list[R1Error
             f"{needed} different ones ({needed} prompts x {each} completions): no step would be made\n  {smaller}"
         )
     ]
-
-
-def _is_overlapped(recipe: Recipe) -> bool:
-    return recipe.method == "grpo" and recipe.experimental_async is not None
 
 
 def _count(number: int, noun: str) -> str:

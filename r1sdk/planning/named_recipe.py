@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import R1Error, RecipeError, raise_all
 from ..plugins.building import fields_of
+from ..plugins.entry import kind_of
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted, fold, overlay, read_layer
 from ..recipe.losses import without_loss
@@ -168,11 +169,6 @@ def _meant(file: Path, name: str, registry: Registry) -> str:
         if (kind, name) in registry.entries:
             return f"that is {kind_of(kind)}: write {flag} {name}"
     return ""
-
-
-def kind_of(kind: str) -> str:
-    """Return a kind with its article."""
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def _is_for(path: Path, method: str | None) -> bool:

@@ -100,8 +100,8 @@ def trainer_rules(recipe: Recipe) -> list[R1Error]:
     errors: list[R1Error] = []
     if recipe.method == "generate":
         return errors
-    overlapped = recipe.method == "grpo" and recipe.experimental_async is not None
-    kind = "async" if overlapped else recipe.method
+    kind = recipe.trainer_kind
+    overlapped = kind == "async"
     owned = OWNED | OWNED_BY.get(kind, {})
     try:
         known = trainer_fields(kind)
@@ -150,7 +150,7 @@ def settings_of_loss(recipe: Recipe) -> dict[str, Any]:
 
 def _loss_rules(recipe: Recipe) -> list[R1Error]:
     """Return a problem for each argument of the trainer that makes another loss than the one the recipe names."""
-    if recipe.loss is None or recipe.method != "grpo" or recipe.experimental_async is not None:
+    if recipe.loss is None or recipe.trainer_kind != "grpo":
         return []
     selects = LOSSES[recipe.loss].selects
     return [

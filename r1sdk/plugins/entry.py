@@ -66,3 +66,8 @@ def checked_target(kind: str, name: str, target: Any) -> Any:
         "model": "a folder that is there, or a function that writes one",
     }
     raise PluginError(f"{kind} {name!r} must be {needs.get(kind, 'a function or a class')}, got {target!r:.100}")
+
+
+def kind_of(kind: str) -> str:
+    """Return a kind with its article."""
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -1,6 +1,6 @@
 """Calls of an environment's methods through the guard, for the parts of r1sdk that read tasks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..contracts import Environment
@@ -32,8 +32,3 @@ def iterate_method(target: Any, method: str, *arguments: Any) -> Iterator[Any]:
 def call_method(target: Any, method: str, *arguments: Any, loads: bool = False) -> Any:
     """Return the result of a method of a plugin. Raises: as `guard.call`."""
     return call(method_label(target, method), getattr(target, method), *arguments, loads=loads)
-
-
-def drained(label: str, found: Iterable[Any]) -> Iterator[Any]:
-    """Yield the items of an iterable that a plugin returned. Raises: as `guard.iterate`."""
-    return iterate(label, lambda: found)

@@ -483,7 +483,7 @@ def check_forks() -> None:
 
 
 def _after_fork() -> None:
-    """Give a process that the trainer forked itself notes of its own; one that a plugin forked writes into its parent's."""
+    """Give a forked process its own notes, unless a plugin forked it: then it leaves a note for its parent."""
     global _lock, _fork_note
     _lock = threading.RLock()  # another thread may have held it
     if _section is None:

@@ -24,7 +24,7 @@ _STREAMS = ("stdin", "stdout", "stderr")
 
 @dataclass(frozen=True, slots=True)
 class StatePart:
-    """One part of the state. `of_thread`: each thread has a value of its own."""
+    """One part of the state of the process. With `of_thread` each thread has its own value."""
 
     name: str  # as a message names it
     read: Callable[[], Any]

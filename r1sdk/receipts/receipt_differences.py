@@ -17,7 +17,7 @@ class StaleSampler(R1Error):
 
 @dataclass(frozen=True, slots=True)
 class TensorReceipt:
-    """What a worker serves of one of the trainer's tensors."""
+    """A worker's record of its part of one of the trainer's tensors."""
 
     name: str  # as in the trainer
     rows: tuple[int, int]  # from, to
@@ -34,7 +34,7 @@ class TensorReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What one worker serves."""
+    """The record of all weights that one worker serves."""
 
     tensors: Sequence[TensorReceipt]
     unread: Mapping[str, str] = field(default_factory=dict)  # the sampler's names of those that cannot be read -> why

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -221,27 +222,20 @@ class SamplerWatch:
                 found[part] = digest(cut, rows[0], columns[0])
         return found
 
-    @property
+    @cached_property
     def _tied(self) -> dict[str, list[str]]:
         """The further names of shared tensors, e.g. lm_head.weight of the embeddings."""
-        if not hasattr(self, "_tied_names"):
-            by_tensor: dict[int, list[str]] = {}
-            for name, parameter in self._generation.model.named_parameters(remove_duplicate=False):
-                plain = name.removeprefix("base_model.model.").replace(".base_layer", "")
-                by_tensor.setdefault(id(parameter), []).append(plain.replace("modules_to_save.default.", ""))
-            self._tied_names = {names[0]: names[1:] for names in by_tensor.values() if len(names) > 1}
-        return self._tied_names
+        by_tensor: dict[int, list[str]] = {}
+        for name, parameter in self._generation.model.named_parameters(remove_duplicate=False):
+            plain = name.removeprefix("base_model.model.").replace(".base_layer", "")
+            by_tensor.setdefault(id(parameter), []).append(plain.replace("modules_to_save.default.", ""))
+        return {names[0]: names[1:] for names in by_tensor.values() if len(names) > 1}
 
-    @property
+    @cached_property
     def _transposed(self) -> frozenset[str]:
         """The weights that GPT-2's Conv1D keeps as columns by rows."""
-        if not hasattr(self, "_transposed_names"):
-            self._transposed_names = frozenset(
-                f"{name}.weight"
-                for name, module in self._generation.model.named_modules()
-                if type(module).__name__ == "Conv1D"
-            )
-        return self._transposed_names
+        modules = self._generation.model.named_modules()
+        return frozenset(f"{name}.weight" for name, module in modules if type(module).__name__ == "Conv1D")
 
     def _local_digests(self) -> dict[str, str]:
         """Return the digests of what this process holds of the trained tensors, nothing gathered."""
@@ -289,19 +283,19 @@ class SamplerWatch:
             self.trainer.accelerator.mixed_precision == "no"
         )
 
+    @cached_property
     def _prompts(self) -> list[list[int]]:
-        if not hasattr(self, "_prompt_rows"):
-            config = self._generation.model.config.get_text_config()
-            most = getattr(config, "max_position_embeddings", None) or PROBE_TOKENS + NEW_TOKENS
-            most = min(most, self._generation.max_model_length or most) - NEW_TOKENS
-            draw = random.Random(15)
-            length = max(1, min(PROBE_TOKENS, most))
-            self._prompt_rows = [[draw.randrange(config.vocab_size) for _ in range(length)] for _ in range(PROBES)]
-        return self._prompt_rows
+        """The prompts of the probe batch, the same in every run."""
+        config = self._generation.model.config.get_text_config()
+        most = getattr(config, "max_position_embeddings", None) or PROBE_TOKENS + NEW_TOKENS
+        most = min(most, self._generation.max_model_length or most) - NEW_TOKENS
+        draw = random.Random(15)
+        length = max(1, min(PROBE_TOKENS, most))
+        return [[draw.randrange(config.vocab_size) for _ in range(length)] for _ in range(PROBES)]
 
     def _sample(self) -> tuple[list[list[int]], list[list[float]], int]:
         """Return the probes with their new tokens, the sampler's log-probabilities, and the tokens from its prefix cache."""
-        prompts, temperature = self._prompts(), self._generation.temperature
+        prompts, temperature = self._prompts, self._generation.temperature
         if self._server:
             client = self._generation.vllm_client
             request = {

@@ -258,7 +258,7 @@ class KeepBest(Strict):
 
 
 class OnCollapse(Strict):
-    """What a run does when its health checks are certain that the policy collapsed. `rollback` is `{action: rollback}`."""
+    """The reaction of a run whose health checks are certain that the policy collapsed. `rollback` is `{action: rollback}`."""
 
     action: Literal["warn", "rollback"] = "warn"  # rollback: go back to the last healthy checkpoint
     rate_factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.25  # on the learning rate, at each rollback

@@ -126,25 +126,15 @@ class Recipe(Strict):
         strategies = ("save_strategy", "logging_strategy")
         return {key: "no" if key in strategies and one is False else one for key, one in value.items()}
 
-    @field_validator("data", mode="before")
+    @field_validator("data", "env", "advantage", mode="before")
     @classmethod
-    def _data_by_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
-
-    @field_validator("advantage", mode="before")
-    @classmethod
-    def _advantage_by_name(cls, value: Any) -> Any:
+    def _by_name(cls, value: Any) -> Any:
         return {"name": value} if isinstance(value, str) else value
 
     @field_validator("distill", mode="before")
     @classmethod
     def _teacher_by_name(cls, value: Any) -> Any:
         return {"teacher": value} if isinstance(value, str) else value
-
-    @field_validator("env", mode="before")
-    @classmethod
-    def _env_by_name(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
 
     @field_validator("lora", mode="before")
     @classmethod
@@ -178,6 +168,11 @@ class Recipe(Strict):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"a reward is listed once, got {', '.join(twice)} twice")
         return value
+
+    @property
+    def trainer_kind(self) -> str:
+        """The kind of TRL's trainer that runs this recipe: the method, or "async" for asynchronous GRPO."""
+        return "async" if self.method == "grpo" and self.experimental_async is not None else self.method
 
     @property
     def chat(self) -> Chat:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.statistics import estimate
 from ..storage.seed_folder import is_seed_folder, run_paths
 from .collect_run import RunData
 
@@ -42,11 +43,10 @@ class Spread:
 
 def spread(values: Sequence[float]) -> Spread | None:
     """Return the mean and the spread of one figure over seeds; None for fewer than two."""
-    n = len(values)
-    if n < 2:
+    found = estimate([[value] for value in values])
+    if found.mean is None or found.stderr is None:
         return None
-    mean = math.fsum(values) / n
-    return Spread(mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1)), n)
+    return Spread(found.mean, found.stderr * math.sqrt(found.n), found.n)
 
 
 def seed_groups(runs: Sequence[RunData]) -> Sequence[SeedGroup]:

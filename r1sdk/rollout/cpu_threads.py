@@ -32,7 +32,7 @@ def wait_briefly_here() -> None:
 
 
 class Load(NamedTuple):
-    """What the kernel counts, in seconds."""
+    """Counters of the kernel, in seconds."""
 
     at: float  # of a steady clock
     idle: float  # of all cores that this process may use

@@ -91,13 +91,17 @@ async def _call_within(function: Callable[..., Any], arguments: Mapping[str, Any
         return await _in_worker(function, arguments, limits, timeout_s)
     if not inspect.iscoroutinefunction(function):
         return await _in_thread(function, arguments, timeout_s)
-    label = f"tool {getattr(function, '__name__', function)!r}"
+    label = f"tool {_name_of(function)!r}"
     task = asyncio.ensure_future(call_async(label, partial(function, **arguments)))
     done, _ = await asyncio.wait({task}, timeout=timeout_s)
     if not done:
         task.cancel()
         raise ToolTimeout
     return task.result()
+
+
+def _name_of(function: Any) -> Any:
+    return getattr(function, "__name__", function)
 
 
 async def _in_worker(function: Any, arguments: Mapping[str, Any], limits: Isolation, timeout_s: float) -> Any:
@@ -121,10 +125,10 @@ async def _in_thread(function: Callable[..., Any], arguments: Mapping[str, Any],
     if len(_hanging) >= MAX_HANGING:
         raise TooManyHangingTools(
             f"{len(_hanging)} tool calls timed out and are still running, the last one of "
-            f"{getattr(function, '__name__', function)!r}\n  mark a tool that may hang with r1sdk.isolated, or make it async"
+            f"{_name_of(function)!r}\n  mark a tool that may hang with r1sdk.isolated, or make it async"
         )
     future: Future[Any] = Future()
-    label = f"tool {getattr(function, '__name__', function)!r}"
+    label = f"tool {_name_of(function)!r}"
 
     def run() -> None:
         try:

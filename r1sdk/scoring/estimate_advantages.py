@@ -45,8 +45,7 @@ class AdvantageEstimator:
 
         `gather` returns the groups of all processes by `rank`, for an estimator over a batch.
         """
-        size = self.group_size
-        groups = [rollouts[start : start + size] for start in range(0, len(rollouts), size)]
+        groups = self._groups(rollouts)
         own = [self._scored(group) for group in groups]
         if is_over_batch(self.function):
             shares = gather(own)
@@ -62,9 +61,8 @@ class AdvantageEstimator:
         """Return for each group of this process if any advantage differs from 0; None for an estimator over a batch."""
         if is_over_batch(self.function):
             return None
-        size = self.group_size
-        groups = [self._scored(rollouts[start : start + size]) for start in range(0, len(rollouts), size)]
-        return [any(abs(value) > 1e-8 for value in _flat(self.of_group(group))) for group in groups]
+        groups = map(self._scored, self._groups(rollouts))
+        return [any(abs(value) > 1e-8 for value in flat(self.of_group(group))) for group in groups]
 
     def of_group(self, group: RewardGroup) -> Values:
         """Return the advantages of the scored rollouts of a group. Raises: PluginError."""
@@ -79,6 +77,10 @@ class AdvantageEstimator:
             raise PluginError(f"advantage {self.name!r} must return one list for each of {len(scored)} groups")
         values = iter(self._checked(group, one) for group, one in zip(scored, found, strict=True))
         return [next(values) if group.rollouts else [] for group in groups]
+
+    def _groups(self, rollouts: Sequence[RewardedRollout]) -> list[Sequence[RewardedRollout]]:
+        size = self.group_size
+        return [rollouts[start : start + size] for start in range(0, len(rollouts), size)]
 
     def _call(self, given: Any) -> Any:
         try:
@@ -133,5 +135,6 @@ def turns_of(rollout: Rollout) -> tuple[ModelTurn, ...]:
     return tuple(found)
 
 
-def _flat(values: Values) -> list[float]:
+def flat(values: Values) -> list[float]:
+    """Return the numbers of advantages one after another, whether they are by rollout or by token."""
     return [number for value in values for number in (value if isinstance(value, list) else [value])]

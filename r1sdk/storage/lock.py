@@ -75,6 +75,11 @@ def claim_folder(wanted: Path) -> Path:
             raise RunError(f"cannot make {path}: {error.strerror or error}") from None
 
 
+def is_leftover(path: Path, name: str) -> bool:
+    """True for what a kill leaves in a folder before the file `name` is there: its lock, and unfinished copies of that file."""
+    return path.name == LOCK_FILE or path.match(f".{name}.*.new")
+
+
 def _holder(handle: IO[bytes]) -> str:
     """` (pid N)`, where the holder has written it by now."""
     handle.seek(0)
