@@ -274,6 +274,13 @@ def test_each_run_of_the_page_of_what_goes_wrong_shows_what_it_says(tmp_path):
     assert not missing, f"{missing} are not among\n" + "\n".join(found)
 
 
+def test_the_readme_lists_the_extras_that_there_are():
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("| extra | adds |")[1].split("\n\n")[0]
+    listed = [name for row in table.splitlines() if row for name in re.findall(r"`([\w-]+)`", row.split("|")[1])]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert sorted(listed) == sorted(extras)
+
+
 WALK = ROOT / "docs" / "contributing.md"
 
 
