@@ -13,6 +13,7 @@ from .doctor import doctor
 from .eval import evaluate
 from .export import export
 from .generate import generate
+from .interrupts import interrupts_that_arrive
 from .new import new
 from .outputs import disk_message
 from .plugins import plugins
@@ -114,7 +115,8 @@ def main() -> None:
     from r1sdk import Interrupted, R1Error
 
     try:
-        app()
+        with interrupts_that_arrive():
+            app()
     except Interrupted as error:
         _end(str(error), INTERRUPTED)
     except (KeyboardInterrupt, _Stopped):

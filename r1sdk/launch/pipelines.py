@@ -14,6 +14,7 @@ from ..report import PAGE
 from ..storage.atomic import check_seal, replace_file, sealed
 from ..storage.lock import LOCK_FILE, FolderLock, claim_folder, is_leftover
 from ..storage.run_folder import RunFolder
+from .leftovers import drop_live_files
 from .prepare import RUNS, prepare
 from .resuming import prepared_again
 from .stage_table import other_tasks, stage_table
@@ -124,6 +125,7 @@ def _run_stages(
         title = f"stage {number} of {len(stages)}, {stage.name}"
         state = folder.status().get("state", "of unknown state") if folder.recipe_file.is_file() else None
         if state == "finished":
+            drop_live_files(folder)
             tell(f"{title}: done before")
             if not (folder.path / PAGE).is_file():
                 tell(f"{folder.path} has no report: r1 report {folder.path}")

@@ -14,6 +14,7 @@ from ..recipe.schema import load_recipe
 from ..report import PAGE
 from ..storage.manifest import differences
 from ..storage.run_folder import RunFolder, latest_run
+from .leftovers import drop_live_files
 from .prepare import RUNS, Prepared
 
 CHANGEABLE = frozenset({"trainer", "evaluation", "limits"})
@@ -39,6 +40,7 @@ def prepared_again(folder: RunFolder, registry: Registry) -> Prepared:
 def _to_resume(path: Path, longer: bool) -> RunFolder:
     folder = latest_run(RUNS) if str(path) == "last" and not path.exists() else RunFolder.open(path)
     if folder.status().get("state") == "finished" and not longer:
+        drop_live_files(folder)
         page = "" if (folder.path / PAGE).is_file() else f"; it has no report: r1 report {folder.path}"
         raise RunError(
             f"{folder.path} is finished: nothing to resume; look at it with r1 eval {folder.path}, "

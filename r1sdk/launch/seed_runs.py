@@ -13,6 +13,7 @@ from ..recipe.schema import Recipe
 from ..storage.lock import FolderLock, claim_folder
 from ..storage.run_folder import RunFolder
 from ..storage.seed_folder import SeedFolder, is_seed_folder
+from .leftovers import drop_live_files
 from .prepare import RUNS, Prepared, default_name, prepare
 from .resuming import prepared_again
 from .supervise import supervise, warn
@@ -110,6 +111,7 @@ def _prepare(
         longer = run.recipe()
         run.extend(longer.model_copy(update={"trainer": {**longer.trainer, "max_steps": steps}}), sys.argv)
     elif run.status().get("state") == "finished":
+        drop_live_files(run)
         tell(f"{title}: finished before")
         return None
     tell(f"{title}: resumed; {run.path}")

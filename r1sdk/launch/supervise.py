@@ -20,6 +20,7 @@ from ..plugins.registry import Registry
 from ..plugins.watchdog import GRACE_S
 from ..progress.live import view_for, watch
 from ..storage.run_folder import RunFolder
+from .leftovers import drop_live_files
 from .local_launch import interrupt, start
 from .run_here import run_here
 from .slurm import submit
@@ -61,6 +62,7 @@ def supervise(
         code = watch(folder, overrun.poll, lambda: interrupt(worker), view=view_for(show))
     status = folder.status()
     if status.get("state") == "finished":  # whatever the exit status: a reward may have called sys.exit
+        drop_live_files(folder)
         if objects is None and code != 0:
             if status.get("pid") != worker.pid and not folder.accelerate_file.is_file():
                 raise RunError(

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import RunError
+from ..errors import R1Error, RunError
 from ..plugins.call_marker import UnfinishedCall, unfinished_calls
 from ..plugins.watchdog import SLOW_S
 from ..storage.jsonl import Damage, Tail, last
@@ -50,8 +50,17 @@ class Follower:
         for line in new:
             (self.steps if line["kind"] == "step" else self.warnings).append(line)
         if new:
+            self.max_steps = self.max_steps or self._asked_steps()
             self.sample = last(self.folder.rollouts_file, rollout_fault) or self.sample
         return new
+
+    def _asked_steps(self) -> int | None:
+        """The steps that the recipe asks for: a short training may be over before its status is read."""
+        try:
+            steps = self.folder.recipe().trainer.get("max_steps")
+        except R1Error:
+            return None
+        return steps if isinstance(steps, int) and steps > 0 else None
 
 
 def unfinished_lines(follower: Follower) -> list[str]:

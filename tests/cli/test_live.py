@@ -9,7 +9,7 @@ from rich.console import Console
 
 from r1sdk import Completion, Rollout, Score, Task, Verdict
 from r1sdk.progress.follower import Follower
-from r1sdk.progress.live import BARS, CURVE, curve, health, render, step_line, watch
+from r1sdk.progress.live import BARS, CURVE, _Lines, curve, health, render, step_line, watch
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.run_folder import RunFolder
 
@@ -50,6 +50,18 @@ def folder(tmp_path):
     folder = RunFolder.create(tmp_path / "run", load_recipe(None, {"model": "tiny", "env": "countdown"}), {})
     folder.set_status("running", phase="training", done=3, total=80)
     return folder
+
+
+def test_a_training_that_is_over_between_two_looks_has_its_number_of_steps(tmp_path):
+    asked = {"model": "tiny", "env": "countdown", "trainer": {"max_steps": 1}}
+    folder = RunFolder.create(tmp_path / "short", load_recipe(None, asked), {})
+    folder.metrics_file.write_text(json.dumps({**step(1), "time": time.time() + 60}) + "\n")
+    folder.set_status("running", phase="evaluating after training", done=0, total=9)
+    stream = io.StringIO()
+    follower = Follower(folder)
+    with _Lines(stream) as view:
+        view.show(follower, follower.refresh())
+    assert "step 1/1 " in stream.getvalue()
 
 
 def shown(follower, note=""):

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from r1_cli.interrupts import interrupts_that_arrive
 from r1_cli.outputs import disk_message, write_folder, written_file
 
 
@@ -83,6 +84,20 @@ def test_ctrl_c_ends_with_one_line(r1):
         signal.signal(signal.SIGINT, before)
     assert said.code == 130
     assert "run the same command again" in said.err and "Aborted" not in said.err
+
+
+def test_ctrl_c_in_a_finalizer_is_not_dropped():
+    class Dropping:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), interrupts_that_arrive():
+            Dropping()
+            threading.Event().wait(20.0)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_evaluation_says_that_there_are_fewer_tasks_than_asked(r1, tmp_path):

@@ -216,6 +216,20 @@ def test_a_finished_run_is_neither_resumed_nor_overwritten_unless_asked(runs, ru
     assert folder.metrics_file.read_bytes() == before
 
 
+def test_what_a_training_process_left_that_was_killed_after_its_last_step_is_removed(runs, run_r1, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(runs["whole"].folder.path, folder.path)
+    live = [folder.room_file, folder.path / "plugin_calls"]
+    for path in live:
+        path.write_bytes(bytes(9))
+    folder.lock()
+    assert run_r1("train", "--resume", folder.path).code == 1
+    assert all(path.exists() for path in live)  # whoever holds the folder has them
+    folder.unlock()
+    assert "is finished: nothing to resume" in run_r1("train", "--resume", folder.path).err
+    assert not any(path.exists() for path in live)
+
+
 def test_a_finished_run_is_evaluated_on_its_own_environment_with_its_own_rewards(runs, run_r1, plugin, tmp_path):
     run = runs["whole"].folder.path
     said = run_r1("eval", run, "--tasks", "3", "--samples", "2", "--json", "--out", tmp_path / "eval", path=[plugin])

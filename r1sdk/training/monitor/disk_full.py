@@ -24,12 +24,12 @@ _KEPT = 128 << 10  # bytes, for the status and the last lines of the log and the
 
 def keep_room(folder: RunFolder) -> None:
     """Reserve space on the run folder's disk, which `explain` releases. Raises: OSError if there is none."""
-    _kept(folder).write_bytes(os.urandom(_KEPT))  # not zeros: some file systems store those without using space
+    folder.room_file.write_bytes(os.urandom(_KEPT))  # not zeros: some file systems store those without using space
 
 
 def give_back(folder: RunFolder) -> None:
     with suppress(OSError):
-        _kept(folder).unlink()
+        folder.room_file.unlink()
 
 
 def fills(error: BaseException) -> bool:
@@ -61,10 +61,6 @@ def drop_half_written(folder: RunFolder) -> None:
     for path in (*folder.checkpoints.glob("checkpoint-*"), *folder.path.glob(".*.new")):
         if path.is_dir() and not (path / MARK).is_file():
             shutil.rmtree(path, ignore_errors=True)
-
-
-def _kept(folder: RunFolder) -> Path:
-    return folder.path / ".room"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
