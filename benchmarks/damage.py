@@ -217,7 +217,8 @@ def beginning(subject: str, folder: Path) -> list[str]:
         return ["train", *model, "--rewards", "accuracy,format,length", *sets, "--out", str(folder)]
     if subject == "sft":
         sets += ["--set", "trainer.max_length=300"]
-        return ["train", "--method", "sft", *model, "--data", "countdown", *sets, "--out", str(folder)]
+        data = ["--data", "countdown", "--set", "data.options.train_size=64"]
+        return ["train", "--method", "sft", *model, *data, *sets, "--out", str(folder)]
     if subject == "pipeline":
         recipe = folder.parent / "two-stages.yaml"
         recipe.write_text(PIPELINE)

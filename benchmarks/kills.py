@@ -176,7 +176,12 @@ WORKS = {
         ),
         signs=True,
     ),
-    "sft": Work(train("--method", "sft", "--data", "countdown", "--steps", "4", sets=("trainer.max_length=300",))),
+    "sft": Work(
+        train(
+            *("--method", "sft", "--data", "countdown", "--steps", "4"),
+            sets=("trainer.max_length=300", "data.options.train_size=64"),
+        )
+    ),
     "pipeline": Work(pipeline),
     "generate": Work(generate, trains=False),
     "eval": Work(evaluate, trains=False),
