@@ -75,7 +75,9 @@ class RunFolder:
         self.adapter = path / "adapter"
         self.log_file = path / "worker.log"
         self.accelerate_file = path / "accelerate.yaml"
-        self.room_file = path / ".room"  # space on the disk that a training process gives back to report that it is full
+        self.room_file = (
+            path / ".room"
+        )  # space on the disk that a training process gives back to report that it is full
         self._lock = FolderLock(path)
         self._counted: dict[Path, tuple[int, int]] = {}  # bytes and lines
 
@@ -369,6 +371,12 @@ class RunFolder:
             raise RunError(f"{file} is damaged: {fault}")
         return found
 
+    def drop_evaluation(self, name: str) -> None:
+        """Delete the rollouts of an evaluation that was interrupted."""
+        file = self.evaluation_file(name)
+        file.unlink(missing_ok=True)
+        self._counted.pop(file, None)
+
     def evaluation_file(self, name: str) -> Path:
         """Return the file with the rollouts of an evaluation, as `rollout_line` writes them."""
         return self.evaluations / f"{name}.jsonl"
@@ -485,6 +493,7 @@ class RunFolder:
     def _keep_until(self, step: int) -> list[str]:
         """Drop the rows of later steps, and return sentences about rows that are damaged or gone."""
         warnings = []
+        self._counted.clear()
         checks = {self.metrics_file: metric_fault, self.evaluation_file("checkpoints"): checkpoint_accuracy_fault}
         for file in [*self._rewound_files(), self.evaluation_file("before")]:
             found = Damage()

@@ -55,7 +55,7 @@ def evaluate_model(
         scores = [score for share in shares for _, some in share for score in some]
         result = summarize(rollouts, scores, sampling)
         if count:
-            folder.evaluation_file(name).unlink(missing_ok=True)  # from an interrupted attempt
+            folder.drop_evaluation(name)
             folder.append_evaluation(name, rollouts, scores)
         folder.write_evaluation(name, {**result.to_json(), **loss, "seconds": time.perf_counter() - started})
         if count:

@@ -201,11 +201,12 @@ def test_a_resumed_dpo_run_ends_where_an_unbroken_one_does_and_its_reference_is_
         model = load_model(where)
         trainer = preference_trainer(run, where, model, load_tokenizer(where), RunFolder(path), [])
         trainer.train(resume_from_checkpoint=resume)
-        return weights(model)
+        return weights(model), [line["num_tokens"] for line in trainer.state.log_history if "num_tokens" in line]
 
-    unbroken = trained(tmp_path / "one")
-    resumed = trained(tmp_path / "two", str(tmp_path / "one" / "checkpoints" / "checkpoint-2"))
+    unbroken, counts = trained(tmp_path / "one")
+    resumed, counts_resumed = trained(tmp_path / "two", str(tmp_path / "one" / "checkpoints" / "checkpoint-2"))
     assert all(torch.equal(one, other) for one, other in zip(unbroken, resumed, strict=True))
+    assert counts == counts_resumed and len(counts) == 4 and 0 < counts[0] < counts[3]
 
 
 def test_a_pair_is_written_as_the_chat_template_writes_it_and_long_ones_are_left_out():

@@ -305,6 +305,23 @@ def test_the_rows_of_checkpoints_that_are_gone_are_forgotten(tmp_path):
     assert set(folder.manifest()["rows"]) == {"2", "3"}
 
 
+def test_the_rows_of_an_evaluation_that_is_made_again_are_counted_anew(tmp_path):
+    folder = a_run(tmp_path / "run")
+    folder.append_evaluation("after", [attempt("short")] * 3, [Score({}, 0.0)] * 3)
+    checkpoint(folder, 1)
+    folder.note_rows(1)
+    folder.drop_evaluation("after")
+    folder.append_evaluation("after", [attempt("a longer one")] * 3, [Score({}, 0.0)] * 3)
+    folder.note_rows()
+    assert folder.manifest()["rows"]["end"]["evaluations/after.jsonl"] == 3
+    (checkpoint(folder, 2), folder.note_rows(2))
+    folder.append_metrics({"kind": "step", "step": 3})
+    folder.rewind()
+    folder.append_metrics({"kind": "step", "step": 3, "longer": "than before"})
+    folder.note_rows()
+    assert folder.manifest()["rows"]["end"]["metrics.jsonl"] == 1
+
+
 REWIND = """
 import resource, sys
 from pathlib import Path

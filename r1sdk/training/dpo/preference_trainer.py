@@ -7,6 +7,7 @@ from ...storage.run_folder import RunFolder
 from ..chat_tokenizer import settle_ending
 from ..lora import lora_config
 from ..models import load_model, training_options
+from ..monitor.token_count import counting
 from ..process_group import SINGLE_PROCESS, ProcessGroup
 from ..sft.sft_rows import Differences
 from ..sft.sft_trainer import demonstrations_of, saved_rows
@@ -47,12 +48,14 @@ def preference_trainer(
     reference = load_model(where, **training_options(run)) if needs_reference else None
     if reference is not None:
         settle_ending(tokenizer, reference)
-    return ReadyRows(
-        model=model,
-        ref_model=reference,
-        args=arguments,
-        train_dataset=dataset,
-        processing_class=tokenizer,
-        callbacks=callbacks,
-        peft_config=lora_config(run.recipe.lora),
+    return counting(
+        ReadyRows(
+            model=model,
+            ref_model=reference,
+            args=arguments,
+            train_dataset=dataset,
+            processing_class=tokenizer,
+            callbacks=callbacks,
+            peft_config=lora_config(run.recipe.lora),
+        )
     )

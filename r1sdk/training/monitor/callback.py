@@ -79,7 +79,6 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self._seconds: list[float] = []  # of each step since the last log
         self._tokens_seen = 0.0  # by the last log
         self._most: int | None = None  # checkpoints to keep; None: all
-        self._tokens_before = 0.0  # by the interrupted run, if the trainer lost the count
         self._lines = folder.metrics("step")
         self._warned = {line["name"] for line in folder.metrics("warning")}
         if self._lines:
@@ -115,11 +114,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         line = {"kind": "step", "step": state.global_step, "time": time.time(), "step_seconds": seconds / max(1, steps)}
         line |= {key: value for key, value in logs.items() if not _is_nan(value)}
         if (seen := logs.get("num_tokens")) is not None:
-            if seen + self._tokens_before < self._tokens_seen:
-                self._tokens_before = self._tokens_seen
-            line["num_tokens"] = seen + self._tokens_before
-            line["tokens_per_second"] = (line["num_tokens"] - self._tokens_seen) / seconds if seconds else 0.0
-            self._tokens_seen = line["num_tokens"]
+            line["tokens_per_second"] = (seen - self._tokens_seen) / seconds if seconds else 0.0
+            self._tokens_seen = seen
         elif (rate := logs.get("perf/forwarded_tok_s_wall_clock")) is not None:  # asynchronous training reports it so
             line["tokens_per_second"] = rate
         self._lines.append(line)

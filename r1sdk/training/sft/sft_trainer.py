@@ -11,6 +11,7 @@ from ...planning.run_plan import RunPlan
 from ...storage.run_folder import RunFolder
 from ..chat_tokenizer import settle_ending
 from ..lora import lora_config
+from ..monitor.token_count import counting
 from ..process_group import SINGLE_PROCESS, ProcessGroup
 from ..trainer_arguments import shared_arguments
 from .sft_rows import Differences, demonstration_rows
@@ -45,14 +46,16 @@ def sft_trainer(
         optimizer = muon(model, arguments.learning_rate, arguments.weight_decay)
     # Packed examples have one length; TRL packs them from these rows, labels included.
     kind = SFTTrainer if arguments.packing else SFTTrainerByLength
-    return kind(
-        model=model,
-        args=arguments,
-        train_dataset=dataset.select_columns(["input_ids", "labels"]) if arguments.packing else dataset,
-        processing_class=tokenizer,
-        callbacks=callbacks,
-        peft_config=lora_config(run.recipe.lora),
-        optimizers=(optimizer, None),
+    return counting(
+        kind(
+            model=model,
+            args=arguments,
+            train_dataset=dataset.select_columns(["input_ids", "labels"]) if arguments.packing else dataset,
+            processing_class=tokenizer,
+            callbacks=callbacks,
+            peft_config=lora_config(run.recipe.lora),
+            optimizers=(optimizer, None),
+        )
     )
 
 
