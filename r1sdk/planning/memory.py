@@ -4,7 +4,7 @@ An estimate: what is counted is said at each term, and what the libraries keep f
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ class MemoryEstimate:
 
 
 def estimate(
-    shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: bool, teacher: Shape | None = None
+    shape: Shape, recipe: Recipe, accelerate: Mapping[str, Any], cuda: bool, teachers: Sequence[Shape] = ()
 ) -> MemoryEstimate:
     """The memory of one device. `accelerate`: the config by which several processes share out the work, empty for one."""
 
@@ -122,8 +122,11 @@ def estimate(
         training["reference model"] = weights // (n if stage >= 3 else 1)
     if METHODS[recipe.method].reads_rows:
         return MemoryEstimate({**training, "logits": 2 * 4 * rows * length * shape.vocabulary}, {})
-    if recipe.distill is not None and teacher is not None:
-        training["teacher"] = teacher.parameters * each // (n if deepspeed and stage >= 3 else 1)
+    if recipe.distill is not None and teachers:
+        taught = sum(teacher.parameters for teacher in teachers)
+        training["teacher" if len(teachers) == 1 else "teachers"] = (
+            taught * each // (n if deepspeed and stage >= 3 else 1)
+        )
     steps = given("steps_per_generation", given("gradient_accumulation_steps", 1))
     generating = {name: size for name, size in training.items() if name not in ("gradients", "activations")}
     generating["KV cache"] = 2 * shape.layers * shape.kv_width * length * rows * int(steps) * each

@@ -1,11 +1,12 @@
 """Rules about distillation and preferences: a teacher that fits, settings that these methods cannot follow."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..contracts import takes_group
-from ..errors import R1Error, RecipeError
+from ..errors import R1Error, RecipeError, nearest
 from ..recipe.schema import Recipe
 from ..scoring.isolation import unwrapped
 from .model_source import ModelSource, model_folder
@@ -43,14 +44,16 @@ def distillation_rules(plan: RunPlan) -> list[R1Error]:
             RecipeError("method distill needs a teacher: --teacher NAME (a model, a folder, a run folder, a hub id)")
         ]
     errors: list[R1Error] = []
-    teacher = recipe.distill.teacher
-    if teacher.startswith(("http://", "https://")):
-        errors.append(
-            RecipeError(
-                f"recipe key 'distill.teacher' is the server {teacher}: the loss compares the whole distributions of both "
-                "models, and a server sends a few log-probabilities: give the model itself"
+    teachers = recipe.distill.teachers
+    for part, name in teachers.items():
+        if name.startswith(("http://", "https://")):
+            errors.append(
+                RecipeError(
+                    f"recipe key {_key(part)!r} is the server {name}: the loss compares the whole distributions of both models, "
+                    "and a server sends a few log-probabilities: give the model itself"
+                )
             )
-        )
+    errors += _part_faults(plan, teachers)
     if plan.has_sessions:
         errors.append(RecipeError("method distill attempts tasks in one turn, and this environment has several"))
     grouped = [name for name, (reward, _) in plan.rewards.items() if takes_group(unwrapped(reward))]
@@ -62,8 +65,40 @@ def distillation_rules(plan: RunPlan) -> list[R1Error]:
         )
     if not recipe.generation.temperature:
         errors.append(RecipeError("recipe key 'generation.temperature' is 0: the loss divides by it, use 1.0"))
-    if plan.teacher is not None and (fault := _vocabulary_fault(plan.model, plan.teacher)):
-        errors.append(RecipeError(f"recipe key 'distill.teacher' is {teacher!r}: {fault}"))
+    for part, teacher in plan.teachers.items():
+        if fault := _vocabulary_fault(plan.model, teacher):
+            errors.append(RecipeError(f"recipe key {_key(part)!r} is {teachers[part]!r}: {fault}"))
+    return errors
+
+
+def _key(part: str) -> str:
+    return f"distill.teacher.{part}" if part else "distill.teacher"
+
+
+def _part_faults(plan: RunPlan, teachers: Mapping[str, str]) -> list[R1Error]:
+    """Return a problem where teachers of parts do not fit the parts of the environment, or the way that processes share models."""
+    if set(teachers) <= {""}:
+        return []
+    parts = [part.name for part in getattr(unwrapped(plan.environment), "parts", ())]
+    if not parts:
+        return [
+            RecipeError(
+                "recipe key 'distill.teacher' has one teacher for each part, and the environment has no parts: use the "
+                "environment mixture, or give one teacher"
+            )
+        ]
+    errors: list[R1Error] = []
+    if missing := [part for part in parts if part not in teachers]:
+        errors.append(RecipeError(f"recipe key 'distill.teacher' has no teacher for {', '.join(missing)}"))
+    for name in teachers:
+        if name not in parts:
+            errors.append(RecipeError(f"recipe key {_key(name)!r}: no part of the mixture{nearest(name, parts)}"))
+    if plan.sharing.get("distributed_type") in ("DEEPSPEED", "FSDP"):
+        errors.append(
+            RecipeError(
+                "several teachers are not shared out between processes: use launch.accelerate ddp, or one teacher"
+            )
+        )
     return errors
 
 

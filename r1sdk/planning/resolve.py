@@ -73,9 +73,11 @@ def resolve(
     advantage = attempt(build_advantage, registry, recipe)
     elsewhere = "model" in awaited or (recipe.method == "generate" and recipe.collect.server is not None)
     model = None if elsewhere else attempt(resolve_model, registry, recipe.model)
-    teacher = None
+    teachers: dict[str, ModelSource] = {}
     if recipe.distill is not None and "teacher" not in awaited:
-        teacher = attempt(resolve_model, registry, recipe.distill.teacher)
+        for part, name in recipe.distill.teachers.items():
+            if (teacher := attempt(resolve_model, registry, name)) is not None:
+                teachers[part] = teacher
     accelerate = attempt(accelerate_config, registry, recipe.launch)
     first: dict[str, Task] = {}
     has_sessions = False
@@ -86,7 +88,7 @@ def resolve(
                 first[split] = task
                 has_sessions |= bool(attempt(check_session, environment, task))
     folder = model_folder(model) if model else None
-    teacher_folder = model_folder(teacher) if teacher else None
+    teacher_folders = [found for teacher in teachers.values() if (found := model_folder(teacher))]
     return RunPlan(
         recipe=recipe,
         machine=machine,
@@ -102,8 +104,8 @@ def resolve(
         first_tasks=first,
         has_sessions=has_sessions,
         shape=read_shape(folder) if folder else None,
-        teacher=teacher,
-        teacher_shape=read_shape(teacher_folder) if teacher_folder else None,
+        teachers=teachers,
+        teacher_shapes=tuple(shape for found in teacher_folders if (shape := read_shape(found))),
         problems=tuple(problems),
     )
 

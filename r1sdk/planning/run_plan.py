@@ -38,8 +38,9 @@ class RunPlan:
     first_tasks: Mapping[str, Task] = field(default_factory=dict)  # of each split that the run draws from
     has_sessions: bool = False  # attempts have several turns
     shape: Shape | None = None  # of the model; None: its files are not here, or do not say
-    teacher: ModelSource | None = None  # method distill; None also where an earlier stage makes it
-    teacher_shape: Shape | None = None
+    # Method distill: by part of the mixture, "" for one that teaches everything; empty also where an earlier stage makes one.
+    teachers: Mapping[str, ModelSource] = field(default_factory=dict)
+    teacher_shapes: tuple[Shape, ...] = ()  # of those whose files are here
     problems: tuple[R1Error, ...] = ()  # names that could not be found or built; `rules` adds the rest
     left_out: frozenset[int] = frozenset()  # places of training tasks, from 0, whose gold answers cannot be verified
     # For a curriculum: right and wrong completions of the tasks that were rated before, by id.
@@ -57,7 +58,7 @@ class RunPlan:
         """The memory that the run takes on each device; None where the model's size is unknown."""
         if self.shape is None:
             return None
-        return estimate(self.shape, self.recipe, self.sharing, self.machine.cuda, self.teacher_shape)
+        return estimate(self.shape, self.recipe, self.sharing, self.machine.cuda, self.teacher_shapes)
 
     @property
     def disk(self) -> Room | None:

@@ -34,9 +34,12 @@ class Stage:
         return _referred(self.recipe.data.name) if self.recipe.data else None
 
     @property
-    def teacher_from(self) -> str | None:
-        """The stage whose model teaches this one."""
-        return _referred(self.recipe.distill.teacher) if self.recipe.distill else None
+    def teachers_from(self) -> dict[str, str]:
+        """The stages whose models teach this one, by key below `distill`."""
+        if self.recipe.distill is None:
+            return {}
+        named = {f"teacher.{part}" if part else "teacher": name for part, name in self.recipe.distill.teachers.items()}
+        return {key: stage for key, name in named.items() if (stage := _referred(name)) is not None}
 
     def ready(self, outputs: Mapping[str, Path], output_dir: Path) -> Recipe:
         """The recipe with its references replaced; it writes to `output_dir`."""
@@ -45,8 +48,12 @@ class Stage:
             keys["model"] = str(outputs[self.model_from])
         if self.data_from is not None and self.recipe.data is not None:
             keys["data"] = self.recipe.data.model_copy(update={"name": str(outputs[self.data_from])})
-        if self.teacher_from is not None and self.recipe.distill is not None:
-            keys["distill"] = self.recipe.distill.model_copy(update={"teacher": str(outputs[self.teacher_from])})
+        if self.teachers_from and self.recipe.distill is not None:
+            found = {
+                part: name if (stage := _referred(name)) is None else str(outputs[stage])
+                for part, name in self.recipe.distill.teachers.items()
+            }
+            keys["distill"] = self.recipe.distill.model_copy(update={"teacher": found.get("", found)})
         return self.recipe.model_copy(update=keys)
 
 
@@ -96,7 +103,7 @@ def check_stages(stages: Sequence[Stage], registry: Registry, draw: bool = True)
     for stage in stages:
         if stage.recipe.launch.launcher != "local":
             errors.append(RecipeError(f"stage {stage.name!r}: a pipeline runs its stages here: launch.launcher local"))
-        awaited = {"model": stage.model_from, "data": stage.data_from, "teacher": stage.teacher_from}
+        awaited = {"model": stage.model_from, "data": stage.data_from, "teacher": stage.teachers_from}
         try:
             plan_run(stage.recipe, registry, awaited=frozenset(key for key, name in awaited.items() if name), draw=draw)
         except R1Error as error:
@@ -124,7 +131,7 @@ def _reference_errors(stages: Sequence[Stage]) -> list[R1Error]:
         for key, name, makes in (
             ("model", stage.model_from, "a model"),
             ("data", stage.data_from, "rows"),
-            ("distill.teacher", stage.teacher_from, "a model"),
+            *((f"distill.{key}", name, "a model") for key, name in stage.teachers_from.items()),
         ):
             if name is None:
                 continue

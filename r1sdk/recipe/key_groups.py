@@ -208,10 +208,24 @@ class SessionLimits(Strict):
 class Distillation(Strict):
     """Method distill: the teacher, and the divergence between it and the model, token by token (arXiv 2306.13649, Eq. 2)."""
 
-    teacher: str  # a registered name, a folder, a run folder, a hub id; it has the vocabulary of the model
+    # A registered name, a folder, a run folder, a hub id; it has the vocabulary of the model. For the environment mixture also
+    # {PART: TEACHER}: each part has a teacher of its own.
+    teacher: str | dict[str, str]
     divergence: Annotated[Literal["reverse", "forward", "jsd"] | float, Field(union_mode="left_to_right")] = (
         "reverse"  # reverse KL seeks one mode, forward KL covers all, jsd lies between; a number is TRL's beta, 0 to 1
     )
+
+    @field_validator("teacher")
+    @classmethod
+    def _some(cls, value: Any) -> Any:
+        if value == {}:
+            raise ValueError("there is no teacher: name one for each part of the mixture")
+        return value
+
+    @property
+    def teachers(self) -> dict[str, str]:
+        """The teachers by part of the mixture; one that teaches everything is under the empty name."""
+        return {"": self.teacher} if isinstance(self.teacher, str) else self.teacher
 
     @field_validator("divergence")
     @classmethod

@@ -135,6 +135,67 @@ def test_a_resumed_distillation_ends_where_an_unbroken_one_does(blank, tmp_path)
     assert all(torch.equal(one, other) for one, other in zip(unbroken, resumed, strict=True))
 
 
+MIXED = {
+    "name": "mixture",
+    "options": {
+        "parts": [
+            {"name": "countdown", "options": {"level": "easy", "train_size": 64}},
+            {"name": "maths", "options": {"level": 1, "kinds": ["arithmetic"], "train_size": 64}},
+        ]
+    },
+}
+
+
+def test_each_part_of_a_mixture_has_its_own_teacher(blank, tmp_path):
+    """The loss is that of each teacher on the rows of its part, over the tokens of all rows."""
+    other = tmp_path / "other"
+    tiny_blank(other, 1)
+    run = distill_run(blank, env=MIXED, distill={"teacher": {"maths": str(other), "countdown": "tiny"}})
+    assert run.memory.training["teachers"] == pytest.approx(2 * run.memory.training["weights"], rel=0.01)
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    model = load_model(str(blank))
+    trainer = distillation_trainer(run, model, load_tokenizer(str(blank)), folder, [])
+    rows = [dict(trainer.train_dataset[at]) for at in range(4)]
+    parts = [json.loads(row["task"])["info"]["env"] for row in rows]
+    assert parts == ["countdown", "maths"] * 2
+    output = trainer._generate_and_score_completions(rows)
+    assert list(trainer.teachers) == ["maths", "countdown"] and output["teacher"].tolist() == [1, 0, 1, 0]
+    model.eval()
+    whole, _, counted = trainer._compute_loss(model, output, None)
+    of_parts = []
+    for name, of in (("countdown", [0, 2]), ("maths", [1, 3])):
+        trainer.teacher_model = trainer.teachers[name]
+        rows_of = {key: value[of] for key, value in output.items() if torch.is_tensor(value) and value.ndim}
+        del rows_of["teacher"]
+        loss, _, tokens = trainer._compute_loss(model, rows_of, None)
+        assert trainer._metrics["train"][f"divergence/{name}"] == [pytest.approx(loss.item(), rel=1e-5)]
+        of_parts.append(loss.item() * tokens.item())
+    assert whole.item() == pytest.approx(sum(of_parts) / counted.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("teacher", "said"),
+    [
+        ({"countdown": "tiny"}, "has no teacher for maths"),
+        (
+            {"countdown": "tiny", "maths": "tiny", "math": "tiny"},
+            "'distill.teacher.math': no part.*did you mean 'maths'",
+        ),
+        ({"countdown": "tiny", "maths": "http://x"}, "'distill.teacher.maths' is the server"),
+        ({}, "there is no teacher"),
+    ],
+)
+def test_teachers_that_fit_no_part_are_refused(teacher, said, blank):
+    with pytest.raises(R1Error, match=said):
+        distill_run(blank, env=MIXED, distill={"teacher": teacher})
+
+
+def test_teachers_of_parts_need_parts(blank):
+    with pytest.raises(R1Error, match="the environment has no parts"):
+        distill_run(blank, distill={"teacher": {"countdown": "tiny"}})
+
+
 @pytest.mark.parametrize(
     ("keys", "said"),
     [

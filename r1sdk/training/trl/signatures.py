@@ -32,6 +32,7 @@ GRPO = {
 DISTILLATION = {
     "trl:DistillationTrainer._generate": ("self", "prompts"),
     "trl:DistillationTrainer._generate_and_score_completions": ("self", "inputs"),
+    "trl:DistillationTrainer._compute_loss": ("self", "unwrapped_student", "inputs", "num_items_in_batch"),
 }
 DPO = {"trl:DPOTrainer._prepare_dataset": ("self", "dataset", "processing_class", "args", "dataset_name")}
 SFT = {"trl:SFTTrainer._get_train_sampler": ("self", "train_dataset")}
