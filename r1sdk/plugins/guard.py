@@ -152,9 +152,14 @@ class _Section:
 _next_handler: Any = None
 
 
-def _note_interrupt(number: int, frame: Any) -> Any:
+def note_interrupt() -> None:
+    """Note that a signal came, from a handler that raises KeyboardInterrupt: it is no fault of the plugin that runs."""
     global _interrupts
     _interrupts += 1
+
+
+def _note_interrupt(number: int, frame: Any) -> Any:
+    note_interrupt()
     return _next_handler(number, frame)
 
 

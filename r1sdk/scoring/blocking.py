@@ -9,6 +9,7 @@ from ..errors import R1Error
 from ..plugins.guard import abandon_calls
 
 Result = TypeVar("Result")
+CLOSING_S = 5.0  # for the tasks of an interrupted loop to end
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, Result], cancels: bool = False) -> Result:
@@ -41,14 +42,35 @@ def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 def _run(
     coroutine: Coroutine[Any, Any, Result], cancels: bool, loops: list[asyncio.AbstractEventLoop] | None = None
 ) -> Result:
+    runner = asyncio.Runner()
+    loop = runner.get_loop()
+    if loops is not None:
+        loops.append(loop)
     try:
-        with asyncio.Runner() as runner:
-            if loops is not None:
-                loops.append(runner.get_loop())
-            return runner.run(coroutine) if cancels else runner.get_loop().run_until_complete(coroutine)
+        return runner.run(coroutine) if cancels else loop.run_until_complete(coroutine)
     except KeyboardInterrupt:
         abandon_calls()  # the loop ends with their coroutines unfinished
+        if not cancels:
+            _close_within(loop, CLOSING_S)
         raise
+    finally:
+        if not loop.is_closed():
+            runner.close()
+
+
+def _close_within(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    """Cancel the tasks of a loop that was interrupted, and close it.
+
+    An interrupt can come where asyncio has just taken the callback that would continue a task. That task can no longer end, so
+    nobody may wait for it without a bound, as `asyncio.Runner` does.
+    """
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=seconds))
+    loop.set_exception_handler(lambda *_: None)  # it would be told of tasks that did not end
+    loop.close()
 
 
 async def gather_or_cancel(coroutines: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -10,6 +10,7 @@ import pytest
 import r1sdk
 from r1_envs.maths import Maths
 from r1_envs.maths.maths_problems import KINDS
+from r1_rewards.format import Format
 from r1sdk.scoring.gold_check import check_gold
 
 pytestmark = pytest.mark.heavy
@@ -110,3 +111,20 @@ def test_every_gold_answer_earns_one_and_near_misses_do_not():
 def test_options_that_cannot_be_are_refused(options):
     with pytest.raises(ValueError):
         Maths(**options)
+
+
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_demonstrations_of_arithmetic_are_right_line_by_line_and_earn_everything(level):
+    env = Maths(kinds=("arithmetic",), level=level, train_size=150)
+    for task, completion in env.demonstrations("train"):
+        text = completion.text
+        lines = text.removeprefix("<think>\n").partition("\n</think>")[0].split("\n")
+        assert all(eval(left) == int(right) for left, right in (line.split("=") for line in lines)), text
+        assert lines[-1].endswith(f"={task.answer}") and len(lines) == level
+        verdict = asyncio.run(env.verify(r1sdk.Rollout(task, completion)))
+        assert verdict.value == 1.0 and Format()(r1sdk.Rollout(task, completion)) == 1.0
+
+
+def test_other_kinds_have_no_demonstrations():
+    with pytest.raises(r1sdk.R1Error, match="demonstrates arithmetic, not linear"):
+        list(Maths(kinds=("arithmetic", "linear")).demonstrations("train"))

@@ -27,6 +27,7 @@ from r1sdk.plugins.entry import KINDS
 from r1sdk.plugins.frozen import frozen_rollout, frozen_task
 from r1sdk.plugins.process_state import ALL, capture, differences
 from r1sdk.plugins.watchdog import Watchdog
+from r1sdk.scoring import blocking
 from r1sdk.scoring.blocking import run_blocking
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,41 @@ def test_a_real_interrupt_inside_a_plugin_stops_the_run(handler):
         gc.collect()  # asyncio logs the tasks that were interrupted, with their tracebacks
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_that_stops_a_run_is_no_error_of_the_plugin_that_runs(number):
+    from r1sdk.training.monitor.callback import StopRequest
+
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    StopRequest().install()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            plugins.reward(lambda: os.kill(os.getpid(), number))
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        gc.collect()
+
+
+def test_an_interrupt_that_loses_a_callback_of_asyncio_does_not_hang(monkeypatch):
+    monkeypatch.setattr(blocking, "CLOSING_S", 0.1)
+
+    async def waits():
+        loop = asyncio.get_running_loop()
+        awaited = loop.create_future()
+
+        def interrupt():
+            awaited.set_result(None)
+            loop._ready.pop()  # asyncio has taken the callback that wakes the task, and the interrupt comes before it is run
+            raise KeyboardInterrupt
+
+        loop.call_soon(interrupt)
+        await awaited
+
+    with pytest.raises(KeyboardInterrupt):
+        run_blocking(waits())
+    gc.collect()
 
 
 def test_a_tool_that_hangs_does_not_keep_the_trainers_random_numbers():

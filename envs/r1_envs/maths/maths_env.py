@@ -10,7 +10,7 @@ from typing import Literal
 import r1sdk
 
 from ..table.splits import in_test
-from .maths_problems import KINDS
+from .maths_problems import KINDS, calculation
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ class Maths:
                 info={"category": kind},
                 id=f"{split}/{index}",
             )
+
+    def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
+        """Yield the tasks of `split` with their calculation, one operation a line. Raises: R1Error for kinds other than arithmetic."""
+        if others := [kind for kind in self.kinds if kind != "arithmetic"]:
+            raise r1sdk.R1Error(
+                f"maths demonstrates arithmetic, not {', '.join(others)}: --set 'env.options.kinds=[arithmetic]'"
+            )
+        for task in self.tasks(split):
+            reply = f"<think>\n{calculation(task.prompt[-1]['content'])}\n</think>\n<answer>{task.answer}</answer>"
+            yield task, r1sdk.Completion([{"role": "assistant", "content": reply}])
 
     def repeats(self, split: str) -> str:
         """Return why a task may come twice: easy kinds have few problems, and tasks are drawn independently."""

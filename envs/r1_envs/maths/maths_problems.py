@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from random import Random
@@ -22,6 +23,17 @@ def arithmetic(rng: Random, level: int) -> tuple[str, str]:
         text, product = f"{text} {sign} {number}", sign == "*"
         value = value + number if sign == "+" else value - number if sign == "-" else value * number
     return f"What is {text}?", str(value)
+
+
+def calculation(question: str) -> str:
+    """Return the calculation of a question of `arithmetic`, one operation a line: its operations come from left to right."""
+    first, *parts = re.findall(r"\d+|[-+*]", question)
+    value, lines = int(first), []
+    for sign, number in zip(parts[::2], map(int, parts[1::2]), strict=True):
+        made = value + number if sign == "+" else value - number if sign == "-" else value * number
+        lines.append(f"{value}{sign}{number}={made}")
+        value = made
+    return "\n".join(lines)
 
 
 def fractions(rng: Random, level: int) -> tuple[str, str]:

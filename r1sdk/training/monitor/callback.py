@@ -9,6 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from ...plugins.guard import note_interrupt
 from ...rollout.cpu_threads import follow_load
 from ...storage.checkpoints import checkpoint_step, mark_complete
 from ...storage.run_folder import RunFolder
@@ -32,6 +33,7 @@ class StopRequest:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: Any) -> None:
+        note_interrupt()
         if self.asked or not self.training:
             raise KeyboardInterrupt
         self.asked = True
