@@ -14,6 +14,7 @@ import argparse
 import json
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ def pays_copies(completions: list[Any], **_: Any) -> list[float]:
     return [sum(counts[word] for word in text) / (len(texts) * max(1, len(text))) for text in texts]
 
 
+def is_noise(completions: list[Any], **_: Any) -> list[float]:
+    """Pay at random, the same for the same text."""
+    return [zlib.crc32(messages[0]["content"].encode()) / 2**32 for messages in completions]
+
+
 def rate(factor: float) -> str:
     return f"trainer.learning_rate={RATE * factor:g}"
 
@@ -62,14 +68,17 @@ def rate(factor: float) -> str:
 COLLAPSES: dict[str, tuple[str, list[str]]] = {  # name -> what is wrong, and the settings
     "learning_rate": ("the learning rate is 100 times too high", [rate(100)]),
     "pays_length": ("the reward pays length", [rate(30), "rewards=collapse:pays_length"]),
-    "pays_brevity": ("the reward pays brevity", [rate(30), "rewards=collapse:pays_brevity"]),
+    "pays_brevity": ("the reward pays brevity", [rate(60), "rewards=collapse:pays_brevity"]),
     "pays_copies": ("the reward pays copies", [rate(30), "rewards=collapse:pays_copies"]),
     "reversed": ("the reward of accuracy has the wrong sign", [rate(30), "rewards=accuracy=-1"]),
     "no_clipping": (
-        "8 updates a batch without clipping",
-        [rate(10), "trainer.num_iterations=8", "trainer.epsilon=1000", "trainer.max_grad_norm=1000"],
+        "2 updates a batch (of 64) without any clipping, and a learning rate 50 times too high",
+        [
+            *(rate(50), "trainer.num_iterations=2", "trainer.epsilon=1000", "trainer.max_grad_norm=1000"),
+            "trainer.per_device_train_batch_size=64",
+        ],
     ),
-    "temperature": ("temperature 4, and a learning rate 30 times too high", [rate(30), "generation.temperature=4"]),
+    "noise": ("the reward is noise, and the learning rate 60 times too high", [rate(60), "rewards=collapse:is_noise"]),
     "weight_decay": ("a weight decay of 2000", ["trainer.weight_decay=2000", rate(1)]),
 }
 HEALTHY: list[list[str]] = [
