@@ -55,7 +55,9 @@ def main() -> int:
     parser.add_argument("--grows", type=float, default=5.0, help="percent of growth that is a fault")
     parser.add_argument("--ends", default="exit,Ctrl-C,SIGKILL")
     options = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored, and commands would, too
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a background shell has it ignored, and commands would, too
     bad = 0
     with tempfile.TemporaryDirectory(prefix="r1-soak-") as place:
         scratch = Path(place) / "tmp"

@@ -1,6 +1,6 @@
 """Append-only files of answers and verdicts. A kill leaves at most a torn last line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +35,14 @@ class Journal:
             ) from None
         self._file = self.path.open("ab")
         self._at = self._file.tell()
+
+    def drop(self, refused: Callable[[Key], bool]) -> None:
+        """Remove the lines under the keys that are `refused`, from an open journal."""
+        self.close()
+        jsonl.keep_rows(self.path, lambda row: not refused((row["place"], row["sample"])))
+        self._offsets.clear()
+        for _ in self.open():
+            pass
 
     def __contains__(self, key: Key) -> bool:
         return key in self._offsets

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from types import TracebackType
@@ -43,10 +44,7 @@ class WorkFolder:
                 if self._wanted((line["place"], line["sample"])):
                     tokens = line.get("prompt_tokens"), line.get("completion_tokens")
                     self.meter.count_answer(*tokens, bool(line.get("unmetered")), before=True)
-            for line in self.verdicts.open():
-                key = (line["place"], line["sample"])
-                self._judged[key] = Verdict(**line["verdict"])
-                self.meter.judged += self._wanted(key)
+            self._read_verdicts()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -111,6 +109,23 @@ class WorkFolder:
     def _wanted(self, key: Key) -> bool:
         return key[0] < len(self.plan.tasks) and key[1] < self.plan.sampling.samples
 
+    def _read_verdicts(self) -> None:
+        gone = 0
+        for line in self.verdicts.open():
+            key = (line["place"], line["sample"])
+            if key not in self.answers:
+                gone += 1
+                continue
+            self._judged[key] = Verdict(**line["verdict"])
+            self.meter.judged += self._wanted(key)
+        if gone:
+            self.verdicts.drop(lambda key: key not in self.answers)
+            print(
+                f"warning: {self.verdicts.path} has verdicts of {gone} answers that are gone from {self.answers.path.name}: "
+                "they are made again",
+                file=sys.stderr,
+            )
+
     def _check_settings(self) -> None:
         """Raises: RunError if the answers on disk were made with other settings."""
         file = self.path / "settings.json"
@@ -131,7 +146,7 @@ class WorkFolder:
             ) from None
         if other := _differences(before, settings):
             raise RunError(
-                f"{self.path} holds answers that were made with {other}: choose another --out, or start over with --overwrite"
+                f"{file}: the answers beside it were made with {other}: choose another --out, or start over with --overwrite"
             )
 
     def _check(self, line: Mapping[str, Any]) -> None:

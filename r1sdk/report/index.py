@@ -132,14 +132,15 @@ class RolloutIndex:
         if path.is_file():
             return cls([RolloutFile(path, TRAINING)])
         folder = RunFolder.open(path)
-        return cls(
-            [
-                RolloutFile(folder.evaluation_file("before"), BEFORE),
-                RolloutFile(folder.rollouts_file, TRAINING),
-                RolloutFile(folder.evaluation_file("during"), DURING),
-                RolloutFile(folder.evaluation_file("after"), AFTER),
-            ]
-        )
+        sources = [
+            RolloutFile(folder.evaluation_file("before"), BEFORE),
+            RolloutFile(folder.rollouts_file, TRAINING),
+            RolloutFile(folder.evaluation_file("during"), DURING),
+            RolloutFile(folder.evaluation_file("after"), AFTER),
+        ]
+        for source in sources:
+            next(jsonl.lines(source.file), None)
+        return cls(sources)
 
     def refresh(self, limit: int | None = None) -> bool:
         """Read new lines, up to `limit` rows. Returns True if there are new rows. If a file has shrunk, all is read again."""

@@ -231,8 +231,11 @@ class RunFolder:
             noted, recipe = _noted(self.manifest()), self.recipe()
         except R1Error:  # which `check` and the readers name
             return []
+        try:
+            found = self._rows()
+        except RunError as error:
+            return [str(error)]
         last = _END if _END in noted else max((key for key in noted if key.isdigit()), key=int, default="")
-        found = self._rows()
         return [
             f"{self.path / name} has {found.get(name, 0)} of the {count} lines that were written, so some are lost"
             if name.endswith(".jsonl")

@@ -215,6 +215,18 @@ def test_rows_are_chosen_by_the_pass_rates_of_an_evaluation(r1, tmp_path):
     )
 
 
+def test_the_difficulty_of_an_evaluation_with_rollouts_that_are_gone_is_not_told(r1, tmp_path):
+    asked = ("eval", "tiny_blank", "--env", "countdown", "--tasks", "4", "--samples", "2", "--out", tmp_path / "e")
+    assert r1(*asked, "--set", "generation.max_tokens=4").code == 0
+    file = tmp_path / "e" / "tiny_blank" / "countdown" / "rollouts.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:5]))
+    said = r1("data", "difficulty", tmp_path / "e", "--out", tmp_path / "rated.jsonl")
+    assert said.code == 1 and f"{file} has 5 of the 8 rollouts" in said.err and not (tmp_path / "rated.jsonl").exists()
+    file.with_name("result.json").unlink()
+    said = r1("data", "difficulty", tmp_path / "e", "--out", tmp_path / "rated.jsonl")
+    assert said.code == 0 and "the evaluation may be unfinished" in said.err
+
+
 def test_a_mixture_has_the_rows_of_its_parts(tmp_path):
     one, two = (File(write(tmp_path / f"{name}.jsonl", row(name)), test_share=0.0) for name in "ab")
     mixture = Mixture((Part("one", 1.0, one), Part("two", 1.0, two)))

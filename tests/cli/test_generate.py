@@ -265,6 +265,28 @@ def test_a_server_is_asked_and_what_it_cost_is_counted(echo, tmp_path):
     assert "| rows | 5, for 5 of 5 prompts |" in card and "r1 train --method sft" in card and "| cost | 0.00 |" in card
 
 
+@pytest.mark.parametrize("kept", [0, 5])
+def test_verdicts_of_answers_that_are_gone_are_dropped_and_those_answers_are_made_again(kept, tmp_path, capsys):
+    plan = plan_of(run_of(tasks=8), tmp_path / "made.jsonl")
+    before = collect(plan, LocalSource(Counting(), plan.sampling))
+    answers = plan.work / "answers.jsonl"
+    answers.write_text("".join(answers.read_text().splitlines(keepends=True)[:kept]))
+    again = collect(plan, LocalSource(Counting(), plan.sampling))
+    assert f"has verdicts of {8 - kept} answers that are gone" in capsys.readouterr().err
+    assert {key: score.rewards for key, score in again.scores.items()} == {
+        key: score.rewards for key, score in before.scores.items()
+    }
+    assert len(lines(plan.work / "verdicts.jsonl")) == 8
+
+
+def test_settings_of_other_answers_are_named_by_their_file(tmp_path):
+    plan = plan_of(run_of(), tmp_path / "made.jsonl")
+    plan.work.mkdir()
+    (plan.work / "settings.json").write_text("{}")
+    with pytest.raises(R1Error, match=r"settings\.json: the answers beside it were made with"):
+        collect(plan, LocalSource(Counting(), plan.sampling))
+
+
 def test_a_server_that_refuses_stops_at_once_and_one_that_is_gone_stops_soon(echo, tmp_path):
     server = echo()
     run = run_of(tasks=400, server={"url": server.url + "/nowhere", "concurrent": 2})

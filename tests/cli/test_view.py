@@ -14,7 +14,7 @@ from r1_cli.viewer.app import ViewApp
 from r1_cli.viewer.paint import HIT, difference, plain, rollout
 from r1_cli.viewer.screens import DiffScreen, GroupScreen
 from r1_cli.viewer.table import RolloutTable
-from r1sdk import Completion, Rollout, Score, Task, Verdict
+from r1sdk import Completion, R1Error, Rollout, Score, Task, Verdict
 from r1sdk.recipe.schema import load_recipe
 from r1sdk.storage.run_folder import RunFolder
 
@@ -344,6 +344,25 @@ def test_a_viewer_without_a_terminal_or_a_run_says_what_to_do(folder, r1):
     assert said.code == 1 and "is no run folder" in said.err
     said = r1("view", folder.path, "--filter", "verdit:wrong")
     assert said.code == 1 and "did you mean 'verdict'" in said.err
+
+
+@pytest.mark.parametrize("name", ["rollouts.jsonl", "evaluations/before.jsonl"])
+def test_a_rollouts_file_that_cannot_be_read_is_named_before_the_viewer_opens(name, folder):
+    (folder.path / name).unlink()
+    (folder.path / name).mkdir()
+    with pytest.raises(R1Error, match=f"cannot read .*{name}: Is a directory"):
+        ViewApp(folder.path, "")
+
+
+def test_another_file_that_cannot_be_read_is_named_above_the_rollouts(folder):
+    folder.metrics_file.unlink(missing_ok=True)
+    folder.metrics_file.mkdir()
+
+    async def steps(app, pilot):
+        assert len(app.query_one(RolloutTable).shown) == 8
+        assert [text for text in app.lost if "metrics.jsonl: Is a directory" in text]
+
+    drive(folder, steps)
 
 
 def test_a_folder_of_several_runs_is_answered_with_the_runs_to_name(folder, r1):

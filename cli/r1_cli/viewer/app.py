@@ -111,6 +111,8 @@ class ViewApp(App[None]):
                 changed = self.index.refresh(len(self.index.rows) + CHUNK) or changed
                 if self.index.behind >= behind:
                     break  # a line that is still being written
+        except R1Error as error:
+            self.note, changed = str(error), True
         finally:
             self._reading.release()
         if changed:
