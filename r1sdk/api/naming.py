@@ -93,11 +93,16 @@ def _snake(name: str) -> str:
 
 
 def run_recipe(model: str | Path | None) -> dict[str, Any] | None:
-    """Return the recipe keys of the run folder that `model` names; None where it names something else."""
+    """Return the recipe keys of the run folder that `model` names; None where it names something else. Raises: R1Error."""
     if model is not None and (Path(model) / "recipe.yaml").is_file():
         # The saved model has the template of its training, arguments included.
         unchanged: dict[str, Any] = {"chat_template": None, "template_args": {}}
         return {**RunFolder.open(Path(model)).recipe().model_dump(mode="json"), **unchanged}
+    if model is not None and RunFolder(Path(model)).is_without_recipe:
+        raise RunError(
+            f"{Path(model) / 'recipe.yaml'} is missing, and says what the run was trained on: put it back from a copy, "
+            f"or name the model alone, {Path(model) / 'model'}, with --env NAME"
+        )
     return None
 
 

@@ -17,6 +17,10 @@ from ..storage.lock import FolderLock
 from ..storage.run_folder import RunFolder
 from ..storage.seed_folder import SeedFolder, is_seed_folder
 
+_LISTED = frozenset(
+    {"metrics.jsonl", "evaluations/before.json", "evaluations/after.json"}
+)  # files that a line is made of
+
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
@@ -84,7 +88,7 @@ def list_runs(root: str | Path = RUNS) -> list[RunSummary]:
 
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:
-    if (root / "recipe.yaml").is_file() or is_seed_folder(root):
+    if (root / "recipe.yaml").is_file() or is_seed_folder(root) or RunFolder(root).is_without_recipe:
         yield root
     elif depth:
         for path in sorted(root.iterdir()):
@@ -139,8 +143,9 @@ def _state_between(path: Path) -> str:
 def summary(folder: RunFolder) -> RunSummary:
     """Return one run in a line. A folder that cannot be read is a line, too."""
     status, faults, damage = folder.status(), [], Damage()
-    updated = float(status.get("updated") or folder.recipe_file.stat().st_mtime)
+    updated = float(status.get("updated") or folder.path.stat().st_mtime)
     try:
+        RunFolder.open(folder.path)
         recipe = folder.recipe()
         lines = folder.metrics("step", damage)
     except (R1Error, OSError) as error:
@@ -155,6 +160,7 @@ def summary(folder: RunFolder) -> RunSummary:
         faults.append(fault)
     if damage.count:
         faults.append(f"{damage.count} damaged lines: {damage}")
+    faults += folder.lost(_LISTED)
     steps = recipe.trainer.get("max_steps")
     done = max((line.get("step", 0) for line in lines), default=None)
     return RunSummary(

@@ -23,7 +23,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -155,8 +155,17 @@ class RunFolder:
         if not folder.recipe_file.is_file():
             if seeds := sorted(found.parent.name for found in path.glob("seed-*/recipe.yaml")):
                 raise RunError(f"{path} holds the runs of several seeds: name one of them: {path / seeds[0]}")
+            if folder.is_without_recipe:
+                raise RunError(
+                    f"{folder.recipe_file} is missing, and the run cannot be read without: put it back from a copy"
+                )
             raise RunError(f"{path} is no run folder: it has no recipe.yaml")
         return folder
+
+    @property
+    def is_without_recipe(self) -> bool:
+        """True of a run whose recipe.yaml is gone. While a run is being made, nothing has trained in it."""
+        return self.manifest_file.is_file() and self.metrics_file.exists() and not self.recipe_file.is_file()
 
     def extend(self, recipe: Recipe, command: Sequence[str]) -> None:
         """Continue under `recipe`: drop the results of the old end of the run, and note that in the manifest.
@@ -225,14 +234,17 @@ class RunFolder:
         rows[_END if step is None else str(step)] = self._rows()
         replace_json(self.manifest_file, {**manifest, "rows": rows})
 
-    def lost(self) -> list[str]:
-        """Return one sentence for each file that holds less than at the last checkpoint, or at the end of the run."""
+    def lost(self, among: Collection[str] | None = None) -> list[str]:
+        """Return one sentence for each file that holds less than at the last checkpoint, or at the end of the run.
+
+        `among`: names of files in the folder; the others are not read.
+        """
         try:
             noted, recipe = _noted(self.manifest()), self.recipe()
         except R1Error:  # which `check` and the readers name
             return []
         try:
-            found = self._rows()
+            found = self._rows(among)
         except RunError as error:
             return [str(error)]
         last = _END if _END in noted else max((key for key in noted if key.isdigit()), key=int, default="")
@@ -242,16 +254,22 @@ class RunFolder:
             else f"{self.path / name} is missing"
             for name, count in noted.get(last, {}).items()
             if isinstance(count, int)
+            and (among is None or name in among)
             and found.get(name, 0) < count
             # Asynchronous generation is ahead of the step, and resuming drops its results for later steps.
             and not (name == self.rollouts_file.name and recipe.experimental_async is not None)
         ]
 
-    def _rows(self) -> dict[str, int]:
+    def _rows(self, among: Collection[str] | None = None) -> dict[str, int]:
         """Return the number of lines of each JSON lines file, and 1 for each other result file, by name in the folder."""
+
+        def wanted(files: Iterable[Path]) -> list[Path]:
+            return [file for file in files if among is None or file.relative_to(self.path).as_posix() in among]
+
         lines = [*self._rewound_files(), self.evaluation_file("before"), self.evaluation_file("after")]
         whole = [self.path / "gold.json", self.evaluations / "before.json", self.evaluations / "after.json"]
-        counts = {file: self._count(file) for file in lines} | {file: int(file.is_file()) for file in whole}
+        counts = {file: self._count(file) for file in wanted(lines)}
+        counts |= {file: int(file.is_file()) for file in wanted(whole)}
         return {file.relative_to(self.path).as_posix(): count for file, count in counts.items() if count}
 
     def note_folder(self, folder: Path) -> None:

@@ -75,6 +75,26 @@ def test_an_unreadable_run_is_a_line_and_no_error(r1, two):
     assert said.code == 0 and "unreadable" in said.out and len(said.out.splitlines()) == 3
 
 
+def test_a_run_without_its_recipe_is_a_line_and_is_named_by_what_reads_it(r1, two):
+    (two / "a" / "recipe.yaml").unlink()
+    found = {run["folder"]: run for run in json.loads(r1("runs", "--json").out)["runs"]}
+    assert found["runs/a"]["state"] == "unreadable" and "runs/a/recipe.yaml is missing" in found["runs/a"]["faults"][0]
+    assert "runs/a/recipe.yaml is missing" in r1("report", "runs/a").err
+    said = r1("eval", "runs/a", "--tasks", "2", "--out", two / "e")
+    assert (
+        said.code == 1 and "runs/a/recipe.yaml is missing" in said.err and "runs/a/model, with --env NAME" in said.err
+    )
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "evaluations/before.json", "evaluations/after.json"])
+def test_what_a_line_is_made_of_and_is_gone_is_said(name, r1, two):
+    folder = RunFolder(two / "a")
+    folder.note_rows()
+    (folder.path / name).unlink()
+    found = {run["folder"]: run for run in json.loads(r1("runs", "--json").out)["runs"]}
+    assert any(name in fault for fault in found["runs/a"]["faults"]) and not found["runs/b"]["faults"]
+
+
 def test_two_runs_are_compared_on_the_same_tasks(r1, two):
     said = r1("runs", "compare", "runs/a", "runs/b")
     assert "  seed  1  2" in said.out
