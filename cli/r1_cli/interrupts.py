@@ -16,7 +16,8 @@ def interrupts_that_arrive() -> Iterator[None]:
 
     def hook(unraisable: "sys.UnraisableHookArgs") -> None:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
-            return before(unraisable)
+            before(unraisable)
+            return
         again = threading.Timer(AGAIN_S, _thread.interrupt_main)
         again.daemon = True
         again.start()
