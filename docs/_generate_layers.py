@@ -16,6 +16,7 @@ BEGIN, END = "<!-- layers: written by docs/_generate_layers.py -->", "<!-- end o
 LAYERS = [
     "errors",
     "visible_text",
+    "terminal_text",
     "reply_format",
     "records",
     "contracts",

@@ -1,6 +1,5 @@
 """The `r1` command. Each sub-command imports its code when it runs, so that `r1 --help` is instant."""
 
-import sys
 from collections.abc import Callable
 from typing import Annotated, Any, NoReturn
 
@@ -24,6 +23,7 @@ from .sandbox import sandbox
 from .score import score
 from .train import train
 from .ui.help import SETTINGS, Command, CommandGroup
+from .ui.lines import tell
 from .view import view
 
 INTERRUPTED = 130  # exit status of a command that you stopped
@@ -130,5 +130,5 @@ def main() -> None:
 
 
 def _end(message: str, code: int) -> NoReturn:
-    print(message, file=sys.stderr)
+    tell(message, err=True)
     raise SystemExit(code) from None

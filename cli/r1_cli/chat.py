@@ -9,6 +9,7 @@ import typer
 
 from .complete import models
 from .options import Backend, Env, Rewards, Seed, Sets
+from .ui.lines import tell
 
 if TYPE_CHECKING:
     from r1sdk import Rollout, Score, Task
@@ -78,7 +79,7 @@ def _talk(chat: "ModelChat", system: str) -> None:
     from r1sdk import R1Error
     from r1sdk.report import visible
 
-    typer.echo(TALK, err=True)
+    tell(TALK, err=True)
     start: list[Any] = [{"role": "system", "content": system}] if system else []
     messages = list(start)
     while (typed := _read("you> ")) != "/quit":
@@ -91,16 +92,16 @@ def _talk(chat: "ModelChat", system: str) -> None:
             except R1Error as error:
                 if len(messages) == len(start):
                     raise
-                typer.echo(f"{error}: start over with /new", err=True)
+                tell(f"{error}: start over with /new", err=True)
                 continue
             messages = [*asked, {"role": "assistant", "content": reply}]
-            typer.echo(visible(reply))
+            tell(visible(reply), hang=0)
 
 
 def _try_tasks(chat: "ModelChat", split: str, most: int | None, has_model: bool) -> None:
     from r1sdk import R1Error
 
-    typer.echo(TRY if has_model else ALONE, err=True)
+    tell(TRY if has_model else ALONE, err=True)
     number = 0
     for task in islice(chat.tasks(split), most):
         number += 1
@@ -145,12 +146,12 @@ def _tell(rollout: "Rollout", score: "Score", by_hand: bool) -> None:
     if verdict is not None:
         value = "-" if verdict.value is None else f"{verdict.value:.3f}"
         said = f"  {visible(verdict.reason)}" if verdict.reason else ""
-        typer.echo(f"verdict  {value} {verdict.status}{said}")
+        tell(f"verdict  {value} {verdict.status}{said}", hang=9)
     width = max([7, *map(len, score.rewards)])
     for name, reward in score.rewards.items():
         status = score.statuses.get(name)
         why = "" if status is None else f" {status}: {visible(score.reasons.get(name) or 'no reason given')}"
-        typer.echo(f"{name:{width}}  {'-' if reward is None else f'{reward:.3f}'}{why}")
+        tell(f"{name:{width}}  {'-' if reward is None else f'{reward:.3f}'}{why}", hang=width + 2)
     typer.echo(f"{'total':{width}}  {score.total:.3f}")
 
 
@@ -159,7 +160,7 @@ def _show(messages: Sequence[Any]) -> None:
 
     for message in messages:
         name = {"assistant": "reply", "user": "", "tool": "tool"}.get(message["role"], message["role"])
-        typer.echo(f"{name}: {visible(message['content'] or '')}" if name else visible(message["content"] or ""))
+        tell(f"{name}: {visible(message['content'] or '')}" if name else visible(message["content"] or ""), hang=0)
 
 
 def _read(prompt: str) -> str:

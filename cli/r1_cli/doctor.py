@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .options import Env, Json, Rewards, Sets
+from .ui.lines import tell_labelled
 
 
 def doctor(
@@ -24,9 +25,9 @@ def doctor(
     for finding in diagnose(recipe, env=env, rewards=rewards, model=model, settings=sets or []):
         found.append(finding)
         if not as_json:
-            typer.echo(f"{finding.status:7}  {finding.name:20}  {finding.text}")
+            tell_labelled(f"{finding.status:7}  {finding.name:20}", finding.text)
             if finding.todo:
-                typer.echo(f"{'':7}  {'':20}  -> {finding.todo}")
+                tell_labelled(f"{'':7}  {'':20}", f"-> {finding.todo}")
     if as_json:
         typer.echo(json.dumps({"findings": [asdict(finding) for finding in found]}, indent=2))
     if any(finding.status == "failure" for finding in found):

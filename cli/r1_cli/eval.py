@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Backend, Json, Rewards, Seed, Sets
+from .ui.lines import tell, tell_labelled
 
 if TYPE_CHECKING:
     from r1sdk.api import Comparison, Evaluation
@@ -80,27 +81,23 @@ def _print(found: "Comparison") -> None:
     for model, by in found.results.items():
         for env, one in by.items():
             if several:
-                typer.echo(f"{model} on {env}")
+                tell(f"{model} on {env}")
             _print_one(one, "  " if several else "")
     for name, spreads in found.over_seeds.items():
         for env, spread in spreads.items():
-            typer.echo(f"{name} on {env}, over {spread.n} seeds")
-            typer.echo(
-                f"  mean          {spread.mean:.3f}" if spread.mean is not None else "  mean          not measured"
-            )
+            tell(f"{name} on {env}, over {spread.n} seeds")
+            tell(f"  mean          {spread.mean:.3f}" if spread.mean is not None else "  mean          not measured")
             if spread.stderr is not None:
-                typer.echo(f"  over seeds    ± {spread.stderr:.3f}  how far other seeds would move the mean")
+                tell(f"  over seeds    ± {spread.stderr:.3f}  how far other seeds would move the mean")
             if spread.task_stderr is not None:
-                typer.echo(
-                    f"  over tasks    ± {spread.task_stderr:.3f}  how far other tasks would move it (sampling error)"
-                )
+                tell(f"  over tasks    ± {spread.task_stderr:.3f}  how far other tasks would move it (sampling error)")
             if spread.comment:
-                typer.echo(f"  {spread.comment}")
+                tell(f"  {spread.comment}")
     for model, gaps in found.differences.items():
         over = "over seeds" if {model, found.first} <= {*found.over_seeds} else "on the same tasks"
-        typer.echo(f"{model} minus {found.first}, {over}, with the 95% confidence interval")
+        tell(f"{model} minus {found.first}, {over}, with the 95% confidence interval")
         for env, gap in gaps.items():
-            typer.echo(f"  {env:12}  {gap}")
+            tell(f"  {env:12}  {gap}", hang=16)
 
 
 def _print_one(result: "Evaluation", indent: str) -> None:
@@ -110,7 +107,7 @@ def _print_one(result: "Evaluation", indent: str) -> None:
     width = max([12, *map(len, result.rewards), *(len(name) + 2 for name in named)])
 
     def line(name: str, value: object) -> None:
-        typer.echo(f"{indent}{visible(name, lines=False):{width}}  {value}")
+        tell_labelled(visible(name, lines=False), str(value), width, len(indent))
 
     line("accuracy" if result.samples == 1 else f"avg@{result.samples}", result.accuracy)
     for k, estimate in result.pass_at.items():

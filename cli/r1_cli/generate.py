@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Backend, Env, Rewards, Seed, Sets
+from .ui.lines import tell, tell_next
 
 if TYPE_CHECKING:
     from r1sdk.api import GeneratedData
@@ -88,25 +89,25 @@ def generate(
     if push:
         typer.echo(f"pushed to {api.push(data, push, public)}", err=True)
     start = "" if model is None or server is not None else f" --model {model}"
-    typer.echo(f"next: r1 train --method {'dpo' if pairs else 'sft'}{start} --data {out}", err=True)
+    tell_next(f"r1 train --method {'dpo' if pairs else 'sft'}{start} --data {out}")
 
 
 def report(data: "GeneratedData") -> None:
     """Print the kept rows to stdout, the rest to stderr."""
-    typer.echo(f"kept {data.kept} of {data.answers} rollouts ({data.rule})")
+    tell(f"kept {data.kept} of {data.answers} rollouts ({data.rule})")
     left_out = [(data.duplicates, "duplicates"), (data.empty, "empty answers")]
     said = "".join(f", {number} {what} left out" for number, what in left_out if number)
-    typer.echo(f"accuracy {data.accuracy} before choosing{said}", err=True)
+    tell(f"accuracy {data.accuracy} before choosing{said}", err=True)
     cost = "" if data.cost is None else f"; cost {data.cost:.4f}"
     # A model in this process counts no prompts: only what a server did not report is worth a word.
     reported = data.prompt_tokens or not data.completion_tokens
     unmetered = f" ({data.unmetered} answers without a count)" if data.unmetered and reported else ""
-    typer.echo(
+    tell(
         f"tokens {data.prompt_tokens:,} asked, {data.completion_tokens:,} answered{unmetered}{cost}; "
         f"{data.retried} requests asked again",
         err=True,
     )
-    typer.echo(f"written to {data.path}, card {data.card}, every answer in {data.work}", err=True)
+    tell(f"written to {data.path}, card {data.card}, every answer in {data.work}", err=True)
 
 
 def _price(text: str | None) -> tuple[float, float] | None:

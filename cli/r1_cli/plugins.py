@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
+from .ui.lines import tell, tell_labelled
 
 
 def plugins(
@@ -32,17 +33,15 @@ def plugins(
         return
     if not entries:
         typer.echo("no plugins" if kind is None else f"no plugins of kind {kind}")
-    width = max((len(entry.name) for entry in entries), default=0)
     for group in KINDS:
         listed = [entry for entry in entries if entry.kind == group]
         if listed:
             typer.echo({"sandbox": "sandboxes", "accelerate": "configs of accelerate"}.get(group, f"{group}s"))
+        width = max((len(entry.name) for entry in listed), default=0)
         for entry in listed:
-            typer.echo(f"  {entry.name:{width}}  {entry.summary}  [{entry.source}]")
+            tell_labelled(entry.name, f"{entry.summary}  [{entry.source}]", width, indent=2)
     for (duplicate, name), found in registry.entries.items():
         if len(found) > 1:
-            typer.echo(
-                f"conflict: {duplicate} {name!r} is provided by {' and '.join(e.source for e in found)}", err=True
-            )
+            tell(f"conflict: {duplicate} {name!r} is provided by {' and '.join(e.source for e in found)}", err=True)
     for failure in registry.failures:
-        typer.echo(f"not loaded: {failure}", err=True)
+        tell(f"not loaded: {failure}", err=True)

@@ -10,6 +10,7 @@ import typer
 from .complete import plugin_names
 from .options import Json
 from .outputs import written_file
+from .ui.lines import tell_labelled, tell_next
 
 app = typer.Typer(invoke_without_command=True, help="List the recipes; show one, or copy it to a file of your own.")
 
@@ -29,8 +30,8 @@ def recipes(context: typer.Context, as_json: Json = False) -> None:
         return
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
-        typer.echo(f"{entry.name:{width}}  {entry.summary}")
-    typer.echo("next: r1 recipes show countdown/tiny, r1 train countdown/tiny --dry-run", err=True)
+        tell_labelled(entry.name, entry.summary, width)
+    tell_next("r1 recipes show countdown/tiny", "r1 train countdown/tiny --dry-run")
 
 
 @app.command(epilog="Try: r1 recipes show countdown/tiny")
@@ -57,7 +58,7 @@ def copy(
     with written_file(target) as written:
         written.write(text)
     typer.echo(str(target))
-    typer.echo(f"next: r1 train {target} --dry-run", err=True)
+    tell_next(f"r1 train {target} --dry-run")
 
 
 @app.command(epilog="Try: r1 recipes schema --out recipe.schema.json")

@@ -1,9 +1,9 @@
 """`r1 runs`: the runs on this machine in a table; two of them compared; one removed."""
 
 import json
-import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 
 from .complete import run_folders
 from .options import Json
+from .ui.lines import tell
 
 if TYPE_CHECKING:
     from r1sdk.api import RunSummary
@@ -36,17 +37,17 @@ def runs(
 
     found = api.list_runs(root)
     for text in (text for run in found for text in run.faults):
-        typer.echo(f"warning: {text}", err=True)
+        tell(f"warning: {text}", err=True)
     if as_json:
         typer.echo(json.dumps({"runs": [run.to_json() for run in found]}, indent=2))
         return
     if not found:
-        typer.echo(f"no runs in {root}; a first one: r1 train --env countdown --rewards accuracy,format", err=True)
+        tell(f"no runs in {root}; a first one: r1 train --env countdown --rewards accuracy,format", err=True)
         return
     rows = [row for run in found for row in (_row(run), *(_seed_row(seed, one) for seed, one in run.seeds.items()))]
     _runs_table([HEAD, *rows])
     if any(run.seeds for run in found):
-        typer.echo(ERRORS, err=True)
+        tell(ERRORS, err=True)
 
 
 @app.command(epilog="Try: r1 runs compare runs/a runs/b")
@@ -61,15 +62,15 @@ def compare(first: Run, second: Run, as_json: Json = False) -> None:
     _runs_table([HEAD, _row(found.first), _row(found.second)])
     if found.settings:
         typer.echo("\nsettings that differ")
-        _table([(f"  {key}", _value(a), _value(b)) for key, (a, b) in found.settings.items()])
+        _settings_table([(f"  {key}", _value(a), _value(b)) for key, (a, b) in found.settings.items()])
     else:
         typer.echo("\nthe same settings")
     if found.after is None:
-        typer.echo("\nno difference of the accuracy: they share no held-out task that both attempted after training")
+        tell("\nno difference of the accuracy: they share no held-out task that both attempted after training")
     else:
         over = "over seeds" if found.second.seeds else "on the same tasks"
-        typer.echo(f"\naccuracy after, {second} minus {first}, {over}, with the 95% confidence interval")
-        typer.echo(f"  {found.after}")
+        tell(f"\naccuracy after, {second} minus {first}, {over}, with the 95% confidence interval")
+        tell(f"  {found.after}", hang=4)
 
 
 @app.command(epilog="Try: r1 runs rm runs/a")
@@ -117,17 +118,39 @@ def _value(value: Any) -> str:
 
 def _runs_table(rows: list[tuple[str, ...]]) -> None:
     """Print the table of runs; on a terminal that is too narrow for it, two lines for each run."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if not sys.stdout.isatty() or sum(widths) + 2 * (len(widths) - 1) <= shutil.get_terminal_size().columns:
+    from r1sdk.report import visible
+    from r1sdk.terminal_text import columns_of, packed
+
+    columns = columns_of(sys.stdout)
+    if columns is None or _width(rows) <= columns:
         _table(rows)
         return
     for run, state, model, env, steps, before, after, age in rows[1:]:
-        indent = "    " if run.startswith(" ") else "  "
-        more = "  ".join(filter(None, (model, env, steps, f"{before} -> {after}", age)))
-        typer.echo(f"{run}  {state}\n{indent}{more}")
+        indent = 4 if run.startswith(" ") else 2
+        more = [visible(cell, lines=False) for cell in (model, env, steps, f"{before} -> {after}", age) if cell]
+        typer.echo(f"{visible(run, lines=False)}  {state}\n{packed(more, columns, indent, indent)}")
 
 
-def _table(rows: list[tuple[str, ...]]) -> None:
+def _settings_table(rows: list[tuple[str, str, str]]) -> None:
+    """Print the settings that differ; on a terminal that is too narrow for the table, both values below the key."""
+    from r1sdk.report import visible
+    from r1sdk.terminal_text import columns_of, packed
+
+    columns = columns_of(sys.stdout)
+    if columns is None or _width(rows) <= columns:
+        _table(rows)
+        return
+    for key, first, second in rows:
+        values = [visible(value, lines=False) for value in (f"{first} ->", second)]
+        typer.echo(f"{visible(key, lines=False)}\n{packed(values, columns, 4, 4, between=' ')}")
+
+
+def _width(rows: Sequence[tuple[str, ...]]) -> int:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> None:
     from r1sdk.report import visible
 
     rows = [tuple(visible(cell, lines=False) for cell in row) for row in rows]

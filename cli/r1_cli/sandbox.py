@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
+from .ui.lines import tell_labelled
 
 
 def sandbox(
@@ -39,8 +40,8 @@ def sandbox(
     else:
         width = max((len(g.name) for g in found), default=0)
         for guarantee in found:
-            typer.echo(f"{'holds' if guarantee.holds else 'NO':5}  {guarantee.name:{width}}  {guarantee.how}")
+            tell_labelled(f"{'holds' if guarantee.holds else 'NO':5}  {guarantee.name:{width}}", guarantee.how)
         for known, how in languages.items():
-            typer.echo(f"{'language':{width + 7}}  {known}: {how}")
+            tell_labelled(f"{'language':{width + 7}}", f"{known}: {how}")
     if not all(guarantee.holds for guarantee in found):
         raise typer.Exit(1)

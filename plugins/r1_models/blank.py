@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,18 @@ def write_blank(shape: Path, folder: Path, seed: int) -> None:
         shutil.copyfile(shape / name, folder / name)
 
 
-def write_with_tokenizer(weights: Path, shape: Path, folder: Path) -> None:
+def write_with_tokenizer(weights: Path, shape: Path, folder: Path, phrases: Sequence[str] = ()) -> None:
     """Write the model in `weights` to `folder` with the tokenizer in `shape`, whose new tokens get embeddings.
 
     A token of both keeps its embedding, so what the model knows of numbers stays. A new one, a phrase, starts as the mean of
-    the tokens that the model's own tokenizer would read it as.
+    the tokens that the model's own tokenizer would read it as. `phrases` are added to the tokenizer as one token each.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
     before, after = AutoTokenizer.from_pretrained(weights), AutoTokenizer.from_pretrained(shape)
+    after.add_tokens(list(phrases))
     old, known = model.get_input_embeddings().weight.detach().clone(), before.get_vocab()
     model.resize_token_embeddings(-(-len(after) // 32) * 32, mean_resizing=False)
     new = model.get_input_embeddings().weight
@@ -52,6 +54,8 @@ def write_with_tokenizer(weights: Path, shape: Path, folder: Path) -> None:
     model.save_pretrained(folder)
     for name in FILES:
         shutil.copyfile(shape / name, folder / name)
+    if phrases:
+        after.save_pretrained(folder)
 
 
 def _count(embeddings: Any, tokenizer: Any) -> None:

@@ -142,6 +142,7 @@ def train(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **optio
         return _resume(asked, registry, tell)
     asked = _in_stages(asked, registry, tell)
     if asked.names_file and (pipeline := pipeline_file(str(asked.recipe), registry)) is not None:
+        asked = asked.with_seed_for_all()
         asked.refuse_for_pipeline(pipeline)
         stages = read_stages(pipeline, registry, asked.sets)
         root = start_pipeline(pipeline, stages, asked.out, asked.overwrite)
@@ -170,6 +171,7 @@ def dry_run(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **opt
     registry = load_plugins().with_objects(asked.objects)
     asked = _in_stages(asked, registry, say if asked.progress else _silent)
     if asked.names_file and (pipeline := pipeline_file(str(asked.recipe), registry)) is not None:
+        asked = asked.with_seed_for_all()
         asked.refuse_for_pipeline(pipeline)
         return to_yaml(read_stages(pipeline, registry, asked.sets))
     resolved, _ = resolve_recipe(registry, as_start(asked.recipe), asked.sets, asked.flags)
@@ -241,11 +243,19 @@ class _Asked:
         """True if the recipe is given by a name or a file."""
         return isinstance(self.recipe, (str, Path))
 
+    def with_seed_for_all(self) -> "_Asked":
+        """Return the options for a pipeline: `--seed` is the seed of all stages."""
+        if self.flags.get("seed") is None:
+            return self
+        flags = {key: value for key, value in self.flags.items() if key != "seed"}
+        said = [flag for flag in self.said if flag != "--seed"]
+        return replace(self, flags=flags, said=said, sets=[*self.sets, f"seed={self.flags['seed']}"])
+
     def refuse_for_pipeline(self, path: Path) -> None:
         """Raises: RecipeError where an option would be for one stage."""
         if self.seeds:
             raise RecipeError(
-                f"{path.name} has stages, and --seeds is for a recipe without: start it once for each seed, with --set seed=N"
+                f"{path.name} has stages, and --seeds is for a recipe without: start it once for each seed, with --seed N"
             )
         if self.said:
             raise RecipeError(
@@ -269,14 +279,18 @@ def _in_stages(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -
     pair = pipeline_for(registry, env, model) if method in (None, "grpo") else None
     if pair is None:
         return asked
-    others = [*(flag for flag in asked.said if flag not in ("--env", "--model")), *(["--seeds"] if asked.seeds else [])]
+    others = [
+        *(flag for flag in asked.said if flag not in ("--env", "--model", "--seed")),
+        *(["--seeds"] if asked.seeds else []),
+    ]
     others += [f"--set {text}" for text in asked.sets if not text.startswith(("evaluation.", "trainer.report_to="))]
     given = asked.flags.get("env")
     if others or (isinstance(given, Mapping) and set(given) - {"name"}):
         tell(f"note: {pair.rpartition('/')[2]} learns {env} in stages: r1 train {pair}")
         return asked
     tell(f"recipe       {pair}, made for this environment and model")
-    return replace(asked, recipe=pair, flags={}, said=[])
+    seeded = asked.with_seed_for_all()
+    return replace(seeded, recipe=pair, flags={}, said=[])
 
 
 def _resume(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -> TrainedRun:

@@ -1,5 +1,6 @@
 """Start a prepared run, show it until it ends, and report how it ended; or hand it to another launcher."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -20,12 +21,14 @@ from ..plugins.registry import Registry
 from ..plugins.watchdog import GRACE_S
 from ..progress.live import view_for, watch
 from ..storage.run_folder import RunFolder
+from ..terminal_text import columns_of, fitted
 from .leftovers import drop_live_files
 from .local_launch import interrupt, start
 from .run_here import run_here
 from .slurm import submit
 
 INTERRUPTED = 130
+_LABEL = re.compile(r"\w+(?: \w+)? {2,}")  # of a line of the header: its text is a column
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,8 @@ def _failure(folder: RunFolder, code: int, resume: Path) -> str:
 
 def say(line: str) -> None:
     """Print one line to stderr, where it does not mix with results."""
-    print(line, file=sys.stderr, flush=True)
+    label = _LABEL.match(line)
+    print(fitted(line, columns_of(sys.stderr), label.end() if label else 2), file=sys.stderr, flush=True)
 
 
 def warn(findings: Sequence[Finding], tell: Callable[[str], None] = say) -> None:

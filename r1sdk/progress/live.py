@@ -13,10 +13,13 @@ from .follower import Follower, held_out, reward_names, series, unfinished_lines
 from .notebook_cell import NotebookCell
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE = 40  # characters
+SHORTEST_CURVE = 16  # characters of a curve that has its note beside it
+
+_Row = tuple[str, list[float], str, str]  # a curve: its label, its values, their change, a note
 
 
 class View(Protocol):
@@ -214,7 +217,7 @@ def render(follower: Follower, note: str = "") -> "RenderableType":
     if follower.before:
         parts.append(Text(f"held-out {held_out(follower.before)}", style="dim"))
     if steps:
-        parts.append(_table(steps))
+        parts.append(_Curves(steps))
     parts += [Text(f"! {warning['text']}", style="yellow") for warning in follower.warnings[-3:]]
     if follower.sample:
         parts.append(_sample(follower.sample))
@@ -224,17 +227,46 @@ def render(follower: Follower, note: str = "") -> "RenderableType":
     return Panel(Group(*parts), title=str(follower.folder.path), title_align="left", expand=True)
 
 
-def _table(steps: list[dict[str, Any]]) -> "RenderableType":
+class _Curves:
+    """The curves of a run, one a row, as long as the terminal allows."""
+
+    def __init__(self, steps: list[dict[str, Any]]) -> None:
+        self.steps = steps
+
+    def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
+        yield _table(_rows(self.steps), options.max_width)
+
+
+def _table(rows: list[_Row], width: int) -> "RenderableType":
+    """Return the table of curves. Where a note has no room beside its curve, it stands below it."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table.grid(padding=(0, 2))
+    if not rows:
+        return Text("")
+    gap = 2
+    label, change, note = (
+        max(len(text) for text in column) for column in zip(*((r[0], r[2], r[3]) for r in rows), strict=True)
+    )
+    left = width - label - change - 2 * gap
+    beside = left - gap - note >= SHORTEST_CURVE
+    length = max(1, min(CURVE, left - (gap + note if beside and note else 0)))
+    table = Table.grid(padding=(0, gap))
+    for name, values, changed, said in rows:
+        table.add_row(name, curve(values, length), changed, *([Text(said, style="dim")] if beside else []))
+        if said and not beside:
+            table.add_row("", Text(said, style="dim"), "")
+    return table
+
+
+def _rows(steps: list[dict[str, Any]]) -> list[_Row]:
+    """Return the label, values, change and note of each curve."""
+    rows: list[_Row] = []
 
     def row(label: str, key: str, show: Callable[[float], str], note: str = "") -> None:
         values = series(steps, key)
         if values:
-            change = f"{show(_mean(values[:5]))} → {show(_mean(values[-5:]))}"
-            table.add_row(label, curve(values), change, Text(note, style="dim"))
+            rows.append((label, values, f"{show(_mean(values[:5]))} → {show(_mean(values[-5:]))}", note))
 
     if any("reward" in line for line in steps):
         row("reward", "reward", "{:.3f}".format)
@@ -248,7 +280,7 @@ def _table(steps: list[dict[str, Any]]) -> "RenderableType":
     else:
         row("loss", "loss", "{:.4f}".format)
     row("tokens/s", "tokens_per_second", "{:.0f}".format)
-    return table
+    return rows
 
 
 def health(steps: list[dict[str, Any]], name: str) -> str:

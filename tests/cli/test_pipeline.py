@@ -112,6 +112,9 @@ def test_the_pipeline_measured_for_a_pair_is_taken_where_nothing_else_is_asked_f
     assert said.out.startswith("stages:\n- name: rules") and "recipe       guess/tiny, made for" in said.err
     quick = r1("train", "--env", "guess", "--model", "tiny", "--quick", "--dry-run")
     assert quick.out.startswith("stages:") and "tasks: 16" in quick.out
+    seeded = r1("train", "--env", "guess", "--seed", "7", "--dry-run")
+    assert seeded.out.count("\n  seed: 7\n") == 2 and "made for" in seeded.err
+    assert r1("train", "guess/tiny", "--seed", "7", "--dry-run").out == seeded.out
     for more in (("--steps", "3"), ("--rewards", "accuracy"), ("--set", "guess.numbers=7"), ("--seeds", "0,1")):
         other = r1("train", "--env", "guess", *more, "--dry-run")
         assert (

@@ -113,7 +113,7 @@ def test_what_seeds_cannot_do_is_said_before_anything_is_written(r1, tmp_path, m
 
 def test_a_pipeline_says_how_to_run_it_with_several_seeds(r1, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert "--set seed=N" in r1("train", "r1/tiny", "--seeds", "0,1").err
+    assert "--seed N" in r1("train", "r1/tiny", "--seeds", "0,1").err
 
 
 @pytest.fixture(scope="module")

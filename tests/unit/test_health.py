@@ -155,6 +155,12 @@ def test_groups_whose_completions_are_the_same_have_collapsed():
     assert warnings(run(20, **{"groups/distinct": 0.9})) == {}
 
 
+def test_groups_that_become_the_same_because_they_become_right_have_not_collapsed():
+    alike = {"groups/distinct": 0.3, "verdict/mean": 0.7}
+    assert warnings(run(20, first={"verdict/mean": 0.2}, **alike)) == {}
+    assert {*warnings(run(20, first={"verdict/mean": 0.7}, **alike))} == {"collapsed"}
+
+
 def test_prices_that_could_not_be_given_are_named_with_their_status():
     found = warnings(run(20, **{"rewards/slow/mean": 0.5, "rewards/slow/timeout": 0.03, "rewards/slow/error": 0.0}))
     assert {*found} == {"unpriced"}

@@ -119,6 +119,7 @@ def test_it_goes_over_other_environments_with_their_options():
         ({"of": ["maths", "countdown"]}, "one environment"),
         ({"of": ["guess"]}, "without sessions"),
         ({"tools": ["python"], "program_s": 0}, "above 0"),
+        ({"demonstrated_calls": 1.5}, "between 0 and 1"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, said):
@@ -186,6 +187,18 @@ def test_demonstrations_call_the_calculator_and_earn_the_verdict():
         assert result["content"].partition(" ")[0] in answer["content"]
         ((verified,), _) = score([Rollout(task, completion)], environment, {})
         assert verified.verdict.value == 1.0, completion.messages
+
+
+def test_a_share_of_the_demonstrations_calls_and_the_others_answer_at_once():
+    for share, least, most in ((0.0, 0, 0), (0.4, 60, 100), (1.0, 200, 200)):
+        environment = build_environment(load_plugins(), "maths_tools", {"demonstrated_calls": share, **ARITHMETIC})
+        pairs = list(islice(environment.demonstrations("train"), 200))
+        assert least <= sum(len(completion.messages) == 3 for _, completion in pairs) <= most
+        for task, completion in pairs[:20]:
+            ((verified,), _) = score([Rollout(task, completion)], environment, {})
+            assert verified.verdict.value == 1.0 and len(completion.messages) in (1, 3)
+    again = list(islice(environment.demonstrations("train"), 20))
+    assert [completion for _, completion in again] == [completion for _, completion in pairs[:20]]
 
 
 @pytest.mark.parametrize(

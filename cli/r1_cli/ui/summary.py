@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from .lines import tell, tell_next
+
 if TYPE_CHECKING:
     from r1sdk.api import TrainedRun
 
@@ -30,14 +32,12 @@ def summarize(run: "TrainedRun") -> None:
             typer.echo(f"{label:{width}}{_estimate(before, path):>18}{_estimate(after, path):>18}")
         if generated:
             typer.echo(f"{'tokens':{width}}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
-            typer.echo(
+            tell(
                 f"n = {generated} tasks that were never trained on, "
                 f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
             )
         if "loss" in after:
-            typer.echo(
-                f"loss per token of {after['loss']['n']} replies that were never trained on; ± one standard error"
-            )
+            tell(f"loss per token of {after['loss']['n']} replies that were never trained on; ± one standard error")
     if run.collected is not None:
         made = run.collected
         typer.echo(f"kept {made['kept']} of {made['answers']} answers ({made['rule']})")
@@ -52,7 +52,7 @@ def summarize(run: "TrainedRun") -> None:
         typer.echo(f"{name:8}  {file}", err=True)
     tell_report(run.folder)
     then = f"r1 eval {run.folder} --samples 8" if run.env else f"r1 chat {run.folder}"
-    typer.echo(f"next: r1 view {run.folder}, {then}", err=True)
+    tell_next(f"r1 view {run.folder}", then)
 
 
 def _summarize_stages(run: "TrainedRun") -> None:
@@ -60,7 +60,7 @@ def _summarize_stages(run: "TrainedRun") -> None:
     typer.echo(table.read_text(encoding="utf-8"), nl=False)
     typer.echo(f"written to {table}", err=True)
     models = [stage.folder for stage in run.stages if stage.model_path is not None]
-    typer.echo(f"next: r1 eval {models[-1] if models else run.folder} --samples 8", err=True)
+    tell_next(f"r1 eval {models[-1] if models else run.folder} --samples 8")
 
 
 def _summarize_seeds(run: "TrainedRun") -> None:
@@ -71,14 +71,14 @@ def _summarize_seeds(run: "TrainedRun") -> None:
             each = [spreads[moment].seeds.get(seed) if moment in spreads else None for moment in ("before", "after")]
             typer.echo(f"{f'seed {seed}':10}{_plus_minus(each[0]):>16}{_plus_minus(each[1]):>16}")
         typer.echo(f"{'mean':10}{_plus_minus(spreads.get('before')):>16}{_plus_minus(spreads['after']):>16}")
-        typer.echo(
+        tell(
             f"± of a seed: one standard error over its {spreads['after'].tasks} held-out tasks; of the mean: over seeds"
         )
         if said := spreads["after"].comment:
-            typer.echo(said)
+            tell(said)
     for seed, each_run in run.seeds.items():
         typer.echo(f"{f'seed {seed}':8}  {each_run.folder}", err=True)
-    typer.echo(f"next: r1 report {run.folder}, r1 eval {run.folder} --samples 8", err=True)
+    tell_next(f"r1 report {run.folder}", f"r1 eval {run.folder} --samples 8")
 
 
 def _plus_minus(found: Any) -> str:

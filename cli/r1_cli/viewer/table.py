@@ -18,6 +18,7 @@ from r1sdk.report import RolloutRow
 from .paint import DIM, figure, plain, verdict_mark
 
 HEADER = f"{'step':>9}  {'task':<14}  {'':1} {'reward':>7}  {'tokens':>6}  answer"
+BEFORE_ANSWER = HEADER.index("answer")  # columns
 
 
 class RolloutTable(ScrollView, can_focus=True):
@@ -109,7 +110,10 @@ class RolloutTable(ScrollView, can_focus=True):
                 Segment(f"{_shorten(row.task, 14):<14}  ", soft),
                 Segment(f"{sign} ", base + Style(color=colour, bold=True)),
                 Segment(f"{figure(row.total):>7}  {row.tokens:>6}{'+' if row.truncated else ' '} ", base),
-                Segment(_shorten(row.answer or ("" if row.status == "ok" else row.status), 200), soft),
+                Segment(
+                    _shorten(row.answer or ("" if row.status == "ok" else row.status), max(1, width - BEFORE_ANSWER)),
+                    soft,
+                ),
             ],
             width,
             base,

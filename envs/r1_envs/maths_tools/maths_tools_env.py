@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ class MathsTools:
     of: tuple[r1sdk.Part, ...] = r1sdk.environments_option()  # none: maths
     sandbox: r1sdk.Sandbox | None = r1sdk.sandbox_option(needed=_runs_programs)  # for python
     brief: bool = False  # describe the tools in one line each, without a JSON schema
+    demonstrated_calls: float = 1.0  # share of the demonstrations that call the calculator; the others answer at once
     program_s: float = 5.0  # a program may take
     memory_mb: int = 512  # a program may take
 
@@ -48,6 +50,8 @@ class MathsTools:
             raise ValueError("of lists one environment: for several, list a maths_tools for each in a mixture")
         if any(isinstance(part.environment, r1sdk.Interactive) for part in self.of):
             raise ValueError("of lists an environment without sessions of its own")
+        if not 0.0 <= self.demonstrated_calls <= 1.0:
+            raise ValueError(f"demonstrated_calls is a share between 0 and 1, got {self.demonstrated_calls}")
         if self.program_s <= 0 or self.memory_mb < 16:
             raise ValueError("program_s is above 0, and memory_mb at least 16")
 
@@ -67,7 +71,7 @@ class MathsTools:
             yield replace(task, prompt=r1sdk.with_tools(task.prompt, functions, self.brief)), problem, row
 
     def demonstrations(self, split: str) -> Iterator[tuple[r1sdk.Task, r1sdk.Completion]]:
-        """Yield attempts at the arithmetic among the tasks, each with one call of the calculator.
+        """Yield attempts at the arithmetic among the tasks: one call of the calculator, or the answer at once.
 
         Raises: R1Error if the tools have no calculator, or no task is "What is" an expression.
         """
@@ -79,7 +83,8 @@ class MathsTools:
             if asked is None:
                 continue
             found = True
-            yield task, r1sdk.Completion(_attempt(asked[1]))
+            calls = random.Random(f"maths_tools {task.id} {asked[1]}").random() < self.demonstrated_calls
+            yield task, r1sdk.Completion(_attempt(asked[1], calls))
         if not found:
             raise r1sdk.R1Error(
                 "maths_tools demonstrates arithmetic: of=[{name: maths, options: {kinds: [arithmetic]}}]"
@@ -114,9 +119,11 @@ class MathsTools:
         return [{"calculator": calculator, "python": python}[name] for name in self.tools]
 
 
-def _attempt(expression: str) -> list[r1sdk.Message]:
-    """Return the turns of one attempt: a call of the calculator, and its result as the answer."""
+def _attempt(expression: str, calls: bool) -> list[r1sdk.Message]:
+    """Return the turns of one attempt: a call of the calculator, and its result as the answer. Without `calls`, the answer alone."""
     result = calculator(expression)
+    if not calls:
+        return [_turn(expression, f"<answer>{result.partition(' ')[0]}</answer>")]
     call = json.dumps({"name": "calculator", "arguments": {"expression": expression}})
     answer = result.partition(" ")[0]
     return [

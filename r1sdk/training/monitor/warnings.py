@@ -185,6 +185,9 @@ def _collapsed(lines: Sequence[Line], recent: Sequence[Line]) -> str | None:
     distinct = _mean(recent, "groups/distinct")
     if distinct is None or distinct > 0.5:
         return None
+    right_before, right = _mean(lines[:10], _right(recent)), _mean(recent, _right(recent))
+    if right_before is not None and right is not None and right > right_before + 0.05:
+        return None  # short replies that are right are the same, in the reply format and in a tool call
     return (
         f"only {distinct:.0%} of a group's completions differ from one another: the policy has collapsed; raise "
         "generation.temperature, set trainer.beta, or lower trainer.learning_rate"
