@@ -270,8 +270,13 @@ def run(subject: str, command: str, folder: Path, place: Path) -> tuple[Said, An
     if said.code:
         return said, None
     if command == "resume":
-        runs = [folder] if subject != "pipeline" else [folder / "01-shown", folder / "02-improved"]
-        return said, [result_of_run(one) for one in runs]
+        if subject != "pipeline":
+            return said, result_of_run(folder)
+        # Of the first stage, which is finished, a resume reads the model alone.
+        return said, (
+            (folder / "01-shown" / "model" / "model.safetensors").read_bytes(),
+            result_of_run(folder / "02-improved"),
+        )
     if command == "report":
         return said, re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "", out.read_text(encoding="utf-8"))
     if command == "again":
