@@ -75,7 +75,9 @@ class RunFolder:
         self.adapter = path / "adapter"
         self.log_file = path / "worker.log"
         self.accelerate_file = path / "accelerate.yaml"
-        self.room_file = path / ".room"  # space on the disk that a training process gives back to report that it is full
+        self.room_file = (
+            path / ".room"
+        )  # space on the disk that a training process gives back to report that it is full
         self._lock = FolderLock(path)
         self._counted: dict[Path, tuple[int, int]] = {}  # bytes and lines
 
