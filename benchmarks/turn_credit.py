@@ -189,7 +189,8 @@ def cosine(one: Gradient, other: Gradient) -> float:
 WEIGHT: Any = Fraction(1)  # so that sums of an estimator without roots stay exact
 ESTIMATORS: list[tuple[str, Any, Aggregate]] = [
     ("`turn_episode`", TurnEpisode(turn_weight=WEIGHT), constant),
-    ("`turn_loo`", TurnLeaveOneOut(turn_weight=WEIGHT), constant),
+    ("`turn_loo`", TurnLeaveOneOut(turn_weight=WEIGHT, discount=WEIGHT), constant),
+    ("`turn_loo`, discount: 0", TurnLeaveOneOut(discount=0), constant),
     ("`turn_to_go`, scale: false", TurnToGo(scale=False), constant),
     ("`turn_to_go`", TurnToGo(), constant),
     ("`turn_normalized`, scale: false", TurnNormalized(scale=False), constant),

@@ -226,14 +226,18 @@ class RewardedRollout:
         """The number of the model's tokens, [T]."""
         return self.turns[-1].end
 
-    def to_go(self, turn_weight: float = 1.0) -> list[float]:
-        """Return what each turn and those after it earned, [R]: their rewards times `turn_weight`, and the total."""
+    def to_go(self, turn_weight: float = 1.0, discount: float = 1) -> list[float]:
+        """Return what each turn and those after it earned, [R]: their rewards times `turn_weight`, and the total.
+
+        A reward that comes n turns later counts `discount` to the power of n. The total is not discounted.
+        """
         found: list[float] = []
-        so_far = self.total  # the total is earned by the last turn
+        so_far: float = 0
         for turn in reversed(self.turns):
+            so_far *= discount
             if turn.reward is not None:
                 so_far += turn_weight * turn.reward
-            found.append(so_far)
+            found.append(self.total + so_far)
         return found[::-1]
 
     def spread(self, values: Sequence[float]) -> list[float]:

@@ -14,6 +14,7 @@ from .maths_tools import MathsTools
 from .mixture import Mixture
 from .named import NAMED
 from .openenv import OpenEnv
+from .operators import Operators
 from .table import File, Hub
 from .verifiers_hub import Verifiers
 
@@ -29,6 +30,7 @@ def r1_register_environments(register: Callable[[str, Callable[..., Any]], None]
     register("maths_tools", MathsTools)
     register("mixture", Mixture)
     register("openenv", OpenEnv)
+    register("operators", Operators)
     register("reasoning_gym", ReasoningGym)
     register("verifiers", Verifiers)
     for name, environment in NAMED.items():

@@ -138,6 +138,19 @@ def test_the_reward_to_go_of_a_turn_has_the_total_and_all_later_turn_rewards():
     assert THREE.rollouts[0].to_go(2.0) == [4.0, 3.0]
 
 
+def test_a_discount_counts_later_rewards_less_and_leaves_the_total():
+    (rollout,) = dialogues((1.0, [0.5, None, 2.0])).rollouts
+    assert rollout.to_go(1.0, 0.5) == [1.0 + 0.5 + 0.25 * 2.0, 1.0 + 0.5 * 2.0, 1.0 + 2.0]
+    assert rollout.to_go(1.0, 0.0) == [1.5, 1.0, 3.0]
+
+
+def test_turn_loo_with_discount_0_credits_a_turn_with_its_own_reward():
+    group = dialogues((0.0, [1.0, 0.0]), (0.0, [0.0, 0.5]), (0.0, [0.5, 0.25]))
+    found = TurnLeaveOneOut(discount=0.0)(group)
+    close(found[0], [1.0 - 0.25, 0.0 - 0.375, 0.0 - 0.375])
+    close(found[1], [0.0 - 0.75, 0.5 - 0.125, 0.5 - 0.125])
+
+
 def test_turn_episode_by_hand():
     close(TurnEpisode()(THREE), [2.5 - 0.375, 0.5 - 1.375, 0.25 - 1.5])
 
