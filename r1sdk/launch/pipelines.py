@@ -127,6 +127,10 @@ def _run_stages(
         if state == "finished":
             drop_live_files(folder)
             tell(f"{title}: done before")
+            try:
+                folder.check_folder(folder.model)
+            except RunError as error:  # a later stage that has begun has a copy of its own
+                tell(f"warning: {error}")
             if not (folder.path / PAGE).is_file():
                 tell(f"{folder.path} has no report: r1 report {folder.path}")
         else:

@@ -198,6 +198,10 @@ def test_a_pipeline_that_is_killed_goes_on_and_ends_with_one_table(start_r1, tmp
     # The model that a stage begins with was evaluated when the stage that made it ended.
     assert folders["again"].evaluation("before")["accuracy"] == folders["shown"].evaluation("after")["accuracy"]
     assert folders["shown"].status()["done"] == folders["again"].status()["done"] == 4
+    (folders["shown"].model / "model.safetensors").write_bytes(b"")
+    process = start_r1("train", "--resume", root)
+    err = process.communicate(timeout=180)[1]
+    assert f"{folders['shown'].model}/model.safetensors: 0 bytes, and" in err
 
 
 def test_a_pipeline_whose_recipe_was_cut_since_it_began_is_refused(r1, tmp_path):
