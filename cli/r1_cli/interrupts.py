@@ -1,6 +1,6 @@
 """Ctrl-C that comes where Python drops it."""
 
-import _thread
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,7 +18,10 @@ def interrupts_that_arrive() -> Iterator[None]:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             before(unraisable)
             return
-        again = threading.Timer(AGAIN_S, _thread.interrupt_main)
+        # To the main thread, since that ends a wait for input, too.
+        main = threading.main_thread().ident
+        assert main is not None
+        again = threading.Timer(AGAIN_S, signal.pthread_kill, (main, signal.SIGINT))
         again.daemon = True
         again.start()
 

@@ -25,6 +25,7 @@ def main() -> None:
         except OSError:  # the far side is closed
             break
         if said.endswith(prompt.encode()) and not sent:
+            time.sleep(0.5)  # readline does not notice a signal between the prompt and its wait for a key
             os.write(terminal, bytes([int(key)]))
             sent = True
     else:

@@ -7,7 +7,16 @@ import pytest
 
 from r1sdk.errors import R1Error
 from r1sdk.training.trl import signatures
-from r1sdk.training.trl.signatures import ASYNC, GRPO, SFT, VLLM_ON_CPU, check_signatures, signature_faults
+from r1sdk.training.trl.signatures import (
+    ASYNC,
+    DISTILLATION,
+    DPO,
+    GRPO,
+    SFT,
+    VLLM_ON_CPU,
+    check_signatures,
+    signature_faults,
+)
 
 
 @pytest.mark.parametrize("wanted", [GRPO, SFT, ASYNC, VLLM_ON_CPU], ids=["grpo", "sft", "async", "vllm on a cpu"])
@@ -42,7 +51,9 @@ def test_a_trainer_without_rollout_func_is_named(monkeypatch):
 
 
 def test_every_private_method_of_trl_that_is_overridden_is_guarded():
-    guarded = {path.rpartition(".")[2] for group in (GRPO, SFT, ASYNC, VLLM_ON_CPU) for path in group}
+    guarded = {
+        path.rpartition(".")[2] for group in (GRPO, DISTILLATION, DPO, SFT, ASYNC, VLLM_ON_CPU) for path in group
+    }
     of_trl: set[str] = set()  # names of TRL's classes, then of ours that inherit from them
     classes: dict[str, ast.ClassDef] = {}
     for file in sorted(Path(signatures.__file__).parent.glob("*.py")):
