@@ -272,9 +272,8 @@ def run(subject: str, command: str, folder: Path, place: Path) -> tuple[Said, An
     if command == "resume":
         if subject != "pipeline":
             return said, result_of_run(folder)
-        model = (
-            folder / "01-shown" / "model" / "model.safetensors"
-        )  # the stage is finished, and nothing else of it is read
+        # The first stage is finished: a resume reads its model alone.
+        model = folder / "01-shown" / "model" / "model.safetensors"
         return said, (model.read_bytes() if model.is_file() else None, result_of_run(folder / "02-improved"))
     if command == "report":
         return said, re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "", out.read_text(encoding="utf-8"))

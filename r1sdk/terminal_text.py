@@ -38,7 +38,7 @@ def fitted(text: str, columns: int | None, hang: int = 2) -> str:
 
 
 def labelled(label: str, text: str, columns: int | None, width: int = 0, indent: int = 0) -> str:
-    """Return a line of a list: the label, padded to `width`, and its text beside it, or below it where there is no room."""
+    """Return a line of a list: the label, padded to `width`, then the text. Without room beside the label, the text is below it."""
     hang = indent + max(width, len(label)) + 2
     start = f"{' ' * indent}{label:{width}}"
     if columns is None or columns - hang >= max([NARROWEST, *map(len, _held(text).split())]):

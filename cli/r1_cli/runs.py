@@ -119,10 +119,10 @@ def _value(value: Any) -> str:
 def _runs_table(rows: list[tuple[str, ...]]) -> None:
     """Print the table of runs; on a terminal that is too narrow for it, two lines for each run."""
     from r1sdk.report import visible
-    from r1sdk.terminal_text import columns_of, packed
+    from r1sdk.terminal_text import packed
 
-    columns = columns_of(sys.stdout)
-    if columns is None or _width(rows) <= columns:
+    columns = _narrow_for(rows)
+    if columns is None:
         _table(rows)
         return
     for run, state, model, env, steps, before, after, age in rows[1:]:
@@ -134,10 +134,10 @@ def _runs_table(rows: list[tuple[str, ...]]) -> None:
 def _settings_table(rows: list[tuple[str, str, str]]) -> None:
     """Print the settings that differ; on a terminal that is too narrow for the table, both values below the key."""
     from r1sdk.report import visible
-    from r1sdk.terminal_text import columns_of, packed
+    from r1sdk.terminal_text import packed
 
-    columns = columns_of(sys.stdout)
-    if columns is None or _width(rows) <= columns:
+    columns = _narrow_for(rows)
+    if columns is None:
         _table(rows)
         return
     for key, first, second in rows:
@@ -145,9 +145,12 @@ def _settings_table(rows: list[tuple[str, str, str]]) -> None:
         typer.echo(f"{visible(key, lines=False)}\n{packed(values, columns, 4, 4, between=' ')}")
 
 
-def _width(rows: Sequence[tuple[str, ...]]) -> int:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return sum(widths) + 2 * (len(widths) - 1)
+def _narrow_for(rows: Sequence[tuple[str, ...]]) -> int | None:
+    """Return the width of a terminal that is too narrow for the table of `rows`; None where it fits, and in a pipe."""
+    from r1sdk.terminal_text import columns_of
+
+    widths, columns = [max(map(len, column)) for column in zip(*rows, strict=True)], columns_of(sys.stdout)
+    return columns if columns is not None and columns < sum(widths) + 2 * (len(widths) - 1) else None
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> None:

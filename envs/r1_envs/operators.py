@@ -6,9 +6,10 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b
 
 import r1sdk
+
+from .table.splits import hashed
 
 OPERATORS = "+-*/"
 _EQUATION = re.compile(r"(\d+)\?(\d+)=(\d+)", re.ASCII)
@@ -42,7 +43,7 @@ class Operators:
             raise ValueError(f"shown_right is a share from 0 to 1, got {self.shown_right}")
         if self.train_size < 1 or self.test_size < 1:
             raise ValueError("train_size and test_size are at least 1")
-        object.__setattr__(self, "_drawn", {split: _by_operator(self.largest, split) for split in ("train", "test")})
+        object.__setattr__(self, "_drawn", _by_operator(self.largest))
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
         """Yield the tasks of "train" or "test", each from its own random stream."""
@@ -86,11 +87,9 @@ class Operators:
         """Yield dialogues of a poor player: an answer is right with the probability `shown_right`, else another operator."""
         for task in self.tasks(split):
             rng = random.Random(f"operators {self.seed} demonstration {task.id}")
-            session, said = self.session(task), ""
+            session = self.session(task)
             messages: list[r1sdk.Message] = []
-            while said is not None:
-                equation = session.equations[session.turn]
-                right = next(sign for sign in OPERATORS if is_true(equation, sign))
+            for right in str(task.answer).split():
                 sign = right if rng.random() < self.shown_right else rng.choice(OPERATORS.replace(right, ""))
                 reply = f"<answer>{sign}</answer>"
                 said = session.answer(reply).answer
@@ -138,9 +137,11 @@ def is_true(equation: str, sign: str | None) -> bool:
     return sign in made and made[sign] == result
 
 
-def _by_operator(largest: int, split: str) -> dict[str, list[str]]:
-    """Return the equations of a split by their operator, without those that two operators make true."""
-    found: dict[str, dict[str, None]] = {sign: {} for sign in OPERATORS}  # in order, each once
+def _by_operator(largest: int) -> dict[str, dict[str, list[str]]]:
+    """Return the equations by split and operator, without those that two operators make true."""
+    found: dict[str, dict[str, dict[str, None]]] = {  # in order, each once
+        split: {sign: {} for sign in OPERATORS} for split in ("train", "test")
+    }
     for one in range(2, largest + 1):
         for other in range(2, largest + 1):
             for text in (
@@ -150,10 +151,6 @@ def _by_operator(largest: int, split: str) -> dict[str, list[str]]:
                 f"{one * other}?{other}={one}",
             ):
                 signs = [sign for sign in OPERATORS if is_true(text, sign)]
-                if len(signs) == 1 and _in_test(text) == (split == "test"):
-                    found[signs[0]][text] = None
-    return {sign: list(texts) for sign, texts in found.items()}
-
-
-def _in_test(equation: str) -> bool:
-    return int.from_bytes(blake2b(equation.encode(), digest_size=8).digest(), "big") % TEST_SHARE == 0
+                if len(signs) == 1:
+                    found["train" if hashed(text) % TEST_SHARE else "test"][signs[0]][text] = None
+    return {split: {sign: list(texts) for sign, texts in signs.items()} for split, signs in found.items()}

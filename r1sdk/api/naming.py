@@ -1,7 +1,6 @@
 """The names that a caller gives: recipes, rewards and environments by name, as mappings, or as objects of the program."""
 
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,12 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error, RecipeError, RunError, nearest
-from ..evaluation.evaluation_folder import part_folder, read_lines, read_plan
+from ..evaluation.evaluation_folder import part_folder, read_plan, whole_part
 from ..planning.build import build_environment
 from ..planning.named_recipe import resolve_recipe
 from ..plugins.loading import load_plugins
 from ..plugins.registry import Registry
 from ..recipe.schema import Recipe
-from ..storage.atomic import read_json
 from ..storage.run_folder import RunFolder
 
 Sets = Sequence[str] | Mapping[str, Any]
@@ -155,32 +153,8 @@ def evaluated_environment(folder: Path, model: str | None = None, env: str | Non
     model, env = _only(model, plan["models"], "--model"), _only(env, plan["envs"], "--env")
     named = plan["envs"][env]
     environment = build_environment(load_plugins(), named["name"], named["options"], named.get("timeout_s"))
-    lines = list(read_lines(part_folder(folder, model, env) / "rollouts.jsonl"))
-    _check_whole(part_folder(folder, model, env), len(lines))
+    lines = whole_part(part_folder(folder, model, env))
     return EvaluatedEnvironment(model, env, environment, named["split"], lines)
-
-
-def _check_whole(part: Path, found: int) -> None:
-    """Warn that an evaluation was not finished. Raises: RunError where rollouts are gone that it made."""
-    file = part / "result.json"
-    try:
-        statuses = (read_json(file) or {}).get("statuses")
-    except RunError as error:
-        print(f"warning: {error}", file=sys.stderr)
-        return
-    if not isinstance(statuses, dict):
-        print(
-            f"warning: {file} says nothing of how many rollouts there were: the evaluation may be unfinished; "
-            "the same r1 eval goes on with it",
-            file=sys.stderr,
-        )
-        return
-    made = sum(count for count in statuses.values() if isinstance(count, int))
-    if found < made:
-        raise RunError(
-            f"{part / 'rollouts.jsonl'} has {found} of the {made} rollouts of the evaluation: "
-            "the same r1 eval makes the others again"
-        )
 
 
 def _only(given: str | None, there: Sequence[str], flag: str) -> str:

@@ -17,9 +17,8 @@ from ..storage.lock import FolderLock
 from ..storage.run_folder import RunFolder
 from ..storage.seed_folder import SeedFolder, is_seed_folder
 
-_LISTED = frozenset(
-    {"metrics.jsonl", "evaluations/before.json", "evaluations/after.json"}
-)  # files that a line is made of
+# The files that a line is made of.
+_LISTED = frozenset({"metrics.jsonl", "evaluations/before.json", "evaluations/after.json"})
 
 
 @dataclass(frozen=True, slots=True)

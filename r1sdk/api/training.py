@@ -142,8 +142,7 @@ def train(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **optio
         return _resume(asked, registry, tell)
     asked = _in_stages(asked, registry, tell)
     if asked.names_file and (pipeline := pipeline_file(str(asked.recipe), registry)) is not None:
-        asked = asked.with_seed_for_all()
-        asked.refuse_for_pipeline(pipeline)
+        asked = asked.for_pipeline(pipeline)
         stages = read_stages(pipeline, registry, asked.sets)
         root = start_pipeline(pipeline, stages, asked.out, asked.overwrite)
         return _pipeline_record(root, run_stages(stages, root, registry, asked.progress, tell))
@@ -171,8 +170,7 @@ def dry_run(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **opt
     registry = load_plugins().with_objects(asked.objects)
     asked = _in_stages(asked, registry, say if asked.progress else _silent)
     if asked.names_file and (pipeline := pipeline_file(str(asked.recipe), registry)) is not None:
-        asked = asked.with_seed_for_all()
-        asked.refuse_for_pipeline(pipeline)
+        asked = asked.for_pipeline(pipeline)
         return to_yaml(read_stages(pipeline, registry, asked.sets))
     resolved, _ = resolve_recipe(registry, as_start(asked.recipe), asked.sets, asked.flags)
     plan = plan_run(resolved, registry)
@@ -243,25 +241,22 @@ class _Asked:
         """True if the recipe is given by a name or a file."""
         return isinstance(self.recipe, (str, Path))
 
-    def with_seed_for_all(self) -> "_Asked":
-        """Return the options for a pipeline: `--seed` is the seed of all stages."""
-        if self.flags.get("seed") is None:
-            return self
-        flags = {key: value for key, value in self.flags.items() if key != "seed"}
-        said = [flag for flag in self.said if flag != "--seed"]
-        return replace(self, flags=flags, said=said, sets=[*self.sets, f"seed={self.flags['seed']}"])
+    def for_pipeline(self, path: Path) -> "_Asked":
+        """Return the options for the pipeline at `path`: `--seed` is the seed of all its stages.
 
-    def refuse_for_pipeline(self, path: Path) -> None:
-        """Raises: RecipeError where an option would be for one stage."""
+        Raises: RecipeError where another option would be for one stage.
+        """
         if self.seeds:
             raise RecipeError(
                 f"{path.name} has stages, and --seeds is for a recipe without: start it once for each seed, with --seed N"
             )
-        if self.said:
+        if said := [flag for flag in self.said if flag != "--seed"]:
             raise RecipeError(
-                f"{path.name} has stages: {', '.join(self.said)} would be for one; use --set stages.NAME.KEY=..., "
+                f"{path.name} has stages: {', '.join(said)} would be for one; use --set stages.NAME.KEY=..., "
                 "or --set KEY=... for all"
             )
+        seed = self.flags.get("seed")
+        return self if seed is None else replace(self, sets=[*self.sets, f"seed={seed}"])
 
     @property
     def not_resumed(self) -> list[str]:
@@ -289,8 +284,7 @@ def _in_stages(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -
         tell(f"note: {pair.rpartition('/')[2]} learns {env} in stages: r1 train {pair}")
         return asked
     tell(f"recipe       {pair}, made for this environment and model")
-    seeded = asked.with_seed_for_all()
-    return replace(seeded, recipe=pair, flags={}, said=[])
+    return replace(asked, recipe=pair, said=[flag for flag in asked.said if flag == "--seed"])
 
 
 def _resume(asked: _Asked, registry: Registry, tell: Callable[[str], None]) -> TrainedRun:

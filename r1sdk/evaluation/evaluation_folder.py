@@ -8,6 +8,7 @@ summary.json                    all figures, and the differences between the mod
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -163,6 +164,33 @@ def read_lines(file: Path) -> Iterator[dict[str, Any]]:
         yield from jsonl.read(file, check=rollout_fault)
     except RunError as error:
         raise RunError(f"{error}\n  delete {file}, and the same command generates its rollouts again") from None
+
+
+def whole_part(part: Path) -> list[dict[str, Any]]:
+    """Return the rollouts of one model on one environment; warns if the evaluation was not finished.
+
+    Raises: RunError for a damaged line, and where rollouts are gone that the evaluation made.
+    """
+    rollouts, result = part / "rollouts.jsonl", part / "result.json"
+    lines = list(read_lines(rollouts))
+    try:
+        statuses = (read_json(result) or {}).get("statuses")
+    except RunError as error:
+        print(f"warning: {error}", file=sys.stderr)
+        return lines
+    if not isinstance(statuses, dict):
+        print(
+            f"warning: {result} says nothing of how many rollouts there were: the evaluation may be unfinished; "
+            "the same r1 eval goes on with it",
+            file=sys.stderr,
+        )
+        return lines
+    made = sum(count for count in statuses.values() if isinstance(count, int))
+    if len(lines) < made:
+        raise RunError(
+            f"{rollouts} has {len(lines)} of the {made} rollouts of the evaluation: the same r1 eval makes the others again"
+        )
+    return lines
 
 
 def _saved_attempts(file: Path, tasks: Sequence[Task], samples: int, chunk: int) -> tuple[list[Rollout], list[Score]]:

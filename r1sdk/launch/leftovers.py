@@ -1,4 +1,4 @@
-"""What a training process keeps in its run folder while it lives, and leaves there if it is killed after its last step."""
+"""The files that a training process has in its run folder only while it lives. One that is killed at its very end leaves them."""
 
 from contextlib import suppress
 

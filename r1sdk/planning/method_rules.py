@@ -7,6 +7,7 @@ from typing import Any
 
 from ..contracts import takes_group
 from ..errors import R1Error, RecipeError, nearest
+from ..recipe.key_groups import teacher_key
 from ..recipe.schema import Recipe
 from ..scoring.isolation import unwrapped
 from .model_source import ModelSource, model_folder
@@ -49,7 +50,7 @@ def distillation_rules(plan: RunPlan) -> list[R1Error]:
         if name.startswith(("http://", "https://")):
             errors.append(
                 RecipeError(
-                    f"recipe key {_key(part)!r} is the server {name}: the loss compares the whole distributions of both models, "
+                    f"recipe key {teacher_key(part)!r} is the server {name}: the loss compares the whole distributions of both models, "
                     "and a server sends a few log-probabilities: give the model itself"
                 )
             )
@@ -67,12 +68,8 @@ def distillation_rules(plan: RunPlan) -> list[R1Error]:
         errors.append(RecipeError("recipe key 'generation.temperature' is 0: the loss divides by it, use 1.0"))
     for part, teacher in plan.teachers.items():
         if fault := _vocabulary_fault(plan.model, teacher):
-            errors.append(RecipeError(f"recipe key {_key(part)!r} is {teachers[part]!r}: {fault}"))
+            errors.append(RecipeError(f"recipe key {teacher_key(part)!r} is {teachers[part]!r}: {fault}"))
     return errors
-
-
-def _key(part: str) -> str:
-    return f"distill.teacher.{part}" if part else "distill.teacher"
 
 
 def _part_faults(plan: RunPlan, teachers: Mapping[str, str]) -> list[R1Error]:
@@ -92,7 +89,9 @@ def _part_faults(plan: RunPlan, teachers: Mapping[str, str]) -> list[R1Error]:
         errors.append(RecipeError(f"recipe key 'distill.teacher' has no teacher for {', '.join(missing)}"))
     for name in teachers:
         if name not in parts:
-            errors.append(RecipeError(f"recipe key {_key(name)!r}: no part of the mixture{nearest(name, parts)}"))
+            errors.append(
+                RecipeError(f"recipe key {teacher_key(name)!r}: no part of the mixture{nearest(name, parts)}")
+            )
     if plan.sharing.get("distributed_type") in ("DEEPSPEED", "FSDP"):
         errors.append(
             RecipeError(

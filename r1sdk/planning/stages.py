@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import R1Error, RecipeError, nearest, raise_all
 from ..plugins.registry import Registry
+from ..recipe.key_groups import teacher_key
 from ..recipe.layers import overlay, read_layer, read_yaml, write_yaml
 from ..recipe.schema import Recipe, load_recipe
 from .resolve import plan_run
@@ -35,11 +36,9 @@ class Stage:
 
     @property
     def teachers_from(self) -> dict[str, str]:
-        """The stages whose models teach this one, by key below `distill`."""
-        if self.recipe.distill is None:
-            return {}
-        named = {f"teacher.{part}" if part else "teacher": name for part, name in self.recipe.distill.teachers.items()}
-        return {key: stage for key, name in named.items() if (stage := _referred(name)) is not None}
+        """The stages whose models teach this one, by recipe key."""
+        teachers = self.recipe.distill.teachers if self.recipe.distill else {}
+        return {teacher_key(part): stage for part, name in teachers.items() if (stage := _referred(name)) is not None}
 
     def ready(self, outputs: Mapping[str, Path], output_dir: Path) -> Recipe:
         """The recipe with its references replaced; it writes to `output_dir`."""
@@ -131,7 +130,7 @@ def _reference_errors(stages: Sequence[Stage]) -> list[R1Error]:
         for key, name, makes in (
             ("model", stage.model_from, "a model"),
             ("data", stage.data_from, "rows"),
-            *((f"distill.{key}", name, "a model") for key, name in stage.teachers_from.items()),
+            *((key, name, "a model") for key, name in stage.teachers_from.items()),
         ):
             if name is None:
                 continue

@@ -241,6 +241,11 @@ class Distillation(Strict):
         return named[self.divergence] if isinstance(self.divergence, str) else self.divergence
 
 
+def teacher_key(part: str) -> str:
+    """Return the recipe key of the teacher of a part, or of everything under the empty name."""
+    return f"distill.teacher.{part}" if part else "distill.teacher"
+
+
 class DynamicSampling(Strict):
     """Zero-variance groups give way to groups of fresh prompts (DAPO, arXiv 2503.14476, section 3.2). `true` is `{}`."""
 

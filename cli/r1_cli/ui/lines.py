@@ -13,7 +13,7 @@ def tell(text: str, hang: int = 2, err: bool = False) -> None:
 
 
 def tell_labelled(label: str, text: str, width: int = 0, indent: int = 0) -> None:
-    """Print a line of a list: its label, padded to `width`, and its text in a column of its own."""
+    """Print a line of a list: the label, padded to `width`, then the text, which keeps to its column where it is broken."""
     from r1sdk.terminal_text import columns_of, labelled
 
     typer.echo(labelled(label, text, columns_of(sys.stdout), width, indent))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import r1sdk
 
+from ..table.splits import hashed
 from .arithmetic import Game, after, random_step
 
 MAX_DRAWS = 10_000  # attempts at one problem
@@ -27,7 +27,7 @@ class Problem:
     def split(self) -> str:
         """The split, "test" or "train". It depends only on the numbers and the target, not on settings, order or seed."""
         key = f"{sorted(self.nums)} {self.target}"
-        side = int.from_bytes(blake2b(key.encode(), digest_size=8).digest(), "big")
+        side = hashed(key)
         return "train" if side % TEST_SHARE else "test"
 
 

@@ -57,8 +57,12 @@ class Splits:
 
 def in_test(problem: str, share: float) -> bool:
     """True if a problem belongs to the test split, by its words only, not by case, spaces or position."""
-    words = " ".join(problem.casefold().split())
-    return int.from_bytes(blake2b(words.encode(), digest_size=8).digest(), "big") < share * 2**64
+    return hashed(" ".join(problem.casefold().split())) < share * 2**64
+
+
+def hashed(text: str) -> int:
+    """Return 64 bits that a text alone decides, the same on every machine, by which it belongs to one split for ever."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def _all(problem: str) -> bool:

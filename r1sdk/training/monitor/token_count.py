@@ -21,6 +21,6 @@ class TokenCount(TrainerCallback):  # type: ignore[misc]
 
 
 def counting(trainer: Any) -> Any:
-    """Return `trainer`, which goes on counting tokens when it is resumed."""
+    """Make `trainer` continue its count of tokens after a resume, and return it."""
     trainer.add_callback(TokenCount(trainer))
     return trainer
