@@ -24,13 +24,11 @@ import gc
 import json
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grpo_step import SAMPLES, clock_callback, gaps, with_r1sdk, with_trl
+from grpo_step import SAMPLES, best_of, clock_callback, gaps, timed, with_r1sdk, with_trl
 
 SHAPES: dict[str, dict[str, Any]] = {  # from the models' own config.json
     "0.5b": {"hidden_size": 896, "num_hidden_layers": 24, "num_attention_heads": 14, "intermediate_size": 4864},
@@ -184,25 +182,6 @@ def limit_of() -> Limit:
     return Limit(2 * side**3 / multiply, 2 * size / copy)
 
 
-def best_of(work: Callable[[], Any], tries: int = 8) -> float:
-    seconds = []
-    for _ in range(tries):
-        idle()
-        started = time.perf_counter()
-        work()
-        idle()
-        seconds.append(time.perf_counter() - started)
-    return min(seconds[1:])
-
-
-def idle() -> None:
-    """Until the device has done all that it was given."""
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
 def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:
     """The composed run, and the folder of its random weights."""
     from r1sdk.planning.resolve import plan_run
@@ -296,22 +275,6 @@ def take_turn(side: Any, run: Any, where: str, folder: Path) -> Turn:
     gc.collect()
     torch.cuda.empty_cache()
     return turn
-
-
-def timed(method: Any, clock: Any, spent: list[float]) -> Any:
-    """`method`, whose seconds are added to the entry of the step in hand."""
-
-    def call(*arguments: Any, **more: Any) -> Any:
-        idle()
-        started = time.perf_counter()
-        found = method(*arguments, **more)
-        idle()
-        while len(spent) <= len(clock.wall):
-            spent.append(0.0)
-        spent[len(clock.wall)] += time.perf_counter() - started
-        return found
-
-    return call
 
 
 SIDES = {"r1sdk": with_r1sdk, "TRL": with_trl}

@@ -13,7 +13,8 @@ the round. A step is timed from its beginning to the beginning of the next; the 
 - `TRL`: TRL's own trainer with the same two functions. It draws other completions of the same distribution, so the ratio to it compares
   steps that are alike, not equal
 
-The figures to read are the ratios of a step to the same step of the other side in the same round.
+The figures to read are the ratios of a step to the same step of the other side in the same round. The limit is what a step's products
+would take at the rate of a large matrix product in the same run: 6 FLOPs for each parameter and trained token, 2 for each generated one.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -37,7 +39,9 @@ class Turn:
 
     wall: list[float]  # seconds
     cpu: list[float]  # seconds of this process, all threads
+    generation: list[float]  # of the seconds of `wall`
     made: list[list[float]]  # what came of each step: `SAME`
+    flops: list[float]  # of each step's products
 
 
 def main() -> None:
@@ -109,6 +113,17 @@ def tell(options: argparse.Namespace, rounds: list[dict[str, Turn]], world: int)
                 f"      r1sdk / {name:12} {middle:.3f} (quartiles {low:.3f}-{high:.3f}, n={len(ratios)}); of sums {sums:.3f}"
             )
     print(f"r1sdk and same trainer are equal at every step in {', '.join(SAME)}")
+    rate = product_rate()
+    print(f"limit: {rate / 1e9:.0f} GFLOP/s of a large matrix product")
+    for name in names:
+        turns = [turns[name] for turns in rounds]
+        wall, generation, flops = (
+            sum(sum(getattr(turn, key)) for turn in turns) for key in ("wall", "generation", "flops")
+        )
+        print(
+            f"      {name:12} generation {generation / wall:.0%}, the rest {1 - generation / wall:.0%}; products at the limit "
+            f"would take {flops / rate / wall:.0%} of the step"
+        )
 
 
 def prepare(options: argparse.Namespace, scratch: Path, processes: Any) -> tuple[Any, str]:
@@ -149,16 +164,68 @@ def take_turn(side: Any, run: Any, where: str, folder: Path, processes: Any) -> 
     trainer = side(run, load_model(where), load_tokenizer(where), folder, processes)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(clock)
+    generation = [0.0]
+    trainer._generate = timed(trainer._generate, clock, generation)
     set_seed(run.recipe.seed)
     trainer.train()
-    made = [[line[key] for key in SAME] for line in trainer.state.log_history if "loss" in line]
+    lines = [line for line in trainer.state.log_history if "loss" in line]
+    parameters = sum(parameter.numel() for parameter in trainer.model.parameters())
+    rows = run.recipe.trainer["per_device_train_batch_size"] * processes.world
+    trained = gaps([line["num_tokens"] for line in lines])
+    generated = [line["completions/mean_length"] * rows for line in lines[1:]]
+    flops = [parameters * (6 * a + 2 * b) for a, b in zip(trained, generated, strict=True)]
     del trainer
     gc.collect()
-    return Turn(gaps(clock.wall)[1:], gaps(clock.cpu)[1:], made)
+    made = [[line[key] for key in SAME] for line in lines]
+    return Turn(gaps(clock.wall)[1:], gaps(clock.cpu)[1:], generation[2:], made, flops)
 
 
 def gaps(times: list[float]) -> list[float]:
     return [b - a for a, b in pairwise(times)]
+
+
+def product_rate() -> float:
+    """FLOP/s of a large matrix product in float32, the best of several tries."""
+    import torch
+
+    side = 1024
+    left, right = torch.randn(side, side), torch.randn(side, side)
+    return 2 * side**3 / best_of(lambda: torch.matmul(left, right))
+
+
+def best_of(work: Callable[[], Any], tries: int = 8) -> float:
+    seconds = []
+    for _ in range(tries):
+        idle()
+        started = time.perf_counter()
+        work()
+        idle()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds[1:])
+
+
+def idle() -> None:
+    """Until the device has done all that it was given."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def timed(method: Any, clock: Any, spent: list[float]) -> Any:
+    """`method`, whose seconds are added to the entry of the step in hand."""
+
+    def call(*arguments: Any, **more: Any) -> Any:
+        idle()
+        started = time.perf_counter()
+        found = method(*arguments, **more)
+        idle()
+        while len(spent) <= len(clock.wall):
+            spent.append(0.0)
+        spent[len(clock.wall)] += time.perf_counter() - started
+        return found
+
+    return call
 
 
 def clock_callback() -> Any:

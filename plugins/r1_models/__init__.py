@@ -6,7 +6,6 @@ from pathlib import Path
 import r1sdk
 
 TINY = Path(__file__).parent / "tiny"
-SMALL = Path(__file__).parent / "small"  # a tokenizer and a shape
 
 # Texts of `maths_tools` that are one token each for `tools_blank`. `tiny` writes a call byte by byte, in about 75 tokens.
 TOOL_PHRASES = (
@@ -29,23 +28,15 @@ def tiny_blank(folder: Path, seed: int) -> None:
     write_blank(TINY, folder, seed)
 
 
-def small_blank(folder: Path, seed: int) -> None:
-    """The weights of `tiny` under the tokenizer of `small`: the start of its SFT (recipe small/sft). Takes no seed: nothing is random."""
-    from .blank import write_with_tokenizer
-
-    write_with_tokenizer(TINY, SMALL, folder)
-
-
 def tools_blank(folder: Path, seed: int) -> None:
     """The weights of `tiny` under a tokenizer with short tool calls: the start of the recipe maths_tools/tiny. Takes no seed: nothing is random."""
-    from .blank import write_with_tokenizer
+    from .blank import write_with_phrases
 
-    write_with_tokenizer(TINY, TINY, folder, TOOL_PHRASES)
+    write_with_phrases(TINY, folder, TOOL_PHRASES)
 
 
 @r1sdk.hookimpl
 def r1_register_models(register: Callable[[str, Path | Callable[[Path, int], None]], None]) -> None:
     register("tiny", TINY)
     register("tiny_blank", tiny_blank)
-    register("small_blank", small_blank)
     register("tools_blank", tools_blank)

@@ -30,32 +30,29 @@ def write_blank(shape: Path, folder: Path, seed: int) -> None:
         shutil.copyfile(shape / name, folder / name)
 
 
-def write_with_tokenizer(weights: Path, shape: Path, folder: Path, phrases: Sequence[str] = ()) -> None:
-    """Write the model in `weights` to `folder` with the tokenizer in `shape`, whose new tokens get embeddings.
+def write_with_phrases(weights: Path, folder: Path, phrases: Sequence[str]) -> None:
+    """Write the model in `weights` to `folder` with each of `phrases` as one token more.
 
-    A token of both keeps its embedding, so what the model knows of numbers stays. A new one, a phrase, starts as the mean of
-    the tokens that the model's own tokenizer would read it as. `phrases` are added to the tokenizer as one token each.
+    A phrase's embedding starts as the mean of the tokens that it was read as; the others stay, and so does what the model knows.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
-    before, after = AutoTokenizer.from_pretrained(weights), AutoTokenizer.from_pretrained(shape)
+    before, after = AutoTokenizer.from_pretrained(weights), AutoTokenizer.from_pretrained(weights)
     after.add_tokens(list(phrases))
-    old, known = model.get_input_embeddings().weight.detach().clone(), before.get_vocab()
+    old = model.get_input_embeddings().weight.detach().clone()
     model.resize_token_embeddings(-(-len(after) // 32) * 32, mean_resizing=False)
     new = model.get_input_embeddings().weight
     with torch.no_grad():
-        new.zero_()
-        for token, at in after.get_vocab().items():
-            same = [known[token]] if token in known else None
-            new[at] = old[same or before.encode(after.decode([at]), add_special_tokens=False)].mean(0)
+        new[len(before) :] = 0.0
+        for at in range(len(before), len(after)):
+            new[at] = old[before.encode(after.decode([at]), add_special_tokens=False)].mean(0)
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
     for name in FILES:
-        shutil.copyfile(shape / name, folder / name)
-    if phrases:
-        after.save_pretrained(folder)
+        shutil.copyfile(weights / name, folder / name)
+    after.save_pretrained(folder)
 
 
 def _count(embeddings: Any, tokenizer: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import r1sdk
 from r1_envs.countdown import Countdown
-from r1_models import TINY, r1_register_models, small_blank, tiny_blank, tools_blank
+from r1_models import TINY, r1_register_models, tiny_blank, tools_blank
 
 pytest.importorskip("transformers")
 
@@ -26,7 +26,7 @@ def tokenizer():
 def test_the_embedded_models_are_registered():
     found = {}
     r1_register_models(found.__setitem__)
-    assert found == {"tiny": TINY, "tiny_blank": tiny_blank, "small_blank": small_blank, "tools_blank": tools_blank}
+    assert found == {"tiny": TINY, "tiny_blank": tiny_blank, "tools_blank": tools_blank}
 
 
 def test_numbers_to_200_are_one_token_each(tokenizer):

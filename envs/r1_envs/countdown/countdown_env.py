@@ -11,7 +11,6 @@ from typing import Literal
 import r1sdk
 
 from .arithmetic import OPERATORS, Game
-from .backward import BackwardSearch, write_backward
 from .countdown_files import read_problems
 from .countdown_problems import Problem, Rules, draw_many
 from .traces import Search, write_trace
@@ -48,9 +47,6 @@ class Countdown:
     test_size: int = 500
     seed: int = 0  # of the training tasks; the test tasks do not depend on it
     file: str | None = None  # JSONL, CSV, parquet, or a data set on the Hub, with columns nums and target
-    demonstrated: Literal["attempts", "backward"] = (
-        "attempts"  # demonstrations: whole attempts, or backwards from the target
-    )
     verifier: r1sdk.Verifier | None = r1sdk.verifier_option("countdown", shares=("use_all",))
     _verifier: r1sdk.Verifier = field(init=False, repr=False, compare=False)
 
@@ -108,8 +104,6 @@ class Countdown:
         return "Countdown: " + "; ".join(_describe(self._rules(level)) for level in shown)
 
     def _demonstration(self, problem: Problem, rng: random.Random) -> str | None:
-        if self.demonstrated == "backward":
-            return write_backward(problem.nums, problem.target, self._game(problem), BackwardSearch(), rng)
         search = SEARCHES.get(problem.operators, SEARCHES[OPERATORS])
         return write_trace(problem.nums, problem.target, self._game(problem), search, rng)
 

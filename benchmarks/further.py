@@ -1,0 +1,241 @@
+"""Further on the full level: the recipe countdown/further in three seeds, and for longer.
+
+    python benchmarks/further.py                        # SFT once, then its GRPO stage, seeds 0 1 2: forty minutes on two cores
+    python benchmarks/further.py --long                 # that stage with twice the steps, seed 0: twenty minutes
+    python benchmarks/further.py --draw-only            # the tables and the picture again, from the run folders
+
+The stages of the recipe are runs of their own here, so that all seeds begin with one model. The habits are counted in the
+held-out rollouts before and after: what SFT put there, and what RL changed. Needs matplotlib: pip install -e ".[dev]".
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from countdown import figure, smooth
+
+import r1_recipes
+from r1sdk.storage.run_folder import RunFolder
+
+LONG = {"trainer.max_steps": 440, "trainer.lr_scheduler_kwargs.num_decay_steps": 220, "env.options.train_size": 8000}
+LINE = re.compile(r"\d+\. (?P<steps>.+); target \d+\? (?P<says>yes|no)")
+STEP = re.compile(r"(\d+)([-+*/])(\d+)=(\d+)(?: with ([\d ]+))?")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--long", action="store_true", help="the longer run instead")
+    parser.add_argument("--model", type=Path, help="model to begin with; without it, that of the recipe's SFT")
+    parser.add_argument("--runs", type=Path, default=Path("runs/further"))
+    parser.add_argument("--picture", type=Path, default=Path("docs/further.svg"))
+    parser.add_argument("--draw-only", action="store_true")
+    options = parser.parse_args()
+    seeds = options.seeds.split(",")
+    if not options.draw_only:
+        recipe = stage_file("grpo", options.runs, model=str(options.model or practised(options.runs)))
+        if options.long:
+            sets = [part for key, value in LONG.items() for part in ("--set", f"{key}={value}")]
+            train(recipe, options.runs / "long", "--seed", "0", *sets)
+        else:
+            for seed in seeds:
+                train(recipe, options.runs / seed, "--seed", seed)
+    runs = [(name, options.runs / name) for name in ("long", *seeds)]
+    runs = [(name, path) for name, path in runs if path.exists() and RunFolder.open(path).evaluation("after")]
+    table(runs)
+    habits([RunFolder.open(path) for name, path in runs if name != "long"])
+    draw(runs, options.picture)
+
+
+def practised(folder: Path) -> Path:
+    """The model of the SFT, which is trained unless it is there."""
+    path = folder / "practised"
+    if not (path / "model").exists():
+        train(stage_file("practised", folder), path)
+    return (path / "model").resolve()
+
+
+def stage_file(name: str, folder: Path, **changed: str) -> Path:
+    """Write a stage of the recipe as a recipe of its own."""
+    recipe = yaml.safe_load((Path(r1_recipes.__file__).parent / "countdown" / "further.yaml").read_text())
+    stage = next(stage for stage in recipe["stages"] if stage["name"] == name)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{name}.yaml"
+    own = {key: value for key, value in stage.items() if key != "name"}
+    file.write_text(yaml.safe_dump({"rewards": recipe["rewards"], **own, **changed}))
+    return file
+
+
+def train(recipe: Path, path: Path, *more: str) -> None:
+    """One run as a user would start it, timed from the command to its end."""
+    command = ["r1", "train", str(recipe), *more, "--out", str(path), "--overwrite"]
+    started = time.perf_counter()
+    subprocess.run(command, check=True)
+    (path / "wall_seconds.json").write_text(json.dumps({"command": command, "seconds": time.perf_counter() - started}))
+
+
+def table(runs: list[tuple[str, Path]]) -> None:
+    """Held-out accuracy before and after, as Markdown. `RL s`: the time of the training steps alone."""
+    print("| run | steps | command s | RL s | accuracy before | after | gain | format after | tokens |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for name, path in runs:
+        folder = RunFolder.open(path)
+        steps, before, after = folder.metrics(), folder.evaluation("before"), folder.evaluation("after")
+        assert before and after
+        took = path / "wall_seconds.json"
+        wall = f"{json.loads(took.read_text())['seconds']:.0f}" if took.exists() else "-"
+        print(
+            f"| {name} | {len(steps)} | {wall} | {sum(line['step_seconds'] for line in steps):.0f} "
+            f"| {figure(before['accuracy'])} | {figure(after['accuracy'])} "
+            f"| {after['accuracy']['mean'] - before['accuracy']['mean']:+.3f} "
+            f"| {after['rewards']['format']['mean']:.3f} | {before['tokens']:.0f} -> {after['tokens']:.0f} |"
+        )
+
+
+def habits(folders: list[RunFolder]) -> None:
+    """What replies do before and after: what SFT put there, and what RL changed."""
+    if not folders:
+        return
+    sides = [count_habits(row for folder in folders for row in evaluated(folder, when)) for when in ("before", "after")]
+    print("\n| | before RL | after RL |\n|---|---|---|")
+    for name in sides[0]:
+        print(f"| {name} | {sides[0][name]} | {sides[1][name]} |")
+
+
+def evaluated(folder: RunFolder, when: str) -> list[dict[str, Any]]:
+    """The held-out rollouts of an evaluation."""
+    return [json.loads(line) for line in (folder.evaluations / f"{when}.jsonl").read_text().splitlines()]
+
+
+def count_habits(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Shares of replies, attempts and steps with each habit."""
+    n: Counter[str] = Counter()
+    for row in rows:
+        info = row["task"]["info"]
+        count, right = len(info["nums"]), row["verdict"]["value"] == 1.0
+        text = row["completion"]["messages"][-1]["content"]
+        attempts = [found for line in text.splitlines() if (found := LINE.fullmatch(line))]
+        n["replies"] += 1
+        n[f"of {count}"] += 1
+        n[f"right of {count}"] += right
+        n["attempts"] += len(attempts)
+        n["one"] += len(attempts) == 1
+        n["eight"] += len(attempts) == 8
+        n["cut"] += row["completion"]["finish"] == "length"
+        n["repeats"] += len(attempts) - len({found["steps"] for found in attempts})
+        says_yes = bool(attempts) and attempts[-1]["says"] == "yes"
+        n["yes"] += says_yes
+        n["yes right"] += says_yes and right
+        n["gives up"] += not says_yes and 0 < len(attempts) < 8
+        for found in attempts:
+            made, equations, true = follow(info["nums"], found["steps"])
+            n["equations"] += equations
+            n["true equations"] += true
+            n[f"attempts of {count}"] += 1
+            n[f"sound of {count}"] += made is not None
+            n["judged"] += made is not None
+            n["honest"] += made is not None and (made == info["target"]) == (found["says"] == "yes")
+        if attempts and follow(info["nums"], attempts[-1]["steps"])[0] == info["target"]:
+            n["solved"] += 1
+            n["solved right"] += right
+    return {
+        "accuracy, 3 numbers": share(n["right of 3"], n["of 3"]),
+        "accuracy, 4 numbers": share(n["right of 4"], n["of 4"]),
+        "attempts in a reply, mean": f"{n['attempts'] / max(1, n['replies']):.1f}",
+        "replies with one attempt only": share(n["one"], n["replies"]),
+        "replies with all eight attempts": share(n["eight"], n["replies"]),
+        "replies that give up before": share(n["gives up"], n["replies"]),
+        "replies cut at the token limit": share(n["cut"], n["replies"]),
+        "replies that end in a `yes`": share(n["yes"], n["replies"]),
+        "of those, right": share(n["yes right"], n["yes"]),
+        "right equations": share(n["true equations"], n["equations"]),
+        "sound attempts, 3 numbers": share(n["sound of 3"], n["attempts of 3"]),
+        "sound attempts, 4 numbers": share(n["sound of 4"], n["attempts of 4"]),
+        "verdicts (`yes`, `no`) of sound attempts that are true": share(n["honest"], n["judged"]),
+        "attempts that reach the target and are answered rightly": share(n["solved right"], n["solved"]),
+        "attempts made before in the same reply": share(n["repeats"], n["attempts"]),
+    }
+
+
+def follow(numbers: list[int], attempt: str) -> tuple[int | None, int, int]:
+    """Return what an attempt makes, its equations, and how many of them hold.
+
+    None where the attempt is not sound: a number that is not there, a false equation or list, or numbers left over.
+    """
+    hand: list[int] | None = list(numbers)
+    equations = true = 0
+    for text in attempt.split(", "):
+        found = STEP.fullmatch(text)
+        if not found:
+            hand = None
+            continue
+        left, right, result = int(found[1]), int(found[3]), int(found[4])
+        holds = makes(left, found[2], right) == result
+        equations += 1
+        true += holds
+        if hand is None:
+            continue
+        rest = list(hand)
+        if not holds or left not in rest:
+            hand = None
+            continue
+        rest.remove(left)
+        if right not in rest:
+            hand = None
+            continue
+        rest.remove(right)
+        listed = [int(number) for number in (found[5] or "").split()]
+        hand = [*rest, result] if sorted(listed) == sorted(rest) else None
+    return hand[0] if hand is not None and len(hand) == 1 else None, equations, true
+
+
+def makes(left: int, operator: str, right: int) -> float | None:
+    """The result of one operation; None for a division by zero."""
+    if operator == "/":
+        return left / right if right else None
+    return {"+": left + right, "-": left - right, "*": left * right}[operator]
+
+
+def share(part: int, whole: int) -> str:
+    return f"{part / whole:.3f}" if whole else "-"
+
+
+def draw(runs: list[tuple[str, Path]], picture: Path) -> None:
+    """Accuracy by step and by tokens of a reply, one line a run; the held-out evaluations as dots."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    import matplotlib.pyplot as plt
+
+    figure_, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    for name, path in runs:
+        folder = RunFolder.open(path)
+        steps = folder.metrics()
+        x = [line["step"] for line in steps]
+        colour = "#1d4ed8" if name == "long" else "#c2410c"
+        accuracy = smooth([line["rewards/accuracy/mean"] for line in steps])
+        left.plot(x, accuracy, color=colour, lw=1.2)
+        right.plot(x, smooth([line["completions/mean_length"] for line in steps]), color=colour, lw=1.2)
+        for when, at in (("before", 0), ("after", x[-1])):
+            if evaluation := folder.evaluation(when):
+                mean, error = evaluation["accuracy"]["mean"], evaluation["accuracy"]["stderr"]
+                left.errorbar(at, mean, error, fmt="o", ms=4, color=colour, capsize=2)
+    left.set(title="accuracy: training batches (lines), held out (dots)", xlabel="GRPO step", ylim=(0, 1))
+    left.axhline(0.8, color="grey", lw=0.8, ls=":")
+    right.set(title="tokens in a reply", xlabel="GRPO step")
+    for axis in (left, right):
+        axis.grid(alpha=0.25)
+    figure_.savefig(picture)
+    print(f"picture written to {picture}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
