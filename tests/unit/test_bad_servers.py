@@ -48,6 +48,7 @@ async def ask(fate, **options):
 
 
 @pytest.mark.parametrize("name", KINDS)
+@pytest.mark.heavy
 def test_a_server_that_is_bad_once_costs_one_retry_and_no_answer(name):
     kind = KINDS[name]
     found, requests, seconds = asyncio.run(ask(lambda prompt, nth: name if nth == 0 else None))
@@ -65,6 +66,7 @@ def test_a_server_that_is_bad_once_costs_one_retry_and_no_answer(name):
 
 
 @pytest.mark.parametrize("name", [name for name, kind in KINDS.items() if kind.outcome == "retried"])
+@pytest.mark.heavy
 def test_a_server_that_stays_bad_is_unavailable_after_the_last_retry_and_says_why(name):
     found, requests, seconds = asyncio.run(ask(lambda prompt, nth: name, retries=1))
     assert isinstance(found, Unavailable) and not isinstance(found, Refused)
@@ -129,6 +131,7 @@ def collected(folder, fate):
     return made, ready[0].asked, plan
 
 
+@pytest.mark.heavy
 def test_a_generation_from_every_bad_server_loses_nothing_and_counts_right(tmp_path):
     names, of = list(SURVIVED), {}
 

@@ -74,6 +74,7 @@ def test_a_policy_that_was_never_right_collapses_only_where_the_reward_does_not_
     assert collapse(course((10, blank), (8, {**gone, "reward": 0.6})), [], 16) is None
 
 
+@pytest.mark.heavy
 def test_chance_alone_is_never_certain():
     """200 courses of 100 steps without any change: eight prompts with four completions each."""
     for seed in range(200):

@@ -51,6 +51,7 @@ def test_no_problem_is_in_both_splits_whatever_the_level_and_seed():
 
 
 @pytest.mark.parametrize("level", ["easy", "full"])
+@pytest.mark.heavy
 def test_test_tasks_are_all_different(level):
     tasks = list(Countdown(level=level).tasks("test"))
     assert len({key(t) for t in tasks}) == len(tasks) == 500

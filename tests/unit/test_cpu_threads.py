@@ -72,6 +72,7 @@ def test_counters_are_those_of_this_thread():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+@pytest.mark.heavy
 def test_doctor_sees_a_loaded_machine():
     loops = [Popen([sys.executable, "-c", "while True: pass"]) for _ in os.sched_getaffinity(0)]
     try:

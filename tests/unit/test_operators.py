@@ -114,6 +114,7 @@ def test_no_equation_of_the_test_split_is_trained_on_and_every_operator_is_in_bo
 
 
 @pytest.mark.parametrize(("shown", "least", "most"), [(1.0, 1.0, 1.0), (0.5, 0.45, 0.55), (0.0, 0.0, 0.0)])
+@pytest.mark.heavy
 def test_demonstrations_are_dialogues_of_a_player_who_is_right_so_often(shown, least, most):
     environment = env(shown_right=shown)
     values = []

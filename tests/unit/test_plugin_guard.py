@@ -74,6 +74,7 @@ def test_what_ends_a_program_is_the_error_of_the_plugin_that_raises_it(call, err
 
 
 @pytest.mark.parametrize("handler", [signal.default_int_handler, lambda *_: signal.default_int_handler(2, None)])
+@pytest.mark.heavy
 def test_a_real_interrupt_inside_a_plugin_stops_the_run(handler):
     before = signal.signal(signal.SIGINT, handler)
     try:
@@ -86,6 +87,7 @@ def test_a_real_interrupt_inside_a_plugin_stops_the_run(handler):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.heavy
 def test_a_signal_that_stops_a_run_is_no_error_of_the_plugin_that_runs(number):
     from r1sdk.training.monitor.callback import StopRequest
 
@@ -100,6 +102,7 @@ def test_a_signal_that_stops_a_run_is_no_error_of_the_plugin_that_runs(number):
         gc.collect()
 
 
+@pytest.mark.heavy
 def test_an_interrupt_that_loses_a_callback_of_asyncio_does_not_hang(monkeypatch):
     monkeypatch.setattr(blocking, "CLOSING_S", 0.1)
 
@@ -178,6 +181,7 @@ for number, (name, call) in enumerate(plugins.CALLS.items()):
 """
 
 
+@pytest.mark.heavy
 def test_a_process_that_a_plugin_forks_ends_and_the_run_stops_with_its_name(tmp_path):
     script = tmp_path / "forks.py"
     script.write_text(FORKS)
@@ -315,6 +319,7 @@ def slow():
 
 
 @pytest.mark.parametrize("call", ["reward: call", "reward: async", "environment: verify", "session: answer"])
+@pytest.mark.heavy
 def test_a_call_that_has_not_returned_is_named(call, slow):
     CALLS[call](lambda: time.sleep(0.3))
     assert slow and slow[0][0] in ("reward 'it'", "Plain.verify", "Talk.answer")
@@ -351,6 +356,7 @@ async def never_ends(rollout):
 
 
 @pytest.mark.parametrize("reward", [hangs, blocks_the_loop, never_ends])
+@pytest.mark.heavy
 def test_one_key_bounds_a_plugin_without_a_limit_of_its_own(reward, slow):
     guard.set_limit(0.2)
     started = time.monotonic()

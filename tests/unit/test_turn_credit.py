@@ -53,12 +53,14 @@ def test_the_exact_gradient_is_the_slope_of_the_expected_return():
     ],
     ids=["turn_episode", "turn_loo"],
 )
+@pytest.mark.heavy
 def test_an_unbiased_estimator_has_the_exact_gradient_as_its_expectation(policy, size, estimator):
     """In rational numbers, so that equal means equal."""
     mean, _ = expectation(policy, estimator, size=size)
     assert mean == exact_gradient(policy)
 
 
+@pytest.mark.heavy
 def test_the_baseline_for_each_turn_is_less_noisy_than_that_for_the_episode():
     for size in (2, 3):
         _, whole = expectation(EVEN, TurnEpisode(turn_weight=ONE), size=size)
@@ -76,6 +78,7 @@ def test_the_baseline_for_each_turn_is_less_noisy_than_that_for_the_episode():
         (TurnToGo(), 0.2),
     ],
 )
+@pytest.mark.heavy
 def test_a_biased_estimator_is_off_by_at_least_so_much(estimator, at_least):
     exact = exact_gradient(EVEN)
     mean, _ = expectation(EVEN, estimator, size=3)
@@ -88,6 +91,7 @@ def test_turn_normalized_pushes_to_stop_where_going_on_earns_more():
     assert exact[0] < 0 < mean[0]  # the logit of stopping at the first turn
 
 
+@pytest.mark.heavy
 def test_the_bias_of_turn_normalized_approaches_that_of_a_hidden_reward_as_the_group_grows():
     exact, hidden = exact_gradient(EVEN), GAME["hidden_reward_gradient"](EVEN)
     gaps = []
