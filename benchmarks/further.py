@@ -41,7 +41,8 @@ def main() -> None:
     options = parser.parse_args()
     seeds = options.seeds.split(",")
     if not options.draw_only:
-        recipe = stage_file("grpo", options.runs, model=str(options.model or practised(options.runs)))
+        model = options.model or practised(options.runs)
+        recipe = stage_file("grpo", options.runs, model=str(model.resolve()))
         if options.long:
             sets = [part for key, value in LONG.items() for part in ("--set", f"{key}={value}")]
             train(recipe, options.runs / "long", "--seed", "0", *sets)
@@ -60,7 +61,7 @@ def practised(folder: Path) -> Path:
     path = folder / "practised"
     if not (path / "model").exists():
         train(stage_file("practised", folder), path)
-    return (path / "model").resolve()
+    return path / "model"
 
 
 def stage_file(name: str, folder: Path, **changed: str) -> Path:
