@@ -42,10 +42,14 @@ def main() -> None:
 
 
 def train(level: str, seed: int, path: Path) -> None:
-    """One run as a user would start it, timed from the command to its end."""
     command = ["r1", "train", "--env", "countdown", "--rewards", "accuracy,format", "--seed", str(seed)]
     command += ["--set", f"env.options.level={level}", "--out", str(path), "--overwrite"]
     command += ["--steps", str(STEPS[level])] if level in STEPS else []
+    run_timed(command, path)
+
+
+def run_timed(command: list[str], path: Path) -> None:
+    """One run as a user would start it, timed from the command to its end; the time is kept in its folder, `path`."""
     started = time.perf_counter()
     subprocess.run(command, check=True)
     seconds = time.perf_counter() - started
@@ -94,18 +98,8 @@ def draw(runs: list[tuple[str, int, Path]], picture: Path) -> None:
     figure_, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for level, seed, path in runs:
         folder = RunFolder.open(path)
-        steps = folder.metrics()
-        x = [line["step"] for line in steps]
-        label = level if seed == runs[0][1] else None
-        left.plot(
-            x, smooth([line["rewards/accuracy/mean"] for line in steps]), color=COLOURS[level], lw=1.2, label=label
-        )
-        right.plot(x, smooth([line["rewards/format/mean"] for line in steps]), color=COLOURS[level], lw=1.2)
-        for name, at in (("before", 0), ("after", x[-1])):
-            if evaluation := folder.evaluation(name):
-                mean, error = evaluation["accuracy"]["mean"], evaluation["accuracy"]["stderr"]
-                left.errorbar(at, mean, error, fmt="o", ms=4, color=COLOURS[level], capsize=2)
-    left.set(title="accuracy: training batches (lines), held out (dots)", xlabel="GRPO step", ylim=(0, 1))
+        plot_accuracy(left, folder, COLOURS[level], level if seed == runs[0][1] else None)
+        plot_metric(right, folder, "rewards/format/mean", COLOURS[level])
     right.set(title="format reward", xlabel="GRPO step", ylim=(0.8, 1.01))
     right.axhline(0.95, color="grey", lw=0.8, ls=":")
     left.legend(title="level", frameon=False)
@@ -113,6 +107,24 @@ def draw(runs: list[tuple[str, int, Path]], picture: Path) -> None:
         axis.grid(alpha=0.25)
     figure_.savefig(picture)
     print(f"picture written to {picture}", file=sys.stderr)
+
+
+def plot_accuracy(axis: Any, folder: RunFolder, colour: str, label: str | None = None) -> None:
+    """The accuracy of the training batches as a line, the held-out evaluations as dots."""
+    plot_metric(axis, folder, "rewards/accuracy/mean", colour, label)
+    for name, at in (("before", 0), ("after", folder.metrics()[-1]["step"])):
+        if evaluation := folder.evaluation(name):
+            mean, error = evaluation["accuracy"]["mean"], evaluation["accuracy"]["stderr"]
+            axis.errorbar(at, mean, error, fmt="o", ms=4, color=colour, capsize=2)
+    axis.set(title="accuracy: training batches (lines), held out (dots)", xlabel="GRPO step", ylim=(0, 1))
+
+
+def plot_metric(axis: Any, folder: RunFolder, key: str, colour: str, label: str | None = None) -> None:
+    """A metric by step, smoothed."""
+    steps = folder.metrics()
+    axis.plot(
+        [line["step"] for line in steps], smooth([line[key] for line in steps]), color=colour, lw=1.2, label=label
+    )
 
 
 if __name__ == "__main__":

@@ -11,16 +11,14 @@ held-out rollouts before and after: what SFT put there, and what RL changed. Nee
 import argparse
 import json
 import re
-import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
-from countdown import figure, smooth
+from countdown import figure, plot_accuracy, plot_metric, run_timed
 
 import r1_recipes
 from r1sdk.storage.run_folder import RunFolder
@@ -76,11 +74,7 @@ def stage_file(name: str, folder: Path, **changed: str) -> Path:
 
 
 def train(recipe: Path, path: Path, *more: str) -> None:
-    """One run as a user would start it, timed from the command to its end."""
-    command = ["r1", "train", str(recipe), *more, "--out", str(path), "--overwrite"]
-    started = time.perf_counter()
-    subprocess.run(command, check=True)
-    (path / "wall_seconds.json").write_text(json.dumps({"command": command, "seconds": time.perf_counter() - started}))
+    run_timed(["r1", "train", str(recipe), *more, "--out", str(path), "--overwrite"], path)
 
 
 def table(runs: list[tuple[str, Path]]) -> None:
@@ -182,19 +176,9 @@ def follow(numbers: list[int], attempt: str) -> tuple[int | None, int, int]:
         holds = makes(left, found[2], right) == result
         equations += 1
         true += holds
-        if hand is None:
-            continue
-        rest = list(hand)
-        if not holds or left not in rest:
-            hand = None
-            continue
-        rest.remove(left)
-        if right not in rest:
-            hand = None
-            continue
-        rest.remove(right)
         listed = [int(number) for number in (found[5] or "").split()]
-        hand = [*rest, result] if sorted(listed) == sorted(rest) else None
+        sound = holds and hand is not None and sorted((left, right, *listed)) == sorted(hand)
+        hand = [*listed, result] if sound else None
     return hand[0] if hand is not None and len(hand) == 1 else None, equations, true
 
 
@@ -219,17 +203,9 @@ def draw(runs: list[tuple[str, Path]], picture: Path) -> None:
     figure_, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for name, path in runs:
         folder = RunFolder.open(path)
-        steps = folder.metrics()
-        x = [line["step"] for line in steps]
         colour = "#1d4ed8" if name == "long" else "#c2410c"
-        accuracy = smooth([line["rewards/accuracy/mean"] for line in steps])
-        left.plot(x, accuracy, color=colour, lw=1.2)
-        right.plot(x, smooth([line["completions/mean_length"] for line in steps]), color=colour, lw=1.2)
-        for when, at in (("before", 0), ("after", x[-1])):
-            if evaluation := folder.evaluation(when):
-                mean, error = evaluation["accuracy"]["mean"], evaluation["accuracy"]["stderr"]
-                left.errorbar(at, mean, error, fmt="o", ms=4, color=colour, capsize=2)
-    left.set(title="accuracy: training batches (lines), held out (dots)", xlabel="GRPO step", ylim=(0, 1))
+        plot_accuracy(left, folder, colour)
+        plot_metric(right, folder, "completions/mean_length", colour)
     left.axhline(0.8, color="grey", lw=0.8, ls=":")
     right.set(title="tokens in a reply", xlabel="GRPO step")
     for axis in (left, right):

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grpo_step import SAMPLES, best_of, clock_callback, gaps, timed, with_r1sdk, with_trl
+from grpo_step import SAMPLES, best_of, clock_callback, gaps, product_rate, timed, with_r1sdk, with_trl
 
 SHAPES: dict[str, dict[str, Any]] = {  # from the models' own config.json
     "0.5b": {"hidden_size": 896, "num_hidden_layers": 24, "num_attention_heads": 14, "intermediate_size": 4864},
@@ -174,12 +174,11 @@ def limit_of() -> Limit:
     import torch
 
     cuda = torch.cuda.is_available()
-    place, kind, side, size = ("cuda", torch.bfloat16, 8192, 1 << 30) if cuda else ("cpu", torch.float32, 1024, 1 << 26)
-    left, right = (torch.randn(side, side, device=place, dtype=kind) for _ in range(2))
+    rate = product_rate(8192, device="cuda", dtype=torch.bfloat16) if cuda else product_rate()
+    place, size = ("cuda", 1 << 30) if cuda else ("cpu", 1 << 26)
     source, target = (torch.empty(size, device=place, dtype=torch.uint8) for _ in range(2))
-    multiply = best_of(lambda: torch.matmul(left, right))
     copy = best_of(lambda: target.copy_(source))
-    return Limit(2 * side**3 / multiply, 2 * size / copy)
+    return Limit(rate, 2 * size / copy)
 
 
 def prepare(options: argparse.Namespace, scratch: Path) -> tuple[Any, str]:

@@ -184,12 +184,11 @@ def gaps(times: list[float]) -> list[float]:
     return [b - a for a, b in pairwise(times)]
 
 
-def product_rate() -> float:
-    """FLOP/s of a large matrix product in float32, the best of several tries."""
+def product_rate(side: int = 1024, **kind: Any) -> float:
+    """FLOP/s of a large matrix product, the best of several tries. `kind`: device and type, else float32 on the CPU."""
     import torch
 
-    side = 1024
-    left, right = torch.randn(side, side), torch.randn(side, side)
+    left, right = (torch.randn(side, side, **kind) for _ in range(2))
     return 2 * side**3 / best_of(lambda: torch.matmul(left, right))
 
 
