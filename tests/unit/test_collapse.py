@@ -7,8 +7,6 @@ import pytest
 from r1sdk.storage.rollbacks import Rollback, learning_rate_factor, read_rollbacks
 from r1sdk.training.monitor.collapse import collapse, last_healthy
 
-pytestmark = pytest.mark.quick
-
 HEALTHY = {
     "loss": 0.1,
     "grad_norm": 1.0,

@@ -10,8 +10,6 @@ import pytest
 from r1sdk.doctor.machine_checks import check_load
 from r1sdk.rollout.cpu_threads import SPINS, Load, ThreadCount, busy_cores, read_load, wait_briefly
 
-pytestmark = pytest.mark.quick
-
 
 def counted(count, *spans):
     """Feed spans of (seconds, idle cores, our cores, share of waiting); return the number of threads after each."""

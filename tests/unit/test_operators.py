@@ -11,8 +11,6 @@ from r1_envs.operators import OPERATORS, is_true, read_operator
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.testing import play_replies
 
-pytestmark = pytest.mark.quick
-
 
 def env(**options):
     return load_plugins().build("environment", "operators", options)

@@ -451,6 +451,7 @@ HOOKS = {"tasks", "verify", "session", "answer", "outcome", "read_gold", "varian
 OWN = {"counted.turns.rows"}  # of our own records
 
 
+@pytest.mark.heavy
 def test_no_module_calls_a_hook_past_the_guard():
     found = []
     for path in (ROOT / "r1sdk").rglob("*.py"):

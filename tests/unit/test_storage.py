@@ -12,8 +12,6 @@ from r1sdk.storage import jsonl
 from r1sdk.storage.atomic import drop_leftovers, replace_file, replace_folder, replacing
 from r1sdk.storage.lock import FolderLock, claim_folder
 
-pytestmark = pytest.mark.quick
-
 TEXTS = [
     "",
     "a\nb",

@@ -19,6 +19,7 @@ def test_the_names_are_those_that_the_config_takes(method):
     assert {*trainer_fields(method)} == {field.name for field in dataclasses.fields(config(method)) if field.init}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("method", ["grpo", "sft"])
 def test_every_default_that_is_read_is_the_one_that_the_config_has(method):
     defaults = {field.name: field.default for field in dataclasses.fields(config(method)) if field.init}

@@ -241,6 +241,7 @@ def speaker(tokenizer, rows, max_tokens):
     return TokenPolicy(TurnWriter(tokenizer), sample, frozenset({tokenizer.eos_token_id}), max_tokens), asked
 
 
+@pytest.mark.heavy
 def test_token_ids_are_those_that_were_sampled_and_the_environment_s_are_masked(tokenizer):
     end = tokenizer.eos_token_id
     odd = [tokenizer.convert_tokens_to_ids(letter) for letter in ("t", "h", "i", "n", "k")]  # no tokenizer writes it so
@@ -265,6 +266,7 @@ def test_token_ids_are_those_that_were_sampled_and_the_environment_s_are_masked(
     assert tokenizer.decode(trace.prompt + trace.ids) + "\n" == rendered
 
 
+@pytest.mark.heavy
 def test_all_tokens_together_are_bounded_and_what_has_no_room_is_not_said(tokenizer):
     end = tokenizer.eos_token_id
     speaks, asked = speaker(tokenizer, [[12, end]] * 3, 20)
@@ -279,6 +281,7 @@ def test_all_tokens_together_are_bounded_and_what_has_no_room_is_not_said(tokeni
     assert len(episode.trace.ids) == 20 and episode.rollout().session.ended == "length"
 
 
+@pytest.mark.heavy
 def test_what_the_environment_says_cannot_open_a_turn(tokenizer):
     from r1sdk.rollout.chat_template import TurnWriter
 
@@ -287,6 +290,7 @@ def test_what_the_environment_says_cannot_open_a_turn(tokenizer):
     assert [ids.count(tokenizer.convert_tokens_to_ids(token)) for token in ("<|im_start|>", "<|im_end|>")] == [2, 1]
 
 
+@pytest.mark.heavy
 def test_a_template_that_cannot_go_on_after_a_reply_is_refused(tokenizer):
     import copy
 
@@ -301,6 +305,7 @@ def test_a_template_that_cannot_go_on_after_a_reply_is_refused(tokenizer):
         TurnWriter(single)
 
 
+@pytest.mark.heavy
 def test_a_template_that_opens_the_think_block_does_so_in_every_turn(tokenizer):
     import copy
 

@@ -16,8 +16,6 @@ from r1sdk.storage.rollout_rows import saved_rollout
 from r1sdk.storage.row_checks import rollout_fault
 from r1sdk.storage.run_folder import rollout_line
 
-pytestmark = pytest.mark.quick
-
 TASK = r1sdk.Task([{"role": "user", "content": "?"}], id="one")
 
 

@@ -6,8 +6,6 @@ import pickle
 
 import pytest
 
-pytestmark = pytest.mark.heavy
-
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
