@@ -9,6 +9,7 @@ from typing import Any
 from . import numeric
 from .evaluate import NoValue, exact, letters, nodes, replaced
 from .meaning import REALS, as_real_set, may_be_named, meaning
+from .piecewise import equal_cases
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
 from .types import (
     Apply,
@@ -25,6 +26,7 @@ from .types import (
     NamedValue,
     Node,
     Number,
+    Piecewise,
     Prose,
     Quantity,
     Ratio,
@@ -741,6 +743,14 @@ def _group(gold: Bracketed, answer: Value, problem: str) -> Outcome | Unsaid:
     return _node(gold, answer, problem)
 
 
+def _piecewise(gold: Piecewise, answer: Value, problem: str) -> Outcome | Unsaid:
+    return equal_cases(gold, answer, same) if isinstance(answer, Node) else UNSAID
+
+
+def _answered_by_cases(gold: Value, answer: Piecewise, problem: str) -> Outcome:
+    return equal_cases(gold, answer, same) if isinstance(gold, Node) else False
+
+
 def _vector(matrix: Matrix) -> list[Value]:
     if len(matrix.rows) == 1:
         return list(matrix.rows[0])
@@ -863,11 +873,12 @@ def _nodes(gold: Node, answer: Node) -> Outcome:
 _BY_GOLD: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
     (Prose, _prose), (Conditioned, _conditioned), (Approximate, _approximate), (Choice, _choice), (NamedValue, _named), (Words, _words), (Quantity, _quantity), (CompositeQuantity, _composite),
     (Based, _based), (Ratio, _ratio), (Clock, _clock), (Date, _date), (RealSet, _real_set), (Several, _several), (SetBuilder, _set_builder),
-    (Relation, _relation), (Matrix, _matrix), (Bracketed, _group), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
+    (Relation, _relation), (Matrix, _matrix), (Bracketed, _group), (Piecewise, _piecewise), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
 ]  # fmt: skip
 _BY_ANSWER: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
     (Prose, _answered_in_prose), (Conditioned, _answered_under_conditions), (Approximate, _answered_by_approximation), (NamedValue, _answered_by_name),
     (Relation, _answered_by_relation), (Choice, _answered_by_choice), (Several, _answered_by_several),
+    (Piecewise, _answered_by_cases),
 ]  # fmt: skip
 
 __all__ = ["agree", "magnitude", "same"]

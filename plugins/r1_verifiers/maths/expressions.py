@@ -108,6 +108,7 @@ _GREEK = frozenset(
     ]
 )
 _CALLED = frozenset("fgFGPpQq")
+_BY_ROWS = frozenset(["cases", "dcases", "array", "aligned"])  # environments of a function by cases or a system
 PARENS = {"(": ")", "[": "]"}
 
 
@@ -791,6 +792,12 @@ class Expressions:
         cells[-1].append(cell)
         if cells[-1] == [[]]:
             cells.pop()
+        if name in _BY_ROWS:
+            from .piecewise import read_cases, trimmed
+
+            if (by_cases := read_cases(cells, self.inner)) is not None:
+                return by_cases
+            cells = [[trimmed(one) for one in row] for row in cells]
         read = tuple(tuple(self.inner(one) if one else Constant("none") for one in row) for row in cells)
         if not read:
             raise CannotRead("an empty matrix")

@@ -381,7 +381,7 @@ class _Lexer:
         point = match["bare"] or match["point"] or ""
         if point == "." and not re.match(r"\s*\\(?:overline|dot|bar)", text[match.end() : match.end() + 12]):
             if (
-                not re.match(r"\s*(?:\\?[)\]},;$]|\\text|\\q|\Z)", text[match.end() : match.end() + 6])
+                not re.match(r"\s*(?:\\?[)\]},;$]|\\text|\\q|\\end|\\\\|\Z)", text[match.end() : match.end() + 6])
                 and not text[match.end() : match.end() + 1].isspace()
             ):
                 raise CannotRead("a number with a point behind it")

@@ -20,6 +20,7 @@ from .types import (
     NamedValue,
     Node,
     Number,
+    Piecewise,
     Quantity,
     RealSet,
     Relation,
@@ -378,6 +379,8 @@ def _relation(value: Relation) -> Value:
 def _equation(value: Relation) -> Value:
     sides, signs = value.sides, value.signs
     first, last = sides[0], sides[-1]
+    if len(sides) == 2 and isinstance(last, Piecewise) and isinstance(first, Node):
+        return NamedValue(spelled(first), last, first)
     if is_name(first) and not (isinstance(first, Constant) and len(sides) == 2 and not _is_plain(last)):
         rest = _value_of(sides[1:], signs[1:])
         if signs[0] == "~":

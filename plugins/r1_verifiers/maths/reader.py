@@ -290,9 +290,12 @@ def listed(found: list[Token]) -> Value:
     if (composite := whole.composite()) is not None and whole.ends():
         return composite
     is_value = False
+    environments = 0
     for index, token in enumerate(found):
         is_value |= token.kind != "word"
-        if is_value and token.kind == "word" and token.text in CONDITIONS:
+        if token.kind == "command":
+            environments += token.text.startswith("begin:") - token.text.startswith("end:")
+        if is_value and token.kind == "word" and token.text in CONDITIONS and not environments:
             main = [*found[:index]]
             while main and main[-1].text in (",", ";"):
                 main.pop()
