@@ -156,8 +156,10 @@ def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
         return False
     if not _has_its_equations(gold, answer):
         return False
+    if isinstance(answer, Conditioned) and not _domains_agree(gold, answer):
+        return False
     names = _parameters(gold) or (_parameters(answer) if isinstance(answer, Conditioned) else [])
-    if names:
+    if names and not _is_sequence(gold.value):
         found = _families(gold, theirs, names, _parameters(answer) if isinstance(answer, Conditioned) else [], problem)
     else:
         found = same(gold.value, theirs, problem)
@@ -192,6 +194,32 @@ def _parameters(value: Value) -> list[str]:
     return found
 
 
+def _is_sequence(value: Value) -> bool:
+    """Return True for `a_n = 2n`, whose index counts the terms and runs through nothing."""
+    return isinstance(value, NamedValue) and "_" in value.name and isinstance(value.left, Symbol)
+
+
+def _domains(value: Conditioned) -> dict[str, str]:
+    """The sets of numbers that letters are said to be from."""
+    found = {}
+    for one in value.conditions:
+        if isinstance(one, RealSet) and one.name and _is_all(one):
+            found[one.name] = "RR"
+        elif isinstance(one, Relation) and one.signs == ("in",) and isinstance(one.sides[0], Symbol):
+            within = one.sides[1]
+            if isinstance(within, Constant):
+                found[one.sides[0].name] = {"ZZ+": "NN"}.get(within.name, within.name)
+    return found
+
+
+def _domains_agree(gold: Conditioned, answer: Conditioned) -> bool:
+    """Return False if the letters of two answers are from different sets; whether 0 is a natural number is open."""
+    ours, theirs = _domains(gold), _domains(answer)
+    if len(ours) == len(theirs) == 1:
+        return list(ours.values()) == list(theirs.values())
+    return all(theirs.get(name, within) == within for name, within in ours.items())
+
+
 def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[str], problem: str) -> Outcome:
     name = names[0]
     if name not in letters(gold.value):
@@ -201,7 +229,7 @@ def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[s
     if candidates and candidates[0] != name:
         theirs_renamed = renamed(answer, candidates[0], name)
     found = same(gold.value, theirs_renamed, problem)
-    if found is not False:
+    if found is not False or _domains(gold).get(name, "ZZ") != "ZZ":
         return found
     ours, other = _bare(gold.value), _bare(theirs_renamed)
     if isinstance(ours, Several) and isinstance(other, Several):

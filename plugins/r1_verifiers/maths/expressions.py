@@ -23,6 +23,9 @@ OPENERS = frozenset(["(", "[", "{", "langle", "lfloor", "lceil"])
 CLOSERS = frozenset([")", "]", "}", "rangle", "rfloor", "rceil"])
 _CONSTANTS = {"pi": "pi", "infty": "infinity", "emptyset": "empty"}
 _SETS = {"RR", "ZZ", "NN", "QQ", "CC"}
+# Marks of a set of numbers, and the sets that they make of one.
+_MARKS = {"*": "*", "cdot": "*", "times": "*", "star": "*", "neq0": "*", "+": "+", ">0": "+", "ge1": "+", "-": "-", "<0": "-", "ge0": "0", "0": "0"}  # fmt: skip
+_MARKED = {"NN*": "ZZ+", "NN+": "ZZ+", "NN*+": "ZZ+", "NN+*": "ZZ+", "NN0": "NN", "ZZ0": "NN", "ZZ*+": "ZZ+", "ZZ+*": "ZZ+", "RR*+": "RR+", "RR+*": "RR+", "RR+0": "RR0"}  # fmt: skip
 _ACCENTS = frozenset(
     [
         "vec",
@@ -203,7 +206,7 @@ class Expressions:
         while True:
             token = self.peek()
             if (token.kind == "sign" and token.text in "*/") or (
-                token.kind == "command" and token.text in ("cdot", "times", "div")
+                token.kind == "command" and (token.text in ("cdot", "times", "div") or self.is_sum_of_groups(left))
             ):
                 after = self.peek(1)
                 if after.kind in ("unit", "word", "end"):
@@ -219,6 +222,12 @@ class Expressions:
                 left = self.beside(left)
             else:
                 return left
+
+    def is_sum_of_groups(self, left: Node) -> bool:
+        r"""Return True at the sign of `\mathbb{Z} \oplus \mathbb{Z}_2`, which is their product."""
+        return self.sees("command", "oplus") and any(
+            isinstance(part, Constant) and part.name[:2] in _SETS for part in (left, *getattr(left, "args", ()))
+        )
 
     def beside(self, left: Node) -> Node:
         """A product without a sign."""
@@ -485,6 +494,8 @@ class Expressions:
             return count
         if token.text in "CP" and self.sees("sign", "(") and (pair := self.number_pair()) is not None:
             return Apply("binom" if token.text == "C" else "permutations", pair)
+        if token.text * 2 in _SETS and (marked := self.marked_letter(token.text * 2)) is not None:
+            return marked
         symbol = self.indexed(_letter(token), token.text)
         while self.sees("sign", "'"):
             self.take()
@@ -505,6 +516,39 @@ class Expressions:
             self.at = end + 1
             return Apply("call", (symbol, Bracketed("(", ")", arguments)))
         return symbol
+
+    def marked_letter(self, name: str) -> Constant | None:
+        """`N^*` and `Z_+` without markup; None for a letter with an index or an exponent."""
+        start = self.at
+        found = self.number_set(name) if self.sees("sign", "^", "_") else Constant(name)
+        if found.name[2:] in ("+", "*", "-"):
+            return found
+        self.at = start
+        return None
+
+    def number_set(self, name: str) -> Constant:
+        r"""A set of numbers with what marks it: `\mathbb{N}^*`, `\mathbb{Z}_{>0}`, `\mathbb{Z}_6`, `\mathbb{Z}/6\mathbb{Z}`."""
+        marks = ""
+        while self.sees("sign", "^", "_"):
+            start = self.at
+            sign = self.take().text
+            text = self.script_text()
+            if text in _MARKS and not (text == "0" and name != "NN"):
+                marks += _MARKS[text]
+            elif sign == "_":
+                return Constant(f"{name}{marks}_{text}")
+            else:
+                self.at = start
+                break
+        if name == "ZZ" and not marks and self.sees("sign", "/") and self.peek(1).kind in ("number", "letter"):
+            modulus = self.peek(1).text
+            self.at += 2
+            if self.sees("command", "ZZ") or (
+                self.sees("command", "mathbb") and "Z" in (self.peek(1).text, self.peek(2).text)
+            ):
+                self.command()
+            return Constant(f"ZZ_{modulus}")
+        return Constant(_MARKED.get(name + marks, name + marks))
 
     def is_event(self) -> bool:
         """A bracket behind `P` that holds an event, as `P(X = 4)` or `P(A \\mid B)`."""
@@ -619,10 +663,10 @@ class Expressions:
         if name in _CONSTANTS:
             return Constant(_CONSTANTS[name])
         if name in _SETS:
-            return Constant(name)
+            return self.number_set(name)
         if name == "mathbb":
             letter = self.script_text()
-            return Constant(letter * 2) if letter * 2 in _SETS else Symbol(letter)
+            return self.number_set(letter * 2) if letter * 2 in _SETS else Symbol(letter)
         if name in ("{", "langle", "lfloor", "lceil", "["):
             return self.command_group(name)
         if name in FUNCTIONS:

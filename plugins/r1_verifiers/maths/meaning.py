@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from . import numeric
 from .evaluate import exact, letters, nodes
@@ -37,6 +38,14 @@ MINUS_INFINITY = Apply("neg", (INFINITY,))
 REALS = Interval(MINUS_INFINITY, INFINITY, False, False)
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_ZERO = Number(Fraction(0))
+_REAL_SETS = {
+    "RR": RealSet((REALS,)),
+    "RR+": RealSet((Interval(_ZERO, INFINITY, False, False),)),
+    "RR0": RealSet((Interval(_ZERO, INFINITY, True, False),)),
+    "RR-": RealSet((Interval(MINUS_INFINITY, _ZERO, False, False),)),
+    "RR*": RealSet((REALS,), (_ZERO,)),
+}
 _MAX_SIGNS = 3  # of \pm in one expression
 _CALLS = frozenset(["call", "prime", "det", "abs", "norm", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "max", "min", "dim", "rank", "tr", "deg", "arg", "gcd", "lcm", "Re", "Im", "ker", "transpose"])  # fmt: skip
 
@@ -51,8 +60,8 @@ def meaning(value: Value) -> Value:
         return Conditioned(meaning(value.value), tuple(meaning(one) for one in value.conditions))
     if isinstance(value, Apply):
         return _applied(value)
-    if isinstance(value, Constant) and value.name == "RR":
-        return RealSet((REALS,))
+    if isinstance(value, Constant) and value.name in _REAL_SETS:
+        return _REAL_SETS[value.name]
     if isinstance(value, Quantity):
         return _quantity(value)
     if isinstance(value, Matrix):

@@ -76,6 +76,7 @@ _DOUBTS = frozenset(["or", "maybe", "possibly", "perhaps", "not", "otherwise", "
 _JOINS = {"/": "/", "per": "/", "cdot": "*", "*": "*", "times": "*", "-": "*", ".": "*"}
 _MAX_UNIT_WORDS = 6
 _ABOUT = {"about", "approximately", "roughly", "around", "nearly"}
+_BEHIND_SET = frozenset(["^", "_", ",", ";", ")", "]", "}", ".", "|", "mid", "quad", "setminus", "cup", "cap"])
 _NOTHING = Apply("nothing", ())
 
 
@@ -138,8 +139,8 @@ class Statements(Expressions):
         sides.append(self.side())
         while (sign := self.relation_sign()) is not None:
             signs.append(sign)
-            if sign == "==" or self.ends():
-                pass
+            if sign in ("in", "notin"):
+                self.mark_set()
             sides.append(self.side())
         if self.sees("command", "pmod", "bmod", "mod"):
             self.take()
@@ -153,6 +154,16 @@ class Statements(Expressions):
             signs.append("mod")
             sides.append(self.inner(inside))
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
+
+    def mark_set(self) -> None:
+        r"""Take the letter behind `\in` for a set of numbers: `n \in N^*`, `k \in \mathbf{Z}`."""
+        token, after = self.peek(), self.peek(1)
+        if (
+            token.kind == "letter"
+            and token.text in "NZQRC"
+            and (after.kind in ("end", "word") or after.text in _BEHIND_SET)
+        ):
+            self.tokens = [*self.tokens[: self.at], Token("command", token.text * 2), *self.tokens[self.at + 1 :]]
 
     def relation_sign(self) -> str | None:
         token, after = self.peek(), self.peek(1)
