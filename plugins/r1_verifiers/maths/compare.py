@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -98,6 +99,7 @@ _DOUBTS = frozenset(
         "opposite",
     ]
 )
+_DOUBTED = re.compile("不|非|没|或|除了|大于|小于|超过|以上|以下|多于|少于|倍")
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 _NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty set", "the empty set", "does not exist", "dne", "undefined"}  # fmt: skip
@@ -850,7 +852,7 @@ def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
     """A sentence with one value in it, which is not put in doubt."""
     values = [part for part in answer.parts if not isinstance(part, Words)]
     words = {word for part in answer.parts if isinstance(part, Words) for word in part.text.split()}
-    if not values or words & _DOUBTS:
+    if not values or words & _DOUBTS or any(map(_DOUBTED.search, words)):
         return False
     if any(agree(values[0], value) is not True for value in values[1:]):
         return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import reduce
 
 from .lexer import END, FUNCTIONS, Token, number_value
 from .signs import CannotRead
@@ -133,6 +134,10 @@ class Expressions:
 
     def items(self, tokens: list[Token]) -> tuple[Value, ...]:
         """The values of `tokens` between its separators."""
+        raise NotImplementedError
+
+    def alternatives(self, tokens: list[Token]) -> list[list[Token]]:
+        """`tokens` at each "or", with commas for "and"."""
         raise NotImplementedError
 
     # tokens
@@ -731,7 +736,12 @@ class Expressions:
             if token.kind in ("sign", "command"):
                 depth += (token.text in OPENERS) - (token.text in CLOSERS)
                 if depth == 0 and index and token.text in ("|", "mid", ":") and self.may_build(inside, index):
-                    return Bracketed("{|", "}", (self.inner(inside[:index]), *self.items(inside[index + 1 :])))
+                    element = self.inner(inside[:index])
+                    sets: list[Node] = [
+                        Bracketed("{|", "}", (element, *self.items(part)))
+                        for part in self.alternatives(inside[index + 1 :])
+                    ]
+                    return reduce(lambda one, other: Apply("cup", (one, other)), sets)
         return None
 
     @staticmethod

@@ -254,6 +254,16 @@ _SPAN_ENDS = re.compile(r"(?<!\\)\$\$?|\\[()\[\]]")
 _VOWEL = re.compile(r"[aeiouyAEIOUY]")
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_CJK_JOINS = {
+    "或": "or",
+    "或者": "or",
+    "和": "and",
+    "与": "and",
+    "及": "and",
+    "以及": "and",
+    "且": "and",
+    "并且": "and",
+}
 _OTHER_LETTER = re.compile(r"[^\W\d_]+")
 
 
@@ -339,7 +349,7 @@ class _Lexer:
                 assert run is not None
                 at = self._letters(text, run[0], at, mode, spaced, upright)
             elif match := (_CJK.match(text, at) or _OTHER_LETTER.match(text, at)):
-                self._add("word", match[0].casefold(), spaced)
+                self._add("word", _CJK_JOINS.get(match[0], match[0].casefold()), spaced)
                 at = match.end()
             else:
                 self._sign(sign, spaced)
@@ -562,7 +572,7 @@ class _Lexer:
             and (self._behind_value(True) or self._unit_in_front())
         ):
             self._add("unit", unit_name(bare), spaced, upright=True)
-        elif len(bare) == 1 and bare.isalpha():
+        elif len(bare) == 1 and bare.isalpha() and not _CJK.match(bare):
             self._add("letter", bare, spaced, upright=True)
         elif name in ("mathrm", "operatorname", "mathit") and re.fullmatch(r"[A-Za-z]{2}", bare) and bare.isupper():
             for index, letter in enumerate(bare):

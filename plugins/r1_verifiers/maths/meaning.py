@@ -557,9 +557,9 @@ def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
     found = sets[0]
     for other in sets[1:]:
         met = meet(found, other)
-        is_or = bool(joins & {"or", "vee", "或"}) and not (other.without and other.parts == (REALS,))
+        is_or = bool(joins & {"or", "vee"}) and not (other.without and other.parts == (REALS,))
         is_and = (
-            bool(joins & {"and", "wedge", "且"})
+            bool(joins & {"and", "wedge"})
             or bool(other.without and other.parts == (REALS,))
             or bool(found.without and found.parts == (REALS,))
         )

@@ -31,8 +31,8 @@ _SAYS_WHEN = frozenset(
     ["if", "for", "when", "where", "whenever", "with", "all", "any", "is", "an", "a", "the", "integer", "number", "and", "当", "时", "若", "如果", "为", "是"]
 )  # fmt: skip
 _OTHERWISE = frozenset(["otherwise", "else", "elsewhere", "其他", "其它", "其余", "否则"])
-_OR = frozenset(["or", "vee", "或", "或者"])
-_AND = frozenset([",", ";", "and", "wedge", "quad", "且", "和", "与", "并且"])
+_OR = frozenset(["or", "vee"])
+_AND = frozenset([",", ";", "and", "wedge", "quad"])
 _PARITY = {"even": 0, "odd": 1, "偶数": 0, "奇数": 1}
 _BETWEEN = (",", ";", ".", ":", "quad")
 _WHOLE = {"n", "k"}  # letters for whole numbers

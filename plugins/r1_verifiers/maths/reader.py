@@ -33,7 +33,7 @@ _CHOICE_WITH = re.compile(
     re.DOTALL,
 )
 _CHOICES = re.compile(
-    r"\(?\s*[A-H]\s*\)?(?:\s*(?:,\s*and\b|[,;&、]|\band\b|\s)\s*\(?\s*[A-H]\s*\)?)+\.?|\(\s*[A-H](?:\s*,\s*[A-H])+\s*\)"
+    r"\(?\s*[A-H]\s*\)?(?:\s*(?:,\s*and\b|[,;&、和与]|\band\b|\s)\s*\(?\s*[A-H]\s*\)?)+\.?|\(\s*[A-H](?:\s*,\s*[A-H])+\s*\)"
 )
 _RUN = re.compile(r"[A-H]{2,6}")
 _CIRCLED = re.compile(r"\\textcircled\s*\{\s*(?:\\\w+\s*)?(\d)\s*\}")
@@ -150,7 +150,7 @@ def read_choice(words: str) -> Choice | None:
     if _RUN.fullmatch(words) and list(words) == sorted(set(words)):
         return Choice(words)
     if _CHOICES.fullmatch(words):
-        letters = re.findall(r"\b[A-H]\b", words)
+        letters = re.findall("[A-H]", words)
         if len(set(letters)) == len(letters):
             return Choice("".join(sorted(letters)))
         return None

@@ -92,6 +92,10 @@ class Statements(Expressions):
     def items(self, tokens: list[Token]) -> tuple[Value, ...]:
         return tuple(self.inner(part) for part, _ in split(tokens, self.separates) if part)
 
+    def alternatives(self, tokens: list[Token]) -> list[list[Token]]:
+        commas = [Token("sign", ",") if token.kind == "word" and token.text == "and" else token for token in tokens]
+        return [part for part, _ in split(commas, lambda token: token.kind == "word" and token.text == "or")]
+
     @staticmethod
     def separates(token: Token) -> bool:
         return token.kind == "sign" and token.text in ",;"
