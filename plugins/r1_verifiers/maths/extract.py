@@ -8,14 +8,18 @@ from typing import NamedTuple
 
 import r1sdk
 
+from .around_box import with_formula
 from .units import is_unit_word
 
 LOOKED_AT = 8192  # characters at the end of a reply in which its answer is looked for
+_MOST_PARTS = 12  # boxes in a row whose formulas are looked at
 _STATED_IN = 2048  # and where there is neither tag nor box
 
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])[ \t]*(?:(\{)|([^\s${}\\]+|\\[A-Za-z]+[^\s$]*))?")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_WITH_BOX = re.compile(r"\s*(?:\\?%|\^\{?\\circ\}?|\\(?:text|mathrm|mbox)\{[^{}]{0,40}\}(?:\^\{?[23]\}?)?)")
+_WITH_BOX = re.compile(
+    r"\s*(?:\\?%|\^\{?\\circ\}?|°|\\degree(?![A-Za-z])|\\(?:text|mathrm|mbox)\{(?!\s*\()[^{}]{0,40}\}(?:\^\{?-?[1-9]\}?)?)"
+)
 _AND = re.compile(r"\s*\\text\{\W*(?:and|or|[或和且与])\W*\}")
 _SPAN = re.compile(
     r"\$\$([^$]+)\$\$|(?<!\\)\$((?:[^$\\\n]|\\.)+)\$|\\\(((?:[^\\]|\\[^)])+)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\]"
@@ -60,6 +64,7 @@ class _Part(NamedTuple):
     start: int
     end: int
     content: str
+    behind: str = ""  # a percent sign or a unit
 
 
 def answer_text(reply: str) -> str | None:
@@ -113,11 +118,18 @@ def _boxes(text: str) -> "list[_Part]":
             content, end = text[match.end() : close], close + 1
         else:
             content, end = (match[2] or "").rstrip(".,;"), match.end()
-        behind = _WITH_BOX.match(text, end)
-        if behind and not _AND.match(text, end):
-            content, end = content + behind[0], behind.end()
-        found.append(_Part(match.start(), end, _sign(text, match.start()) + content.strip()))
-    return found
+        behind = _WITH_BOX.match(text, end) if not _AND.match(text, end) else None
+        with_box = behind[0] if behind else ""
+        end += len(with_box)
+        found.append(_Part(match.start(), end, content.strip(), with_box))
+    return [*found[:-_MOST_PARTS], *(_stated_by(text, box, closing) for box in found[-_MOST_PARTS:])]
+
+
+def _stated_by(text: str, box: "_Part", closing: dict[int, int]) -> "_Part":
+    """A box with what belongs to it: its sign, its unit, and the rest of its formula."""
+    alone = (_sign(text, box.start) + box.content + box.behind).strip()
+    whole = with_formula(text, box.start, box.end, box.content, box.behind, closing) if box.content else None
+    return box._replace(content=alone if whole is None else whole)
 
 
 def _closing_braces(text: str) -> dict[int, int]:
