@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from . import numeric
+from .congruences import equal_congruences
 from .evaluate import NoValue, exact, letters, nodes, replaced
 from .meaning import REALS, as_real_set, may_be_named, meaning
 from .piecewise import equal_cases
@@ -40,6 +41,7 @@ from .types import (
     Words,
 )
 from .units import PARTS, differ
+from .vectors import as_vectors
 
 _MAX_ITEMS = 40
 _DOUBTS = frozenset(
@@ -130,6 +132,10 @@ def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
     """Return True if `answer` means the same as `gold`, False if not, None if only algebra can tell."""
     if gold == answer:
         return True
+    if (congruent := equal_congruences(gold, answer)) is not None:
+        return congruent
+    if (vectors := as_vectors(gold, answer)) is not None:
+        gold, answer = vectors
     if isinstance(gold, Several) and len(gold.items) == 1 and not gold.is_set:
         return same(gold.items[0], answer, problem)
     if isinstance(answer, Several) and len(answer.items) == 1 and not (answer.is_set and isinstance(gold, RealSet)):

@@ -287,7 +287,7 @@ class Expressions:
                 depth += (token.text in OPENERS) - (token.text in CLOSERS)
                 if depth == 0:
                     return False
-                if depth == 1 and (token.text in RELATIONS or token.text == "mod"):
+                if depth == 1 and (token.text in RELATIONS or token.text in ("mod", "bmod", "pmod")):
                     return True
             elif depth == 1 and token.kind == "word" and index == self.at + 1:
                 return True
@@ -333,7 +333,7 @@ class Expressions:
             return self.degrees(base)
         if token.text in ("prime", "star", "top") and token.kind == "command":
             self.take()
-            return Apply("prime", (base,))
+            return Apply("transpose" if token.text == "top" else "prime", (base,))
         exponent = self.script()
         if isinstance(exponent, Symbol) and exponent.name in ("prime", "T", "top"):
             return Apply("prime" if exponent.name == "prime" else "transpose", (base,))

@@ -22,8 +22,8 @@ Mode = Literal["r1", "trl"]
 _GSM8K = "####"  # stands before the answer at the end of a solution
 _LEAD = re.compile(r"\A(?:so|thus|hence|therefore|then)[,:]?\s+(?=[$\\])", re.IGNORECASE)
 _CHOSEN = re.compile(
-    r"(?:(?:the\s+)?(?:correct\s+|right\s+)?(?:option|choice|answer)\s*(?:is)?\s*:?\s*)?"
-    r"(?:[(\[]\s*([A-Ja-j])\s*[)\]]|([A-J])(?=\s*[).:]|\s+because\b|\s+since\b)|([A-Ja-j])\.?\Z)\s*[.:)]?(.*)",
+    r"(?:(?:so|thus|hence|therefore|then)\b[,:]?\s+)?(?:(?:the\s+)?(?:correct\s+|right\s+)?(?:option|choice|answer)\s*(?:is)?\s*:?\s*)?"
+    r"(?:[(\[]\s*([A-Ja-j])\s*[)\]]|([A-J])(?=\s*[).:]|\s+because\b|\s+since\b|\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:answer|option|choice))?\.?\Z)|([A-Ja-j])\.?\Z)\s*[.:)]?(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _WHOLE = {"n", "k", "m"}
@@ -195,7 +195,7 @@ def _says_words(gold: Words, written: str) -> bool:
     if words == ours or any({words, ours} <= group for group in _SAME_WORDS):
         return True
     if re.search(
-        rf"\A(?:\w+ ){{1,7}}(?:is|are|was|on|called) (?:an? |the )?{re.escape(ours)}\Z", words
+        rf"\A(?:\w+ ){{1,7}}(?:is|are|was|has|have|on|called) (?:an? |the )?{re.escape(ours)}\Z", words
     ) and not re.search(r"\b(?:not|or|never|if)\b", words[: -len(ours)]):
         return True
     if re.sub(r"\A(?:it is|its|answer is|it|is) ", "", words) == ours:

@@ -241,6 +241,7 @@ _SEE_THROUGH = frozenset(
 _COLOURED = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
 # A brace in front of a system, which nothing closes.
 _ONE_SIDED = re.compile(r"\\left\s*(?:\\\{|\[|\(|\|)(?=(?:(?!\\left).){0,400}\\right\s*(?:\.|\Z))", re.DOTALL)
+_ROW_SPACE = re.compile(r"(\\\\)\s*\[\s*-?[\d.]+\s*(?:pt|ex|em|mm|cm|in)\s*\]")  # behind a row of a matrix
 _SPACES = {",", ";", ":", "!", ">", " ", "/", "thinspace", "quad", "qquad", "hspace", "enspace", "medspace", "thickspace", "negthinspace", "nobreakspace"}  # fmt: skip
 _NUMBER = re.compile(
     r"""(?P<whole>\d{1,3}(?:(?:,\\!|\{,\}|,|\\,|\\!|\\\ |\ )\d{3}(?!\d))+ | \d+)
@@ -269,7 +270,7 @@ _OTHER_LETTER = re.compile(r"[^\W\d_]+")
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a tidied answer. Raises: CannotRead."""
-    text = _ONE_SIDED.sub("", _COLOURED.sub("", text))
+    text = _ONE_SIDED.sub("", _COLOURED.sub("", _ROW_SPACE.sub(r"\1", text)))
     found = _Lexer(text).read()
     if len(found) > MAX_TOKENS:
         raise CannotRead(f"more than {MAX_TOKENS} signs")

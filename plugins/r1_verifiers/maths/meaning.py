@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TypeGuard
 
 from . import numeric
 from .evaluate import exact, letters, nodes
@@ -130,6 +131,8 @@ def _applied(value: Apply) -> Value:
         return Quantity(Apply("neg", (value.args[0].args[0],)), "degree" + value.args[0].name[7:])
     if value.name in ("cup", "setminus", "cap"):
         return _sets(value) or value
+    if (scaled := _scaled(value)) is not None:
+        return meaning(scaled)
     if value.name == "add" and value.args[0] == Constant("RR"):
         last = value.args[1]
         if isinstance(last, Apply) and last.name == "neg" and isinstance(last.args[0], Bracketed):
@@ -150,6 +153,59 @@ def _applied(value: Apply) -> Value:
     ):
         return NamedValue(value.args[0].name, meaning(value.args[1]), value.args[0])
     return value
+
+
+def _scaled(value: Apply) -> Matrix | Bracketed | None:
+    r"""A multiple of a vector or matrix, or its transpose, cell by cell; None for anything else."""
+    if value.name == "transpose":
+        if isinstance(value.args[0], Matrix):
+            rows = value.args[0].rows
+            return Matrix(tuple(zip(*rows, strict=True))) if len({len(row) for row in rows}) == 1 else None
+        return Matrix(tuple((item,) for item in value.args[0].items)) if _is_vector(value.args[0]) else None
+    if value.name not in ("mul", "div", "neg"):
+        return None
+    vectors = [arg for arg in value.args if isinstance(arg, Matrix) or _is_vector(arg)]
+    rest = [part for arg in value.args if arg not in vectors for part in nodes(arg)]
+    if len(vectors) != 1 or (value.name == "div" and vectors[0] is not value.args[0]):
+        nested = [_scaled(arg) if isinstance(arg, Apply) else None for arg in value.args]
+        if len([one for one in nested if one is not None]) != 1 or vectors:
+            return None
+        return _scaled(Apply(value.name, tuple(one or arg for one, arg in zip(nested, value.args, strict=True))))
+    if any(isinstance(part, Matrix | Bracketed | Piecewise) for part in rest):
+        return None
+
+    def scale(cell: Value) -> Value:
+        args = tuple(cell if arg is vectors[0] else arg for arg in value.args)
+        return Apply(value.name, args) if isinstance(cell, Node) else cell  # type: ignore[arg-type]
+
+    vector = vectors[0]
+    if isinstance(vector, Matrix):
+        return Matrix(tuple(tuple(map(scale, row)) for row in vector.rows))
+    assert isinstance(vector, Bracketed)
+    return Bracketed(vector.opening, vector.closing, tuple(map(scale, vector.items)))
+
+
+def _is_vector(node: Value) -> TypeGuard[Bracketed]:
+    return (
+        isinstance(node, Bracketed)
+        and (node.opening, node.closing) in (("(", ")"), ("langle", "rangle"), ("[", "]"))
+        and len(node.items) > 1
+        and all(isinstance(item, Node) for item in node.items)
+    )
+
+
+def _congruence(values: Sequence[Value]) -> Relation | None:
+    r"""`n \equiv 1, 4 \pmod 5`, whose modulus stands behind the last of its values; None for anything else."""
+    first, *between, last = values
+    if not (isinstance(last, Relation) and last.signs == ("mod",)):
+        return None
+    is_named = isinstance(first, Relation) and first.signs == ("==",)
+    rests = [*first.sides[1:], *between] if isinstance(first, Relation) and is_named else [first, *between]
+    left = first.sides[:1] if isinstance(first, Relation) and is_named else ()
+    if not all(isinstance(rest, Node) for rest in rests):
+        return None
+    several = Several((*rests, last.sides[0]))
+    return Relation((*left, several, last.sides[1]), ("==", "mod") if left else ("mod",))
 
 
 # intervals and sets
@@ -524,6 +580,8 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     values = [value for value, _ in parts]
     if len(values) == 1:
         return values[0]
+    if (congruence := _congruence(values)) is not None:
+        return congruence
     joins = {separator for _, separator in parts[:-1]}
     if (
         all(isinstance(value, RealSet) for value in values)

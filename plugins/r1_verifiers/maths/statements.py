@@ -151,7 +151,7 @@ class Statements(Expressions):
             modulus = self.braced() if self.sees("sign", "{") else self.factor()
             signs.append("mod")
             sides.append(modulus)
-        elif self.sees("sign", "(") and self.peek(1).text == "mod":
+        elif self.sees("sign", "(") and self.peek(1).text in ("mod", "bmod", "pmod"):
             end = self.closing(self.at)
             inside = self.tokens[self.at + 2 : end]
             self.at = end + 1
