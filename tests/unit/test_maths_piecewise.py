@@ -140,6 +140,20 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     ),
     "n(n-1)": ([], [r"\begin{cases} n(n-1) & n\ge2\\ 0 & n=5\end{cases}"]),
     "5": ([], [r"\begin{cases}5 & x>0\end{cases}", r"\begin{cases}5 & x>0\\ 6& x\le0\end{cases}"]),
+    r"\left[\begin{array}{rrr}2 & 1 & 3 \\ 0 & 3 & -3\end{array}\right] \simeq \left[\begin{array}{rrr}1 & 0 & 2 \\ 0 & 1 & -1\end{array}\right]": (
+        [],
+        [
+            r"\left[\begin{array}{rrr}2 & 1 & 4 \\ 0 & 3 & -3\end{array}\right] \simeq \left[\begin{array}{rrr}1 & 0 & 2 \\ 0 & 1 & -1\end{array}\right]"
+        ],
+    ),
+    r"\left[\begin{array}{rrr}2 & 1 & 3 \\ 0 & 3 & -3\end{array}\right]": (
+        [r"\begin{bmatrix}2 & 1 & 3 \\ 0 & 3 & -3\end{bmatrix}"],
+        [r"\left[\begin{array}{rrr}2 & 1 & 4 \\ 0 & 3 & -3\end{array}\right]"],
+    ),
+    r"\begin{cases}1, & n\equiv 0,1\pmod 4\\ 0,& n\equiv 2,3 \pmod 4\end{cases}": (
+        [r"\begin{cases}1, & n\equiv 0,1\pmod 4\\ 0,& \text{otherwise}\end{cases}"],
+        [r"\begin{cases}1, & n\equiv 0,2\pmod 4\\ 0,& \text{otherwise}\end{cases}"],
+    ),
     r"\begin{cases} x=1 \\ y=2 \end{cases}": (
         [
             r"\begin{cases} x=1, \\ y=2. \end{cases}",

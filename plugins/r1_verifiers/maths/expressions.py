@@ -849,7 +849,7 @@ class Expressions:
         if name in _BY_ROWS:
             from .piecewise import read_cases, trimmed
 
-            if (by_cases := read_cases(cells, self.inner)) is not None:
+            if (by_cases := read_cases(cells, self.inner, "cases" in name)) is not None:
                 return by_cases
             cells = [[trimmed(one) for one in row] for row in cells]
         read = tuple(tuple(self.inner(one) if one else Constant("none") for one in row) for row in cells)

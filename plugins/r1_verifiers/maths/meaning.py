@@ -194,8 +194,10 @@ def _is_vector(node: Value) -> TypeGuard[Bracketed]:
     )
 
 
-def _congruence(values: Sequence[Value]) -> Relation | None:
+def congruence_of(values: Sequence[Value]) -> Relation | None:
     r"""`n \equiv 1, 4 \pmod 5`, whose modulus stands behind the last of its values; None for anything else."""
+    if len(values) < 2:
+        return None
     first, *between, last = values
     if not (isinstance(last, Relation) and last.signs == ("mod",)):
         return None
@@ -580,7 +582,7 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     values = [value for value, _ in parts]
     if len(values) == 1:
         return values[0]
-    if (congruence := _congruence(values)) is not None:
+    if (congruence := congruence_of(values)) is not None:
         return congruence
     joins = {separator for _, separator in parts[:-1]}
     if (

@@ -9,7 +9,7 @@ from itertools import pairwise
 from . import numeric
 from .evaluate import letters, replaced
 from .lexer import Token
-from .meaning import meaning
+from .meaning import congruence_of, meaning
 from .real_sets import Outcome, all_of, matching
 from .signs import CannotRead
 from .types import (
@@ -34,6 +34,8 @@ _OTHERWISE = frozenset(["otherwise", "else", "elsewhere", "其他", "其它", "�
 _OR = frozenset(["or", "vee"])
 _AND = frozenset([",", ";", "and", "wedge", "quad"])
 _PARITY = {"even": 0, "odd": 1, "偶数": 0, "奇数": 1}
+_SAYS = _SAYS_WHEN | _OTHERWISE | frozenset(_PARITY)
+_RELATES = frozenset(["=", "<", ">", "le", "ge", "neq", "in", "equiv", "pmod", "bmod", "mod", "notin"])
 _BETWEEN = (",", ";", ".", ":", "quad")
 _WHOLE = {"n", "k"}  # letters for whole numbers
 _INSIDE = (Fraction(211, 997), Fraction(569, 997), Fraction(911, 997))  # places in an interval
@@ -54,13 +56,18 @@ class _Unclear(Exception):
 # reading
 
 
-def read_cases(rows: list[list[list[Token]]], parse: Callable[[list[Token]], Value]) -> Piecewise | None:
-    """Read the cells of an environment as a function by cases; None where they are a matrix or a system. Raises: CannotRead."""
+def read_cases(
+    rows: list[list[list[Token]]], parse: Callable[[list[Token]], Value], has_words: bool
+) -> Piecewise | None:
+    """Read the cells of an environment as a function by cases; None where they are a matrix or a system. Raises: CannotRead.
+
+    `has_words`: any words are a condition, not only "if" and the like.
+    """
     if len(rows) > _MAX_ROWS:
         return None
     found = []
     for row in rows:
-        parts = _value_and_condition([cell for cell in map(trimmed, row) if cell])
+        parts = _value_and_condition([cell for cell in map(trimmed, row) if cell], has_words)
         if parts is None:
             return None
         found.append(parts)
@@ -85,7 +92,7 @@ def trimmed(cell: list[Token]) -> list[Token]:
     return cell[start:end]
 
 
-def _value_and_condition(cells: list[list[Token]]) -> tuple[list[Token], list[Token]] | None:
+def _value_and_condition(cells: list[list[Token]], has_words: bool) -> tuple[list[Token], list[Token]] | None:
     from .statements import split
 
     if len(cells) == 1:
@@ -93,18 +100,15 @@ def _value_and_condition(cells: list[list[Token]]) -> tuple[list[Token], list[To
         value = parts[0][0]
         behind = cells[0][len(value) :]
     elif len(cells) > 1:
-        value, behind = cells[0], [token for cell in cells[1:] for token in (*cell, Token("word", "if"))][:-1]
+        value, behind = cells[0], [token for cell in cells[1:] for token in (*cell, Token("sign", ","))]
     else:
         return None
     value, behind = trimmed(value), trimmed(behind)
     says_when = any(
-        token.kind == "word" or (token.kind in ("sign", "command") and token.text in _RELATES) for token in behind
+        (has_words or token.text in _SAYS) if token.kind == "word" else token.text in _RELATES for token in behind
     )
     begins_late = bool(behind) and behind[0].text in _RELATES
     return (value, behind) if value and says_when and not begins_late else None
-
-
-_RELATES = frozenset(["=", "<", ">", "le", "ge", "neq", "in", "equiv", "pmod", "bmod", "mod", "notin"])
 
 
 def _condition(tokens: list[Token], parse: Callable[[list[Token]], Value]) -> tuple[tuple[Value, ...], ...]:
@@ -121,7 +125,8 @@ def _condition(tokens: list[Token], parse: Callable[[list[Token]], Value]) -> tu
             if kept:
                 _add(statements, _statement(kept, parse))
         if statements:
-            alternatives.append(tuple(statements))
+            congruence = congruence_of(statements)
+            alternatives.append(tuple(statements) if congruence is None else (congruence,))
     if not alternatives:
         raise CannotRead("a case without its condition")
     return tuple(alternatives)
