@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
 from . import numeric
-from .evaluate import NoValue, exact, letters, nodes, replaced
+from .evaluate import NoValue, counted, exact, letters, nodes, replaced
 from .meaning import REALS, as_real_set, may_be_named, meaning
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
 from .types import (
@@ -96,8 +97,13 @@ _DOUBTS = frozenset(
         "opposite",
     ]
 )
+_ASKS_FOR_RATIO = re.compile(r"\bratios?\b", re.IGNORECASE)
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
+_INFINITE = {
+    1: {"infinity", "infinite", "positive infinity", "plus infinity"},
+    -1: {"negative infinity", "minus infinity"},
+}
 _NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty set", "the empty set", "does not exist", "dne", "undefined"}  # fmt: skip
 
 
@@ -128,7 +134,11 @@ def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
         return True
     if isinstance(gold, Several) and len(gold.items) == 1 and not gold.is_set:
         return same(gold.items[0], answer, problem)
-    if isinstance(answer, Several) and len(answer.items) == 1 and not (answer.is_set and isinstance(gold, RealSet)):
+    if (
+        isinstance(answer, Several)
+        and len(answer.items) == 1
+        and not (answer.is_set and (isinstance(gold, RealSet) or _is_set(answer.items[0])))
+    ):
         return same(gold, answer.items[0], problem)
     for kind, compare in _BY_GOLD:
         if isinstance(gold, kind):
@@ -143,6 +153,11 @@ def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
     if isinstance(gold, Node) and isinstance(answer, Node):
         return _nodes(gold, answer)
     return False
+
+
+def _is_set(value: Value) -> bool:
+    """Return True for a set in braces: the set that holds it is another one."""
+    return value == Constant("empty") or (isinstance(value, Several) and value.is_set)
 
 
 # conditions, approximations, names
@@ -190,6 +205,19 @@ def _parameters(value: Value) -> list[str]:
     return found
 
 
+def _whole_letters(value: Conditioned) -> frozenset[str]:
+    r"""The letters of which a condition says `\in \mathbb{Z}` or `\in \mathbb{N}`."""
+    return frozenset(
+        one.sides[0].name
+        for one in value.conditions
+        if isinstance(one, Relation)
+        and one.signs == ("in",)
+        and isinstance(one.sides[0], Symbol)
+        and isinstance(one.sides[1], Constant | Symbol)
+        and one.sides[1].name[:1] in ("Z", "N")
+    )
+
+
 def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[str], problem: str) -> Outcome:
     name = names[0]
     if name not in letters(gold.value):
@@ -199,6 +227,8 @@ def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[s
     if candidates and candidates[0] != name:
         theirs_renamed = renamed(answer, candidates[0], name)
     found = same(gold.value, theirs_renamed, problem)
+    if found is False and isinstance(gold.value, Node) and isinstance(theirs_renamed, Node):
+        found = numeric.equal_nodes(gold.value, theirs_renamed, _whole_letters(gold))
     if found is not False:
         return found
     ours, other = _bare(gold.value), _bare(theirs_renamed)
@@ -298,6 +328,8 @@ def _places(node: Node) -> int | None:
 
 
 def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Apply) and (count := _count(gold)) is not None:
+        return numeric.equal_nodes(count, answer)
     if isinstance(answer, NamedValue):
         if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
             return _as_equations(gold, answer) or False
@@ -547,6 +579,8 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Several) and gold == Constant("empty"):
         return answer.is_set and not answer.items
     if isinstance(answer, Words):
+        if (infinite := numeric.infinite(gold)) != 0:
+            return answer.text in _INFINITE[infinite]
         return gold == Constant("empty") and answer.text in _NOTHING_THERE
     if isinstance(answer, RealSet) and gold == Constant("empty"):
         return False
@@ -568,23 +602,27 @@ def _based(gold: Based, answer: Value, problem: str) -> Outcome | Unsaid:
 
 
 def _ratio(gold: Ratio, answer: Value, problem: str) -> Outcome | Unsaid:
+    is_time = gold.is_clock and not _ASKS_FOR_RATIO.search(problem)
     if isinstance(answer, Ratio):
         if len(gold.terms) != len(answer.terms):
             return False
-        if gold.is_clock and answer.is_clock:
-            return gold.terms == answer.terms or [exact(a) for a in gold.terms] == [exact(b) for b in answer.terms]
         found = all_of([same(a, b) for a, b in zip(gold.terms, answer.terms, strict=True)])
-        if found is not False or len(gold.terms) != 2:
+        if found is not False or is_time:
             return found
-        return numeric.equal_nodes(Apply("div", gold.terms), Apply("div", answer.terms))
+        return all_of([_proportional(gold.terms, answer.terms, at) for at in range(1, len(gold.terms))])
     if isinstance(answer, Clock):
         return _clock(answer, gold, problem)
     if isinstance(answer, Quantity) and not gold.is_clock:
         answer = answer.value
     if isinstance(answer, Node) and len(gold.terms) == 2 and exact(gold.terms[1]) != 0:
-        is_time = gold.is_clock and exact(gold.terms[1]) is not None and not isinstance(answer, Apply)
         return False if is_time else numeric.equal_nodes(Apply("div", gold.terms), answer)
     return UNSAID if isinstance(answer, Prose | NamedValue | Approximate) else False
+
+
+def _proportional(ours: Sequence[Node], theirs: Sequence[Node], at: int) -> Outcome:
+    """Return True if the terms at a place are in the same proportion to the terms in front of them."""
+    first, second = (Apply("div", (terms[at - 1], terms[at])) for terms in (ours, theirs))
+    return numeric.equal_nodes(first, second)
 
 
 def _clock(gold: Clock, answer: Value, problem: str) -> Outcome | Unsaid:
@@ -820,7 +858,18 @@ def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
 
 
 def _answered_by_name(gold: Value, answer: NamedValue, problem: str) -> Outcome:
+    if isinstance(gold, Apply) and (count := _count(answer)) is not None:
+        return numeric.equal_nodes(gold, count)
     return same(gold, answer.value, problem)
+
+
+def _count(value: NamedValue) -> Node | None:
+    """`C(n, k)` as a number of choices, which is read as a point first."""
+    point = value.value
+    if value.name != "C" or not isinstance(point, Bracketed):
+        return None
+    pair = counted(Apply("call", (Symbol("C"), point)))
+    return None if pair is None else Apply("binom", pair)
 
 
 def _answered_by_approximation(gold: Value, answer: Approximate, problem: str) -> Outcome:

@@ -82,6 +82,7 @@ FUNCTIONS = frozenset(
         "tg",
         "ctg",
         "arctg",
+        "cis",
     ]
 )
 _NAMES = {"pi", "infinity", "inf", "oo", "mod", "infty", "theta", "alpha", "beta", "lambda", "omega", "phi"}

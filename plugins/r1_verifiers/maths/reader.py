@@ -65,7 +65,10 @@ _DATES = [
     re.compile(rf"(?P<month>{_MONTH})(?P<day>)\s+(?P<year>\d{{4}})", re.IGNORECASE),
 ]
 _CLOCK = re.compile(r"(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
-_BASED = re.compile(r"(-?(?=[A-Z]*\d)[0-9A-Z]+)\s*_\s*(?:\{\s*(?:\\(?:text|mathrm)\s*\{\s*)?(\w+)\s*\}?\s*\}|(\d+))")
+_BASED = re.compile(
+    r"(?P<bracket>(?:\\left)?\()?(?P<digits>-?(?=[A-Z]*\d)[0-9A-Z]+)(?(bracket)(?:\\right)?\))"
+    r"_(?:\{\(?(?:\\(?:text|mathrm)\{)?(?P<base>\w+)\}?\)?\}|(?P<figure>\d+))"
+)
 _BASES = {
     name: base
     for base, name in enumerate(
@@ -89,6 +92,7 @@ _PLAIN_REWRITES = [
     (re.compile(r"[′]"), "'"),
     (re.compile(r"\.\.\.+|…"), r"\\ldots "),
     (re.compile(r"<>|=/="), r"\\neq "),
+    (re.compile(r"(?<![\d.])(\d+)\.\((\d+)\)"), r"\1.\\overline{\2}"),
 ]
 _LEADS = re.compile(
     r"\A(?:(?:so|thus|hence|therefore|then)[,\s]+)*(?:the\s+)?(?:(?:final|correct|complete)\s+)?(?:answers?|solutions?|solution set|result)\s*(?:is|are|:|=)\s*:?\s*",
@@ -194,12 +198,12 @@ def _based(words: str) -> Based | None:
     found = _BASED.fullmatch(words.replace(" ", "").replace("\\text", "").rstrip("."))
     if found is None:
         return None
-    named = (found[2] or found[3]).lower()
+    named = (found["base"] or found["figure"]).lower()
     base = _BASES.get(named) or (int(named) if named.isdigit() and len(named) < 3 else 0)
-    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in found[1].lstrip("-")):
+    digits = found["digits"].lstrip("-")
+    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
         return None
-    sign = "-" if found[1].startswith("-") else ""
-    return Based(sign + (found[1].lstrip("-").lstrip("0").upper() or "0"), base)
+    return Based(("-" if found["digits"].startswith("-") else "") + (digits.lstrip("0").upper() or "0"), base)
 
 
 def _mathematics(text: str, tight: bool) -> Value:

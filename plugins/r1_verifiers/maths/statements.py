@@ -242,7 +242,8 @@ class Statements(Expressions):
             and all(isinstance(term, Number) for term in terms)
             and len(numerals) < 4
             and len(numerals[0].text) <= 2
-            and all(len(token.text) == 2 for token in numerals[1:])
+            and int(numerals[0].text) <= 24
+            and all(len(token.text) == 2 and int(token.text) < 60 for token in numerals[1:])
         )
         return Ratio(tuple(terms), is_clock)
 
