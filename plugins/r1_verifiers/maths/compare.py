@@ -37,7 +37,7 @@ from .types import (
     Value,
     Words,
 )
-from .units import PARTS, differ
+from .units import PARTS, differ, factors
 
 _MAX_ITEMS = 40
 _DOUBTS = frozenset(
@@ -556,10 +556,21 @@ def _parts(composite: CompositeQuantity, quantity: Quantity) -> Outcome:
     return numeric.equal_nodes(Number(total[1] / PARTS[quantity.unit][1]), quantity.value)
 
 
+def _product(quantity: Quantity) -> Node | None:
+    """A quantity as `5 m/s` reads where letters are letters; None for a unit that is not known."""
+    product = quantity.value
+    for symbol, power in (factors(quantity.unit) or {}).items():
+        for letter in symbol:
+            product = Apply("mul", (product, Apply("pow", (Symbol(letter), Number(Fraction(power))))))
+    return None if product == quantity.value else product
+
+
 def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Quantity):
         if answer.unit == "%":
             return _percent(Quantity(gold, ""), answer)
+        if letters(gold) and (product := _product(answer)) is not None:
+            return numeric.equal_nodes(gold, product)
         return same(gold, answer.value, problem)
     if isinstance(answer, CompositeQuantity):
         total = _total(answer)
