@@ -254,7 +254,7 @@ _EXPONENT = re.compile(r"[eE]([-+]?\d+)(?![A-Za-z\d])")
 _SPAN_ENDS = re.compile(r"(?<!\\)\$\$?|\\[()\[\]]")
 _GREEK_UNIT = re.compile(r"[A-Za-z]{0,2}[μΩÅ][A-Za-z]{0,3}")
 _UNIT_COMMANDS = (
-    (re.compile(r"\\(?:mathring|r)\s*\{\s*(?:\\(?:mathrm|text)\s*\{)?\s*A\s*\}?\s*\}|\\AA(?![A-Za-z])"), "Å"),
+    (re.compile(r"\\mathring\s*\{\s*(?:\\(?:mathrm|text)\s*\{)?\s*A\s*\}?\s*\}|\\AA(?![A-Za-z])"), "Å"),
     (re.compile(r"\\mu\s*\\(?:mathrm|text)\s*\{\s*~?\s*(?=[A-Za-z]+\s*\})"), r"\\mathrm{μ"),
     (re.compile(r"\\(?:mathrm|text)\s*\{\s*~?\s*([kMGm]?)\s*\}\s*\\Omega(?![A-Za-z])"), r"\\mathrm{\1Ω}"),
     (re.compile(r"(?<=[\d})])((?:\s|\\[,;: ]|~)*)([kM]?)\s*\\Omega(?=\s*(?:\$|\Z))"), r"\1\\mathrm{\2Ω}"),
@@ -269,8 +269,9 @@ _OTHER_LETTER = re.compile(r"[^\W\d_]+")
 def tokens(text: str) -> list[Token]:
     """The tokens of a tidied answer. Raises: CannotRead."""
     text = _ONE_SIDED.sub("", _COLOURED.sub("", text))
-    for command, sign in _UNIT_COMMANDS:
-        text = command.sub(sign, text)
+    if any(name in text for name in (r"\mu", r"\Omega", r"\AA", r"\mathring")):
+        for command, sign in _UNIT_COMMANDS:
+            text = command.sub(sign, text)
     found = _Lexer(text).read()
     if len(found) > MAX_TOKENS:
         raise CannotRead(f"more than {MAX_TOKENS} signs")
@@ -345,9 +346,9 @@ class _Lexer:
                 if not kept:
                     spaced = True
                     continue
-            elif (found := _GREEK_UNIT.match(text, at)) and is_unit_symbol(found[0]) and self._takes_unit(found[0]):
-                self._add("unit", unit_name(found[0]), spaced, upright)
-                at = found.end()
+            elif not text.isascii() and (found := self._greek_unit(text, at)):
+                self._add("unit", unit_name(found), spaced, upright)
+                at += len(found)
             elif sign.isascii() and sign.isalpha():
                 run = _WORD.match(text, at)
                 assert run is not None
@@ -592,6 +593,10 @@ class _Lexer:
     def _mixed(self, inside: str) -> None:
         for is_maths, piece in _spans(inside):
             self._piece(piece, "maths" if is_maths else "prose", True)
+
+    def _greek_unit(self, text: str, at: int) -> str:
+        found = _GREEK_UNIT.match(text, at)
+        return found[0] if found and is_unit_symbol(found[0]) and self._takes_unit(found[0]) else ""
 
     def _takes_unit(self, symbol: str, behind: str = "") -> bool:
         """Return True if a symbol that stands here, in front of `behind`, measures what is in front of it."""
