@@ -9,11 +9,13 @@ import re
 from fractions import Fraction
 from functools import reduce
 
+from .evaluate import letters
 from .lexer import END, FUNCTIONS, Token, number_value
 from .signs import CannotRead
 from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Symbol, Value
 
 MAX_DEPTH = 12  # brackets inside each other
+_CLEAR_DIGITS = 6  # digits that tell a value from any other
 _MAX_NESTED = 80  # operators inside each other
 RELATIONS = {
     "=": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "neq": "!=", "approx": "~", "in": "in", "notin": "notin", "subset": "subset",
@@ -23,6 +25,8 @@ RELATIONS = {
 OPENERS = frozenset(["(", "[", "{", "langle", "lfloor", "lceil"])
 CLOSERS = frozenset([")", "]", "}", "rangle", "rfloor", "rceil"])
 _CONSTANTS = {"pi": "pi", "infty": "infinity", "emptyset": "empty"}
+_COUNTS = {"C": "binom", "A": "permutations", "P": "permutations"}
+_COUNTED = frozenset("nmkNM")  # letters of which there may be a number of things
 _SETS = {"RR", "ZZ", "NN", "QQ", "CC"}
 # Marks of a set of numbers, and the sets that they make of one.
 _MARKS = {"*": "*", "cdot": "*", "times": "*", "star": "*", "neq0": "*", "+": "+", ">0": "+", "ge1": "+", "-": "-", "<0": "-", "ge0": "0", "0": "0"}  # fmt: skip
@@ -415,6 +419,8 @@ class Expressions:
                 return self.brace_group()
             if token.text in "|‖":
                 return self.bars_group()
+            if token.text in "_^":
+                return self.counting_in_front()
         if token.kind == "command":
             return self.command()
         if token.kind == "end":
@@ -432,6 +438,9 @@ class Expressions:
         ) and (repeating := self.repeating(token)) is not None:
             return repeating
         value = _number(token)
+        if token.places and after.kind == "command" and after.text == "ldots" and self.peek(1).kind != "number":
+            self.take()
+            return _going_on(token)
         if after.kind == "sign" and after.text == "_" and not alone:
             raise CannotRead("a number with an index")
         if alone or token.places is not None or "e" in token.text:
@@ -495,10 +504,10 @@ class Expressions:
 
     def letter(self) -> Node:
         token = self.take()
-        if token.text in "CAP" and self.sees("sign", "_") and (count := self.counting(token.text)) is not None:
+        if token.text in "CAP" and self.sees("sign", "_", "^") and (count := self.counting(token.text)) is not None:
             return count
         if token.text in "CP" and self.sees("sign", "(") and (pair := self.number_pair()) is not None:
-            return Apply("binom" if token.text == "C" else "permutations", pair)
+            return Apply(_COUNTS[token.text], pair)
         if token.text * 2 in _SETS and (marked := self.marked_letter(token.text * 2)) is not None:
             return marked
         symbol = self.indexed(_letter(token), token.text)
@@ -574,25 +583,30 @@ class Expressions:
         return None
 
     def counting(self, name: str) -> Node | None:
-        """`C_{10}^3`, `A_5^2`: combinations and arrangements; None where the letter is a variable with an index."""
+        """`C_{10}^3`, `C_n^2`, `A_5^2`: combinations and arrangements; None where the letter is a variable with an index."""
         start = self.at
-        self.take()
-        below = self.script_text()
-        if not self.sees("sign", "^"):
-            self.at = start
-            return None
-        self.take()
+        scripts: dict[str, Node] = {}
         try:
-            above = self.script()
+            for _ in range(2):
+                if self.sees("sign", "_", "^") and self.peek().text not in scripts:
+                    sign = self.take().text
+                    scripts[sign] = self.script()
         except CannotRead:
-            above = None
-        numeric = below.isdigit() and isinstance(above, Number)
-        letters = name == "C" and len(below) == 1 and isinstance(above, Symbol) and above.name not in ("T", "prime")
-        if above is None or not (numeric or letters):
+            scripts = {}
+        found = _counted(name, scripts.get("_"), scripts.get("^"))
+        if found is None:
             self.at = start
-            return None
-        total: Node = Number(Fraction(int(below))) if below.isdigit() else Symbol(below)
-        return Apply("binom" if name == "C" else "permutations", (total, above))
+        return found
+
+    def counting_in_front(self) -> Node:
+        """`_{10}C_3`, `^nC_2`. Raises: CannotRead."""
+        self.take()
+        total = self.script()
+        token = self.take()
+        if token.text in ("C", "P") and self.sees("sign", "_", "^"):
+            self.take()
+            return Apply(_COUNTS[token.text], (total, self.script()))
+        raise CannotRead("an index in front of a value")
 
     def indexed(self, base: Node, text: str) -> Node:
         if not self.sees("sign", "_"):
@@ -880,8 +894,33 @@ def _letter(token: Token) -> Node:
     return Symbol(token.text)
 
 
+def _counted(name: str, total: Node | None, chosen: Node | None) -> Node | None:
+    """The number of choices that `C` with its scripts is; None where those make a name and its power."""
+    if total is None or chosen is None or chosen in (Symbol("T"), Symbol("prime"), Symbol("...")):
+        return None
+    is_number = isinstance(total, Number) and isinstance(chosen, Number | Symbol)
+    is_number = is_number and (isinstance(chosen, Number) or name == "C")
+    is_letter = name == "C" and isinstance(total, Symbol) and len(total.name) == 1 and isinstance(chosen, Symbol)
+    is_counted = name == "C" and bool(letters(total)) and letters(total) | letters(chosen) <= _COUNTED
+    return Apply(_COUNTS[name], (total, chosen)) if is_number or is_letter or is_counted else None
+
+
 def _name(node: Node) -> str:
     return node.name if isinstance(node, Symbol | Constant) else "?"
+
+
+def _going_on(token: Token) -> Number:
+    """A decimal with dots behind it: its repeating value where it visibly repeats, else the digits that are written."""
+    digits = token.text.partition(".")[2]
+    for start in range(len(digits)):
+        times = 2 if start == 0 or len(digits) < _CLEAR_DIGITS else 3
+        tail = digits[start:]
+        for size in range(1, len(tail) // times + 1):
+            period = tail[:size]
+            if tail == (period * len(tail))[: len(tail)]:
+                cut = Fraction(token.text[: len(token.text) - len(tail)])
+                return Number(cut + Fraction(int(period), (10**size - 1) * 10**start))
+    return _number(token)
 
 
 def _number(token: Token) -> Number:

@@ -15,8 +15,8 @@ from .evaluate import letters, nodes
 from .extract import answer_region, answer_text, last_box
 from .reader import plain_words, read, read_choice, unwrapped
 from .signs import MAX_LENGTH, CannotRead, tidied
-from .types import Based, Choice, Constant, NamedValue, Number, Prose, Quantity, Several, Value, Words
-from .units import differ
+from .types import Approximate, Based, Choice, Constant, NamedValue, Number, Prose, Quantity, Several, Value, Words
+from .units import ALL_SYMBOLS, USUAL_LETTERS, differ
 
 Mode = Literal["r1", "trl"]
 _GSM8K = "####"  # stands before the answer at the end of a solution
@@ -169,7 +169,7 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
         plain = re.sub(r"[\s{}$\\]|text|mathrm|boxed", "", tidied(written))
         if plain.upper() == gold.digits:
             return True
-    answer = read(written, tight=not letters(gold))
+    answer = read(written, _unit_symbols(gold))
     if isinstance(gold, Quantity) and isinstance(answer, Quantity) and differ(gold.unit, answer.unit):
         raise CannotRead(f"is in {answer.unit}, not in {gold.unit}")
     if isinstance(answer, Based) and isinstance(gold, Number) and answer.base != 10:
@@ -180,6 +180,14 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
         if all(len(names) == 1 and names <= _WHOLE for names in only) and _has_turns(gold):
             return same(gold, renamed(answer, min(only[1]), min(only[0])), problem)
     return found
+
+
+def _unit_symbols(gold: Value) -> frozenset[str]:
+    """What may be a unit without being set apart: no letter where `gold` has some, any symbol where it is measured."""
+    if letters(gold):
+        return frozenset()
+    bare = gold.value if isinstance(gold, NamedValue | Approximate) else gold
+    return ALL_SYMBOLS if isinstance(bare, Quantity) else USUAL_LETTERS
 
 
 def _has_turns(gold: Value) -> bool:
