@@ -7,8 +7,10 @@ from fractions import Fraction
 from typing import Any
 
 from . import numeric
+from .domains import declared, domains_agree, restricted, runs_through_integers
 from .evaluate import NoValue, exact, letters, nodes, replaced
 from .meaning import REALS, as_real_set, may_be_named, meaning
+from .parameters import with_arguments_of
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
 from .types import (
     Apply,
@@ -150,15 +152,13 @@ def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
 
 def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
     theirs = answer.value if isinstance(answer, Conditioned) else answer
-    if isinstance(answer, RealSet) and not isinstance(gold.value, RealSet):
+    if isinstance(answer, RealSet) and not isinstance(gold.value, RealSet | Bracketed):
         return False
     if not _has_its_equations(gold, answer):
         return False
-    names = _parameters(gold) or (_parameters(answer) if isinstance(answer, Conditioned) else [])
-    if names:
-        found = _families(gold, theirs, names, _parameters(answer) if isinstance(answer, Conditioned) else [], problem)
-    else:
-        found = same(gold.value, theirs, problem)
+    found = same(gold.value, theirs, problem)
+    if found is False and (name := _integer_letter(gold, answer)):
+        found = _families(gold.value, theirs, name)
     if found is False or not isinstance(answer, Conditioned):
         return found
     return found if _conditions_agree(gold.conditions, answer.conditions) else False
@@ -175,80 +175,80 @@ def _has_its_equations(gold: Conditioned, answer: Value) -> bool:
     return all(any(same(one, other) is True for other in theirs) for one in wanted)
 
 
-def _parameters(value: Value) -> list[str]:
-    """The letters that stand for any integer."""
-    if not isinstance(value, Conditioned):
-        return []
-    found = []
-    for one in value.conditions:
-        if isinstance(one, Symbol):
-            found.append(one.name)
-        elif isinstance(one, Relation) and one.signs == ("in",) and isinstance(one.sides[0], Symbol):
-            within = one.sides[1]
-            if isinstance(within, Constant) or (isinstance(within, Symbol) and within.name[:1] in "ZN"):
-                found.append(one.sides[0].name)
-    return found
+def _integer_letter(gold: Conditioned, answer: Value) -> str:
+    """The letter that stands for any integer in a gold answer, unless the answer restricts it; "" where there is none."""
+    theirs = answer.conditions if isinstance(answer, Conditioned) else ()
+    for one in (*gold.conditions, *theirs):
+        name = declared(one)
+        same_letter = [other for other in (*gold.conditions, *theirs) if name and name in letters_of(other)]
+        if name and name in letters(gold.value) and all(map(runs_through_integers, same_letter)):
+            return name
+    return ""
 
 
-def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[str], problem: str) -> Outcome:
-    name = names[0]
-    if name not in letters(gold.value):
-        return same(gold.value, answer, problem)
-    candidates = [one for one in (theirs or sorted(letters(answer) - letters(gold.value))) if len(one) == 1]
-    theirs_renamed = answer
-    if candidates and candidates[0] != name:
-        theirs_renamed = renamed(answer, candidates[0], name)
-    found = same(gold.value, theirs_renamed, problem)
-    if found is not False:
-        return found
-    ours, other = _bare(gold.value), _bare(theirs_renamed)
-    if isinstance(ours, Several) and isinstance(other, Several):
-        return matching(ours.items, other.items, lambda a, b: _shifted(a, b, name))
-    return _shifted(ours, other, name)
+def _families(gold: Value, answer: Value, name: str) -> Outcome:
+    """Compare all values that a letter gives which runs through the integers, item by item."""
+    return matching(_pieces(gold), _pieces(answer), lambda one, other: _shifted(one, other, name))
 
 
-def _bare(value: Value) -> Value:
-    return value.value if isinstance(value, NamedValue) else value
-
-
-def renamed(value: Value, old: str, new: str) -> Value:
-    """Return `value` with another name for one of its letters."""
+def _pieces(value: Value) -> Sequence[Value]:
     if isinstance(value, NamedValue):
-        return NamedValue(value.name, renamed(value.value, old, new), value.left)
+        return _pieces(value.value)
     if isinstance(value, Several):
-        return Several(tuple(renamed(item, old, new) for item in value.items), value.is_set)
-    if isinstance(value, Quantity):
-        return Quantity(renamed(value.value, old, new), value.unit)  # type: ignore[arg-type]
-    found: Value = replaced(value, old, Symbol(new))
-    return found
+        return [piece for item in value.items for piece in _pieces(item)]
+    if isinstance(value, RealSet) and not value.without:
+        return [RealSet((part,)) for part in value.parts]
+    return [value.value if isinstance(value, Quantity) else value]
 
 
 def _shifted(gold: Value, answer: Value, name: str) -> bool:
     """Return True if both run through the same values as `name` runs through the integers: `2k + 1` and `2k - 1`."""
-    if isinstance(gold, Quantity) and isinstance(answer, Quantity):
-        gold, answer = gold.value, answer.value
-    if not (isinstance(gold, Node) and isinstance(answer, Node)) or (letters(gold) | letters(answer)) != {name}:
+    if isinstance(gold, RealSet) or isinstance(answer, RealSet):
+        gold, answer = as_real_set(gold) or gold, as_real_set(answer) or answer
+    (ours, shape), (theirs, other_shape) = _numbers(gold), _numbers(answer)
+    if shape != other_shape or not ours or len(ours) != len(theirs) or (letters(gold) | letters(answer)) != {name}:
         return False
-    at = [[replaced(node, name, Number(Fraction(k))) for k in (0, 1, 2)] for node in (gold, answer)]
-    values = [[numeric.magnitude(node) for node in row] for row in at]
-    if any(value is None for row in values for value in row):
+    steps, starts = [], []
+    for nodes_there in (ours, theirs):
+        at = [[numeric.magnitude(replaced(node, name, Number(Fraction(k)))) for node in nodes_there] for k in (0, 1, 2)]
+        if any(value is None for row in at for value in row):
+            return False
+        first, second, third = at
+        step = [b - a for a, b in zip(first, second, strict=True)]  # type: ignore[operator]
+        if any(abs(c - b - s) >= 1e-9 for b, c, s in zip(second, third, step, strict=True)):  # type: ignore[operator]
+            return False
+        steps.append(step)
+        starts.append(first)
+    if not any(all(abs(a - sign * b) < 1e-9 for a, b in zip(*steps, strict=True)) for sign in (1, -1)):
         return False
-    ours, theirs = values
-    step, other = ours[1] - ours[0], theirs[1] - theirs[0]  # type: ignore[operator]
-    straight = abs(ours[2] - ours[1] - step) < 1e-9 and abs(theirs[2] - theirs[1] - other) < 1e-9  # type: ignore[operator]
-    if not straight or abs(step) < 1e-12 or abs(abs(step) - abs(other)) > 1e-9:
+    longest = max(steps[0], key=abs)
+    if abs(longest) < 1e-12:
         return False
-    turns = (ours[0] - theirs[0]) / step  # type: ignore[operator]
-    return bool(abs(turns - round(turns)) < 1e-9)
+    at_longest = steps[0].index(longest)
+    turns = round((starts[0][at_longest] - starts[1][at_longest]) / longest)  # type: ignore[operator]
+    return all(abs(a - b - turns * s) < 1e-9 for a, b, s in zip(*starts, steps[0], strict=True))  # type: ignore[operator]
+
+
+def _numbers(value: Value) -> tuple[tuple[Node, ...], object]:
+    """The numbers of an interval, a point or a plain number, and what surrounds them."""
+    if isinstance(value, RealSet) and len(value.parts) == 1:
+        part = value.parts[0]
+        return (part.low, part.high), (part.has_low, part.has_high)
+    if isinstance(value, Bracketed) and all(isinstance(item, Node) for item in value.items):
+        return tuple(item for item in value.items if isinstance(item, Node)), (value.opening, value.closing)
+    return ((value,), None) if isinstance(value, Node) else ((), None)
 
 
 def _conditions_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
-    """Return False if both restrict the same letters by inequalities, and not in the same way."""
+    """Return False if both restrict the same letters, and not in the same way."""
     for one in ours:
+        if not isinstance(one, Relation) or not set(one.signs) <= _ORDER:
+            continue
         rivals = [other for other in theirs if _restricts(other) and letters_of(other) == letters_of(one)]
-        if _restricts(one) and rivals and all(same(one, other) is False for other in rivals):
+        if rivals and all(same(one, other) is False for other in rivals):
             return False
-    return True
+    names = {name for one in ours if (name := restricted(one))}
+    return all(domains_agree(name, ours, theirs) for name in names)
 
 
 def _restricts(value: Value) -> bool:
@@ -310,7 +310,7 @@ def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
             named_numbers = any(isinstance(part, Number) for left in (gold.left, answer.left) for part in nodes(left))
             if gold.left.name != "call" or named_numbers:
                 return False
-        return same(gold.value, answer.value, problem)
+        return same(gold.value, with_arguments_of(gold, answer).value, problem)
     if isinstance(answer, Relation):
         if set(answer.signs) <= {"=", "~"} and isinstance(answer.sides[0], Node):
             if _solves(gold, answer):

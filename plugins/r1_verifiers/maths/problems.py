@@ -13,6 +13,16 @@ from .types import Node
 _SPAN = re.compile(r"(?<!\\)\$([^$]{1,200})\$|\\\((.{1,200}?)\\\)|\\\[(.{1,200}?)\\\]", re.DOTALL)
 _ASKED = re.compile(r"(?:find|compute|determine|evaluate|value of|what is)\s+([^.?,;:$]{1,60})", re.IGNORECASE)
 _MAX_SPANS = 40
+_INDEXED = re.compile(r"([A-Za-z])_\{?(\w+)")
+_COMMAND = re.compile(r"\\([A-Za-z]+)")
+_RUN = re.compile(r"[A-Za-z]+")
+_BESIDE_SIGNS = re.compile(
+    r"(?<![A-Za-z\\])(?!sin|cos|tan|log|ln|exp|max|min|gcd|lcm|det)[A-Za-z]{1,3}(?=[=+*/^_(<>|\d]|'(?![A-Za-z]))"
+    r"|(?<=[=+*/^_|\d])[A-Za-z]{1,3}(?![A-Za-z])"
+)
+_ALONE = re.compile(
+    r"(?<![A-Za-z'\\])(?!I\b)(?:[B-Zb-z]|[aA](?!\s+[a-z]{2,})|[aA](?=\s+(?:and|or|is|are|be|in|such|with)\b))(?![A-Za-z'])"
+)
 
 
 @lru_cache(maxsize=1024)
@@ -31,4 +41,21 @@ def asked_for(problem: str) -> frozenset[Node]:
             continue
         if isinstance(value, Node):
             found.add(value)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1024)
+def letters_in(problem: str) -> frozenset[str]:
+    """The letters that a problem names, with their indices; rather one too many than one too few."""
+    problem = problem[:20_000]
+    found: set[str] = set()
+    plain = _SPAN.sub(" ", problem)
+    for match in _SPAN.finditer(problem):
+        text = next(filter(None, match.groups()))
+        found.update(_COMMAND.findall(text))
+        for run in _RUN.findall(_COMMAND.sub(" ", text)):
+            found.update(run if len(run) <= 3 or run.isupper() else ())
+    for text in _BESIDE_SIGNS.findall(plain) + _ALONE.findall(plain):
+        found.update(text)
+    found.update(f"{letter}_{index}" for letter, index in _INDEXED.findall(problem))
     return frozenset(found)
