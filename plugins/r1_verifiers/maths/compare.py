@@ -226,7 +226,7 @@ def _shifted(gold: Value, answer: Value, name: str) -> bool:
         return False
     at_longest = steps[0].index(longest)
     turns = round((starts[0][at_longest] - starts[1][at_longest]) / longest)  # type: ignore[operator]
-    return all(abs(a - b - turns * s) < 1e-9 for a, b, s in zip(*starts, steps[0], strict=True))  # type: ignore[operator]
+    return all(abs(a - b - turns * s) < 1e-9 for a, b, s in zip(*starts, steps[0], strict=True))
 
 
 def _numbers(value: Value) -> tuple[tuple[Node, ...], object]:

@@ -509,7 +509,7 @@ def is_condition(value: Value) -> bool:
 
 def combined(parts: list[tuple[Value, str]]) -> Value:
     """Several values, each with the separator behind it, as one: a union, a system, a list, a value with its conditions."""
-    values = [value for value, _ in parts]
+    values = _with_letters_in([value for value, _ in parts])
     if len(values) == 1:
         return values[0]
     joins = {separator for _, separator in parts[:-1]}
@@ -524,10 +524,10 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
         and len({value.name for value in values if isinstance(value, RealSet)}) == 1
     ):
         return _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
-    if not is_condition(values[0]) and not isinstance(values[0], RealSet | Words | Choice):
+    if _takes_conditions(values[0], values[1:]):
         conditions = [value for value in values[1:] if is_condition(value)]
-        rest = [value for value in values if not is_condition(value)]
-        if conditions and rest:
+        rest = [values[0], *(value for value in values[1:] if not is_condition(value))]
+        if conditions:
             return Conditioned(combined([(value, ",") for value in rest]), tuple(conditions))
     first = values[0]
     names = [value.name if isinstance(value, NamedValue) else None for value in values]
@@ -539,6 +539,36 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
         flat = [Quantity(value, unit) if isinstance(value, Node) else value for value in flat]
     return Several(tuple(flat))
+
+
+def _takes_conditions(first: Value, others: list[Value]) -> bool:
+    """Return True if conditions behind a value are its own: those behind a set restrict a letter of its ends."""
+    if isinstance(first, RealSet):
+        ends = letters(first)
+        return any(
+            isinstance(one, RealSet) and one.name in ends or _membership(one) is not None and bool(letters(one) & ends)
+            for one in others
+        )
+    return not is_condition(first) and not isinstance(first, Words | Choice)
+
+
+def _with_letters_in(values: list[Value]) -> list[Value]:
+    r"""The values, with a set of numbers for each letter of `a, b \in \mathbb{R}` that stands behind another value."""
+    found: list[Value] = []
+    for value in reversed(values):
+        within = _membership(found[-1]) if found else None
+        if within is not None and isinstance(value, Symbol) and value.name in letters(values[0]) and value != values[0]:
+            found.append(meaning(Relation((value, within), ("in",))))
+        else:
+            found.append(value)
+    return found[::-1]
+
+
+def _membership(value: Value) -> Value | None:
+    """The set of numbers that a condition names."""
+    if isinstance(value, RealSet) and value.name and value.parts == (REALS,) and not value.without:
+        return Constant("RR")
+    return value.sides[1] if isinstance(value, Relation) and value.signs == ("in",) else None
 
 
 def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:

@@ -16,7 +16,21 @@ from .lexer import Token, tokens
 from .meaning import combined, meaning
 from .signs import CannotRead, tidied
 from .statements import CONDITIONS, Statements, split
-from .types import Based, Choice, Clock, Conditioned, Date, NamedValue, Prose, Several, Value, Words
+from .types import (
+    Based,
+    Choice,
+    Clock,
+    Conditioned,
+    Constant,
+    Date,
+    NamedValue,
+    Prose,
+    Relation,
+    Several,
+    Symbol,
+    Value,
+    Words,
+)
 from .units import is_unit_word
 
 _TEXT = re.compile(
@@ -98,6 +112,12 @@ _SEPARATORS = {",", ";", "and", "or", "、", "quad", "\\", "wedge", "vee", "&"}
 _YES_BECAUSE = re.compile(r"(yes|no)\s*[,.;:]?\s+(?:because|since|as)\b", re.IGNORECASE)
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _MAX_DEPTH = 120  # operators inside each other: traversing a value is recursive
+_NUMBERS = {
+    "ZZ": {"integer", "integers"},
+    "RR": {"real", "reals"},
+    "QQ": {"rational", "rationals"},
+    "NN": {"natural", "naturals"},
+}
 _NEGATED = re.compile(r"\b(?:not|no|never|none|nor|if|or|only)\b")
 _NOISE = frozenset(["either", "both", "only", "also", "exactly", "just", "simply"])
 
@@ -353,13 +373,23 @@ def conditions(found: list[Token]) -> tuple[Value, ...]:
         found, lambda token: token.text in _SEPARATORS or (token.kind == "word" and token.text in ("is", "are", "with"))
     ):
         mathematics = [token for token in part if token.kind != "word" and token.text != "."]
-        if not mathematics:
-            continue
-        try:
-            values.append(_statement(mathematics))
-        except CannotRead:
-            values.append(Words(" ".join(token.text for token in part)))
+        if mathematics:
+            try:
+                values.append(_statement(mathematics))
+            except CannotRead:
+                values.append(Words(" ".join(token.text for token in part)))
+        if (within := _set_in_words(part)) is not None:
+            values = [meaning(Relation((one, within), ("in",))) if isinstance(one, Symbol) else one for one in values]
     return tuple(values)
+
+
+def _set_in_words(part: list[Token]) -> Constant | None:
+    """The set of numbers that words name: `k is an integer`, `for any real t`."""
+    words = {token.text for token in part if token.kind == "word"}
+    names = {name for name, spelled in _NUMBERS.items() if words & spelled}
+    if "positive" in words or len(names) != 1:
+        return None
+    return Constant(names.pop())
 
 
 def _prose(found: list[Token]) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from .expressions import CLOSERS, OPENERS, RELATIONS, Expressions, as_node
+from .expressions import CLOSERS, GREEK, OPENERS, RELATIONS, Expressions, as_node
 from .lexer import Token
 from .signs import CannotRead
 from .types import Apply, Bracketed, CompositeQuantity, Conditioned, Node, Number, Quantity, Ratio, Relation, Value
@@ -135,7 +135,7 @@ class Statements(Expressions):
             self.take()
             sides.append(_NOTHING)
             signs.append("~")
-        sides.append(self.side())
+        sides.append(self.function_defined() or self.side())
         while (sign := self.relation_sign()) is not None:
             signs.append(sign)
             if sign == "==" or self.ends():
@@ -153,6 +153,23 @@ class Statements(Expressions):
             signs.append("mod")
             sides.append(self.inner(inside))
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
+
+    def function_defined(self) -> Node | None:
+        """The left side `y(t)` of a definition, a letter with nothing but letters in brackets; None for any other side."""
+        opens = next((at for at, token in enumerate(self.tokens[:6]) if token.kind == "sign" and token.text == "("), 0)
+        head = self.tokens[:opens]
+        if self.at or not head or (len(head) > 1 and head[1].text != "_"):
+            return None
+        if head[0].kind != "letter" and head[0].text not in GREEK:
+            return None
+        end = self.closing(opens)
+        inside, after = self.tokens[opens + 1 : end], self.tokens[end + 1 : end + 2]
+        if not inside or any(token.kind != ("sign" if at % 2 else "letter") for at, token in enumerate(inside)):
+            return None
+        if [token.text for token in after] != ["="] or end + 2 == len(self.tokens):
+            return None
+        self.at = end + 1
+        return Apply("call", (Statements(head, self.depth).primary(), Bracketed("(", ")", self.items(inside))))
 
     def relation_sign(self) -> str | None:
         token, after = self.peek(), self.peek(1)
