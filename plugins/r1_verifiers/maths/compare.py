@@ -837,11 +837,19 @@ def _is_decimal(value: Value) -> bool:
 
 
 def _answered_under_conditions(gold: Value, answer: Conditioned, problem: str) -> Outcome:
-    if isinstance(gold, Number | Quantity) and any(
-        isinstance(one, Number | Quantity) or _restricts(one) for one in answer.conditions
-    ):
+    known = gold.value if isinstance(gold, NamedValue) else gold
+    if isinstance(known, Number | Quantity) and any(map(_restricts, answer.conditions)):
         return False  # a number holds whatever else does; "7 if x > 0" leaves the rest open
+    if isinstance(known, Node | Quantity) and any(map(_is_number, answer.conditions)):
+        return False  # another number, as in "7 (8)"
     return same(gold, answer.value, problem)
+
+
+def _is_number(value: Value) -> bool:
+    if isinstance(value, Approximate):
+        return True
+    value = value.value if isinstance(value, Quantity) else value
+    return isinstance(value, Number | Apply) and not letters(value)
 
 
 def _answered_by_several(gold: Value, answer: Several, problem: str) -> Outcome:

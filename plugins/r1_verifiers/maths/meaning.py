@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 from . import numeric
 from .evaluate import exact, letters, nodes
 from .real_sets import equal_sets, meet
+from .signs import CannotRead
 from .types import (
     Apply,
     Approximate,
@@ -34,6 +36,7 @@ from .units import differ
 INFINITY = Constant("infinity")
 MINUS_INFINITY = Apply("neg", (INFINITY,))
 REALS = Interval(MINUS_INFINITY, INFINITY, False, False)
+SAID_AGAIN = frozenset(["namely", "equivalently"])  # separators of values that say the same
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MAX_SIGNS = 3  # of \pm in one expression
@@ -47,7 +50,9 @@ def meaning(value: Value) -> Value:
     if isinstance(value, Bracketed):
         return _group(value)
     if isinstance(value, Conditioned):
-        return Conditioned(meaning(value.value), tuple(meaning(one) for one in value.conditions))
+        inner = meaning(value.value)
+        conditions = tuple(one for one in map(meaning, value.conditions) if not says_again(inner, one))
+        return Conditioned(inner, conditions) if conditions else inner
     if isinstance(value, Apply):
         return _applied(value)
     if isinstance(value, Constant) and value.name == "RR":
@@ -118,6 +123,8 @@ def _applied(value: Apply) -> Value:
         and value.args[0].name in ("degrees", "degreesC", "degreesF")
     ):
         return Quantity(Apply("neg", (value.args[0].args[0],)), "degree" + value.args[0].name[7:])
+    if value.name == "mul" and (percent := _percent_in_brackets(value.args[1])) and says_again(value.args[0], percent):
+        return percent
     if value.name in ("cup", "setminus", "cap"):
         return _sets(value) or value
     if value.name == "add" and value.args[0] == Constant("RR"):
@@ -417,14 +424,14 @@ def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
         if _disagree(exact_sides[-1], side):
             return Relation(tuple(read), signs)
         exact_sides.append(side)
-    return exact_sides[-1]
+    return _in_percent(exact_sides) or exact_sides[-1]
 
 
 def _disagree(one: Value, other: Value) -> bool:
     """Return True if two sides of a chain surely do not say the same."""
     if isinstance(one, Quantity) and isinstance(other, Quantity) and differ(one.unit, other.unit):
         return True
-    one, other = (side.value if isinstance(side, Quantity) else side for side in (one, other))
+    one, other = _without_units(one, other)
     if isinstance(one, RealSet) and isinstance(other, RealSet):
         return equal_sets(one, other) is False
     if isinstance(one, Bracketed) and isinstance(other, Bracketed):
@@ -435,9 +442,51 @@ def _disagree(one: Value, other: Value) -> bool:
     return isinstance(one, Node) and isinstance(other, Node) and numeric.equal_nodes(one, other) is False
 
 
+def _without_units(one: Value, other: Value) -> tuple[Value, Value]:
+    """Both without their units; a percentage against a plain number as the number that it is."""
+    units = [side.unit if isinstance(side, Quantity) else "" for side in (one, other)]
+    first, second = (
+        (Apply("percent", (side.value,)) if side.unit == "%" and units.count("%") == 1 else side.value)
+        if isinstance(side, Quantity)
+        else side
+        for side in (one, other)
+    )
+    return first, second
+
+
+def says_again(value: Value, other: Value) -> bool:
+    """Return True if `other`, in brackets or behind "or", says the same number or formula as `value`."""
+    if isinstance(value, NamedValue):
+        value = value.value
+    if isinstance(value, Approximate) and value.exact is not None:
+        value = value.exact
+    if isinstance(other, Approximate):
+        numbers = _number_in(value), _number_in(other.value)
+        return None not in numbers and other.exact is None and close_enough(value, other.value)
+    if isinstance(value, Quantity) and isinstance(other, Quantity) and differ(value.unit, other.unit):
+        return False
+    one, again = _without_units(value, other)
+    if not (isinstance(one, Node) and isinstance(again, Node)) or isinstance(again, Symbol | Bracketed | Matrix):
+        return False
+    return numeric.equal_nodes(one, again) is True
+
+
+def _in_percent(values: Sequence[Value]) -> Value | None:
+    """The percentage among values that are the same: it is read as a percentage and as a number."""
+    return next((one for one in values if isinstance(one, Quantity) and one.unit == "%"), None)
+
+
+def _percent_in_brackets(node: Node) -> Quantity | None:
+    item = node.items[0] if isinstance(node, Bracketed) and len(node.items) == 1 else None
+    return item if isinstance(item, Quantity) and item.unit == "%" else None
+
+
 def close_enough(exact_side: Value, rounded: Value) -> bool:
     """Return True if one may be the other rounded, or cut off, at the last place that is written."""
     one, other = _number_in(exact_side), _number_in(rounded)
+    in_percent = [isinstance(side, Quantity) and side.unit == "%" for side in (exact_side, rounded)]
+    if one is not None and in_percent[0] != in_percent[1]:
+        one = Apply("percent", (one,)) if in_percent[0] else Apply("mul", (one, Number(Fraction(100))))
     if one is None or other is None:
         return True
     literal = numeric.literal(other) or (other if isinstance(other, Number) else None)
@@ -513,6 +562,10 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     if len(values) == 1:
         return values[0]
     joins = {separator for _, separator in parts[:-1]}
+    if joins <= SAID_AGAIN | {"or"} and all(says_again(values[0], value) for value in _without_name(values)):
+        return _in_percent(values) or values[0]
+    if joins & SAID_AGAIN:
+        raise CannotRead("two values that do not agree")
     if (
         all(isinstance(value, RealSet) for value in values)
         and joins <= {",", ";"}
@@ -539,6 +592,12 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
         flat = [Quantity(value, unit) if isinstance(value, Node) else value for value in flat]
     return Several(tuple(flat))
+
+
+def _without_name(values: list[Value]) -> list[Value]:
+    """The values behind the first, without the name that the first one has too."""
+    name = values[0].name if isinstance(values[0], NamedValue) else None
+    return [one.value if isinstance(one, NamedValue) and one.name == name else one for one in values[1:]]
 
 
 def _takes_conditions(first: Value, others: list[Value]) -> bool:
@@ -599,4 +658,5 @@ __all__ = [
     "is_name",
     "may_be_named",
     "meaning",
+    "says_again",
 ]

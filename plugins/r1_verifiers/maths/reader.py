@@ -13,7 +13,7 @@ import re
 
 from .evaluate import depth_of
 from .lexer import Token, tokens
-from .meaning import combined, meaning
+from .meaning import SAID_AGAIN, combined, meaning
 from .signs import CannotRead, tidied
 from .statements import CONDITIONS, Statements, split
 from .types import (
@@ -25,6 +25,7 @@ from .types import (
     Date,
     NamedValue,
     Prose,
+    RealSet,
     Relation,
     Several,
     Symbol,
@@ -103,12 +104,13 @@ _PLAIN_REWRITES = [
     (re.compile(r"[′]"), "'"),
     (re.compile(r"\.\.\.+|…"), r"\\ldots "),
     (re.compile(r"<>|=/="), r"\\neq "),
+    (re.compile(r"\bi\.\s*e\.|\bthat\s+is\b(?=[,\s]*[$\\\d.}])"), " namely "),
 ]
 _LEADS = re.compile(
     r"\A(?:(?:so|thus|hence|therefore|then)[,\s]+)*(?:the\s+)?(?:(?:final|correct|complete)\s+)?(?:answers?|solutions?|solution set|result)\s*(?:is|are|:|=)\s*:?\s*",
     re.IGNORECASE,
 )
-_SEPARATORS = {",", ";", "and", "or", "、", "quad", "\\", "wedge", "vee", "&"}
+_SEPARATORS = {",", ";", "and", "or", "、", "quad", "\\", "wedge", "vee", "&", *SAID_AGAIN}
 _YES_BECAUSE = re.compile(r"(yes|no)\s*[,.;:]?\s+(?:because|since|as)\b", re.IGNORECASE)
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _MAX_DEPTH = 120  # operators inside each other: traversing a value is recursive
@@ -322,6 +324,8 @@ def listed(found: list[Token]) -> Value:
         while part and part[0].kind == "word" and part[0].text in _NOISE:
             part = part[1:]
         if not part:
+            if parts and (separator in SAID_AGAIN or (separator == "or" and not isinstance(parts[-1][0], RealSet))):
+                parts[-1] = parts[-1][0], separator
             continue
         if all(token.kind == "word" for token in part):
             if parts and part[0].text in ("for", "where", "any", "all"):

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from .expressions import CLOSERS, GREEK, OPENERS, RELATIONS, Expressions, as_node
 from .lexer import Token
+from .meaning import meaning, says_again
 from .signs import CannotRead
 from .types import Apply, Bracketed, CompositeQuantity, Conditioned, Node, Number, Quantity, Ratio, Relation, Value
 from .units import CURRENCIES, POWERS, SCALES, is_unit_word, unit_name
@@ -106,13 +107,16 @@ class Statements(Expressions):
         while self.sees("sign", "(") and self.is_condition():
             end = self.closing(self.at)
             inside = [token for token in self.tokens[self.at + 1 : end] if token.kind != "word" or token.text == "mod"]
+            said = self.items(inside)
             if (
                 len(inside) < end - self.at - 1
                 and any(token.kind == "number" for token in inside)
                 and any(token.text in _DOUBTS for token in self.tokens[self.at + 1 : end])
+                and not all(says_again(meaning(value), meaning(one)) for one in said)
             ):
                 raise CannotRead("another value in brackets")
-            conditions += self.items(inside)
+            is_about = any(token.text in _ABOUT for token in self.tokens[self.at + 1 : end])
+            conditions += [Relation((_NOTHING, one), ("~",)) for one in said] if is_about else said
             self.at = end + 1
         if self.sees("command", "quad"):
             self.take()
