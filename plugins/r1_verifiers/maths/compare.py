@@ -12,6 +12,7 @@ from .evaluate import NoValue, exact, letters, nodes, replaced
 from .meaning import REALS, as_real_set, may_be_named, meaning
 from .parameters import with_arguments_of
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
+from .relations import between_letters, without_bars
 from .types import (
     Apply,
     Approximate,
@@ -191,6 +192,10 @@ def _families(gold: Value, answer: Value, name: str) -> Outcome:
     return matching(_pieces(gold), _pieces(answer), lambda one, other: _shifted(one, other, name))
 
 
+def _bare(value: Value) -> Value:
+    return value.value if isinstance(value, NamedValue) else value
+
+
 def _pieces(value: Value) -> Sequence[Value]:
     if isinstance(value, NamedValue):
         return _pieces(value.value)
@@ -307,9 +312,15 @@ def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
             and isinstance(answer.left, Apply)
             and gold.left.name == answer.left.name
         ):
+            if gold.left.name in ("cap", "cup"):
+                return False if letters(gold.left) != letters(answer.left) else same(gold.value, answer.value, problem)
             named_numbers = any(isinstance(part, Number) for left in (gold.left, answer.left) for part in nodes(left))
             if gold.left.name != "call" or named_numbers:
                 return False
+        if {"cap", "cup", "setminus"} >= {_operation(gold), _operation(answer)} and _operation(gold) != _operation(
+            answer
+        ):
+            return False
         return same(gold.value, with_arguments_of(gold, answer).value, problem)
     if isinstance(answer, Relation):
         if set(answer.signs) <= {"=", "~"} and isinstance(answer.sides[0], Node):
@@ -323,6 +334,10 @@ def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, RealSet) and answer.name:
         return False
     return same(gold.value, answer, problem)
+
+
+def _operation(named: NamedValue) -> str:
+    return named.left.name if isinstance(named.left, Apply) else ""
 
 
 def _solves(gold: NamedValue, answer: Relation) -> bool:
@@ -404,9 +419,32 @@ def _relation(gold: Relation, answer: Value, problem: str) -> Outcome | Unsaid:
         if len(gold.sides) == len(answer.sides) == 2 and gold.signs == answer.signs == ("!=",):
             return _as_equations(gold, answer)
         return False
-    if isinstance(answer, RealSet) and answer.name and len(gold.sides) == 2 and gold.signs[0] in _ORDER:
-        return False
+    if (numbers := without_bars(gold)) is not None and isinstance(answer, RealSet | Bracketed | Several):
+        return _real_set(numbers, answer, problem)
+    if isinstance(answer, RealSet):
+        return _between_letters(gold, answer, problem)
     return UNSAID if isinstance(answer, Prose | Conditioned) else False
+
+
+def _between_letters(gold: Value, answer: Value, problem: str) -> Outcome:
+    """Compare inequalities between letters, as `a >= b` and `b <= a`."""
+    ours, theirs = between_letters(gold), between_letters(answer)
+    if ours is None or theirs is None or _is_posed(answer, problem):
+        return False
+    return _inequalities(ours, theirs)
+
+
+def _is_posed(answer: Value, problem: str) -> bool:
+    """Return True if the problem itself states an answer or a multiple of it: repeating that solves nothing."""
+    from .problems import posed
+
+    return any(same(meaning(one), answer) for one in posed(problem))
+
+
+def _solved(answer: Relation, problem: str) -> RealSet | None:
+    """The numbers for which an inequality with bars holds; None where the problem may state it."""
+    numbers = without_bars(answer)
+    return numbers if numbers is not None and problem and not _is_posed(answer, problem) else None
 
 
 def _reversed(relation: Relation) -> tuple[tuple[str, ...], tuple[Value, ...]]:
@@ -539,6 +577,8 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
         return numeric.equal_nodes(gold, Apply("div", answer.terms))
     if isinstance(answer, Based):
         return answer.base == 10 and numeric.equal_nodes(gold, Number(Fraction(answer.digits))) is True
+    if isinstance(answer, Relation) and isinstance(gold, Bracketed):
+        answer = _solved(answer, problem) or answer
     if isinstance(answer, RealSet) and isinstance(gold, Bracketed):
         ours = as_real_set(gold)
         return equal_sets(ours, answer) if ours is not None else False
@@ -616,8 +656,11 @@ def _date(gold: Date, answer: Value, problem: str) -> Outcome | Unsaid:
 def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, RealSet):
         if gold.name and answer.name and gold.name != answer.name:
-            return False
+            return _between_letters(gold, answer, problem)
         return equal_sets(gold, answer)
+    if isinstance(answer, Relation):
+        numbers = _solved(answer, problem)
+        return _between_letters(gold, answer, problem) if numbers is None else _real_set(gold, numbers, problem)
     if isinstance(answer, NamedValue):
         return same(gold, answer.value, problem)
     if isinstance(answer, Bracketed):
@@ -660,6 +703,8 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
             ours, theirs = _distinct(ours), _distinct(theirs)
         if len(ours) != len(theirs):
             return False
+        if (numbered := _numbered(ours)) and numbered == _numbered(theirs) and _may_be_numbered(numbered, problem):
+            ours, theirs = [_bare(one) for one in ours], [_bare(one) for one in theirs]
         return matching(ours, theirs, lambda a, b: _item(a, b, problem))
     if (
         isinstance(answer, Bracketed)
@@ -682,6 +727,25 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
     if gold.is_set and not gold.items:
         return answer == Constant("empty") or (isinstance(answer, Words) and answer.text in _NOTHING_THERE)
     return UNSAID if isinstance(answer, Prose | Conditioned | Approximate) else False
+
+
+def _numbered(items: Sequence[Value]) -> frozenset[str]:
+    """The names of items which are one letter with different numbers, as `x_1, x_2`; none for any others."""
+    names = frozenset(item.name for item in items if isinstance(item, NamedValue) and isinstance(item.left, Symbol))
+    letters_there = {name.partition("_")[0] for name in names}
+    are_numbered = len(letters_there) == 1 and all(name.partition("_")[2].isdigit() for name in names)
+    return names if are_numbered and len(names) == len(items) > 1 else frozenset()
+
+
+def _may_be_numbered(names: frozenset[str], problem: str) -> bool:
+    """Return True if the numbers of the roots are the solver's: the problem names the letter without any."""
+    from .problems import letters_in
+
+    letter = min(names).partition("_")[0]
+    in_problem = letters_in(problem)
+    if not problem or any(name.startswith(f"{letter}_") for name in in_problem):
+        return False
+    return letter in in_problem or letter == "x"
 
 
 def _item(gold: Value, answer: Value, problem: str) -> Outcome:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from . import numeric
 from .evaluate import exact, letters, nodes
-from .real_sets import equal_sets, meet
+from .real_sets import difference, equal_sets, meet
 from .signs import CannotRead
 from .types import (
     Apply,
@@ -40,6 +40,7 @@ SAID_AGAIN = frozenset(["namely", "equivalently"])  # separators of values that 
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _MAX_SIGNS = 3  # of \pm in one expression
+_OF_SETS = frozenset(["cup", "cap", "setminus"])
 _CALLS = frozenset(["call", "prime", "det", "abs", "norm", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "max", "min", "dim", "rank", "tr", "deg", "arg", "gcd", "lcm", "Re", "Im", "ker", "transpose"])  # fmt: skip
 
 
@@ -248,7 +249,8 @@ def _sets(value: Value) -> Value | None:
             return RealSet(left.parts, (*left.without, *taken.items))  # type: ignore[arg-type]
         if isinstance(left, RealSet) and isinstance(value.args[1], Bracketed) and value.args[1].opening == "{":
             return RealSet(left.parts, (*left.without, *value.args[1].items))  # type: ignore[arg-type]
-        return None
+        removed = _sets(value.args[1])
+        return difference(left, removed) if isinstance(left, RealSet) and isinstance(removed, RealSet) else None
     right = _sets(value.args[1])
     if value.name == "cup":
         if isinstance(left, RealSet) and isinstance(right, RealSet):
@@ -290,6 +292,11 @@ def is_name(node: Value) -> bool:
         )
     if node.name == "paren":
         return is_name(args[0])
+    if node.name in _OF_SETS:
+        return all(
+            isinstance(arg, Symbol) or (isinstance(arg, Apply) and arg.name in _OF_SETS and is_name(arg))
+            for arg in args
+        )
     if node.name == "mul":
         if _is_inverse(args[0]) or (
             isinstance(args[0], Symbol) and isinstance(args[1], Bracketed) and len(args[1].items) == 1
@@ -377,8 +384,8 @@ def _relation(value: Relation) -> Value:
                 return RealSet(as_set.parts, as_set.without, sides[0].name)
             if sides[1] == Constant("RR"):
                 return RealSet((REALS,), (), sides[0].name)
-            if isinstance(within, Several) and within.is_set:
-                return NamedValue(sides[0].name, within, sides[0])
+        if isinstance(within, Several) and within.is_set and is_name(sides[0]):
+            return NamedValue(spelled(sides[0]), within, sides[0])
     return Relation(tuple(meaning(side) for side in sides), signs)
 
 

@@ -8,10 +8,12 @@ from functools import lru_cache
 from .lexer import tokens
 from .signs import CannotRead, tidied
 from .statements import Statements
-from .types import Node
+from .types import Node, Relation, Value
 
 _SPAN = re.compile(r"(?<!\\)\$([^$]{1,200})\$|\\\((.{1,200}?)\\\)|\\\[(.{1,200}?)\\\]", re.DOTALL)
-_ASKED = re.compile(r"(?:find|compute|determine|evaluate|value of|what is)\s+([^.?,;:$]{1,60})", re.IGNORECASE)
+_ASKED = re.compile(
+    r"(?:find|compute|determine|evaluate|value of|what is|solve(?: the inequality)?)\s+([^.?,;:$]{1,60})", re.IGNORECASE
+)
 _MAX_SPANS = 40
 _INDEXED = re.compile(r"([A-Za-z])_\{?(\w+)")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -28,7 +30,17 @@ _ALONE = re.compile(
 @lru_cache(maxsize=1024)
 def asked_for(problem: str) -> frozenset[Node]:
     """The expressions in a problem that hold letters and are no equations."""
-    found = set()
+    return frozenset(value for value in _statements_in(problem) if isinstance(value, Node))
+
+
+def posed(problem: str) -> list[Relation]:
+    """The equations and inequalities in a problem: who repeats one has not solved it."""
+    return [value for value in _statements_in(problem) if isinstance(value, Relation)]
+
+
+@lru_cache(maxsize=1024)
+def _statements_in(problem: str) -> tuple[Value, ...]:
+    found: list[Value] = []
     texts = [next(filter(None, match.groups())) for match in _SPAN.finditer(problem[:20_000])] + _ASKED.findall(
         problem[:20_000]
     )
@@ -39,9 +51,8 @@ def asked_for(problem: str) -> frozenset[Node]:
             parser.refuse_rest()
         except (CannotRead, RecursionError):
             continue
-        if isinstance(value, Node):
-            found.add(value)
-    return frozenset(found)
+        found.append(value)
+    return tuple(found)
 
 
 @lru_cache(maxsize=1024)
