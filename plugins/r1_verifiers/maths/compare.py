@@ -321,7 +321,8 @@ def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
             answer
         ):
             return False
-        return same(gold.value, with_arguments_of(gold, answer).value, problem)
+        theirs = with_arguments_of(gold, answer)
+        return theirs is not None and same(gold.value, theirs.value, problem)
     if isinstance(answer, Relation):
         if set(answer.signs) <= {"=", "~"} and isinstance(answer.sides[0], Node):
             if _solves(gold, answer):
@@ -331,7 +332,7 @@ def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
         return False
     if isinstance(answer, Prose | Conditioned | Choice):
         return UNSAID
-    if isinstance(answer, RealSet) and answer.name:
+    if isinstance(answer, RealSet) and answer.name and not isinstance(gold.value, RealSet):
         return False
     return same(gold.value, answer, problem)
 

@@ -31,6 +31,7 @@ from .types import (
 )
 
 _MAX_RENAMED = 4  # parameters, of which all orders are tried
+_MAX_NODES = 200  # of an answer, for all orders to be tried
 _PARAMETER = re.compile(r"[a-dk-np-z]")  # the others are usual names of functions and of constants of physics
 _CONSTANT = re.compile(r"[CcABKk](?:_\w+)?")  # as constants of integration are called
 _NUMBERED_CONSTANT = re.compile(r"[Cc]_\w+")
@@ -61,11 +62,21 @@ def renamings(gold: Value, answer: Value, problem: str) -> Iterator[Value]:
     wanted, found = sorted((ours - theirs) | movable), sorted((theirs - ours) | movable)
     if len(wanted) != len(found):
         return
-    orders = permutations(wanted) if len(wanted) <= _MAX_RENAMED else iter([tuple(wanted)])
+    is_cheap = len(wanted) <= _MAX_RENAMED and _is_cheap(gold) and _is_cheap(answer)
+    orders = permutations(wanted) if is_cheap else iter([tuple(wanted)])
     for order in orders:
         names = {old: new for old, new in zip(found, order, strict=True) if old != new}
         if names and all(_may_stand_for(new, old, said | said_there) for old, new in names.items()):
             yield renamed(answer, names)
+
+
+def _is_cheap(value: Value) -> bool:
+    """Return True if a value may be computed some tens of times."""
+    expressions = [part for part in _parts(value) if isinstance(part, Node)]
+    inside = [part for one in expressions for part in nodes(one)]
+    return len(inside) <= _MAX_NODES and not any(
+        isinstance(one, Apply) and one.name in ("sum", "prod") for one in inside
+    )
 
 
 def _letters(value: Value) -> frozenset[str]:
@@ -147,13 +158,16 @@ def renamed(value: Any, names: Mapping[str, str]) -> Any:
     return value
 
 
-def with_arguments_of(gold: NamedValue, answer: NamedValue) -> NamedValue:
-    """The definition of a function with its arguments called as those of `gold`: `f(t) = 2t` as `f(x) = 2x`."""
+def with_arguments_of(gold: NamedValue, answer: NamedValue) -> NamedValue | None:
+    """The definition of a function with its arguments called as those of `gold`: `f(t) = 2t` as `f(x) = 2x`.
+
+    None where their new names have another meaning in it: `f(t) = 2x`.
+    """
     wanted, found = _arguments(gold.left), _arguments(answer.left)
     if wanted == found or len(wanted) != len(found) or len(set(wanted)) != len(wanted) or len(set(found)) != len(found):
         return answer
     if set(wanted) & (letters(answer.value) - set(found)):
-        return answer  # the new name has a meaning already
+        return None
     names = dict(zip(found, wanted, strict=True))
     made: NamedValue = renamed(answer, names)
     return made
