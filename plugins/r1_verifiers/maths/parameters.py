@@ -53,8 +53,8 @@ def renamings(gold: Value, answer: Value, problem: str) -> Iterator[Value]:
     named = letters_in(problem)
     said, said_there = _declared(gold), _declared(answer)
     free = {one for one in ours if one in said or _may_be_free(one, named)}
-    if not free or (ours == free and not left and not said and not named):
-        return  # a formula of constants alone has no variable
+    if not free or (ours == free and not left and not said):
+        return  # nothing but parameters says nothing of a variable
     free_there = {one for one in theirs if one in said_there or _may_be_free(one, named, bool(said))}
     if ours - theirs - free or theirs - ours - free_there:
         return
