@@ -9,10 +9,13 @@ from typing import Any
 
 from . import numeric
 from .congruences import equal_congruences
+from .domains import declared, domains_agree, is_whole, restricted, runs_through_integers
 from .evaluate import NoValue, counted, exact, letters, nodes, replaced
 from .meaning import REALS, as_real_set, may_be_named, meaning
+from .parameters import with_arguments_of
 from .piecewise import equal_cases
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
+from .relations import between_letters, without_bars
 from .types import (
     Apply,
     Approximate,
@@ -174,17 +177,16 @@ def _is_set(value: Value) -> bool:
 
 def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
     theirs = answer.value if isinstance(answer, Conditioned) else answer
-    if isinstance(answer, RealSet) and not isinstance(gold.value, RealSet):
+    if isinstance(answer, RealSet) and not isinstance(gold.value, RealSet | Bracketed):
         return False
     if not _has_its_equations(gold, answer):
         return False
-    if isinstance(answer, Conditioned) and not _domains_agree(gold, answer):
-        return False
-    names = _parameters(gold) or (_parameters(answer) if isinstance(answer, Conditioned) else [])
-    if names and not _is_sequence(gold.value):
-        found = _families(gold, theirs, names, _parameters(answer) if isinstance(answer, Conditioned) else [], problem)
-    else:
-        found = same(gold.value, theirs, problem)
+    found = same(gold.value, theirs, problem)
+    if found is False and isinstance(gold.value, Node) and isinstance(theirs, Node):
+        whole = frozenset(restricted(one) for one in gold.conditions if is_whole(one))
+        found = numeric.equal_nodes(gold.value, theirs, whole) if whole else False
+    if found is False and not _is_sequence(gold.value) and (name := _integer_letter(gold, answer)):
+        found = _families(gold.value, theirs, name)
     if found is False or not isinstance(answer, Conditioned):
         return found
     return found if _conditions_agree(gold.conditions, answer.conditions) else False
@@ -201,19 +203,15 @@ def _has_its_equations(gold: Conditioned, answer: Value) -> bool:
     return all(any(same(one, other) is True for other in theirs) for one in wanted)
 
 
-def _parameters(value: Value) -> list[str]:
-    """The letters that stand for any integer."""
-    if not isinstance(value, Conditioned):
-        return []
-    found = []
-    for one in value.conditions:
-        if isinstance(one, Symbol):
-            found.append(one.name)
-        elif isinstance(one, Relation) and one.signs == ("in",) and isinstance(one.sides[0], Symbol):
-            within = one.sides[1]
-            if isinstance(within, Constant) or (isinstance(within, Symbol) and within.name[:1] in "ZN"):
-                found.append(one.sides[0].name)
-    return found
+def _integer_letter(gold: Conditioned, answer: Value) -> str:
+    """The letter that stands for any integer in a gold answer, unless the answer restricts it; "" where there is none."""
+    theirs = answer.conditions if isinstance(answer, Conditioned) else ()
+    for one in (*gold.conditions, *theirs):
+        name = declared(one)
+        same_letter = [other for other in (*gold.conditions, *theirs) if name and name in letters_of(other)]
+        if name and name in letters(gold.value) and all(map(runs_through_integers, same_letter)):
+            return name
+    return ""
 
 
 def _is_sequence(value: Value) -> bool:
@@ -221,93 +219,73 @@ def _is_sequence(value: Value) -> bool:
     return isinstance(value, NamedValue) and "_" in value.name and isinstance(value.left, Symbol)
 
 
-def _domains(value: Conditioned) -> dict[str, str]:
-    """The sets of numbers that letters are said to be from."""
-    found = {}
-    for one in value.conditions:
-        if isinstance(one, RealSet) and one.name and _is_all(one):
-            found[one.name] = "RR"
-        elif isinstance(one, Relation) and one.signs == ("in",) and isinstance(one.sides[0], Symbol):
-            within = one.sides[1]
-            if isinstance(within, Constant | Symbol):
-                found[one.sides[0].name] = {"ZZ+": "NN", "Z": "ZZ", "N": "NN"}.get(within.name, within.name)
-    return found
-
-
-def _domains_agree(gold: Conditioned, answer: Conditioned) -> bool:
-    """Return False if the letters of two answers are from different sets; whether 0 is a natural number is open."""
-    ours, theirs = _domains(gold), _domains(answer)
-    if len(ours) == len(theirs) == 1:
-        return list(ours.values()) == list(theirs.values())
-    return all(theirs.get(name, within) == within for name, within in ours.items())
-
-
-def _whole_letters(value: Conditioned) -> frozenset[str]:
-    """The letters that are said to be integers."""
-    return frozenset(name for name, within in _domains(value).items() if within in ("ZZ", "NN"))
-
-
-def _families(gold: Conditioned, answer: Value, names: list[str], theirs: list[str], problem: str) -> Outcome:
-    name = names[0]
-    if name not in letters(gold.value):
-        return same(gold.value, answer, problem)
-    candidates = [one for one in (theirs or sorted(letters(answer) - letters(gold.value))) if len(one) == 1]
-    theirs_renamed = answer
-    if candidates and candidates[0] != name:
-        theirs_renamed = renamed(answer, candidates[0], name)
-    found = same(gold.value, theirs_renamed, problem)
-    if found is False and isinstance(gold.value, Node) and isinstance(theirs_renamed, Node):
-        found = numeric.equal_nodes(gold.value, theirs_renamed, _whole_letters(gold))
-    if found is not False or _domains(gold).get(name, "ZZ") != "ZZ":
-        return found
-    ours, other = _bare(gold.value), _bare(theirs_renamed)
-    if isinstance(ours, Several) and isinstance(other, Several):
-        return matching(ours.items, other.items, lambda a, b: _shifted(a, b, name))
-    return _shifted(ours, other, name)
+def _families(gold: Value, answer: Value, name: str) -> Outcome:
+    """Compare all values that a letter gives which runs through the integers, item by item."""
+    return matching(_pieces(gold), _pieces(answer), lambda one, other: _shifted(one, other, name))
 
 
 def _bare(value: Value) -> Value:
     return value.value if isinstance(value, NamedValue) else value
 
 
-def renamed(value: Value, old: str, new: str) -> Value:
-    """Return `value` with another name for one of its letters."""
+def _pieces(value: Value) -> Sequence[Value]:
     if isinstance(value, NamedValue):
-        return NamedValue(value.name, renamed(value.value, old, new), value.left)
+        return _pieces(value.value)
     if isinstance(value, Several):
-        return Several(tuple(renamed(item, old, new) for item in value.items), value.is_set)
-    if isinstance(value, Quantity):
-        return Quantity(renamed(value.value, old, new), value.unit)  # type: ignore[arg-type]
-    found: Value = replaced(value, old, Symbol(new))
-    return found
+        return [piece for item in value.items for piece in _pieces(item)]
+    if isinstance(value, RealSet) and not value.without:
+        return [RealSet((part,)) for part in value.parts]
+    return [value.value if isinstance(value, Quantity) else value]
 
 
 def _shifted(gold: Value, answer: Value, name: str) -> bool:
     """Return True if both run through the same values as `name` runs through the integers: `2k + 1` and `2k - 1`."""
-    if isinstance(gold, Quantity) and isinstance(answer, Quantity):
-        gold, answer = gold.value, answer.value
-    if not (isinstance(gold, Node) and isinstance(answer, Node)) or (letters(gold) | letters(answer)) != {name}:
+    if isinstance(gold, RealSet) or isinstance(answer, RealSet):
+        gold, answer = as_real_set(gold) or gold, as_real_set(answer) or answer
+    (ours, shape), (theirs, other_shape) = _numbers(gold), _numbers(answer)
+    if shape != other_shape or not ours or len(ours) != len(theirs) or (letters(gold) | letters(answer)) != {name}:
         return False
-    at = [[replaced(node, name, Number(Fraction(k))) for k in (0, 1, 2)] for node in (gold, answer)]
-    values = [[numeric.magnitude(node) for node in row] for row in at]
-    if any(value is None for row in values for value in row):
+    steps, starts = [], []
+    for nodes_there in (ours, theirs):
+        at = [[numeric.magnitude(replaced(node, name, Number(Fraction(k)))) for node in nodes_there] for k in (0, 1, 2)]
+        if any(value is None for row in at for value in row):
+            return False
+        first, second, third = at
+        step = [b - a for a, b in zip(first, second, strict=True)]  # type: ignore[operator]
+        if any(abs(c - b - s) >= 1e-9 for b, c, s in zip(second, third, step, strict=True)):  # type: ignore[operator]
+            return False
+        steps.append(step)
+        starts.append(first)
+    if not any(all(abs(a - sign * b) < 1e-9 for a, b in zip(*steps, strict=True)) for sign in (1, -1)):
         return False
-    ours, theirs = values
-    step, other = ours[1] - ours[0], theirs[1] - theirs[0]  # type: ignore[operator]
-    straight = abs(ours[2] - ours[1] - step) < 1e-9 and abs(theirs[2] - theirs[1] - other) < 1e-9  # type: ignore[operator]
-    if not straight or abs(step) < 1e-12 or abs(abs(step) - abs(other)) > 1e-9:
+    longest = max(steps[0], key=abs)
+    if abs(longest) < 1e-12:
         return False
-    turns = (ours[0] - theirs[0]) / step  # type: ignore[operator]
-    return bool(abs(turns - round(turns)) < 1e-9)
+    at_longest = steps[0].index(longest)
+    turns = round((starts[0][at_longest] - starts[1][at_longest]) / longest)  # type: ignore[operator]
+    return all(abs(a - b - turns * s) < 1e-9 for a, b, s in zip(*starts, steps[0], strict=True))
+
+
+def _numbers(value: Value) -> tuple[tuple[Node, ...], object]:
+    """The numbers of an interval, a point or a plain number, and what surrounds them."""
+    if isinstance(value, RealSet) and len(value.parts) == 1:
+        part = value.parts[0]
+        return (part.low, part.high), (part.has_low, part.has_high)
+    if isinstance(value, Bracketed) and all(isinstance(item, Node) for item in value.items):
+        return tuple(item for item in value.items if isinstance(item, Node)), (value.opening, value.closing)
+    return ((value,), None) if isinstance(value, Node) else ((), None)
 
 
 def _conditions_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
-    """Return False if both restrict the same letters by inequalities, and not in the same way."""
+    """Return False if both restrict the same letters, and not in the same way."""
     for one in ours:
+        if not isinstance(one, Relation) or not set(one.signs) <= _ORDER:
+            continue
         rivals = [other for other in theirs if _restricts(other) and letters_of(other) == letters_of(one)]
-        if _restricts(one) and rivals and all(same(one, other) is False for other in rivals):
+        if rivals and all(same(one, other) is False for other in rivals):
             return False
-    return True
+    names = {name for one in ours if (name := restricted(one))}
+    return all(domains_agree(name, ours, theirs) for name in names)
 
 
 def _restricts(value: Value) -> bool:
@@ -368,10 +346,17 @@ def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
             and isinstance(answer.left, Apply)
             and gold.left.name == answer.left.name
         ):
+            if gold.left.name in ("cap", "cup"):
+                return False if letters(gold.left) != letters(answer.left) else same(gold.value, answer.value, problem)
             named_numbers = any(isinstance(part, Number) for left in (gold.left, answer.left) for part in nodes(left))
             if gold.left.name != "call" or named_numbers:
                 return False
-        return same(gold.value, answer.value, problem)
+        if {"cap", "cup", "setminus"} >= {_operation(gold), _operation(answer)} and _operation(gold) != _operation(
+            answer
+        ):
+            return False
+        theirs = with_arguments_of(gold, answer)
+        return theirs is not None and same(gold.value, theirs.value, problem)
     if isinstance(answer, Relation):
         if set(answer.signs) <= {"=", "~"} and isinstance(answer.sides[0], Node):
             if _solves(gold, answer):
@@ -381,9 +366,13 @@ def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
         return False
     if isinstance(answer, Prose | Conditioned | Choice):
         return UNSAID
-    if isinstance(answer, RealSet) and answer.name:
+    if isinstance(answer, RealSet) and answer.name and not isinstance(gold.value, RealSet):
         return False
     return same(gold.value, answer, problem)
+
+
+def _operation(named: NamedValue) -> str:
+    return named.left.name if isinstance(named.left, Apply) else ""
 
 
 def _solves(gold: NamedValue, answer: Relation) -> bool:
@@ -465,9 +454,32 @@ def _relation(gold: Relation, answer: Value, problem: str) -> Outcome | Unsaid:
         if len(gold.sides) == len(answer.sides) == 2 and gold.signs == answer.signs == ("!=",):
             return _as_equations(gold, answer)
         return False
-    if isinstance(answer, RealSet) and answer.name and len(gold.sides) == 2 and gold.signs[0] in _ORDER:
-        return False
+    if (numbers := without_bars(gold)) is not None and isinstance(answer, RealSet | Bracketed | Several):
+        return _real_set(numbers, answer, problem)
+    if isinstance(answer, RealSet):
+        return _between_letters(gold, answer, problem)
     return UNSAID if isinstance(answer, Prose | Conditioned) else False
+
+
+def _between_letters(gold: Value, answer: Value, problem: str) -> Outcome:
+    """Compare inequalities between letters, as `a >= b` and `b <= a`."""
+    ours, theirs = between_letters(gold), between_letters(answer)
+    if ours is None or theirs is None or _is_posed(answer, problem):
+        return False
+    return _inequalities(ours, theirs)
+
+
+def _is_posed(answer: Value, problem: str) -> bool:
+    """Return True if the problem itself states an answer or a multiple of it: repeating that solves nothing."""
+    from .problems import posed
+
+    return any(same(meaning(one), answer) for one in posed(problem))
+
+
+def _solved(answer: Relation, problem: str) -> RealSet | None:
+    """The numbers for which an inequality with bars holds; None where the problem may state it."""
+    numbers = without_bars(answer)
+    return numbers if numbers is not None and problem and not _is_posed(answer, problem) else None
 
 
 def _reversed(relation: Relation) -> tuple[tuple[str, ...], tuple[Value, ...]]:
@@ -611,6 +623,8 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
         return numeric.equal_nodes(gold, Apply("div", answer.terms))
     if isinstance(answer, Based):
         return answer.base == 10 and numeric.equal_nodes(gold, Number(Fraction(answer.digits))) is True
+    if isinstance(answer, Relation) and isinstance(gold, Bracketed):
+        answer = _solved(answer, problem) or answer
     if isinstance(answer, RealSet) and isinstance(gold, Bracketed):
         ours = as_real_set(gold)
         return equal_sets(ours, answer) if ours is not None else False
@@ -694,8 +708,11 @@ def _date(gold: Date, answer: Value, problem: str) -> Outcome | Unsaid:
 def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, RealSet):
         if gold.name and answer.name and gold.name != answer.name:
-            return False
+            return _between_letters(gold, answer, problem)
         return equal_sets(gold, answer)
+    if isinstance(answer, Relation):
+        numbers = _solved(answer, problem)
+        return _between_letters(gold, answer, problem) if numbers is None else _real_set(gold, numbers, problem)
     if isinstance(answer, NamedValue):
         return same(gold, answer.value, problem)
     if isinstance(answer, Bracketed):
@@ -738,6 +755,8 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
             ours, theirs = _distinct(ours), _distinct(theirs)
         if len(ours) != len(theirs):
             return False
+        if (numbered := _numbered(ours)) and numbered == _numbered(theirs) and _may_be_numbered(numbered, problem):
+            ours, theirs = [_bare(one) for one in ours], [_bare(one) for one in theirs]
         return matching(ours, theirs, lambda a, b: _item(a, b, problem))
     if (
         isinstance(answer, Bracketed)
@@ -760,6 +779,25 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
     if gold.is_set and not gold.items:
         return answer == Constant("empty") or (isinstance(answer, Words) and answer.text in _NOTHING_THERE)
     return UNSAID if isinstance(answer, Prose | Conditioned | Approximate) else False
+
+
+def _numbered(items: Sequence[Value]) -> frozenset[str]:
+    """The names of items which are one letter with different numbers, as `x_1, x_2`; none for any others."""
+    names = frozenset(item.name for item in items if isinstance(item, NamedValue) and isinstance(item.left, Symbol))
+    letters_there = {name.partition("_")[0] for name in names}
+    are_numbered = len(letters_there) == 1 and all(name.partition("_")[2].isdigit() for name in names)
+    return names if are_numbered and len(names) == len(items) > 1 else frozenset()
+
+
+def _may_be_numbered(names: frozenset[str], problem: str) -> bool:
+    """Return True if the numbers of the roots are the solver's: the problem names the letter without any."""
+    from .problems import letters_in
+
+    letter = min(names).partition("_")[0]
+    in_problem = letters_in(problem)
+    if not problem or any(name.startswith(f"{letter}_") for name in in_problem):
+        return False
+    return letter in in_problem or letter == "x"
 
 
 def _item(gold: Value, answer: Value, problem: str) -> Outcome:
@@ -934,11 +972,19 @@ def _is_decimal(value: Value) -> bool:
 
 
 def _answered_under_conditions(gold: Value, answer: Conditioned, problem: str) -> Outcome:
-    if isinstance(gold, Number | Quantity) and any(
-        isinstance(one, Number | Quantity) or _restricts(one) for one in answer.conditions
-    ):
+    known = gold.value if isinstance(gold, NamedValue) else gold
+    if isinstance(known, Number | Quantity) and any(map(_restricts, answer.conditions)):
         return False  # a number holds whatever else does; "7 if x > 0" leaves the rest open
+    if isinstance(known, Node | Quantity) and any(map(_is_number, answer.conditions)):
+        return False  # another number, as in "7 (8)"
     return same(gold, answer.value, problem)
+
+
+def _is_number(value: Value) -> bool:
+    if isinstance(value, Approximate):
+        return True
+    value = value.value if isinstance(value, Quantity) else value
+    return isinstance(value, Number | Apply) and not letters(value)
 
 
 def _answered_by_several(gold: Value, answer: Several, problem: str) -> Outcome:

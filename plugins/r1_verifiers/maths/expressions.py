@@ -51,7 +51,7 @@ _ACCENTS = frozenset(
 )
 _BIG = frozenset(["sum", "prod", "int", "iint", "iiint", "oint", "lim", "limsup", "liminf", "bigcup", "bigcap", "sup"])
 _SHAPES = {"arcctg": "arccot", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "cosec": "csc", "arctg": "arctan"}  # fmt: skip
-_GREEK = frozenset(
+GREEK = frozenset(
     [
         "alpha",
         "beta",
@@ -267,7 +267,7 @@ class Expressions:
     @staticmethod
     def is_operand(name: str) -> bool:
         return (
-            name in FUNCTIONS or name in _CONSTANTS or name in _SETS or name in _ACCENTS or name in _BIG or name in _GREEK
+            name in FUNCTIONS or name in _CONSTANTS or name in _SETS or name in _ACCENTS or name in _BIG or name in GREEK
             or name in ("frac", "sqrt", "binom", "{", "langle", "lfloor", "lceil", "mathbb", "ldots", "[")
             or name.startswith("begin:")
         )  # fmt: skip
@@ -701,7 +701,7 @@ class Expressions:
             return self.matrix(name[6:])
         if name == "ldots":
             return Symbol("...")
-        if name in _GREEK:
+        if name in GREEK:
             symbol = self.indexed(Symbol(name), name)
             while self.sees("sign", "'"):
                 self.take()

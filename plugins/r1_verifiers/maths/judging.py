@@ -10,12 +10,13 @@ from typing import Literal
 
 import r1sdk
 
-from .compare import renamed, same
-from .evaluate import letters, nodes
+from .compare import same
+from .evaluate import letters
 from .extract import answer_region, answer_text, last_box
+from .parameters import renamings
 from .reader import plain_words, read, read_choice, unwrapped
 from .signs import MAX_LENGTH, CannotRead, tidied
-from .types import Approximate, Based, Choice, Constant, NamedValue, Number, Prose, Quantity, Several, Value, Words
+from .types import Approximate, Based, Choice, Constant, NamedValue, Number, Prose, Quantity, Value, Words
 from .units import ALL_SYMBOLS, USUAL_LETTERS, differ
 
 Mode = Literal["r1", "trl"]
@@ -26,7 +27,6 @@ _CHOSEN = re.compile(
     r"(?:[(\[]\s*([A-Ja-j])\s*[)\]]|([A-J])(?=\s*[).:]|\s+because\b|\s+since\b|\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:answer|option|choice))?\.?\Z)|([A-Ja-j])\.?\Z)\s*[.:)]?(.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_WHOLE = {"n", "k", "m"}
 _RUN = re.compile(r"[A-H]{2,6}")
 _OTHER_CHOICE = re.compile(r"[(\[]\s*[A-Ja-j]\s*[)\]]|\b(?:and|or)\b\s*\(?[A-Ja-j]\b|,\s*[A-J]\b")
 _YES_NO = re.compile(
@@ -175,10 +175,8 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
     if isinstance(answer, Based) and isinstance(gold, Number) and answer.base != 10:
         raise CannotRead(f"is a number to base {answer.base}")
     found = same(gold, answer, problem)
-    if found is False:
-        only = letters(gold) - letters(answer), letters(answer) - letters(gold)
-        if all(len(names) == 1 and names <= _WHOLE for names in only) and _has_turns(gold):
-            return same(gold, renamed(answer, min(only[1]), min(only[0])), problem)
+    if found is not True and any(same(gold, one, problem) for one in renamings(gold, answer, problem)):
+        return True
     return found
 
 
@@ -188,12 +186,6 @@ def _unit_symbols(gold: Value) -> frozenset[str]:
         return frozenset()
     bare = gold.value if isinstance(gold, NamedValue | Approximate) else gold
     return ALL_SYMBOLS if isinstance(bare, Quantity) else USUAL_LETTERS
-
-
-def _has_turns(gold: Value) -> bool:
-    """Return True for the angles of a family, as `n \\pi`: their letter stands for any whole number, whichever it is."""
-    items = gold.items if isinstance(gold, Several) else (gold,)
-    return any(Constant("pi") in nodes(item.value if isinstance(item, NamedValue) else item) for item in items)
 
 
 def _says_words(gold: Words, written: str) -> bool:

@@ -8,7 +8,8 @@ from typing import TypeGuard
 
 from . import numeric
 from .evaluate import exact, letters, nodes
-from .real_sets import equal_sets, meet
+from .real_sets import difference, equal_sets, meet
+from .signs import CannotRead
 from .types import (
     Apply,
     Approximate,
@@ -37,6 +38,7 @@ from .units import differ
 INFINITY = Constant("infinity")
 MINUS_INFINITY = Apply("neg", (INFINITY,))
 REALS = Interval(MINUS_INFINITY, INFINITY, False, False)
+SAID_AGAIN = frozenset(["namely", "equivalently"])  # separators of values that say the same
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _ZERO = Number(Fraction(0))
@@ -48,6 +50,7 @@ _REAL_SETS = {
     "RR*": RealSet((REALS,), (_ZERO,)),
 }
 _MAX_SIGNS = 3  # of \pm in one expression
+_OF_SETS = frozenset(["cup", "cap", "setminus"])
 _CALLS = frozenset(["call", "prime", "det", "abs", "norm", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "max", "min", "dim", "rank", "tr", "deg", "arg", "gcd", "lcm", "Re", "Im", "ker", "transpose"])  # fmt: skip
 
 
@@ -58,7 +61,9 @@ def meaning(value: Value) -> Value:
     if isinstance(value, Bracketed):
         return _group(value)
     if isinstance(value, Conditioned):
-        return Conditioned(meaning(value.value), tuple(meaning(one) for one in value.conditions))
+        inner = meaning(value.value)
+        conditions = tuple(one for one in map(meaning, value.conditions) if not says_again(inner, one))
+        return Conditioned(inner, conditions) if conditions else inner
     if isinstance(value, Apply):
         return _applied(value)
     if isinstance(value, Constant) and value.name in _REAL_SETS:
@@ -129,6 +134,8 @@ def _applied(value: Apply) -> Value:
         and value.args[0].name in ("degrees", "degreesC", "degreesF")
     ):
         return Quantity(Apply("neg", (value.args[0].args[0],)), "degree" + value.args[0].name[7:])
+    if value.name == "mul" and (percent := _percent_in_brackets(value.args[1])) and says_again(value.args[0], percent):
+        return percent
     if value.name in ("cup", "setminus", "cap"):
         return _sets(value) or value
     if (scaled := _scaled(value)) is not None:
@@ -309,7 +316,8 @@ def _sets(value: Value) -> Value | None:
             return RealSet(left.parts, (*left.without, *taken.items))  # type: ignore[arg-type]
         if isinstance(left, RealSet) and isinstance(value.args[1], Bracketed) and value.args[1].opening == "{":
             return RealSet(left.parts, (*left.without, *value.args[1].items))  # type: ignore[arg-type]
-        return None
+        removed = _sets(value.args[1])
+        return difference(left, removed) if isinstance(left, RealSet) and isinstance(removed, RealSet) else None
     right = _sets(value.args[1])
     if value.name == "cup":
         if isinstance(left, RealSet) and isinstance(right, RealSet):
@@ -351,6 +359,11 @@ def is_name(node: Value) -> bool:
         )
     if node.name == "paren":
         return is_name(args[0])
+    if node.name in _OF_SETS:
+        return all(
+            isinstance(arg, Symbol) or (isinstance(arg, Apply) and arg.name in _OF_SETS and is_name(arg))
+            for arg in args
+        )
     if node.name == "mul":
         if _is_inverse(args[0]) or (
             isinstance(args[0], Symbol) and isinstance(args[1], Bracketed) and len(args[1].items) == 1
@@ -438,8 +451,8 @@ def _relation(value: Relation) -> Value:
                 return RealSet(as_set.parts, as_set.without, sides[0].name)
             if sides[1] == Constant("RR"):
                 return RealSet((REALS,), (), sides[0].name)
-            if isinstance(within, Several) and within.is_set:
-                return NamedValue(sides[0].name, within, sides[0])
+        if isinstance(within, Several) and within.is_set and is_name(sides[0]):
+            return NamedValue(spelled(sides[0]), within, sides[0])
     return Relation(tuple(meaning(side) for side in sides), signs)
 
 
@@ -487,14 +500,14 @@ def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
         if _disagree(exact_sides[-1], side):
             return Relation(tuple(read), signs)
         exact_sides.append(side)
-    return exact_sides[-1]
+    return _in_percent(exact_sides) or exact_sides[-1]
 
 
 def _disagree(one: Value, other: Value) -> bool:
     """Return True if two sides of a chain surely do not say the same."""
     if isinstance(one, Quantity) and isinstance(other, Quantity) and differ(one.unit, other.unit):
         return True
-    one, other = (side.value if isinstance(side, Quantity) else side for side in (one, other))
+    one, other = _without_units(one, other)
     if isinstance(one, RealSet) and isinstance(other, RealSet):
         return equal_sets(one, other) is False
     if isinstance(one, Bracketed) and isinstance(other, Bracketed):
@@ -505,9 +518,51 @@ def _disagree(one: Value, other: Value) -> bool:
     return isinstance(one, Node) and isinstance(other, Node) and numeric.equal_nodes(one, other) is False
 
 
+def _without_units(one: Value, other: Value) -> tuple[Value, Value]:
+    """Both without their units; a percentage against a plain number as the number that it is."""
+    units = [side.unit if isinstance(side, Quantity) else "" for side in (one, other)]
+    first, second = (
+        (Apply("percent", (side.value,)) if side.unit == "%" and units.count("%") == 1 else side.value)
+        if isinstance(side, Quantity)
+        else side
+        for side in (one, other)
+    )
+    return first, second
+
+
+def says_again(value: Value, other: Value) -> bool:
+    """Return True if `other`, in brackets or behind "or", says the same number or formula as `value`."""
+    if isinstance(value, NamedValue):
+        value = value.value
+    if isinstance(value, Approximate) and value.exact is not None:
+        value = value.exact
+    if isinstance(other, Approximate):
+        numbers = _number_in(value), _number_in(other.value)
+        return None not in numbers and other.exact is None and close_enough(value, other.value)
+    if isinstance(value, Quantity) and isinstance(other, Quantity) and differ(value.unit, other.unit):
+        return False
+    one, again = _without_units(value, other)
+    if not (isinstance(one, Node) and isinstance(again, Node)) or isinstance(again, Symbol | Bracketed | Matrix):
+        return False
+    return numeric.equal_nodes(one, again) is True
+
+
+def _in_percent(values: Sequence[Value]) -> Value | None:
+    """The percentage among values that are the same: it is read as a percentage and as a number."""
+    return next((one for one in values if isinstance(one, Quantity) and one.unit == "%"), None)
+
+
+def _percent_in_brackets(node: Node) -> Quantity | None:
+    item = node.items[0] if isinstance(node, Bracketed) and len(node.items) == 1 else None
+    return item if isinstance(item, Quantity) and item.unit == "%" else None
+
+
 def close_enough(exact_side: Value, rounded: Value) -> bool:
     """Return True if one may be the other rounded, or cut off, at the last place that is written."""
     one, other = _number_in(exact_side), _number_in(rounded)
+    in_percent = [isinstance(side, Quantity) and side.unit == "%" for side in (exact_side, rounded)]
+    if one is not None and in_percent[0] != in_percent[1]:
+        one = Apply("percent", (one,)) if in_percent[0] else Apply("mul", (one, Number(Fraction(100))))
     if one is None or other is None:
         return True
     literal = numeric.literal(other) or (other if isinstance(other, Number) else None)
@@ -579,12 +634,16 @@ def is_condition(value: Value) -> bool:
 
 def combined(parts: list[tuple[Value, str]]) -> Value:
     """Several values, each with the separator behind it, as one: a union, a system, a list, a value with its conditions."""
-    values = [value for value, _ in parts]
+    values = _with_letters_in([value for value, _ in parts])
     if len(values) == 1:
         return values[0]
     if (congruence := congruence_of(values)) is not None:
         return congruence
     joins = {separator for _, separator in parts[:-1]}
+    if joins <= SAID_AGAIN | {"or"} and all(says_again(values[0], value) for value in _without_name(values)):
+        return _in_percent(values) or values[0]
+    if joins & SAID_AGAIN:
+        raise CannotRead("two values that do not agree")
     if (
         all(isinstance(value, RealSet) for value in values)
         and joins <= {",", ";"}
@@ -596,10 +655,10 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
         and len({value.name for value in values if isinstance(value, RealSet)}) == 1
     ):
         return _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
-    if not is_condition(values[0]) and not isinstance(values[0], RealSet | Words | Choice):
+    if _takes_conditions(values[0], values[1:]):
         conditions = [value for value in values[1:] if is_condition(value)]
-        rest = [value for value in values if not is_condition(value)]
-        if conditions and rest:
+        rest = [values[0], *(value for value in values[1:] if not is_condition(value))]
+        if conditions:
             return Conditioned(combined([(value, ",") for value in rest]), tuple(conditions))
     first = values[0]
     names = [value.name if isinstance(value, NamedValue) else None for value in values]
@@ -611,6 +670,42 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
         flat = [Quantity(value, unit) if isinstance(value, Node) else value for value in flat]
     return Several(tuple(flat))
+
+
+def _without_name(values: list[Value]) -> list[Value]:
+    """The values behind the first, without the name that the first one has too."""
+    name = values[0].name if isinstance(values[0], NamedValue) else None
+    return [one.value if isinstance(one, NamedValue) and one.name == name else one for one in values[1:]]
+
+
+def _takes_conditions(first: Value, others: list[Value]) -> bool:
+    """Return True if conditions behind a value are its own: those behind a set restrict a letter of its ends."""
+    if isinstance(first, RealSet):
+        ends = letters(first)
+        return any(
+            isinstance(one, RealSet) and one.name in ends or _membership(one) is not None and bool(letters(one) & ends)
+            for one in others
+        )
+    return not is_condition(first) and not isinstance(first, Words | Choice)
+
+
+def _with_letters_in(values: list[Value]) -> list[Value]:
+    r"""The values, with a set of numbers for each letter of `a, b \in \mathbb{R}` that stands behind another value."""
+    found: list[Value] = []
+    for value in reversed(values):
+        within = _membership(found[-1]) if found else None
+        if within is not None and isinstance(value, Symbol) and value.name in letters(values[0]) and value != values[0]:
+            found.append(meaning(Relation((value, within), ("in",))))
+        else:
+            found.append(value)
+    return found[::-1]
+
+
+def _membership(value: Value) -> Value | None:
+    """The set of numbers that a condition names."""
+    if isinstance(value, RealSet) and value.name and value.parts == (REALS,) and not value.without:
+        return Constant("RR")
+    return value.sides[1] if isinstance(value, Relation) and value.signs == ("in",) else None
 
 
 def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
@@ -641,4 +736,5 @@ __all__ = [
     "is_name",
     "may_be_named",
     "meaning",
+    "says_again",
 ]

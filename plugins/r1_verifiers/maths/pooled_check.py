@@ -29,6 +29,7 @@ class Question(NamedTuple):
 _known: dict[Question, r1sdk.Verdict] = {}
 _overrunning: set[Question] = set()  # gold answers with a harmless answer
 _asked: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Question, asyncio.Task[r1sdk.Verdict]]] = WeakKeyDictionary()
+_begun: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Question, asyncio.Event]] = WeakKeyDictionary()
 
 
 async def judged(reply: str, gold: str, mode: Mode, timeout_s: float, problem: str = "") -> r1sdk.Verdict:
@@ -53,12 +54,25 @@ async def judged(reply: str, gold: str, mode: Mode, timeout_s: float, problem: s
 
 
 async def _answered(question: Question) -> r1sdk.Verdict:
+    """The verdict from a worker. Of several answers to one gold answer the first goes alone, in case that the gold answer hangs."""
+    harmless = question._replace(text=HARMLESS[question.mode], problem="")
+    begun = _begun.setdefault(asyncio.get_running_loop(), {})
+    if (first := begun.get(harmless)) is not None:
+        await first.wait()
+        return await _from_worker(question, harmless)
+    begun[harmless] = asyncio.Event()
+    try:
+        return await _from_worker(question, harmless)
+    finally:
+        begun.pop(harmless).set()
+
+
+async def _from_worker(question: Question, harmless: Question) -> r1sdk.Verdict:
     """The verdict from a worker.
 
     A check that overruns, or needs too much memory, is the fault of the answer, unless the gold answer overruns with a
     harmless one as well. So is a check that breaks its worker twice; once may be somebody else's doing.
     """
-    harmless = question._replace(text=HARMLESS[question.mode])
     if harmless in _overrunning:
         return _unverifiable(question)
     outcome = await _checked(question)

@@ -15,10 +15,25 @@ from itertools import pairwise
 
 from .evaluate import depth_of
 from .lexer import Token, tokens
-from .meaning import combined, meaning
+from .meaning import SAID_AGAIN, combined, meaning
 from .signs import CannotRead, tidied
 from .statements import CONDITIONS, Statements, split
-from .types import Based, Choice, Clock, Conditioned, Date, NamedValue, Prose, Several, Value, Words
+from .types import (
+    Based,
+    Choice,
+    Clock,
+    Conditioned,
+    Constant,
+    Date,
+    NamedValue,
+    Prose,
+    RealSet,
+    Relation,
+    Several,
+    Symbol,
+    Value,
+    Words,
+)
 from .units import is_unit_word, unit_name
 
 _TEXT = re.compile(
@@ -95,16 +110,23 @@ _PLAIN_REWRITES = [
     (re.compile(r"\.\.\.+|…"), r"\\ldots "),
     (re.compile(r"<>|=/="), r"\\neq "),
     (re.compile(r"(?<![\d.])(\d+)\.\((\d+)\)"), r"\1.\\overline{\2}"),
+    (re.compile(r"\bi\.\s*e\.|\bthat\s+is\b(?=[,\s]*[$\\\d.}])"), " namely "),
 ]
 _LEADS = re.compile(
     r"\A(?:(?:so|thus|hence|therefore|then)[,\s]+)*(?:the\s+)?(?:(?:final|correct|complete)\s+)?(?:answers?|solutions?|solution set|result)\s*(?:is|are|:|=)\s*:?\s*",
     re.IGNORECASE,
 )
 _WITH_UNITS = frozenset(["^", "/", ".", "cdot", "*", "-", "{", "}", "(", ")", "1", "2", "3", "4"])
-_SEPARATORS = {",", ";", "and", "or", "、", "quad", "\\", "wedge", "vee", "&"}
+_SEPARATORS = {",", ";", "and", "or", "、", "quad", "\\", "wedge", "vee", "&", *SAID_AGAIN}
 _YES_BECAUSE = re.compile(r"(yes|no)\s*[,.;:]?\s+(?:because|since|as)\b", re.IGNORECASE)
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
 _MAX_DEPTH = 120  # operators inside each other: traversing a value is recursive
+_NUMBERS = {
+    "ZZ": {"integer", "integers"},
+    "RR": {"real", "reals"},
+    "QQ": {"rational", "rationals"},
+    "NN": {"natural", "naturals"},
+}
 _NEGATED = re.compile(r"\b(?:not|no|never|none|nor|if|or|only)\b")
 _NOISE = frozenset(["either", "both", "only", "also", "exactly", "just", "simply"])
 
@@ -330,6 +352,8 @@ def listed(found: list[Token]) -> Value:
         while part and part[0].kind == "word" and part[0].text in _NOISE:
             part = part[1:]
         if not part:
+            if parts and (separator in SAID_AGAIN or (separator == "or" and not isinstance(parts[-1][0], RealSet))):
+                parts[-1] = parts[-1][0], separator
             continue
         if all(token.kind == "word" for token in part):
             if parts and part[0].text in ("for", "where", "any", "all"):
@@ -381,13 +405,23 @@ def conditions(found: list[Token]) -> tuple[Value, ...]:
         found, lambda token: token.text in _SEPARATORS or (token.kind == "word" and token.text in ("is", "are", "with"))
     ):
         mathematics = [token for token in part if token.kind != "word" and token.text != "."]
-        if not mathematics:
-            continue
-        try:
-            values.append(_statement(mathematics))
-        except CannotRead:
-            values.append(Words(" ".join(token.text for token in part)))
+        if mathematics:
+            try:
+                values.append(_statement(mathematics))
+            except CannotRead:
+                values.append(Words(" ".join(token.text for token in part)))
+        if (within := _set_in_words(part)) is not None:
+            values = [meaning(Relation((one, within), ("in",))) if isinstance(one, Symbol) else one for one in values]
     return tuple(values)
+
+
+def _set_in_words(part: list[Token]) -> Constant | None:
+    """The set of numbers that words name: `k is an integer`, `for any real t`."""
+    words = {token.text for token in part if token.kind == "word"}
+    names = {name for name, spelled in _NUMBERS.items() if words & spelled}
+    if "positive" in words or len(names) != 1:
+        return None
+    return Constant(names.pop())
 
 
 def _prose(found: list[Token]) -> Value:

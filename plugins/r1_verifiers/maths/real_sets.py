@@ -81,6 +81,16 @@ def meet(one: RealSet, other: RealSet) -> RealSet | None:
     return RealSet(tuple(parts), (*one.without, *other.without), one.name or other.name)
 
 
+def difference(one: RealSet, other: RealSet) -> RealSet | None:
+    """Return the numbers of `one` that are not in `other`; None if their ends are no numbers."""
+    left: RealSet | None = one
+    for part in other.parts:
+        below = Interval(Apply("neg", (Constant("infinity"),)), part.low, False, not part.has_low)
+        above = Interval(part.high, Constant("infinity"), not part.has_high, False)
+        left = meet(left, RealSet((below, above))) if left is not None else None
+    return left if not other.without else None
+
+
 def equal_sets(gold: RealSet | None, answer: RealSet | None) -> Outcome:
     """Compare two sets by their disjoint parts in order; with letters in their ends, part by part as they are written."""
     if gold is None or answer is None:

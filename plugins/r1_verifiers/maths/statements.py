@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from .expressions import CLOSERS, OPENERS, RELATIONS, Expressions, as_node
+from .expressions import CLOSERS, GREEK, OPENERS, RELATIONS, Expressions, as_node
 from .lexer import Token
+from .meaning import meaning, says_again
 from .signs import CannotRead
 from .types import Apply, Bracketed, CompositeQuantity, Conditioned, Node, Number, Quantity, Ratio, Relation, Value
 from .units import CURRENCIES, POWERS, SCALES, factors, is_unit_word, unit_name
@@ -111,13 +112,16 @@ class Statements(Expressions):
         while self.sees("sign", "(") and self.is_condition():
             end = self.closing(self.at)
             inside = [token for token in self.tokens[self.at + 1 : end] if token.kind != "word" or token.text == "mod"]
+            said = self.items(inside)
             if (
                 len(inside) < end - self.at - 1
                 and any(token.kind == "number" for token in inside)
                 and any(token.text in _DOUBTS for token in self.tokens[self.at + 1 : end])
+                and not all(says_again(meaning(value), meaning(one)) for one in said)
             ):
                 raise CannotRead("another value in brackets")
-            conditions += self.items(inside)
+            is_about = any(token.text in _ABOUT for token in self.tokens[self.at + 1 : end])
+            conditions += [Relation((_NOTHING, one), ("~",)) for one in said] if is_about else said
             self.at = end + 1
         if self.sees("command", "quad"):
             self.take()
@@ -140,7 +144,7 @@ class Statements(Expressions):
             self.take()
             sides.append(_NOTHING)
             signs.append("~")
-        sides.append(self.side())
+        sides.append(self.function_defined() or self.side())
         while (sign := self.relation_sign()) is not None:
             signs.append(sign)
             if sign in ("in", "notin"):
@@ -168,6 +172,23 @@ class Statements(Expressions):
             and (after.kind in ("end", "word") or after.text in _BEHIND_SET)
         ):
             self.tokens = [*self.tokens[: self.at], Token("command", token.text * 2), *self.tokens[self.at + 1 :]]
+
+    def function_defined(self) -> Node | None:
+        """The left side `y(t)` of a definition, a letter with nothing but letters in brackets; None for any other side."""
+        opens = next((at for at, token in enumerate(self.tokens[:6]) if token.kind == "sign" and token.text == "("), 0)
+        head = self.tokens[:opens]
+        if self.at or not head or (len(head) > 1 and head[1].text != "_"):
+            return None
+        if head[0].kind != "letter" and head[0].text not in GREEK:
+            return None
+        end = self.closing(opens)
+        inside, after = self.tokens[opens + 1 : end], self.tokens[end + 1 : end + 2]
+        if not inside or any(token.kind != ("sign" if at % 2 else "letter") for at, token in enumerate(inside)):
+            return None
+        if [token.text for token in after] != ["="] or end + 2 == len(self.tokens):
+            return None
+        self.at = end + 1
+        return Apply("call", (Statements(head, self.depth).primary(), Bracketed("(", ")", self.items(inside))))
 
     def relation_sign(self) -> str | None:
         token, after = self.peek(), self.peek(1)

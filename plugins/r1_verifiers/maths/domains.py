@@ -1,0 +1,155 @@
+r"""Domains of letters, as conditions state them: `k \in \mathbb{Z}`, `n \ge 3`, `t \in \mathbb{R}`."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+from .meaning import INFINITY, REALS
+from .numeric import magnitude
+from .real_sets import canonical, equal_sets, meet
+from .types import Constant, Interval, Number, RealSet, Relation, Symbol, Value
+
+_SET = re.compile(r"([NZQRC])\1?[_^{ ]*(\*|\+|>0)?}?")
+_NATURAL = tuple(RealSet((Interval(Number(Fraction(low)), INFINITY, True, False),)) for low in (0, 1))
+
+
+class Domain(NamedTuple):
+    """The numbers that a letter may be. `kind`: Z, Q, R or C, "" where none is named; `bounds`: None where there is none."""
+
+    kind: str
+    bounds: RealSet | None
+
+
+def domains_agree(name: str, ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
+    """Return True unless the conditions on a letter contradict each other. What one side leaves out does not."""
+    gold, answer = (
+        [_memberships(name, side) for side in (ours, theirs)],
+        [_bounds(name, side) for side in (ours, theirs)],
+    )
+    (our_set, their_set), (our_bounds, their_bounds) = gold, answer
+    if not (our_set or our_bounds) or not (their_set or their_bounds):
+        return True
+    if our_set and their_set and (our_set.kind != their_set.kind):
+        return False
+    if (
+        their_bounds is None
+        and their_set
+        and (their_set.bounds is None if our_set is None else _same_set(our_set, their_set))
+    ):
+        return True
+    kind = (our_set or their_set or Domain("", None)).kind
+    return any(
+        _same_bounds(kind, one, other)
+        for one in _restricted(our_set, our_bounds)
+        for other in _restricted(their_set, their_bounds)
+    )
+
+
+def restricted(condition: Value) -> str:
+    """The one letter whose values a condition restricts, "" where there is none."""
+    if isinstance(condition, RealSet):
+        return condition.name
+    if (
+        isinstance(condition, Relation)
+        and _membership(condition) is not None
+        and isinstance(condition.sides[0], Symbol)
+    ):
+        return condition.sides[0].name
+    return ""
+
+
+def declared(condition: Value) -> str:
+    """The letter that a condition calls any number, or any of a set of numbers; "" where there is none."""
+    if isinstance(condition, Symbol):
+        return condition.name
+    if isinstance(condition, RealSet) and (condition.parts != (REALS,) or condition.without):
+        return ""
+    return restricted(condition)
+
+
+def is_whole(condition: Value) -> bool:
+    """Return True if a condition says that its letter is an integer."""
+    within = _membership(condition)
+    return within is not None and within.kind == "Z"
+
+
+def runs_through_integers(condition: Value) -> bool:
+    """Return True if a condition says that its letter is any integer, or any number without a word of what it is."""
+    return isinstance(condition, Symbol) or _membership(condition) == Domain("Z", None)
+
+
+def _membership(condition: Value) -> Domain | None:
+    if isinstance(condition, RealSet):
+        return Domain("R", None) if condition.parts == (REALS,) and not condition.without else None
+    if not (isinstance(condition, Relation) and condition.signs == ("in",)):
+        return None
+    within = condition.sides[1]
+    found = _SET.fullmatch(within.name) if isinstance(within, Constant | Symbol) else None
+    if found is None:
+        return None
+    if found[1] == "N" or (found[2] and found[2] != "*"):
+        kind = "Z" if found[1] == "N" else found[1]
+        return Domain(kind, _NATURAL[1 if found[2] else 0])
+    return Domain(found[1], None)
+
+
+def _memberships(name: str, conditions: Sequence[Value]) -> Domain | None:
+    found = [one for condition in conditions if restricted(condition) == name and (one := _membership(condition))]
+    return found[0] if found else None
+
+
+def _bounds(name: str, conditions: Sequence[Value]) -> RealSet | None:
+    """What all inequalities and intervals leave of the real numbers."""
+    sets = [one for one in conditions if isinstance(one, RealSet) and one.name == name and _membership(one) is None]
+    if not sets:
+        return None
+    found = sets[0]
+    for other in sets[1:]:
+        found = meet(found, other) or found
+    return found
+
+
+def _same_set(one: Domain, other: Domain) -> bool:
+    if one.bounds is None or other.bounds is None:
+        return one == other
+    return one.kind == other.kind
+
+
+def _restricted(within: Domain | None, bounds: RealSet | None) -> list[RealSet]:
+    """The bounds with those of the set of numbers. The natural numbers begin at zero or at one."""
+    if within is None or within.bounds is None:
+        return [bounds or RealSet((REALS,))]
+    naturals = _NATURAL if within.bounds == _NATURAL[0] else (within.bounds,)
+    return [(meet(one, bounds) or one) if bounds is not None else one for one in naturals]
+
+
+def _same_bounds(kind: str, one: RealSet, other: RealSet) -> bool:
+    if kind == "Z" and (ours := _whole_ends(one)) is not None and (theirs := _whole_ends(other)) is not None:
+        return ours == theirs
+    return equal_sets(one, other) is not False
+
+
+def _whole_ends(value: RealSet) -> list[tuple[float, float]] | None:
+    """The smallest and the largest integer of each part; None where the ends are no numbers."""
+    parts = canonical(value)
+    if parts is None:
+        return None
+    found = []
+    for part in parts:
+        low, high = (_end(end, sign) for end, sign in ((part.low, 1), (part.high, -1)))
+        if low is None or high is None:
+            return None
+        if math.isfinite(low):
+            low = math.ceil(low - 1e-9) if part.has_low else math.floor(low + 1e-9) + 1
+        if math.isfinite(high):
+            high = math.floor(high + 1e-9) if part.has_high else math.ceil(high - 1e-9) - 1
+        found.append((low, high))
+    return found
+
+
+def _end(node: object, sign: int) -> float | None:
+    return -sign * math.inf if node in (REALS.low, REALS.high) else magnitude(node)  # type: ignore[arg-type]

@@ -1,0 +1,44 @@
+r"""Inequalities turned around, bars, differences of intervals, sets of pairs, sets with names, numbered roots."""
+
+import pytest
+
+from r1_verifiers import maths
+
+GENERIC = "Solve the problem."
+# gold answer, problem: answers that are right, answers that are wrong
+RELATIONS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
+    (r"a\ge b", GENERIC): ([r"b\le a", r"a-b\ge 0", r"0\le a-b"], [r"a>b", r"a\le b", r"b\ge a", r"b<a", r"a+b\ge 0", r"b-a\ge 0"]),
+    ("x>y", ""): (["y<x", "x-y>0"], ["y>x", r"y\le x", "x=y", "x>2y"]),
+    (r"a\ge 2b", r"Solve $\frac{a}{2}\ge b$ for $a$."): ([r"2b\le a"], [r"\frac{a}{2}\ge b", r"b\le a", r"a\ge b/2"]),
+    ("x>2", GENERIC): (["2<x"], ["2x>4", "x-2>0", "x<2"]),
+    ("|x|<1", GENERIC): (["(-1,1)", "-1<x<1", r"x\in(-1,1)", "|x|<1"], ["[-1,1]", "(-1,2)", "(0,1)", "|x|>1", r"|x|\le 1", "1<x<-1"]),
+    ("-1<x<1", GENERIC): (["|x|<1", "|2x|<2"], [r"|x|\le 1", "|x|>1", "|y|<1", "|x|<2"]),
+    ("-1<x<1", "Solve $|x|<1$."): (["-1<x<1", "(-1,1)"], ["|x|<1", "|2x|<2"]),
+    (r"-1\le x\le 5", GENERIC): ([r"|x-2|\le 3", r"|2-x|\le 3"], [r"|x+2|\le 3", "|x-2|<3", r"|x-3|\le 2", r"|x-2|\ge 3"]),
+    (r"-1\le x\le 5", r"Solve $|2x-4|\le 6$."): ([r"[-1,5]"], [r"|x-2|\le 3", r"|2x-4|\le 6"]),
+    (r"(-\infty,-1)\cup(3,\infty)", GENERIC): (["|x-1|>2", r"\mathbb{R}\setminus[-1,3]"], [r"|x-1|\ge 2", "|x+1|>2", "|x-1|<2", r"\mathbb{R}\setminus(-1,3)"]),
+    (r"(-\sqrt2,\sqrt2)", GENERIC): ([r"|x|<\sqrt2"], [r"|x|\le\sqrt2", "|x|<2"]),
+    (r"(-\infty,0]\cup[4,\infty)", ""): ([r"\mathbb{R}\setminus(0,4)", r"\mathbb{R} \backslash (0,4)"], [r"\mathbb{R}\setminus[0,4]", r"\mathbb{R}\setminus(0,5)", r"\mathbb{R}\setminus\{0,4\}", "(0,4)"]),
+    (r"(-\infty,0)\cup(1,2)\cup(3,\infty)", ""): ([r"\mathbb{R}\setminus([0,1]\cup[2,3])"], [r"\mathbb{R}\setminus[0,3]", r"\mathbb{R}\setminus([0,1]\cup(2,3])"]),
+    ("(1,2),(2,1)", ""): ([r"(x,y)\in\{(1,2),(2,1)\}", r"\{(1,2),(2,1)\}", r"(x,y)\in\{(2,1),(1,2)\}"], [r"(x,y)\in\{(1,2),(2,2)\}", r"(x,y)\in\{(1,2)\}", r"(x,y)\in\{(1,2),(2,1),(0,0)\}"]),
+    (r"A\cap B=\{1,2\}", ""): ([r"\{1,2\}", r"A\cap B=\{2,1\}", r"B\cap A=\{1,2\}"], [r"A\cup B=\{1,2\}", r"A\cap C=\{1,2\}", r"\{1,3\}", r"\{1\}", r"A\setminus B=\{1,2\}"]),
+    (r"A\cap B=\{x \mid 0<x<1\}", ""): (["(0,1)", "0<x<1"], ["[0,1)", "(0,2)"]),
+    (r"\{1,2\}", ""): ([r"A\cap B=\{1,2\}"], [r"A\cap B=\{1\}"]),
+    ("x_1=1,x_2=3", "Solve $x^2-4x+3=0$."): (["x_1=3,x_2=1", "1,3", "x=1,x=3"], ["x_1=3,x_2=2", "x_1=1,x_2=1", "x_1=3,y_1=1", "x_1=1"]),
+    ("x_1=1,x_2=3", "Solve $x_1+x_2=4$, $x_1-x_2=-2$."): (["x_1=1,x_2=3"], ["x_1=3,x_2=1"]),
+    ("x_1=1,x_2=3", ""): (["x_2=3,x_1=1"], ["x_1=3,x_2=1"]),
+    ("a_1=1,a_2=3", "Let $a_n$ be a sequence with $a$ odd."): (["a_2=3,a_1=1"], ["a_1=3,a_2=1"]),
+    (r"\lambda_1=2,\lambda_2=5", r"Find the eigenvalues $\lambda$."): ([r"\lambda_1=5,\lambda_2=2"], [r"\lambda_1=5,\lambda_2=5"]),
+    ("x=1,y=3", "Solve the system."): (["y=3,x=1"], ["x=3,y=1"]),
+}  # fmt: skip
+ROWS = [
+    (gold, problem, answer, verdict)
+    for (gold, problem), answers in RELATIONS.items()
+    for verdict, group in zip((1.0, 0.0), answers, strict=True)
+    for answer in group
+]
+
+
+@pytest.mark.parametrize(("gold", "problem", "answer", "verdict"), ROWS)
+def test_relations_and_sets_in_other_forms(gold, problem, answer, verdict):
+    assert maths.check(f"<answer>{answer}</answer>", gold, problem=problem).value == verdict
