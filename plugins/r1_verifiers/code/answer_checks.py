@@ -51,11 +51,11 @@ def result_of(source: str, asked: Mapping[str, Any]) -> Any:
         raise Failed(f"{type(error).__name__}: {error}") from None
 
 
-def value_of(node: ast.expr) -> Any:
-    """Return the value of an expression without a program. Raises: Unsupported, Failed."""
+def value_of(node: ast.expr, names: Mapping[str, Any] | None = None) -> Any:
+    """Return the value of an expression without a program; `names` are values that it mentions. Raises: Unsupported, Failed."""
     check_supported(node)
     try:
-        return _Evaluation().value(node, {})
+        return _Evaluation().value(node, names or {})
     except (Unsupported, Failed):
         raise
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:

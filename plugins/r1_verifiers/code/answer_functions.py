@@ -1,6 +1,7 @@
 """Functions, types and methods that an expression over answers may use: pure builtins, and functions that tests import."""
 
 import ast
+import copy
 import datetime
 import math
 import re
@@ -277,7 +278,7 @@ MAKE: dict[str, Callable[..., Any]] = {
     "float": _floating,
     "str": _text,
     "bool": lambda value=False: truth(value),
-    "list": lambda values=(): items_of(values),
+    "list": lambda values=(): list(items_of(values)),
     "tuple": lambda values=(): tuple(items_of(values)),
     "set": lambda values=(): set_value(items_of(values)),
     "frozenset": lambda values=(): set_value(items_of(values)),
@@ -364,6 +365,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "np.array_equal": lambda a, b: same(_array(a), _array(b), Bounds(loose=True)),
     "np.array": _array,
     "np.all": lambda values: all(map(truth, items_of(values))) if isinstance(values, list) else truth(values),
+    "copy.copy": copy.copy,
+    "copy.deepcopy": copy.deepcopy,
+    "deepcopy": copy.deepcopy,
     "pytest.approx": _approx,
     "approx": _approx,
     "assertion": _evalplus,
@@ -471,7 +475,7 @@ def call_method(run: FunctionCaller, owner: Any, name: str, arguments: list[Any]
             pairs = list(owner.items.values())
             return Sequence("iterator", [item for _, item in pairs] if name == "values" else list(pairs))
         if name == "copy":
-            return owner
+            return copy.copy(owner)
         if name == "most_common":
             order = sorted(owner.items.values(), key=lambda pair: -pair[1])
             return order[: arguments[0]] if arguments else order
@@ -482,7 +486,7 @@ def call_method(run: FunctionCaller, owner: Any, name: str, arguments: list[Any]
             return low.items.keys() <= high.items.keys()
         if name == "isdisjoint":
             return owner.items.keys().isdisjoint(other.items.keys())
-        return owner if name == "copy" else compute(_SET_OPERATORS[name], owner, other)
+        return copy.copy(owner) if name == "copy" else compute(_SET_OPERATORS[name], owner, other)
     if name in ("all", "any") and isinstance(owner, bool | list):  # of numpy's arrays, which are lists here
         return owner if isinstance(owner, bool) else FUNCTIONS[name](owner)
     if isinstance(owner, list | tuple):

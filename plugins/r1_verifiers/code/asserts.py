@@ -24,6 +24,7 @@ def read_script(source: str) -> Script:
     nodes = ast.parse(source.strip()).body
     if len(nodes) == 1 and isinstance(nodes[0], ast.Assert) and (name := _shadowing(nodes[0].test)):
         reader.remote_functions.add(name)
+    reader.foresee(nodes)
     reader.statements(nodes)
     return reader.script()
 
@@ -124,6 +125,7 @@ def _loop(node: ast.For, given: dict[str, Any], function: str) -> list[Script]:
     scripts = []
     for start in range(0, len(turns), _AT_ONCE):
         reader = Reader({"candidate": function})
+        reader.foresee(node.body)
         for turn in turns[start : start + _AT_ONCE]:
             reader.local.update(turn)
             reader.statements(node.body)
@@ -161,6 +163,7 @@ def _is_main(node: ast.stmt) -> bool:
 def _later(test: ast.FunctionDef, around: Sequence[ast.stmt]) -> Callable[[], Script]:
     def read() -> Script:
         reader = Reader({})
+        reader.foresee([*around, *test.body])
         reader.statements(around)
         parameters = [one.arg for one in test.args.args if one.arg != "self"]
         turns: Iterable[dict[str, Any]] = [{}]
@@ -174,7 +177,8 @@ def _later(test: ast.FunctionDef, around: Sequence[ast.stmt]) -> Callable[[], Sc
         if set(parameters) - {name for one in turns for name in one}:
             raise Unsupported(f"a test that takes {', '.join(parameters)}")
         for one in turns:
-            reader.local.update({name: literal(value) for name, value in one.items()})
+            for name, value in one.items():
+                reader.assign(name, literal(value))
             reader.statements(test.body)
         return reader.script()
 

@@ -37,6 +37,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _EXACT_DIGITS = Context(prec=450, traps=[])
 _FLOATS = 1e-9  # between floats of a call whose task names no tolerance
 _LEAST_OUTPUT, _MOST_OUTPUT = 1 << 20, 1 << 28  # bytes
+_LEAST_ANSWERS = 1 << 24  # bytes of the answers to a script, which may ask for what it has given
 _SHOWN_CHECKS = 3  # asserts of one test that a prompt shows
 _EVALPLUS = re.compile(r"^assertion(?:_of_sets)?\((_asked_\d+_), (.*), [\d.e-]+\)$", re.DOTALL)
 _RAISED = re.compile(r"^_raised_\((_asked_\d+_), \('(\w+)'.*$", re.DOTALL)
@@ -197,10 +198,11 @@ def read_tests(
             f"the tests call a function, which is for python; for {language} they are of input and output"
         )
     longest = max(len(case.expected.encode()) for case in cases)
+    least = _LEAST_ANSWERS if any(case.checks for case in cases) else _LEAST_OUTPUT
     limits = r1sdk.ExecutionLimits(
         timeout_s=_number(given, "timeout_s", 0.0) or timeout_s,
         memory_bytes=int(_number(given, "memory_bytes", 0.0) or memory_bytes),
-        output_bytes=min(_MOST_OUTPUT, max(_LEAST_OUTPUT, 2 * longest + (64 << 10))),
+        output_bytes=min(_MOST_OUTPUT, max(least, 2 * longest + (64 << 10))),
     )
     checker = str(given.get("checker") or "")
     if checker and is_call:
@@ -224,7 +226,7 @@ def _example(steps: list[list[str]], checks: tuple[str, ...]) -> str:
     shown = [_RAISED.sub(r"\1 raises \2", check) if _RAISED.match(check) else f"assert {check}" for check in checks]
     for number, text in enumerate(asks):
         shown = [check.replace(f"_asked_{number}_", text) for check in shown]
-    before = [text for kind, text in steps if kind == "do"]
+    before = [text for kind, text in steps if kind == "do" and "_caught_" not in text]
     plain = re.fullmatch(r"_asked_0_ == (.*)", checks[0], re.DOTALL)
     if len(checks) == 1 and not before and plain and "_asked_" not in plain[1]:
         return f"Example: {asks[0]} is {plain[1]}"

@@ -1,0 +1,168 @@
+"""Scripts that test a program: their variables, exceptions and values behave as in Python, although only values leave the sandbox."""
+
+import asyncio
+
+import pytest
+
+import r1sdk
+from r1_sandboxes import LocalSandbox
+from r1_sandboxes.jail_pool import close_pools
+from r1_verifiers.code.run_tests import check_program
+from r1_verifiers.code.tests import read_tests
+
+pytestmark = pytest.mark.heavy
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    yield LocalSandbox(workers=2)
+    close_pools()
+
+
+def check(sandbox, program, script, shape="tests"):
+    info = {shape: [script] if shape == "tests" else script}
+    return asyncio.run(check_program(f"```python\n{program}\n```", info, sandbox)).value
+
+
+def define(body, head="f(a)"):
+    return f"def {head}:\n    " + body.replace("\n", "\n    ")
+
+
+SORTS = define("a.sort()\nreturn a")
+SORTED = define("return sorted(a)")
+NOTHING = define("return None")
+COUNTS = define("d[k] = d.get(k, 0) + 1\nreturn d[k]", "f(d, k)")
+
+VARIABLES = [
+    # what a call does to an argument is seen afterwards, in whatever statement it stands
+    ("a = [3, 1, 2]\nb = f(a)\nassert b == [1, 2, 3]\nassert a == [3, 1, 2]", SORTED, SORTS),
+    ("a = [3, 1, 2]\nb = f(a)\nassert b == [1, 2, 3]\nassert a == [1, 2, 3]", SORTS, SORTED),
+    ("a = [2, 1]\nassert f(a) is None\nassert a == [1, 2]", define("a.sort()"), NOTHING),
+    ("a = [2, 1]\nassert f(a) == [1, 2] and a == [2, 1]", SORTED, SORTS),
+    ("a = [2, 1]\nassert a == f(a)", SORTS, SORTED),
+    ("a = [2, 1]\nassert sorted(a) == f(a)\nassert a == [2, 1]", SORTED, SORTS),
+    ("a = [2, 1]\nf(a=a)\nassert a == [1, 2]", SORTS, NOTHING),
+    ("a = [2, 1]\nf([a])\nassert a == [1, 2]", define("a[0].sort()"), NOTHING),
+    ("a = [2, 1]\nf({'k': (a, 1)})\nassert a == [1, 2]", define("a['k'][0].sort()"), NOTHING),
+    ("a = [2, 1]\nb = a\nf(a)\nassert b == [1, 2]", SORTS, NOTHING),
+    ("a = [2, 1]\nb = a[:]\nf(a)\nassert b == [2, 1] and a == [1, 2]", SORTS, NOTHING),
+    ("a = [2, 1]\nb = [a, a]\nf(a)\nassert b == [[1, 2], [1, 2]]", SORTS, NOTHING),
+    ("a = [2, 1]\nb = (a, 0)\nf(b)\nassert a == [1, 2]", define("a[0].sort()"), NOTHING),
+    ("a = [2, 1]\nb = a\na = [0]\nf(a)\nassert b == [2, 1] and a == [0]", NOTHING, define("a.append(1)")),
+    ("a = [2, 1]\nb = a\na = [4, 3]\nf(b)\nassert b == [1, 2] and a == [4, 3]", SORTS, NOTHING),
+    ("a = [[2, 1], 0]\nb = a.copy()\nf(a)\nassert b == [[1, 2], 0]", define("a[0].sort()"), NOTHING),
+    ("import copy\na = [[2, 1]]\nb = copy.deepcopy(a)\nr = f(a)\nassert a == b", SORTED, define("a[0].sort()")),
+    ("m = [[1, 2], [3, 4]]\nf(m[0])\nassert m == [[2, 1], [3, 4]]", define("a.reverse()"), NOTHING),
+    ("m = [[0] * 2] * 2\nf(m)\nassert m == [[1, 0], [1, 0]]", define("a[0][0] = 1"), NOTHING),
+    ("a = [1]\nb = a\na += [2]\nassert f(a) == 3\nassert f(b) == 3", define("return sum(a)"), define("return len(a)")),
+    ("s = {1}\nr = f(s)\nassert r is None\nassert s == {1, 2}", define("a.add(2)"), NOTHING),
+    ("d = {}\nassert f(d, 'a') == 1\nassert f(d, 'a') == 2\nassert d == {'a': 2}", COUNTS, define("return 1", "f(d, k)")),
+    ("d = {'a': [1]}\nr = f(d['a'])\nassert d == {'a': [1]}", define("return len(a)"), define("a.pop()")),
+    ("from collections import deque\nq = deque([1])\nf(q)\nassert list(q) == [1, 2]", define("a.append(2)"), NOTHING),
+    ("s = []\nr = f(s, 1)\nr = f(s, 2)\nassert r == [1, 2]", define("s.append(x)\nreturn s", "f(s, x)"), define("return [x]", "f(s, x)")),
+    ("s = []\nfor x in (1, 2):\n    f(s, x)\nassert s == [1, 2]", define("s.append(x)", "f(s, x)"), define("s[:] = [x]", "f(s, x)")),
+    ("n = [3, 2, 2, 3]\nk = f(n, 3)\nassert n[:k] == [2, 2]", define("a[:] = [x for x in a if x != v]\nreturn len(a)", "f(a, v)"), define("return 2", "f(a, v)")),
+    ("a = [3, 1]\nm = f(a)\nassert m == a[0]", define("a.sort()\nreturn a[0]"), define("return min(a)")),
+    ("cases = [[2, 1], [4, 3]]\nfor a in cases:\n    before = a[:]\n    r = f(a)\n    assert r == sorted(before)\n    assert a == before", SORTED, SORTS),
+    ("assert [(f(a), a) for a in [[2, 1]]] == [(None, [1, 2])]", define("a.sort()"), NOTHING),
+    ("a = 1\nassert [(f(a), a) for a in [[2, 1]]] == [(None, [1, 2])]\nassert a == 1\nassert f([]) is None", define("a.sort()"), SORTS),
+    ("a = [3, 1]\nwant = sorted(a)\nassert f(a) == want", SORTED, define("a.clear()\nreturn a")),
+    ("a = [3, 1]\nassert f(a) is None\nn = len(a)\nassert n == 3", define("a.append(1)"), NOTHING),
+    ("a = [3, 1]\nr = f(a)\nfor x in a:\n    assert x > 5", define("a[:] = [7, 8]"), NOTHING),
+    ("a = [3, 1]\nr = f(a)\nfor i in range(len(a)):\n    assert r[i] == a[i] * 2", define("return [x * 2 for x in a]"), define("return [x + x * x for x in a]")),
+    ("a = [1, 2, 3]\nr = f(a)\nassert r is not a\nassert r == a", define("return a[:]"), define("return a")),
+    ("a = [1, 2, 3]\nassert f(a) is a", define("return a"), define("return a[:]")),
+    ("a = list(range(400000))\nassert f(a) == sorted(a)", SORTED, define("return a[1:]")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "right", "wrong"), VARIABLES)
+def test_variables_of_a_script_behave_as_in_python(sandbox, script, right, wrong):
+    assert check(sandbox, right, script) == 1.0
+    assert check(sandbox, wrong, script) == 0.0
+
+
+def test_what_is_expected_stays_here_though_what_is_given_does_not():
+    script = (
+        "cases = [([3, 1], [1111, 3333])]\nfor a, want in cases:\n    keep = want\n    assert f(a) == want\n"
+        "    assert a == keep\nextra = [5555]\nassert f([0]) == extra\nassert f(extra[0]) == 5"
+    )
+    (case,) = read_tests({"tests": [script]}).cases
+    assert "[3, 1]" in case.stdin and "1111" not in case.stdin and "[5555]" not in case.stdin
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "a = [1]\nassert f(a) == 1\nassert a == [2] or len([1]) == 2\nassert 1 == 2",
+        "import os\nassert f(1) == 1\nassert os.path.exists('x')\nassert len('ab') == 3",
+        "x = 3\nassert f(1) == 1\nassert x == 4",
+        "x = 3\nassert f(1) == 1\nassert '%r' % x == '3'",
+    ],
+)
+def test_a_check_that_cannot_be_judged_leaves_the_script_out(script):
+    with pytest.raises(r1sdk.R1Error, match="test 1 cannot be read"):
+        read_tests({"tests": [script]})
+
+
+def test_a_program_that_redefines_builtins_changes_no_check(sandbox):
+    script = "a = [3, 1]\nr = f(a)\nassert sorted(r) == sorted(a)\nassert len(r) == 2\nassert str(r[0]) == '1'\nwant = list(a)\nassert want == [3, 1]"
+    cheat = "def f(a): return 5\ndef sorted(x): return 0\ndef len(x): return 2\ndef str(x): return '1'\ndef list(x): return [3, 1]"
+    assert check(sandbox, SORTED, script) == 1.0
+    for program in (cheat, "import builtins\nbuiltins.sorted = lambda x: 0\nbuiltins.str = lambda x: '1'\n" + cheat):
+        assert check(sandbox, program, script) == 0.0
+
+
+CHECKS = "if a < 0:\n    raise ValueError('negative number')\nreturn a"
+SILENT = define("return a")
+OTHER_ERROR = define("if a < 0:\n    raise TypeError('negative number')\nreturn a")
+OTHER_TEXT = define("if a < 0:\n    raise ValueError('bad')\nreturn a")
+EXITS = "import sys\n" + define("if a < 0:\n    sys.exit(2)\nreturn a")
+CODED = (
+    "class Odd(Exception):\n    def __init__(s, code):\n        s.code = code\n        super().__init__('odd', code)\n"
+    + define("raise Odd({})")
+)
+RAISING = [
+    ("with pytest.raises(ValueError) as e:\n    f(-1)\nassert 'neg' in str(e.value)", define(CHECKS), OTHER_TEXT),
+    ("with pytest.raises(ValueError) as e:\n    f(-1)\nassert str(e.value) == 'negative number'", define(CHECKS), OTHER_ERROR),
+    ("with pytest.raises(ValueError) as e:\n    f(-1)\nassert e.value.args[0] == 'negative number'", define(CHECKS), OTHER_TEXT),
+    ("with pytest.raises(ValueError) as e:\n    f(-1)\nassert e.value.args == ('negative number',)", define(CHECKS), OTHER_TEXT),
+    ("with pytest.raises(ValueError) as e:\n    f(-1)\nassert 'negative' in str(e)", define(CHECKS), OTHER_TEXT),
+    ("with pytest.raises(ValueError) as e:\n    f(-1)\nassert e.match('^neg')", define(CHECKS), SILENT),
+    ("with pytest.raises(ValueError) as e:\n    f(-1)\ne.match('^neg')", define(CHECKS), OTHER_TEXT),
+    ("with pytest.raises((ValueError, TypeError)) as e:\n    f(-1)\nassert e.type is ValueError", define(CHECKS), OTHER_ERROR),
+    ("with pytest.raises(Exception) as e:\n    f(-1)\nassert type(e.value) == ValueError", define(CHECKS), OTHER_ERROR),
+    ("with pytest.raises(Exception) as e:\n    f(-1)\nassert isinstance(e.value, ValueError)", define(CHECKS), OTHER_ERROR),
+    ("with pytest.raises(Exception) as e:\n    f(-1)\nassert e.typename == 'ValueError'", define(CHECKS), OTHER_ERROR),
+    ("with pytest.raises(ValueError, match='neg') as e:\n    f(-1)", define(CHECKS), OTHER_TEXT),
+    ("with pytest.raises(ValueError) as e:\n    f(-1)\nassert e is not None", define(CHECKS), SILENT),
+    ("pytest.raises(ValueError, f, -1)", define(CHECKS), SILENT),
+    ("pytest.raises(ValueError, f, -1)\nassert f(1) == 1", define(CHECKS), OTHER_ERROR),
+    ("pytest.raises(ValueError, lambda: f(-1))", define(CHECKS), SILENT),
+    ("e = pytest.raises(ValueError, f, a=-1)\nassert 'neg' in str(e.value)", define(CHECKS), OTHER_TEXT),
+    ("with pytest.raises(SystemExit):\n    f(-1)\nassert f(1) == 1", EXITS, define(CHECKS)),
+    ("with pytest.raises(SystemExit) as e:\n    f(-1)\nassert e.value.code == 2", EXITS, EXITS.replace("2", "3")),
+    ("with pytest.raises(KeyboardInterrupt):\n    f(-1)", define("raise KeyboardInterrupt"), EXITS),
+    ("with pytest.raises(Odd) as e:\n    f(-1)\nassert e.value.code == 4", CODED.format(4), CODED.format(5)),
+    ("try:\n    f(-1)\nexcept ValueError as e:\n    assert str(e) == 'negative number'\nelse:\n    assert False", define(CHECKS), OTHER_TEXT),
+    ("try:\n    f(-1)\n    assert False\nexcept ValueError as e:\n    assert 'neg' in str(e)", define(CHECKS), SILENT),
+    ("import sys, os\nsys.path.append(os.path.dirname(__file__))\nsys.path.insert(0, os.path.abspath('.'))\nassert f(1) == 1", SILENT, NOTHING),
+    ("import os, sys\nhere = os.path.dirname(os.path.abspath(__file__))\nsys.path.insert(0, here)\nassert f(1) == 1", SILENT, NOTHING),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "right", "wrong"), RAISING)
+def test_exceptions_are_expected_in_every_form(sandbox, script, right, wrong):
+    assert check(sandbox, right, script) == 1.0
+    assert check(sandbox, wrong, script) == 0.0
+
+
+def test_unittest_names_its_exceptions_too(sandbox):
+    test = (
+        "import unittest\nclass TestF(unittest.TestCase):\n    def test_a(self):\n"
+        "        with self.assertRaises(ValueError) as cm:\n            f(-1)\n"
+        "        self.assertEqual(str(cm.exception), 'negative number')\n        self.assertIn('neg', str(cm.exception))\n"
+        "        self.assertRaises(ValueError, f, -2)\n"
+    )
+    for program, value in ((define(CHECKS), 1.0), (OTHER_TEXT, 0.0), (OTHER_ERROR, 0.0), (SILENT, 0.0)):
+        assert check(sandbox, program, test, "test") == value
