@@ -9,6 +9,7 @@ from r1_sandboxes import LocalSandbox
 from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.run_tests import check_program
 from r1_verifiers.code.tests import read_tests
+from r1_verifiers.code.values import same_value, write_value
 
 pytestmark = pytest.mark.heavy
 
@@ -166,3 +167,94 @@ def test_unittest_names_its_exceptions_too(sandbox):
     )
     for program, value in ((define(CHECKS), 1.0), (OTHER_TEXT, 0.0), (OTHER_ERROR, 0.0), (SILENT, 0.0)):
         assert check(sandbox, program, test, "test") == value
+
+
+DAY = "import datetime\ndef f(x): return datetime.date(2020, 1, {})"
+NUMBER = "from decimal import Decimal\nfrom fractions import Fraction\nfrom collections import *\ndef f(x): return {}"
+COLOR = "from enum import Enum\nclass Color(Enum):\n    RED = 1\n    BLUE = 2\ndef f(x): return {}"
+PLAIN_COLOR = "class Color:\n    RED = 1\n    BLUE = 2\ndef f(x): return {}"
+POINT = "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: int\ndef make(x): return P({})"
+EQUAL = "class P:\n    def __init__(s, x): s.x = x\n    def __eq__(s, o): return {}\ndef make(x): return P(x)"
+NO_EQUAL = "class P:\n    def __init__(s, x): s.x = x\ndef make(x): return P(x)"
+EMPTY = "class P:\n    def __eq__(s, o): return True\n    def __ne__(s, o): return True\ndef make(x): return P()"
+COUNTING = "def f():\n    n = {}\n    while True:\n        yield n\n        n += 1"
+VALUES = [
+    # text, types and items of values that are no plain ones
+    ("assert str(f(1)) == '2020-01-02'", DAY.format(2), DAY.format(3)),
+    ("assert [str(d) for d in [f(1)]] == ['2020-01-02']", DAY.format(2), "def f(x): return 'datetime.date(2020, 1, 2)'"),
+    ("assert str([f(1)]) == '[datetime.date(2020, 1, 2)]'", DAY.format(2), DAY.format(3)),
+    ("assert str(f(1)) == '1.10'", NUMBER.format("Decimal('1.10')"), NUMBER.format("Decimal('1.1')")),
+    ("assert ','.join(str(x) for x in f(1)) == '1.10,1/3'", NUMBER.format("[Decimal('1.10'), Fraction(1, 3)]"), NUMBER.format("[Decimal('1.1'), Fraction(1, 3)]")),
+    ("assert f(1) == Decimal('1.1')", NUMBER.format("Decimal('1.10')"), NUMBER.format("Decimal('1.11')")),
+    ("assert isinstance(f(1), Decimal) and f(1) == 2", NUMBER.format("Decimal('2')"), NUMBER.format("2")),
+    ("assert isinstance(f(1), Fraction)", NUMBER.format("Fraction(4, 2)"), NUMBER.format("Decimal(2)")),
+    ("assert type(f(1)) is Decimal", NUMBER.format("Decimal('2')"), NUMBER.format("Fraction(2)")),
+    ("assert not isinstance(f(1), float)", NUMBER.format("Decimal('2')"), NUMBER.format("2.0")),
+    ("assert '%.2f' % f(1) == '1.50'", NUMBER.format("Decimal('1.5')"), NUMBER.format("Decimal('1.6')")),
+    ("assert isinstance(f(1), frozenset)", NUMBER.format("frozenset([1])"), NUMBER.format("set([1])")),
+    ("assert isinstance(f(1), set)", NUMBER.format("set([1])"), NUMBER.format("frozenset([1])")),
+    ("from collections import Counter\nassert isinstance(f(1), Counter)", NUMBER.format("Counter('a')"), NUMBER.format("dict(a=1)")),
+    ("from collections import OrderedDict\nassert isinstance(f(1), OrderedDict)", NUMBER.format("OrderedDict(a=1)"), NUMBER.format("dict(a=1)")),
+    ("from collections import OrderedDict\nassert f(1) == OrderedDict([('a', 1), ('b', 2)])", NUMBER.format("OrderedDict(a=1, b=2)"), NUMBER.format("OrderedDict(b=2, a=1)")),
+    ("from collections import defaultdict\nassert type(f(1)) == defaultdict", NUMBER.format("defaultdict(int)"), NUMBER.format("dict()")),
+    ("assert type(f(1)) == dict", NUMBER.format("dict()"), NUMBER.format("defaultdict(int)")),
+    ("assert f(1)['z'] == 0", NUMBER.format("Counter('a')"), NUMBER.format("dict(a=1)")),
+    ("r = f(1)\nassert r['z'] == 0 and r['a'] == 1", NUMBER.format("defaultdict(int, a=1)"), NUMBER.format("defaultdict(int)")),
+    ("from collections import Counter\nassert f(1) == Counter('aab')", NUMBER.format("Counter('aba')"), NUMBER.format("Counter('ab')")),
+    ("assert str(f(1)) == \"OrderedDict([('a', 1)])\" or str(f(1)) == \"OrderedDict({'a': 1})\"", NUMBER.format("OrderedDict(a=1)"), NUMBER.format("dict(a=1)")),
+    ("assert f(1) == Color.RED", COLOR.format("Color.RED"), COLOR.format("Color.BLUE")),
+    ("assert f(1) == Color.RED", PLAIN_COLOR.format("Color.RED"), PLAIN_COLOR.format("Color.BLUE")),
+    ("assert f(1) is Color.RED", COLOR.format("Color.RED"), COLOR.format("1")),
+    ("assert f(1) != Color.RED", COLOR.format("Color.BLUE"), COLOR.format("Color.RED")),
+    ("assert f(1) in (Color.RED,)", COLOR.format("Color.RED"), COLOR.format("Color.BLUE")),
+    ("assert [f(1)] == [Color.RED]", COLOR.format("Color.RED"), COLOR.format("1")),
+    ("assert f(1).name == 'RED' and f(1).value == 1", COLOR.format("Color.RED"), COLOR.format("Color.BLUE")),
+    ("assert make(1) == make(1)", POINT.format("x"), NO_EQUAL),
+    ("assert make(1) == make(1)", EQUAL.format("s.x == o.x"), EMPTY),
+    ("assert [make(1)] == [make(1)]", EQUAL.format("s.x == o.x"), EMPTY),
+    ("assert make(1) != make(2)", POINT.format("x"), POINT.format("0")),
+    ("assert make(1) != make(2)", NO_EQUAL, EQUAL.format("True")),
+    ("a = make(1)\nb = make(1)\nassert a == b", POINT.format("x"), NO_EQUAL),
+    ("a = make(1)\nb = make(2)\nassert not a == b", POINT.format("x"), POINT.format("0")),
+    ("a = make(1)\nb = make(1)\nassert not (a != b)", POINT.format("x"), NO_EQUAL),
+    ("a = make(1)\nassert a is a and a is not make(1)", NO_EQUAL, "P = object()\ndef make(x): return P"),
+    ("g = f()\nassert next(g) == 5\nassert next(g) == 6", COUNTING.format(5), "def f(): return iter([5, 5])"),
+    ("g = f()\nassert [next(g) for _ in range(3)] == [5, 6, 7]", COUNTING.format(5), COUNTING.format(4)),
+    ("g = iter(f())\nassert next(g) == 5\nassert next(g, None) is None", "def f(): return [5]", "def f(): return [5, 6]"),
+    ("import itertools\nassert list(itertools.islice(f(), 2)) == [5, 6]", COUNTING.format(5), COUNTING.format(6)),
+    ("from itertools import islice\nassert list(islice(f(), 2)) == [5, 6]", COUNTING.format(5), "def f(): return [5]"),
+    ("m = f(1)\nassert m[0][1] == 2 and m[-1] == [3]", "def f(x): return [[1, 2], [3]]", "def f(x): return [[1, 2], [4]]"),
+    ("assert len(f(1)[:2]) == 2", "def f(x): return [1, 2, 3]", "def f(x): return [1]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("script", "right", "wrong"), VALUES)
+def test_values_keep_their_class_their_text_and_their_identity(sandbox, script, right, wrong):
+    assert check(sandbox, right, script) == 1.0
+    assert check(sandbox, wrong, script) == 0.0
+
+
+def test_objects_of_the_programs_own_class_in_containers_are_left_out_as_they_are_alone():
+    for script in ("assert f(1) == [P(1)]", "assert {'a': P(1)} == f(1)", "assert (P(1), 2) != f(1)"):
+        with pytest.raises(r1sdk.R1Error, match="compares objects of the program's own class"):
+            read_tests({"tests": [script]})
+
+
+def test_hostile_values_are_no_values(sandbox):
+    for written in (
+        '{"decimal": "1E+999999999"}',
+        '{"decimal": "NaN"}',
+        '{"enum": ["A"]}',
+        '{"other": [1]}',
+        '{"Counter": [1]}',
+        '{"frozenset": 4}',
+        '{"other": ["", "", 1, "P", 1, {"list": []}]}',
+    ):
+        assert not same_value(written, write_value(5))
+        assert not same_value(written, write_value([5]))
+
+
+def test_an_assert_on_a_power_of_a_fraction_ends(sandbox):
+    script = "assert f(1) ** f(2) == 1"
+    program = "from fractions import Fraction\ndef f(x): return Fraction(3, 2) if x == 1 else 10 ** 9"
+    assert check(sandbox, program, script) == 0.0

@@ -218,6 +218,8 @@ class _Evaluation:
             return value[slice(*parts)]
         at = self.value(node.slice, names)
         if isinstance(value, DictValue):
+            if value.kind == "Counter" and key_of(at) not in value.items:
+                return 0
             return value.items[key_of(at)][1]
         if isinstance(value, Sequence) and value.kind == "deque":
             return value.items[at]
@@ -320,9 +322,11 @@ def source_of(value: Any) -> str:
         return f"[{', '.join(map(source_of, value))}]"
     if isinstance(value, tuple):
         return f"({', '.join(map(source_of, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, SetValue) and value.kind == "frozenset":
+        return f"frozenset({source_of(list(value.items.values()))})"
     if isinstance(value, SetValue):
         return f"{{{', '.join(map(source_of, value.items.values()))}}}" if value.items else "set()"
-    if isinstance(value, DictValue):
+    if isinstance(value, DictValue) and value.kind == "dict":
         return f"{{{', '.join(f'{source_of(k)}: {source_of(v)}' for k, v in value.items.values())}}}"
     if isinstance(value, range):
         return repr(value)

@@ -525,6 +525,13 @@ class Reader:
                 return self._ask(node)
             case ast.DictComp() | ast.Lambda():
                 raise Unsupported(f"{ast.unparse(node)[:60]} runs the program in a loop")
+            case ast.Compare(left=left, ops=[ast.NotEq()], comparators=[right]) if self._is_place(
+                left
+            ) and self._is_place(right):
+                differ = ast.Compare(self._ask(left), node.ops, [self._ask(right)])
+                return ast.BoolOp(
+                    ast.And(), [differ, self._ask(differ)]
+                )  # objects that are equal by their own `__eq__`
             case ast.Compare(left=ast.Name()):  # compared as the calls on the right leave it
                 others = [self._parted(one) for one in node.comparators]
                 return ast.Compare(self._parted(node.left), node.ops, others)
@@ -553,9 +560,11 @@ class Reader:
         return False
 
     def _is_held(self, node: ast.expr) -> bool:
-        """True for an object of the sandbox, its type, or a mutable value of the test that the sandbox can hold."""
-        if isinstance(node, ast.Name) and self._is_shared(node.id):
-            return True
+        """True for an object of the sandbox, its type, an import, or a mutable value of the test that the sandbox can hold."""
+        if isinstance(node, ast.Name):
+            is_import = isinstance(self.helpers.get(node.id), ast.ImportFrom) and self._is_foreign(node.id)
+            if is_import or self._is_shared(node.id):
+                return True
         return self._is_place(node.args[0] if isinstance(node, ast.Call) and _is_type(node) else node)
 
     def _are_objects(self, left: ast.expr, right: ast.expr) -> bool:
