@@ -29,6 +29,7 @@ from .answer_functions import (
     call_method,
 )
 from .answer_operations import SIGNS, Failed, Lambda, TypeValue, Unsupported, compared, compute, items_of, truth
+from .long_integers import integer_source
 from .values import DictValue, Sequence, SetValue, dict_value, from_json, is_number, key_of, set_value, show
 
 MAX_STEPS = 2_000_000
@@ -316,6 +317,8 @@ def source_of(value: Any) -> str:
     """Return an expression that gives `value`, for tests that are written out. Raises: Unsupported."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"float('{value}')"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return integer_source(value)
     if value is None or isinstance(value, int | float | str | bytes | complex):
         return repr(value)
     if isinstance(value, list):

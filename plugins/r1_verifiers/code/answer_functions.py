@@ -25,6 +25,7 @@ from .answer_operations import (
     items_of,
     truth,
 )
+from .long_integers import MAX_DIGITS, read_integer
 from .values import (
     Bounds,
     DecimalValue,
@@ -198,11 +199,13 @@ def _text(value: Any = "") -> str:
 
 
 def _integer(value: Any = 0, base: Any = None) -> int:
-    if isinstance(value, str) and len(value) > 10_000:
-        raise Failed("too large a number")
     if isinstance(value, str) and base is not None:
+        if len(value) > (MAX_DIGITS if base in (2, 4, 8, 16, 32) else 4000):
+            raise Failed("too large a number")
         return int(value, base)
-    if isinstance(value, int | float | Fraction | str):
+    if isinstance(value, str):
+        return read_integer(value)
+    if isinstance(value, int | float | Fraction):
         return int(value)
     raise Failed("not a number")
 

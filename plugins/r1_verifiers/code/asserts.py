@@ -14,6 +14,7 @@ from typing import Any
 
 from .answer_checks import bind, value_of
 from .answer_operations import Unsupported, items_of
+from .long_integers import without_long_literals
 from .script_reader import Inlined, Reader, Script, literal, root_name
 
 
@@ -21,12 +22,17 @@ from .script_reader import Inlined, Reader, Script, literal, root_name
 def read_script(source: str) -> Script:
     """Take one test apart. Raises: Unsupported, SyntaxError."""
     reader = Reader({})
-    nodes = ast.parse(source.strip()).body
+    nodes = _parsed(source.strip()).body
     if len(nodes) == 1 and isinstance(nodes[0], ast.Assert) and (name := _shadowing(nodes[0].test)):
         reader.remote_functions.add(name)
     reader.foresee(nodes)
     reader.statements(nodes)
     return reader.script()
+
+
+def _parsed(source: str) -> ast.Module:
+    """Parse a test, with integers of any length. Raises: SyntaxError, ValueError."""
+    return ast.parse(without_long_literals(source))
 
 
 def _shadowing(test: ast.expr) -> str | None:
@@ -42,13 +48,17 @@ def _shadowing(test: ast.expr) -> str | None:
 def read_call(source: str) -> tuple[Script, str]:
     """Take an expression apart, such as `add(1, 2)`; with the expression over the answers that gives its value. Raises: as `read_script`."""
     reader = Reader({})
-    value = reader.parted(ast.parse(source.strip(), mode="eval").body)
+    value = reader.parted(ast.parse(without_long_literals(source.strip()), mode="eval").body)
     return Script(tuple(reader.steps), (), tuple(reader.called)), value
 
 
 def read_check(source: str, function: str) -> list[str]:
     """Return the tests in HumanEval's `check(candidate)`, one for each assert, in the name of `function`. Raises: Unsupported, SyntaxError."""
-    found = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    found = [
+        node
+        for node in ast.parse(without_long_literals(source)).body
+        if isinstance(node, ast.FunctionDef) and node.name == "check"
+    ]
     if not found:
         raise Unsupported("its test has no function check(candidate)")
     name = found[-1].args.args[0].arg if found[-1].args.args else "candidate"
@@ -72,7 +82,7 @@ def read_check(source: str, function: str) -> list[str]:
 
 def read_functions(source: str) -> list[tuple[str, Callable[[], Script]]]:
     """Return the test functions of a pytest or unittest module by name, each to be read by itself. Raises: SyntaxError."""
-    module = ast.parse(source)
+    module = _parsed(source)
     around = [node for node in module.body if not _is_test(node) and not _is_main(node)]
     found: list[tuple[str, Callable[[], Script]]] = []
     for node in module.body:
@@ -93,7 +103,7 @@ def read_functions(source: str) -> list[tuple[str, Callable[[], Script]]]:
 @lru_cache(maxsize=64)
 def read_loop(source: str, function: str) -> list[Script]:
     """Return the scripts of EvalPlus's tests: a list of inputs, a list of results, and a loop that compares. Raises: Unsupported."""
-    module = ast.parse(source)
+    module = _parsed(source)
     body = next(
         (node.body for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "check"), module.body
     )

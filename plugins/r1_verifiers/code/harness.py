@@ -9,7 +9,10 @@ _AROUND = """
 def main(source, before):
     import builtins, json, os, sys, types
     true_builtins = {{key: value for key, value in vars(builtins).items() if key[:1] != "_"}}
-    asked = json.loads(sys.stdin.buffer.read())
+    def unmarked(value):
+        return int(value["__int__"], 16) if list(value) == ["__int__"] else value
+    given = sys.stdin.buffer.read()
+    asked = json.loads(given, object_hook=unmarked if b"__int__" in given else None)
     out = os.dup(1)
     os.dup2(2, 1)
     getattr(sys, "set_int_max_str_digits", len)(0)

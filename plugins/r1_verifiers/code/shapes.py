@@ -13,6 +13,7 @@ from typing import Any
 import r1sdk
 
 from .code_block import find_program
+from .long_integers import TooLong, read_json, read_literal
 from .packed import unpacked
 
 
@@ -211,15 +212,17 @@ def _head_is_open(row: Mapping[str, Any]) -> bool:
 def decoded(text: str) -> Any:
     """Parse JSON, or a Python literal as some data sets have it; JSON in a JSON text once more. Raises: ValueError."""
     try:
-        value = json.loads(text)
+        value = read_json(text)
+    except TooLong:
+        raise
     except ValueError as error:
         try:
-            value = ast.literal_eval(text.strip())
+            value = read_literal(text.strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             raise ValueError(f"its tests are not JSON: {error}") from None
     if isinstance(value, str):
         try:
-            return json.loads(value)
+            return read_json(value)
         except ValueError:
             return value
     return value
@@ -285,11 +288,13 @@ def decoded_once(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     try:
-        return json.loads(text)
+        return read_json(text)
+    except TooLong:
+        raise
     except ValueError:
         pass
     try:
-        return ast.literal_eval(text.strip())
+        return read_literal(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 

@@ -28,6 +28,7 @@ from .asserts import read_call, read_check, read_functions, read_loop, read_scri
 from .checker import check_checker
 from .harness import CALL, harness, with_imports
 from .imports import NUMPY, USUAL_IMPORTS
+from .long_integers import integer_text, is_marked, unmarked
 from .script_reader import Script
 from .shapes import SHAPES, DataSetShape, decoded_once, lines, normal_info
 from .values import WRITER, Bounds, from_json, read_value, same, show, show_value, write_value
@@ -272,13 +273,16 @@ def _read(test: Any, shape: DataSetShape, tolerance: float | None) -> Iterator[t
             yield _asserting(script)
     elif "call" in test:
         script, value = read_call(test["call"])
-        yield Case(_steps(script), write_value(test["output"]), True, weight, tolerance, value=value), script.called
+        yield (
+            Case(_steps(script), write_value(unmarked(test["output"])), True, weight, tolerance, value=value),
+            script.called,
+        )
     elif test.get("fn_name"):
         asked, expected = _function(test)
         may_wrap = shape.wrapped or test.get("type") == "function_call"
         is_wrapped = may_wrap and isinstance(expected, list) and len(expected) == 1
         yield (
-            Case(json.dumps(asked), write_value(expected), True, weight, tolerance, is_wrapped=is_wrapped),
+            Case(json.dumps(asked), write_value(unmarked(expected)), True, weight, tolerance, is_wrapped=is_wrapped),
             (str(test["fn_name"]),),
         )
     else:
@@ -300,7 +304,7 @@ def _function(test: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
         if isinstance(given, str):
             given, asked["is_text"] = _arguments(given), True
             expected = decoded_once(expected)
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and not is_marked(given):
         asked["named"] = dict(given)
     arguments = given if isinstance(given, list) else [given]
     asked["arguments"] = [_with_integer_keys(argument) for argument in arguments]
@@ -328,6 +332,7 @@ def _with_integer_keys(value: Any) -> Any:
 
 def _keyed(argument: Any) -> Any:
     """An argument as the sandbox makes it, to be shown."""
+    argument = unmarked(argument)
     pairs = argument.get("__pairs__") if isinstance(argument, dict) else None
     return from_json(json.loads(write_value(dict(map(tuple, pairs)) if pairs else argument)))
 
@@ -367,8 +372,13 @@ def _text(value: Any, name: str) -> str:
     """The text of an input or an output; some are a list of lines."""
     if isinstance(value, str):
         return value
+    value = unmarked(value)
     if isinstance(value, list) and not any(isinstance(line, dict) or line is None for line in value):
-        return "\n".join(" ".join(map(str, line)) if isinstance(line, list) else str(line) for line in value)
+        return "\n".join(" ".join(map(_word, line)) if isinstance(line, list) else _word(line) for line in value)
     if isinstance(value, int | float):
-        return str(value)
+        return _word(value)
     raise ValueError(f"{name} is a text, got {value!r:.60}")
+
+
+def _word(value: Any) -> str:
+    return integer_text(value) if type(value) is int else str(value)

@@ -19,6 +19,8 @@ from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
+from .long_integers import integer_text
+
 # Runs inside the sandbox; `write_value` here is the same.
 WRITER = """
 def write_value(value, objects={}):
@@ -297,6 +299,8 @@ def show(value: Any) -> str:
         return f"{value.kind}({show(value.items)})"
     if isinstance(value, DecimalValue):
         return f"Decimal({value.text!r})"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return integer_text(value)
     return value.text if isinstance(value, Other | EnumValue) else repr(value)
 
 
