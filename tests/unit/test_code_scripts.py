@@ -258,3 +258,12 @@ def test_an_assert_on_a_power_of_a_fraction_ends(sandbox):
     script = "assert f(1) ** f(2) == 1"
     program = "from fractions import Fraction\ndef f(x): return Fraction(3, 2) if x == 1 else 10 ** 9"
     assert check(sandbox, program, script) == 0.0
+
+
+def test_the_asserts_of_a_check_that_share_a_value_are_one_test(sandbox):
+    shared = "def check(candidate):\n    a = [2, 1]\n    assert candidate(a) is None\n    assert a == [1, 2]\n"
+    info = {"test": shared, "entry_point": "f", "prompt": ""}
+    for program, value in ((define("a.sort()"), 1.0), (NOTHING, 0.0)):
+        assert asyncio.run(check_program(f"```python\n{program}\n```", info, sandbox)).value == value
+    alone = "def check(candidate):\n    x = 2\n    assert candidate(x) == 2\n    assert candidate(x + 1) == 3\n"
+    assert len(read_tests({**info, "test": alone}).cases) == 2

@@ -15,6 +15,7 @@ from typing import Any
 from .answer_checks import bind, value_of
 from .answer_operations import Unsupported, items_of
 from .long_integers import without_long_literals
+from .script_names import may_change, names_in
 from .script_reader import Inlined, Reader, Script, literal, root_name
 
 
@@ -54,30 +55,42 @@ def read_call(source: str) -> tuple[Script, str]:
 
 def read_check(source: str, function: str) -> list[str]:
     """Return the tests in HumanEval's `check(candidate)`, one for each assert, in the name of `function`. Raises: Unsupported, SyntaxError."""
-    found = [
-        node
-        for node in ast.parse(without_long_literals(source)).body
-        if isinstance(node, ast.FunctionDef) and node.name == "check"
-    ]
+    found = [node for node in _parsed(source).body if isinstance(node, ast.FunctionDef) and node.name == "check"]
     if not found:
         raise Unsupported("its test has no function check(candidate)")
     name = found[-1].args.args[0].arg if found[-1].args.args else "candidate"
     before: list[ast.stmt] = []
-    tests = []
+    tests: list[str] = []
+    asserting: list[ast.stmt] = []
     for node in found[-1].body:
         node = Inlined({}, {name: function}).visit(node)
         if isinstance(node, ast.Assert | ast.For | ast.With | ast.Try):
             if isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant):
                 continue  # assert True, "a remark"
             tests.append("\n".join(ast.unparse(one) for one in (*before, node)))
-            read_script(tests[-1])
+            asserting.append(node)
         elif not isinstance(node, ast.Pass) and not (
             isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.Name)
         ):
             before.append(node)
     if not tests:
         raise Unsupported("its check asserts nothing")
+    if _has_shared_state(before, asserting):
+        tests = ["\n".join(ast.unparse(Inlined({}, {name: function}).visit(node)) for node in found[-1].body)]
+    for test in tests:
+        read_script(test)
     return tests
+
+
+def _has_shared_state(before: Sequence[ast.stmt], tests: Sequence[ast.stmt]) -> bool:
+    """True if several tests read a value that one of them may change."""
+    for node in before:
+        if not isinstance(node, ast.Assign) or not may_change(node.value):
+            continue
+        names = {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+        if sum(bool(names & names_in(test)) for test in tests) > 1:
+            return True
+    return False
 
 
 def read_functions(source: str) -> list[tuple[str, Callable[[], Script]]]:

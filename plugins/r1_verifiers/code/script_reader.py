@@ -3,15 +3,15 @@
 import ast
 import copy
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .answer_checks import bind, check_supported, dotted, source_of, value_of
 from .answer_functions import FUNCTIONS, METHODS, MODULES, READING, TYPES
 from .answer_operations import Failed, Unsupported, items_of
-from .values import DictValue, SetValue
-from .values import Sequence as Items
+from .script_names import Replaced, bound_in, displayed, is_type_call, may_change, mutable_parts, names_in, names_read
+from .unittest_methods import unittest_check
 
 MAX_LOOPS = 5000  # turns of a loop in one test
 _PROGRAMS = ("solution", "main", "your_module", "candidate", "submission", "answer", "program", "code")
@@ -80,7 +80,7 @@ class Reader:
     def foresee(self, nodes: Iterable[ast.stmt]) -> None:
         """Count the names that statements will read, before they are read."""
         for node in nodes:
-            self.uses.update(_uses(node))
+            self.uses.update(names_read(node))
 
     def statements(self, nodes: Iterable[ast.stmt]) -> None:
         """Read them in order. Raises: Unsupported."""
@@ -212,12 +212,12 @@ class Reader:
     def _is_linked(self, name: str) -> bool:
         """True for a local name that shares a mutable value with another."""
         return name in self.local and (
-            name in self.linked or any(name in _names(value) for value in self.linked.values())
+            name in self.linked or any(name in names_in(value) for value in self.linked.values())
         )
 
     def _link(self, value: ast.expr) -> ast.expr | None:
         """Return a local value in the names of those that it shares mutable parts with; None where it shares none."""
-        mentioned = {name for name in _names(value) & self.local.keys() if _may_change(self.local[name])}
+        mentioned = {name for name in names_in(value) & self.local.keys() if may_change(self.local[name])}
         if not mentioned:
             return None
         kept = {name: one for name, one in self.local.items() if name not in mentioned}
@@ -227,15 +227,15 @@ class Reader:
             found = value_of(link, around)
         except (Unsupported, Failed):
             return link
-        parts = {id(part) for one in around.values() for part in _mutable_parts(one)}
-        return link if any(id(part) in parts for part in _mutable_parts(found)) else None
+        parts = {id(part) for one in around.values() for part in mutable_parts(one)}
+        return link if any(id(part) in parts for part in mutable_parts(found)) else None
 
     def _is_copy(self, value: ast.expr) -> bool:
         """True if a value is made of the test's own values in the sandbox, by what is decided here: `sorted(given)`."""
         is_made = isinstance(value, ast.ListComp | ast.SetComp | ast.DictComp) or (
             isinstance(value, ast.Call) and (dotted(value.func) or "") in _COPIES - self.remote_functions
         )
-        foreign = {name for name in _names(value) if self._is_foreign(name)}
+        foreign = {name for name in names_in(value) if self._is_foreign(name)}
         return is_made and foreign <= self.given
 
     def _checked(self, value: ast.expr) -> ast.expr:
@@ -251,7 +251,7 @@ class Reader:
             self._raising_call(call, None)
             return
         if name.startswith(("self.assert", "np.testing.assert")):
-            self._assert(_unittest(name.rpartition(".")[2], call))
+            self._assert(unittest_check(name.rpartition(".")[2], call))
             return
         if name in ("assertion", "assertion_of_sets"):
             self._check(call)
@@ -267,18 +267,18 @@ class Reader:
     def _is_shared(self, name: str) -> bool:
         """True for a local name whose value the sandbox is to hold: it can be changed, and the test reads it again."""
         is_read_again = self.uses[name] > 1 or self._is_linked(name)
-        return name in self.local and is_read_again and _may_change(self.local[name])
+        return name in self.local and is_read_again and may_change(self.local[name])
 
     def _share(self, name: str) -> None:
         """Let the sandbox hold a mutable value of the test, with all names that share parts of it."""
-        if name not in self.local or not _may_change(self.local[name]):
+        if name not in self.local or not may_change(self.local[name]):
             return
         group = [name]
         for one in group:
-            linked = {other for other, value in self.linked.items() if one in _names(value)}
-            linked |= _names(self.linked[one]) & self.local.keys() if one in self.linked else set()
+            linked = {other for other, value in self.linked.items() if one in names_in(value)}
+            linked |= names_in(self.linked[one]) & self.local.keys() if one in self.linked else set()
             group += sorted(linked - set(group))
-        mentioned = {one: _names(self.linked[one]) for one in group if one in self.linked}
+        mentioned = {one: names_in(self.linked[one]) for one in group if one in self.linked}
         values = {one: self.linked.pop(one) if one in mentioned else self.local[one] for one in group}
         for one in group:
             del self.local[one]
@@ -383,8 +383,8 @@ class Reader:
     def _is_answered(self, node: ast.expr) -> bool:
         """True if a local value was made of the sandbox's answers."""
         return any(
-            name in self.local and any(one.startswith("_asked_") for one in _names(self.local[name]))
-            for name in _names(node)
+            name in self.local and any(one.startswith("_asked_") for one in names_in(self.local[name]))
+            for name in names_in(node)
         )
 
     def _check(self, test: ast.expr) -> None:
@@ -406,7 +406,7 @@ class Reader:
 
     def is_remote(self, node: ast.AST) -> bool:
         """True if the value of `node` depends on the program."""
-        bound = _bound(node)
+        bound = bound_in(node)
         return any(
             isinstance(inner, ast.Name) and self._is_foreign(inner.id) and inner.id not in bound
             for inner in ast.walk(node)
@@ -439,9 +439,9 @@ class Reader:
 
     def _sendable(self, node: Any) -> Any:
         """The node with everything it needs from here; its helpers are sent first, and what the program may change."""
-        bound = _bound(node)
+        bound = bound_in(node)
         node = self._without_items(node)
-        for name in sorted(_names(node)):
+        for name in sorted(names_in(node)):
             if self._is_shared(name):
                 self._share(name)
         found = Inlined(self.local, self.renamed).visit(copy.deepcopy(node))
@@ -465,10 +465,10 @@ class Reader:
                 continue
             value = self.inlined(inner)
             try:
-                items |= {} if _may_change(value) else {ast.dump(inner): literal(value_of(value))}
+                items |= {} if may_change(value) else {ast.dump(inner): literal(value_of(value))}
             except Unsupported:
                 continue  # a date or the like: sent as it is written
-        return _Replaced(items).visit(copy.deepcopy(node)) if items else node
+        return Replaced(items).visit(copy.deepcopy(node)) if items else node
 
     def _need(self, name: str) -> None:
         helper = self.helpers.get(name)
@@ -512,7 +512,7 @@ class Reader:
             ) and self._is_held(right):
                 return self._ask(node)  # nothing overrides `is`
             case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]) if (
-                (_is_type(left) or _is_type(right)) and self._is_held(left) and self._is_held(right)
+                (is_type_call(left) or is_type_call(right)) and self._is_held(left) and self._is_held(right)
             ):
                 return self._ask(node)
             case ast.Compare(left=left, comparators=[right]) if self._are_objects(left, right):
@@ -565,11 +565,11 @@ class Reader:
             is_import = isinstance(self.helpers.get(node.id), ast.ImportFrom) and self._is_foreign(node.id)
             if is_import or self._is_shared(node.id):
                 return True
-        return self._is_place(node.args[0] if isinstance(node, ast.Call) and _is_type(node) else node)
+        return self._is_place(node.args[0] if isinstance(node, ast.Call) and is_type_call(node) else node)
 
     def _are_objects(self, left: ast.expr, right: ast.expr) -> bool:
         """True if both sides need the program, and one of them makes an object of the program's own class."""
-        is_any = any(self._is_object(one) for side in (left, right) for one in _displayed(side))
+        is_any = any(self._is_object(one) for side in (left, right) for one in displayed(side))
         return is_any and self.is_remote(left) and self.is_remote(right)
 
     def _is_object(self, node: ast.expr) -> bool:
@@ -710,91 +710,7 @@ class Inlined(ast.NodeTransformer):
         return Inlined(kept, self.renamed).generic_visit(node)
 
 
-class _Replaced(ast.NodeTransformer):
-    """Puts other expressions in the place of items, by their dumps."""
-
-    def __init__(self, items: dict[str, ast.expr]) -> None:
-        self.items = items
-
-    def visit_Subscript(self, node: ast.Subscript) -> Any:
-        return self.items.get(ast.dump(node)) or self.generic_visit(node)
-
-
-def _names(node: ast.AST) -> set[str]:
-    """The names that an expression mentions, without those that it binds."""
-    return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)} - _bound(node)
-
-
-def _uses(node: ast.AST) -> Iterator[str]:
-    """The names that a statement reads, each as often as it is written; twice inside of a loop that does not set them."""
-    loops: list[ast.AST] = []
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
-            yield inner.id
-        elif isinstance(inner, ast.AugAssign):
-            yield from _names(inner.target)
-        elif isinstance(inner, ast.For | ast.While | ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp):
-            loops.append(inner)
-    for loop in loops:
-        names = [inner for inner in ast.walk(loop) if isinstance(inner, ast.Name)]
-        stored = {one.id for one in names if isinstance(one.ctx, ast.Store)}
-        yield from (one.id for one in names if one.id not in stored)
-
-
-def _may_change(value: ast.expr) -> bool:
-    """True if a value has parts that can be changed in place, or is not known here."""
-    match value:
-        case ast.Constant() | ast.Lambda() | ast.Compare():
-            return False
-        case ast.List() | ast.Dict() | ast.Set() | ast.ListComp() | ast.SetComp() | ast.DictComp():
-            return True
-        case ast.Tuple():
-            return any(map(_may_change, value.elts))
-    try:
-        return any(True for _ in _mutable_parts(value_of(value)))
-    except (Unsupported, Failed):
-        return True
-
-
-def _mutable_parts(value: Any) -> Iterator[Any]:
-    """The lists, sets, dicts and deques in a value."""
-    if isinstance(value, list | SetValue | DictValue | Items):
-        yield value
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _mutable_parts(item)
-    elif isinstance(value, Items):
-        yield from _mutable_parts(value.items)
-    elif isinstance(value, DictValue):
-        for _, item in value.items.values():
-            yield from _mutable_parts(item)
-
-
-def _displayed(node: ast.expr) -> Iterator[ast.expr]:
-    """The expression, and the items of lists, tuples, sets and dicts that it writes out."""
-    yield node
-    if isinstance(node, ast.List | ast.Tuple | ast.Set):
-        for item in node.elts:
-            yield from _displayed(item)
-    elif isinstance(node, ast.Dict):
-        for item in node.values:
-            yield from _displayed(item)
-
-
-def _is_type(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and dotted(node.func) == "type" and len(node.args) == 1
-
-
 _INDICES = (ast.Constant, ast.Name, ast.Slice, ast.UnaryOp, ast.BinOp, ast.Tuple)
-
-
-def _bound(node: ast.AST) -> set[str]:
-    """The names that lambdas and comprehensions inside `node` bind."""
-    found = {name.arg for inner in ast.walk(node) if isinstance(inner, ast.Lambda) for name in inner.args.args}
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.comprehension):
-            found |= {name.id for name in ast.walk(inner.target) if isinstance(name, ast.Name)}
-    return found
 
 
 def root_name(node: ast.expr) -> str | None:
@@ -829,53 +745,3 @@ def _always_fails(node: ast.stmt) -> bool:
 
 def _is_trivial(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant) and bool(node.test.value)
-
-
-_COMPARED: dict[str, type[ast.cmpop]] = {
-    "assertEqual": ast.Eq,
-    "assertNotEqual": ast.NotEq,
-    "assertIs": ast.Is,
-    "assertIsNot": ast.IsNot,
-    "assertIn": ast.In,
-    "assertNotIn": ast.NotIn,
-    "assertGreater": ast.Gt,
-    "assertGreaterEqual": ast.GtE,
-    "assertLess": ast.Lt,
-    "assertLessEqual": ast.LtE,
-    "assertListEqual": ast.Eq,
-    "assertDictEqual": ast.Eq,
-    "assertSetEqual": ast.Eq,
-    "assertTupleEqual": ast.Eq,
-    "assert_equal": ast.Eq,
-    "assertSequenceEqual": ast.Eq,
-}
-
-
-def _unittest(name: str, call: ast.Call) -> ast.expr:
-    """The expression that an assert method of unittest or numpy stands for."""
-    a = call.args[0] if call.args else ast.Constant(None)
-    b = call.args[1] if len(call.args) > 1 else ast.Constant(None)
-    if name in _COMPARED and len(call.args) >= 2:
-        return ast.Compare(a, [_COMPARED[name]()], [b])
-    if name == "assertTrue":
-        return a
-    if name == "assertFalse":
-        return ast.UnaryOp(ast.Not(), a)
-    if name in ("assertIsNone", "assertIsNotNone"):
-        return ast.Compare(a, [ast.Is() if name == "assertIsNone" else ast.IsNot()], [ast.Constant(None)])
-    if name in ("assertAlmostEqual", "assert_almost_equal"):
-        given = {keyword.arg: keyword.value for keyword in call.keywords}
-        places = call.args[2] if len(call.args) > 2 else given.get("places", ast.Constant(7))
-        bound = given.get("delta") or ast.Constant(0.5 * 10.0 ** -int(value_of(places)))
-        near = ast.Call(ast.Name("approx", ast.Load()), [b], [ast.keyword("abs", bound)])
-        return ast.Compare(a, [ast.Eq()], [near])
-    if name == "assertIsInstance":
-        return ast.Call(ast.Name("isinstance", ast.Load()), [a, b], [])
-    if name == "assertCountEqual":
-        counted = [ast.Call(ast.Name("Counter", ast.Load()), [one], []) for one in (a, b)]
-        return ast.Compare(counted[0], [ast.Eq()], [counted[1]])
-    if name == "assert_allclose":
-        return ast.Call(ast.parse("np.testing.assert_allclose", mode="eval").body, [a, b], call.keywords)
-    if name in ("assert_array_equal",):
-        return ast.Call(ast.parse("np.array_equal", mode="eval").body, [a, b], [])
-    raise Unsupported(f"{name} is not decided here")
