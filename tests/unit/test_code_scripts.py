@@ -267,3 +267,124 @@ def test_the_asserts_of_a_check_that_share_a_value_are_one_test(sandbox):
         assert asyncio.run(check_program(f"```python\n{program}\n```", info, sandbox)).value == value
     alone = "def check(candidate):\n    x = 2\n    assert candidate(x) == 2\n    assert candidate(x + 1) == 3\n"
     assert len(read_tests({**info, "test": alone}).cases) == 2
+
+
+LIKE_PYTHON = [
+    "data = [3,1,2]\norig = list(data)\nres = f(data)\nassert data == orig\nassert res == sorted(orig)",
+    "data = [3,1,2]\norig = data.copy()\nassert f(data) == [1,2,3]\nassert data == orig, 'changed'",
+    "data = [3,1,2]\nf(data)\ndata.append(0)\nf(data)\nassert data == [0,1,2,3]",
+    "for data in ([2,1],[3,1,2]):\n    r = f(data)\n    assert r is data\n    assert r == sorted(data)",
+    "x = [[3,1],[2,0]]\ny = [f(row) for row in x]\nassert y == [[1,3],[0,2]]\nassert x == [[3,1],[2,0]]",
+    "x = {'k': [3,1]}\nf(x['k'])\nassert x['k'] == [1,3]\nassert x == {'k': [1,3]}",
+    "a = [2,1]\nb = a\nc = b\nf(c)\nassert a == [1,2] and b is a and c is b",
+    "a, b = [2,1], [4,3]\nr1, r2 = f(a), f(b)\nassert r1 == [1,2] and r2 == [3,4]\nassert (a, b) == ([2,1],[4,3])",
+    "a = [2,1]\nt = (a, 5)\nf(t[0])\nassert t == ([1,2],5)",
+    "a = [2,1]\nassert (f(a), a) == ([1,2],[2,1])",
+    "a = [2,1]\nassert f(a) == a",
+    "a = [2,1]\nassert a != f(a)",
+    "a = [1,2,3]\nn = len(a)\nf(a)\nassert len(a) == n",
+    "a = [2,1]\ns = sum(a)\nm = max(a)\nr = f(a)\nassert sum(r) == s and r[-1] == m",
+    "a = [2,1]\na += [0]\nr = f(a)\nassert r == [0,1,2] and a == [2,1,0]",
+    "a = [2,1]\na[0] = 7\nr = f(a)\nassert a == [7,1]\nassert r == [1,7]",
+    "a = [2,1]\nr = f(a)\nfor x in a:\n    assert x in r",
+    "a = [2,1]\nr = f(a)\nfor i in range(len(a)):\n    assert a[i] == r[i]",
+    "a = [2,1]\nr = f(a[:])\nassert a == [2,1] and r == [1,2]",
+    "a = [2,1]\nr = f(list(a))\nassert a == [2,1] and r == [1,2]",
+    "a = [3,2,1]\nassert f(a)[0] == 1\nassert f(a)[0] == 1 and len(a) == 3",
+    "a = [2,1]\nb = [a, a]\nr = f(b[0])\nassert b == [[1,2],[1,2]]",
+    "import copy\na = [2,1]\nb = copy.deepcopy(a)\nf(a)\nassert a == b",
+    "from copy import deepcopy\na = [[2,1],[0]]\nb = deepcopy(a)\nr = f(a[0])\nassert a == b",
+    "a = [2,1]\nassert not f(a) is a\nassert a == [2,1]",
+    "a = [1]\nif len(a) == 1:\n    r = f(a)\n    assert r == [1] and a == [1]",
+    "a = [2, 1]\na2 = a\na = [5, 4]\nr = f(a2)\nassert a == [5, 4]\nassert a2 == [1, 2]",
+    "a = [2, 1]\nr = [f(a) for _ in range(2)]\nassert r[0] == r[1]\nassert len(a) == 2",
+    "a = []\nfor i in (3, 1, 2):\n    a.append(i)\n    f(a)\nassert a == [1,2,3]",
+    'a = [2,1]\nresult = f(a)\nexpected = [1,2]\nassert result == expected, f"expected {expected} got {result}"\nassert a == [2, 1], "must not mutate"',
+    "a = [2,1]\ndel a[0]\nr = f(a)\nassert a == [1]",
+    "a = [2,1]\na = f(a)\na = f(a)\nassert a == [1,2]",
+    "a = b = [2,1]\nf(a)\nassert b == [1,2]",
+    "a = [2,1]\nassert all(x in a for x in f(a))\nassert len(a) == 2",
+    "a = [2,1]\nassert all(y <= z for y, z in zip(f(a), f(a)[1:]))\nassert a == [2,1]",
+    "a = [3, 2]\nfirst, *rest = f(a)\nassert first == 2 and rest == [3]",
+    "a = [3, 2]\nx, y = f(a)\nassert (x, y) == (2, 3)\nassert a[0] == 3",
+    "a = (3, 2)\nassert f(list(a)) == [2, 3]\nassert a == (3, 2)",
+    "a = [2,1]\nassert f(a) == [1,2] or a == [2,1]",
+    "a = [2,1]\ng = f\nr = g(a)\nassert a == [1,2]",
+    "a = [2,1]\nd = dict(k=a)\nf(**{'a': a})\nassert d == {'k': [1,2]}",
+    "a = [2,1]\nf(*[a])\nassert a == [1,2]",
+    "a = [2,1]\nr = sorted(f(a), reverse=True)\nassert r == [2,1]\nr.append(1)\nassert r == [2,1,1] and a == [2,1]",
+    "a = [[2,1]]\nb = a[:]\nf(a[0])\nassert b == [[1,2]]",
+    "a = [[2,1]]\nb = [row[:] for row in a]\nf(a[0])\nassert b == [[2,1]] and a == [[1,2]]",
+    "a = [[2,1]]\nfor row in a:\n    f(row)\nassert a == [[1,2]]",
+    "a = [2,1]\nkeep = tuple(a)\nf(a)\nassert tuple(a) == keep",
+    "a = [2,1]\nbefore = str(a)\nf(a)\nassert str(a) == before",
+    "a = [2,1]\nbefore = a * 1\nf(a)\nassert a == before",
+    "a = [2,1]\nbefore = [*a]\nf(a)\nassert a == before",
+    "a = [2,1]\nbefore = a + []\nf(a)\nassert a == before",
+    "a = {3,1}\nr = f(list(a))\nassert set(r) == a\nassert a == {1,3}",
+    "a = list(range(5, 0, -1))\nb = a[1:3]\nf(a)\nassert b == [4, 3] and a[0] == 1",
+    "a = [2, 1]\nwith pytest.raises(TypeError):\n    f(a, a)\nassert a == [2, 1]",
+    "a = None\nwith pytest.raises((AttributeError, TypeError)) as e:\n    f(a)\nassert 'None' in str(e.value)",
+    "try:\n    f(5)\nexcept Exception as e:\n    assert isinstance(e, (TypeError, AttributeError))\nelse:\n    assert False",
+    "r = f([1])\nassert type(r) == list\nassert isinstance(r, list) and not isinstance(r, tuple)",
+    "a = [2,1]\nb = f(a)\nb.append(7)\nassert a == [2,1]",
+    "a = [2,1]\nb = f(a)\na.append(7)\nassert b == [1,2]",
+    "m = [[0]*2 for _ in range(2)]\nf(m[0])\nassert len(m[0]) == 2 and m == [[0,0],[0,0]]",
+    "a = [2,1]\nr = f(a) if a else None\nassert r == [1,2]",
+    "a = [2,1]; b = [2,1]\nassert f(a) == f(b)\nassert a == b",
+    "cases = [([2,1],[1,2]),([3],[3])]\nfor inp, exp in cases:\n    saved = inp[:]\n    assert f(inp) == exp\n    assert inp == saved",
+    "a = [2,1]\nassert f(a)\nassert a[0] == 1\nassert a == [1,2]\na[0] = 9\nassert f(a) == [2,9]",
+    "a = [2, 1]\nassert len(f(a)) == len(a) == 2",
+    "a = [2, 1]\nassert f(a) == [1, 2] == sorted(a)",
+    "a = [2, 1]\nassert max(f(a)) == max(a) and min(a) == 1 and a.index(2) == 0",
+    "x = 5\ny = [x, 3]\nf(y)\nx = 6\nassert y == [3, 5]",
+    "a = [[2,1]]\nfor row in a:\n    f(row)\nassert a == [[2,1]]",
+    "a = [[2,1],[4,3]]\nfor row in a:\n    f(row)\nassert a[1] == [3,4]",
+    "a = [[2,1],[3]]\nfor i, x in enumerate(a):\n    assert f(x) == sorted(x)",
+    "a = b = [2,1]\nf(a)\na = [0]\nassert b == [1,2]",
+    "a = b = 5\nassert f([a, b]) == [5, 5]\na += 1\nassert (a, b) == (6, 5)",
+    "ins = [[2,1],[3]]\nouts = [[1,2],[3]]\nfor i, o in zip(ins, outs):\n    assert f(i) == o",
+    "rows = [[2,1],[3]]\nfor row in rows:\n    keep = row[:]\n    out = f(row)\n    assert out == sorted(keep)\n    assert row == keep\nassert len(rows) == 2",
+]
+PROGRAMS = [
+    "def f(a): a.sort(); return a",
+    "def f(a): return sorted(a)",
+    "def f(a): return None",
+    "def f(a): a.sort()",
+    "def f(a): return list(a)",
+    "def f(a): return a",
+    "def f(a):\n    a.append(9)\n    return a",
+    "def f(a):\n    r=a[:]\n    a.clear()\n    return sorted(r)",
+]
+
+
+def passes_in_python(program, script):
+    names = {"pytest": pytest}
+    exec(program, names)
+    try:
+        exec(script, names)
+    except Exception:
+        return 0.0
+    return 1.0
+
+
+def test_scripts_end_as_python_ends_them(sandbox):
+    async def all_of_them(pairs):
+        replies = ((f"```python\n{program}\n```", {"tests": [script]}) for program, script in pairs)
+        return await asyncio.gather(*(check_program(text, info, sandbox) for text, info in replies))
+
+    pairs = [(program, script) for script in LIKE_PYTHON for program in PROGRAMS]
+    for pair, found in zip(pairs, asyncio.run(all_of_them(pairs)), strict=True):
+        assert found.value == passes_in_python(*pair), pair
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cases = {'a': [2, 1]}\nfor k, v in cases.items():\n    f(v)\nassert cases == {'a': [2, 1]}",
+        "a = [[2, 1]]\nassert [f(x) for x in a] == [[1, 2]]\nassert a == [[2, 1]]",
+    ],
+)
+def test_parts_that_a_loop_has_given_away_are_not_read_again(script):
+    with pytest.raises(r1sdk.R1Error, match="is read after parts of it were given to the program in a loop"):
+        read_tests({"tests": [script]})

@@ -14,6 +14,7 @@ from .script_names import Replaced, bound_in, displayed, is_type_call, may_chang
 from .unittest_methods import unittest_check
 
 MAX_LOOPS = 5000  # turns of a loop in one test
+_IN_A_LOOP = 2  # uses of a name that one loop goes over, and nothing else reads
 _PROGRAMS = ("solution", "main", "your_module", "candidate", "submission", "answer", "program", "code")
 _ASKED_WHOLE = ("hasattr", "callable", "asyncio.run", "itertools.islice", "islice", "next")  # of the program's answers
 _RAISES = ("pytest.raises", "raises", "self.assertRaises", "self.assertRaisesRegex")
@@ -53,6 +54,8 @@ class Reader:
     uses: Counter[str] = field(default_factory=Counter)  # how often the test reads each name
     remote: set[str] = field(default_factory=set)  # names that the sandbox has
     given: set[str] = field(default_factory=set)  # of `remote`, values that the test itself has made
+    given_names: set[str] = field(default_factory=set)  # names in what was sent to the sandbox
+    lost: set[str] = field(default_factory=set)  # names whose value may have changed where this reader does not see it
     caught: dict[str, list[ast.expr]] = field(
         default_factory=dict
     )  # names of exceptions: the arguments of their checks
@@ -111,6 +114,10 @@ class Reader:
                 if root not in self.remote:
                     raise Unsupported(f"{ast.unparse(node)[:80]!r} is more than an assert")
                 self._do(self._sendable(node))
+            case ast.Assign(targets=[*others, ast.Name(id=name) as last], value=value) if others:
+                self._assignment(last, value)
+                for target in others:
+                    self._statement(ast.Assign([target], ast.Name(name, ast.Load())))
             case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
                 self.assign(name, value)
             case ast.AugAssign(target=ast.Name(id=name), op=operator, value=value):
@@ -296,10 +303,29 @@ class Reader:
         turns = items_of(value_of(self.inlined(node.iter)))
         if len(turns) > MAX_LOOPS:
             raise Unsupported(f"a loop of {len(turns)} turns")
-        for turn in turns:
-            for name, value in bind(node.target, turn).items():
-                self._bind(name, literal(value))
+        whole = node.iter.id if isinstance(node.iter, ast.Name) and self.uses[node.iter.id] > _IN_A_LOOP else None
+        for at, turn in enumerate(turns):
+            if whole and isinstance(node.target, ast.Name):  # a part of a value that is read elsewhere, too
+                item = ast.Subscript(ast.Name(whole, ast.Load()), ast.Constant(at), ast.Load())
+                if whole in self.remote:
+                    self._assignment(node.target, item)
+                else:
+                    self._bind(node.target.id, literal(turn), self._link(item))
+            else:
+                for name, value in bind(node.target, turn).items():
+                    self._bind(name, literal(value))
             self.statements(node.body)
+        if not isinstance(node.target, ast.Name) or not whole:
+            self._lose(node.iter, node.target, turns)
+
+    def _lose(self, loop: ast.expr, target: ast.expr, turns: Sequence[Any]) -> None:
+        """Refuse later reads of the values whose mutable parts a loop has given to the program, as copies."""
+        if not names_in(target) & self.given_names:
+            return
+        parts = [part for turn in turns for part in mutable_parts(turn)]
+        for name in names_in(loop) & self.local.keys() if parts else ():
+            if self.uses[name] > _IN_A_LOOP and may_change(self.local[name]):
+                self.lost.add(name)
 
     def _for_all(self, node: ast.For) -> None:
         """`for x in f(3): assert x > 0` asserts `all(x > 0 for x in f(3))`."""
@@ -414,6 +440,8 @@ class Reader:
 
     def _is_foreign(self, name: str) -> bool:
         """True for a name of the program, of the sandbox, or of a helper."""
+        if name in self.lost:
+            raise Unsupported(f"{name} is read after parts of it were given to the program in a loop")
         if name in self.remote or name in self.renamed or name in self.remote_functions:
             return True
         if name in self.local or name == "self" or name.startswith("_asked_"):
@@ -441,6 +469,7 @@ class Reader:
         """The node with everything it needs from here; its helpers are sent first, and what the program may change."""
         bound = bound_in(node)
         node = self._without_items(node)
+        self.given_names |= names_in(node)
         for name in sorted(names_in(node)):
             if self._is_shared(name):
                 self._share(name)
@@ -645,6 +674,7 @@ class Reader:
                 self._bind(name, literal(value))
             if all(_is_so(self.inlined(condition)) for condition in ifs):
                 parts.append(self._parted(elt))
+        self._lose(first.iter, target, turns)
         for name in bound | set(own.values()):
             if name not in own:
                 self.local.pop(name, None)
