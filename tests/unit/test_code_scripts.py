@@ -73,7 +73,7 @@ VARIABLES = [
     ("a = [3, 1]\nr = f(a)\nfor i in range(len(a)):\n    assert r[i] == a[i] * 2", define("return [x * 2 for x in a]"), define("return [x + x * x for x in a]")),
     ("a = [1, 2, 3]\nr = f(a)\nassert r is not a\nassert r == a", define("return a[:]"), define("return a")),
     ("a = [1, 2, 3]\nassert f(a) is a", define("return a"), define("return a[:]")),
-    ("a = list(range(400000))\nassert f(a) == sorted(a)", SORTED, define("return a[1:]")),
+    ("a = list(range(200000))\nassert f(a) == sorted(a)", SORTED, define("return a[1:]")),
 ]  # fmt: skip
 
 
@@ -360,10 +360,10 @@ PROGRAMS = [
 
 def passes_in_python(program, script):
     names = {"pytest": pytest}
-    exec(program, names)
+    exec(program, names)  # noqa: S102 - programs and scripts of this file
     try:
-        exec(script, names)
-    except Exception:
+        exec(script, names)  # noqa: S102
+    except (Exception, pytest.fail.Exception):  # noqa: BLE001 - any exception fails a test
         return 0.0
     return 1.0
 
