@@ -16,7 +16,7 @@ from .answer_checks import bind, value_of
 from .answer_operations import Unsupported, items_of
 from .long_integers import without_long_literals
 from .script_names import may_change, names_in
-from .script_reader import Inlined, Reader, Script, literal, root_name
+from .script_reader import _PROGRAMS, Inlined, Reader, Script, literal, root_name
 
 
 @lru_cache(maxsize=4096)
@@ -32,8 +32,30 @@ def read_script(source: str) -> Script:
 
 
 def _parsed(source: str) -> ast.Module:
-    """Parse a test, with integers of any length. Raises: SyntaxError, ValueError."""
-    return ast.parse(without_long_literals(source))
+    """Parse a test; `import solution` is left out, `solution.f` is `f`, integers have any length. Raises: SyntaxError, ValueError."""
+    module = ast.parse(without_long_literals(source))
+    aliases = {
+        alias.asname or alias.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name in _PROGRAMS
+    }
+    return ast.fix_missing_locations(_Unqualified(aliases).visit(module)) if aliases else module
+
+
+class _Unqualified(ast.NodeTransformer):
+    def __init__(self, modules: set[str]) -> None:
+        self.modules = modules
+
+    def visit_Import(self, node: ast.Import) -> ast.stmt:
+        names = [alias for alias in node.names if alias.name not in _PROGRAMS]
+        return ast.copy_location(ast.Import(names) if names else ast.Pass(), node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        is_own = isinstance(node.value, ast.Name) and node.value.id in self.modules
+        return ast.copy_location(ast.Name(node.attr, node.ctx), node) if is_own else node
 
 
 def _shadowing(test: ast.expr) -> str | None:
