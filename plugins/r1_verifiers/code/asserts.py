@@ -14,7 +14,7 @@ from typing import Any
 
 from .answer_checks import bind, value_of
 from .answer_operations import Unsupported, items_of
-from .long_integers import without_long_literals
+from .long_integers import parse_python, without_long_literals
 from .script_names import may_change, names_in
 from .script_reader import _PROGRAMS, Inlined, Reader, Script, literal, root_name
 
@@ -33,7 +33,7 @@ def read_script(source: str) -> Script:
 
 def _parsed(source: str) -> ast.Module:
     """Parse a test; `import solution` is left out, `solution.f` is `f`, integers have any length. Raises: SyntaxError, ValueError."""
-    module = ast.parse(without_long_literals(source))
+    module = parse_python(source)
     aliases = {
         alias.asname or alias.name
         for node in ast.walk(module)

@@ -121,6 +121,11 @@ def without_long_literals(source: str) -> str:
     return _rewritten(source, integer_source) if _LONG.search(source) else source
 
 
+def parse_python(source: str) -> ast.Module:
+    """Parse the source of tests with integers of any length. Raises: SyntaxError, ValueError."""
+    return ast.parse(without_long_literals(source))
+
+
 def _rewritten(source: str, written: Any) -> str:
     """The source with `written(value)` in the place of long decimal literals; texts stay as they are."""
     lines = source.splitlines(keepends=True)
