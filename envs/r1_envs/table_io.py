@@ -115,7 +115,9 @@ def _json_lines(lines: Iterable[str], source: str) -> Iterator[Row]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise r1sdk.R1Error(f"{source}, line {number}: not JSON: {error}") from None
+            is_long = "integer string conversion" in str(error)
+            why = "an integer of more than 4300 digits: write it as text" if is_long else f"not JSON: {error}"
+            raise r1sdk.R1Error(f"{source}, line {number}: {why}") from None
         yield _as_row(row, f"{source}, line {number}")
 
 

@@ -29,6 +29,7 @@ from .answer_functions import (
     call_method,
 )
 from .answer_operations import SIGNS, Failed, Lambda, TypeValue, Unsupported, compared, compute, items_of, truth
+from .long_integers import integer_source
 from .values import DictValue, Sequence, SetValue, dict_value, from_json, is_number, key_of, set_value, show
 
 MAX_STEPS = 2_000_000
@@ -51,11 +52,11 @@ def result_of(source: str, asked: Mapping[str, Any]) -> Any:
         raise Failed(f"{type(error).__name__}: {error}") from None
 
 
-def value_of(node: ast.expr) -> Any:
-    """Return the value of an expression without a program. Raises: Unsupported, Failed."""
+def value_of(node: ast.expr, names: Mapping[str, Any] | None = None) -> Any:
+    """Return the value of an expression without a program; `names` are values that it mentions. Raises: Unsupported, Failed."""
     check_supported(node)
     try:
-        return _Evaluation().value(node, {})
+        return _Evaluation().value(node, names or {})
     except (Unsupported, Failed):
         raise
     except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError, MemoryError) as error:
@@ -218,6 +219,8 @@ class _Evaluation:
             return value[slice(*parts)]
         at = self.value(node.slice, names)
         if isinstance(value, DictValue):
+            if value.kind == "Counter" and key_of(at) not in value.items:
+                return 0
             return value.items[key_of(at)][1]
         if isinstance(value, Sequence) and value.kind == "deque":
             return value.items[at]
@@ -314,15 +317,19 @@ def source_of(value: Any) -> str:
     """Return an expression that gives `value`, for tests that are written out. Raises: Unsupported."""
     if isinstance(value, float) and not math.isfinite(value):
         return f"float('{value}')"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return integer_source(value)
     if value is None or isinstance(value, int | float | str | bytes | complex):
         return repr(value)
     if isinstance(value, list):
         return f"[{', '.join(map(source_of, value))}]"
     if isinstance(value, tuple):
         return f"({', '.join(map(source_of, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, SetValue) and value.kind == "frozenset":
+        return f"frozenset({source_of(list(value.items.values()))})"
     if isinstance(value, SetValue):
         return f"{{{', '.join(map(source_of, value.items.values()))}}}" if value.items else "set()"
-    if isinstance(value, DictValue):
+    if isinstance(value, DictValue) and value.kind == "dict":
         return f"{{{', '.join(f'{source_of(k)}: {source_of(v)}' for k, v in value.items.values())}}}"
     if isinstance(value, range):
         return repr(value)

@@ -1,6 +1,7 @@
 """Functions, types and methods that an expression over answers may use: pure builtins, and functions that tests import."""
 
 import ast
+import copy
 import datetime
 import math
 import re
@@ -24,7 +25,22 @@ from .answer_operations import (
     items_of,
     truth,
 )
-from .values import Bounds, DictValue, Other, Sequence, SetValue, dict_value, is_number, key_of, same, set_value, show
+from .long_integers import MAX_DIGITS, read_integer
+from .values import (
+    Bounds,
+    DecimalValue,
+    DictValue,
+    Other,
+    Sequence,
+    SetValue,
+    decimal_value,
+    dict_value,
+    is_number,
+    key_of,
+    same,
+    set_value,
+    show,
+)
 
 
 def _isclose(a: Any, b: Any, rel_tol: Any = 1e-9, abs_tol: Any = 0.0) -> bool:
@@ -96,9 +112,11 @@ def _isinstance(value: Any, types: Any) -> bool:
 
 def _type_names(value: Any) -> tuple[str, ...]:
     if isinstance(value, SetValue):
-        return "set", "frozenset"
+        return (value.kind,)
     if isinstance(value, DictValue):
-        return ("dict",)
+        return value.kind, "dict"
+    if isinstance(value, DecimalValue):
+        return ("Decimal",)
     if isinstance(value, Sequence):
         return (value.kind,)
     if isinstance(value, bool):
@@ -174,15 +192,20 @@ def _len(value: Any) -> int:
 def _text(value: Any = "") -> str:
     if isinstance(value, Other):
         return value.string or ""
-    return value if isinstance(value, str) else show(value)
+    if isinstance(value, DecimalValue):
+        return value.text
+    is_plain = isinstance(value, str | Fraction | datetime.date | datetime.time | datetime.timedelta)
+    return str(value) if is_plain else show(value)
 
 
 def _integer(value: Any = 0, base: Any = None) -> int:
-    if isinstance(value, str) and len(value) > 10_000:
-        raise Failed("too large a number")
     if isinstance(value, str) and base is not None:
+        if len(value) > (MAX_DIGITS if base in (2, 4, 8, 16, 32) else 4000):
+            raise Failed("too large a number")
         return int(value, base)
-    if isinstance(value, int | float | Fraction | str):
+    if isinstance(value, str):
+        return read_integer(value)
+    if isinstance(value, int | float | Fraction):
         return int(value)
     raise Failed("not a number")
 
@@ -193,6 +216,10 @@ def _floating(value: Any = 0.0) -> float:
     raise Failed("not a number")
 
 
+def _ordered(pairs: Any = (), **keywords: Any) -> DictValue:
+    return DictValue(_dict_of(pairs, **keywords).items, "OrderedDict")
+
+
 def _dict_of(pairs: Any = (), **keywords: Any) -> DictValue:
     if isinstance(pairs, DictValue):
         found = list(pairs.items.values())
@@ -201,22 +228,23 @@ def _dict_of(pairs: Any = (), **keywords: Any) -> DictValue:
     return dict_value([*found, *keywords.items()])
 
 
-def _counter(values: Any = ()) -> DictValue:
-    if isinstance(values, DictValue):
-        return values
+def _counter(values: Any = (), **keywords: Any) -> DictValue:
+    if keywords or isinstance(values, DictValue):
+        return DictValue(_dict_of(values, **keywords).items, "Counter")
     counts: dict[str, tuple[Any, int]] = {}
     for item in items_of(values):
         key = key_of(item)
         counts[key] = (item, counts.get(key, (item, 0))[1] + 1)
-    return DictValue(counts)
+    return DictValue(counts, "Counter")
 
 
 def _fraction(top: Any = 0, bottom: Any = 1) -> Any:
-    found = Fraction(str(top) if isinstance(top, str) else top) / Fraction(bottom)
-    return found.numerator if found.denominator == 1 else found
+    return Fraction(str(top) if isinstance(top, str) else top) / Fraction(bottom)
 
 
 def _decimal(value: Any = "0") -> Any:
+    if isinstance(value, DecimalValue):
+        return value
     try:
         number = Decimal(value)
     except InvalidOperation:
@@ -225,7 +253,7 @@ def _decimal(value: Any = "0") -> Any:
         return float(number)
     if abs(number.adjusted()) > 5000:
         raise Failed("too large a number")
-    return _fraction(Fraction(number))
+    return decimal_value(str(number))
 
 
 def _array(values: Any, dtype: Any = None) -> Any:
@@ -277,10 +305,10 @@ MAKE: dict[str, Callable[..., Any]] = {
     "float": _floating,
     "str": _text,
     "bool": lambda value=False: truth(value),
-    "list": lambda values=(): items_of(values),
+    "list": lambda values=(): list(items_of(values)),
     "tuple": lambda values=(): tuple(items_of(values)),
     "set": lambda values=(): set_value(items_of(values)),
-    "frozenset": lambda values=(): set_value(items_of(values)),
+    "frozenset": lambda values=(): set_value(items_of(values), "frozenset"),
     "dict": _dict_of,
     "bytes": lambda values=b"": values if isinstance(values, bytes) else bytes(items_of(values)),
     "complex": lambda real=0, imaginary=0: complex(real, imaginary),
@@ -292,12 +320,14 @@ MAKE: dict[str, Callable[..., Any]] = {
     "timedelta": lambda *parts, **named: datetime.timedelta(*parts, **named),
     "Fraction": _fraction,
     "Decimal": _decimal,
+    "Counter": _counter,
+    "OrderedDict": _ordered,
 }
 TYPES: dict[str, str] = {
     **{name: name for name in MAKE},
     "collections.deque": "deque",
-    "collections.OrderedDict": "dict",
-    "OrderedDict": "dict",
+    "collections.OrderedDict": "OrderedDict",
+    "collections.Counter": "Counter",
     "datetime.date": "date",
     "datetime.datetime": "datetime",
     "datetime.time": "time",
@@ -334,8 +364,6 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "repr": lambda value: show(value),
     "pow": _pow,
     "divmod": lambda a, b: (arithmetic(ast.FloorDiv, a, b), arithmetic(ast.Mod, a, b)),
-    "collections.Counter": _counter,
-    "Counter": _counter,
     "math.isclose": _isclose,
     "isclose": _isclose,
     "math.isnan": _is_nan,
@@ -364,6 +392,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "np.array_equal": lambda a, b: same(_array(a), _array(b), Bounds(loose=True)),
     "np.array": _array,
     "np.all": lambda values: all(map(truth, items_of(values))) if isinstance(values, list) else truth(values),
+    "copy.copy": copy.copy,
+    "copy.deepcopy": copy.deepcopy,
+    "deepcopy": copy.deepcopy,
     "pytest.approx": _approx,
     "approx": _approx,
     "assertion": _evalplus,
@@ -471,7 +502,7 @@ def call_method(run: FunctionCaller, owner: Any, name: str, arguments: list[Any]
             pairs = list(owner.items.values())
             return Sequence("iterator", [item for _, item in pairs] if name == "values" else list(pairs))
         if name == "copy":
-            return owner
+            return copy.copy(owner)
         if name == "most_common":
             order = sorted(owner.items.values(), key=lambda pair: -pair[1])
             return order[: arguments[0]] if arguments else order
@@ -482,7 +513,7 @@ def call_method(run: FunctionCaller, owner: Any, name: str, arguments: list[Any]
             return low.items.keys() <= high.items.keys()
         if name == "isdisjoint":
             return owner.items.keys().isdisjoint(other.items.keys())
-        return owner if name == "copy" else compute(_SET_OPERATORS[name], owner, other)
+        return copy.copy(owner) if name == "copy" else compute(_SET_OPERATORS[name], owner, other)
     if name in ("all", "any") and isinstance(owner, bool | list):  # of numpy's arrays, which are lists here
         return owner if isinstance(owner, bool) else FUNCTIONS[name](owner)
     if isinstance(owner, list | tuple):

@@ -7,6 +7,7 @@ import operator as operator_module
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Protocol
 
 from .values import Bounds, DictValue, Other, Sequence, SetValue, is_number, key_of, same
@@ -169,7 +170,7 @@ def compute(operator: type[ast.operator], a: Any, b: Any) -> Any:
         else:
             raise Failed("no such operation")
         both = {**a.items, **b.items}
-        return SetValue({key: both[key] for key in keys})
+        return SetValue({key: both[key] for key in keys}, a.kind)
     if isinstance(a, datetime.date | datetime.timedelta) and isinstance(b, datetime.date | datetime.timedelta | int):
         if operator is ast.Sub:
             return a - b  # type: ignore[operator]
@@ -177,6 +178,7 @@ def compute(operator: type[ast.operator], a: Any, b: Any) -> Any:
             return a + b  # type: ignore[operator]
     if operator is ast.Mod and isinstance(a, str):
         given = b if isinstance(b, tuple) else (b,)
+        given = tuple(float(one) if isinstance(one, Fraction) else one for one in given)
         if re.fullmatch(r"(?:[^%]|%%|%\.?\d?[sdf])*", a) and all(isinstance(one, int | float | str) for one in given):
             return a % given
     raise Failed("no such operation")
@@ -185,6 +187,8 @@ def compute(operator: type[ast.operator], a: Any, b: Any) -> Any:
 def arithmetic(operator: type[ast.operator], a: Any, b: Any) -> Any:
     if operator is ast.Pow:
         if isinstance(a, int) and isinstance(b, int) and b > 0 and a.bit_length() * b > MAX_BITS:
+            raise Failed("too large a number")
+        if isinstance(a, Fraction) and abs(b) * max(a.numerator.bit_length(), a.denominator.bit_length()) > MAX_BITS:
             raise Failed("too large a number")
         return bounded(a**b)
     if operator is ast.LShift:

@@ -14,6 +14,8 @@ from typing import Any
 
 from .answer_checks import bind, value_of
 from .answer_operations import Unsupported, items_of
+from .long_integers import parse_python, without_long_literals
+from .script_names import may_change, names_in
 from .script_reader import _PROGRAMS, Inlined, Reader, Script, literal, root_name
 
 
@@ -24,13 +26,14 @@ def read_script(source: str) -> Script:
     nodes = _parsed(source.strip()).body
     if len(nodes) == 1 and isinstance(nodes[0], ast.Assert) and (name := _shadowing(nodes[0].test)):
         reader.remote_functions.add(name)
+    reader.foresee(nodes)
     reader.statements(nodes)
     return reader.script()
 
 
 def _parsed(source: str) -> ast.Module:
-    """Parse a test; `import solution` is left out, and `solution.f` is `f`. Raises: SyntaxError."""
-    module = ast.parse(source)
+    """Parse a test; `import solution` is left out, `solution.f` is `f`, integers have any length. Raises: SyntaxError, ValueError."""
+    module = parse_python(source)
     aliases = {
         alias.asname or alias.name
         for node in ast.walk(module)
@@ -68,32 +71,48 @@ def _shadowing(test: ast.expr) -> str | None:
 def read_call(source: str) -> tuple[Script, str]:
     """Take an expression apart, such as `add(1, 2)`; with the expression over the answers that gives its value. Raises: as `read_script`."""
     reader = Reader({})
-    value = reader.parted(ast.parse(source.strip(), mode="eval").body)
+    value = reader.parted(ast.parse(without_long_literals(source.strip()), mode="eval").body)
     return Script(tuple(reader.steps), (), tuple(reader.called)), value
 
 
 def read_check(source: str, function: str) -> list[str]:
     """Return the tests in HumanEval's `check(candidate)`, one for each assert, in the name of `function`. Raises: Unsupported, SyntaxError."""
-    found = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef) and node.name == "check"]
+    found = [node for node in _parsed(source).body if isinstance(node, ast.FunctionDef) and node.name == "check"]
     if not found:
         raise Unsupported("its test has no function check(candidate)")
     name = found[-1].args.args[0].arg if found[-1].args.args else "candidate"
     before: list[ast.stmt] = []
-    tests = []
+    tests: list[str] = []
+    asserting: list[ast.stmt] = []
     for node in found[-1].body:
         node = Inlined({}, {name: function}).visit(node)
         if isinstance(node, ast.Assert | ast.For | ast.With | ast.Try):
             if isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant):
                 continue  # assert True, "a remark"
             tests.append("\n".join(ast.unparse(one) for one in (*before, node)))
-            read_script(tests[-1])
+            asserting.append(node)
         elif not isinstance(node, ast.Pass) and not (
             isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant | ast.Name)
         ):
             before.append(node)
     if not tests:
         raise Unsupported("its check asserts nothing")
+    if _has_shared_state(before, asserting):
+        tests = ["\n".join(ast.unparse(Inlined({}, {name: function}).visit(node)) for node in found[-1].body)]
+    for test in tests:
+        read_script(test)
     return tests
+
+
+def _has_shared_state(before: Sequence[ast.stmt], tests: Sequence[ast.stmt]) -> bool:
+    """True if several tests read a value that one of them may change."""
+    for node in before:
+        if not isinstance(node, ast.Assign) or not may_change(node.value):
+            continue
+        names = {one.id for target in node.targets for one in ast.walk(target) if isinstance(one, ast.Name)}
+        if sum(bool(names & names_in(test)) for test in tests) > 1:
+            return True
+    return False
 
 
 def read_functions(source: str) -> list[tuple[str, Callable[[], Script]]]:
@@ -119,7 +138,7 @@ def read_functions(source: str) -> list[tuple[str, Callable[[], Script]]]:
 @lru_cache(maxsize=64)
 def read_loop(source: str, function: str) -> list[Script]:
     """Return the scripts of EvalPlus's tests: a list of inputs, a list of results, and a loop that compares. Raises: Unsupported."""
-    module = ast.parse(source)
+    module = _parsed(source)
     body = next(
         (node.body for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "check"), module.body
     )
@@ -151,6 +170,7 @@ def _loop(node: ast.For, given: dict[str, Any], function: str) -> list[Script]:
     scripts = []
     for start in range(0, len(turns), _AT_ONCE):
         reader = Reader({"candidate": function})
+        reader.foresee(node.body)
         for turn in turns[start : start + _AT_ONCE]:
             reader.local.update(turn)
             reader.statements(node.body)
@@ -188,6 +208,7 @@ def _is_main(node: ast.stmt) -> bool:
 def _later(test: ast.FunctionDef, around: Sequence[ast.stmt]) -> Callable[[], Script]:
     def read() -> Script:
         reader = Reader({})
+        reader.foresee([*around, *test.body])
         reader.statements(around)
         parameters = [one.arg for one in test.args.args if one.arg != "self"]
         turns: Iterable[dict[str, Any]] = [{}]
@@ -201,7 +222,8 @@ def _later(test: ast.FunctionDef, around: Sequence[ast.stmt]) -> Callable[[], Sc
         if set(parameters) - {name for one in turns for name in one}:
             raise Unsupported(f"a test that takes {', '.join(parameters)}")
         for one in turns:
-            reader.local.update({name: literal(value) for name, value in one.items()})
+            for name, value in one.items():
+                reader.assign(name, literal(value))
             reader.statements(test.body)
         return reader.script()
 

@@ -7,8 +7,12 @@ from functools import lru_cache
 
 _AROUND = """
 def main(source, before):
-    import json, os, sys, types
-    asked = json.loads(sys.stdin.buffer.read())
+    import builtins, json, os, sys, types
+    true_builtins = {{key: value for key, value in vars(builtins).items() if key[:1] != "_"}}
+    def unmarked(value):
+        return int(value["__int__"], 16) if list(value) == ["__int__"] else value
+    given = sys.stdin.buffer.read()
+    asked = json.loads(given, object_hook=unmarked if b"__int__" in given else None)
     out = os.dup(1)
     os.dup2(2, 1)
     getattr(sys, "set_int_max_str_digits", len)(0)
@@ -59,27 +63,38 @@ def given(value):
     if isinstance(value, dict) and list(value) == ["__pairs__"]:
         return dict(value["__pairs__"])
     return value
+class Caught:
+    def __init__(self, error):
+        self.value = self.exception = error
+        self.type, self.typename = type(error), type(error).__name__
+    def __repr__(self):
+        return f"<ExceptionInfo {self.value!r} tblen=2>"
 if "function" in asked:
     asked["arguments"] = [given(value) for value in asked["arguments"]]
     said = [write_value(call(asked["function"], asked["arguments"], asked.get("named")))]
 else:
-    space, said = dict(names), []
-    for name in asked.get("needs") or ():
+    needed = asked.get("needs") or ()
+    shadowed = {name: value for name, value in true_builtins.items() if name not in needed}
+    space, said = {**names, **shadowed, "__file__": "test.py"}, []
+    for name in needed:
         if name not in space and hasattr(names.get("Solution"), name):
             space[name] = find(name)
     for kind, text in asked["steps"]:
         code = compile(text, "test.py", "eval" if kind == "ask" else "exec", dont_inherit=True)
-        if kind == "ask":
-            said.append(write_value(eval(code, space)))
-        elif kind == "do":
+        if kind == "do":
             exec(code, space)
+            continue
+        if kind == "ask":
+            value = eval(code, space)
         else:
-            raised = []
+            value, space["_caught_"] = [], Caught(None)
             try:
                 exec(code, space)
-            except Exception as error:
-                raised = [str(error)[:500], *(kind.__name__ for kind in type(error).__mro__)]
-            said.append(write_value(raised))
+            except BaseException as error:
+                value = [str(error)[:500], *(kind.__name__ for kind in type(error).__mro__)]
+                space["_caught_"] = Caught(error)
+        space[f"_asked_{len(said)}_"] = value
+        said.append(write_value(value))
 said = "[" + ", ".join(said) + "]"
 """
 

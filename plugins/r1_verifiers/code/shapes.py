@@ -14,6 +14,7 @@ from typing import Any
 import r1sdk
 
 from .code_block import find_program
+from .long_integers import TooLong, parse_python, read_json, read_literal
 from .packed import unpacked
 
 
@@ -170,7 +171,7 @@ def _first_called(info: Mapping[str, Any]) -> str:
     if info.get("entry_point"):
         return str(info["entry_point"])
     for text in info.get("test_list") or ():
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(parse_python(text)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id not in _REDUCING:
                 return node.func.id
     return ""
@@ -253,15 +254,17 @@ def _head_is_open(row: Mapping[str, Any]) -> bool:
 def decoded(text: str) -> Any:
     """Parse JSON, or a Python literal as some data sets have it; JSON in a JSON text once more. Raises: ValueError."""
     try:
-        value = json.loads(text)
+        value = read_json(text)
+    except TooLong:
+        raise
     except ValueError as error:
         try:
-            value = ast.literal_eval(text.strip())
+            value = read_literal(text.strip())
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             raise ValueError(f"its tests are not JSON: {error}") from None
     if isinstance(value, str):
         try:
-            return json.loads(value)
+            return read_json(value)
         except ValueError:
             return value
     return value
@@ -271,7 +274,7 @@ def _is_python_tests(text: str) -> bool:
     if not re.search(r"\bassert|\bdef (?:test|check)|\braises\(", text) or text.lstrip().startswith(("[", "{", '"')):
         return False
     try:
-        ast.parse(text)
+        parse_python(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return text.lstrip().startswith(("assert", "import", "from"))
     return True
@@ -286,7 +289,7 @@ def _python_tests(text: str, beside: Mapping[str, Any]) -> dict[str, Any]:
     if "def test" in text:
         return {"tests": [{"pytest": text}], "shape": "pytest"}
     try:
-        return {"tests": list(_apart(ast.parse(text).body)), "shape": "asserts"}
+        return {"tests": list(_apart(parse_python(text).body)), "shape": "asserts"}
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {"tests": [line for line in text.splitlines() if line.strip().startswith("assert")], "shape": "asserts"}
 
@@ -304,7 +307,7 @@ def _apart(nodes: Sequence[ast.stmt]) -> Iterator[str]:
 
 def _checked(text: str) -> str:
     """Return what a module gives its own `check`: `Solution().f` of `check(Solution().f)`; "" where it does not."""
-    for node in ast.parse(text).body:
+    for node in parse_python(text).body:
         match node:
             case ast.Expr(value=ast.Call(func=ast.Name(id="check"), args=[function])):
                 return ast.unparse(function)
@@ -420,11 +423,13 @@ def decoded_once(text: Any) -> Any:
     if not isinstance(text, str):
         return text
     try:
-        return json.loads(text)
+        return read_json(text)
+    except TooLong:
+        raise
     except ValueError:
         pass
     try:
-        return ast.literal_eval(text.strip())
+        return read_literal(text.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text
 

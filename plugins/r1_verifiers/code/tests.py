@@ -29,6 +29,7 @@ from .asserts import read_call, read_check, read_functions, read_loop, read_scri
 from .checker import check_checker
 from .harness import CALL, harness, with_imports
 from .imports import NUMPY, USUAL_IMPORTS
+from .long_integers import integer_text, is_marked, unmarked
 from .script_reader import Script
 from .shapes import SHAPES, DataSetShape, decoded_once, lines, normal_info
 from .values import WRITER, Bounds, from_json, read_value, same, show, show_value, write_value
@@ -38,6 +39,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
 _EXACT_DIGITS = Context(prec=450, traps=[])
 _FLOATS = 1e-9  # between floats of a call whose task names no tolerance
 _LEAST_OUTPUT, _MOST_OUTPUT = 1 << 20, 1 << 28  # bytes
+_LEAST_ANSWERS = 1 << 24  # bytes of the answers to a script, which may ask for what it has given
 _SHOWN_CHECKS = 3  # asserts of one test that a prompt shows
 _EVALPLUS = re.compile(r"^assertion(?:_of_sets)?\((_asked_\d+_), (.*), [\d.e-]+\)$", re.DOTALL)
 _RAISED = re.compile(r"^_raised_\((_asked_\d+_), \('(\w+)'.*$", re.DOTALL)
@@ -204,10 +206,11 @@ def read_tests(
             f"the tests call a function, which is for python; for {language} they are of input and output"
         )
     longest = max(len(case.expected.encode()) for case in cases)
+    least = _LEAST_ANSWERS if any(case.checks for case in cases) else _LEAST_OUTPUT
     limits = r1sdk.ExecutionLimits(
         timeout_s=_number(given, "timeout_s", 0.0) or timeout_s,
         memory_bytes=int(_number(given, "memory_bytes", 0.0) or memory_bytes),
-        output_bytes=min(_MOST_OUTPUT, max(_LEAST_OUTPUT, 2 * longest + (64 << 10))),
+        output_bytes=min(_MOST_OUTPUT, max(least, 2 * longest + (64 << 10))),
     )
     if checker and is_call:
         raise r1sdk.R1Error("a checker is for tests of input and output, and these call a function")
@@ -232,7 +235,7 @@ def _example(steps: list[list[str]], checks: tuple[str, ...]) -> str:
     shown = [_RAISED.sub(r"\1 raises \2", check) if _RAISED.match(check) else f"assert {check}" for check in checks]
     for number, text in enumerate(asks):
         shown = [check.replace(f"_asked_{number}_", text) for check in shown]
-    before = [text for kind, text in steps if kind == "do"]
+    before = [text for kind, text in steps if kind == "do" and "_caught_" not in text]
     plain = re.fullmatch(r"_asked_0_ == (.*)", checks[0], re.DOTALL)
     if len(checks) == 1 and not before and plain and "_asked_" not in plain[1]:
         return f"Example: {asks[0]} is {plain[1]}"
@@ -278,13 +281,16 @@ def _read(test: Any, shape: DataSetShape, tolerance: float | None) -> Iterator[t
             yield _asserting(script)
     elif "call" in test:
         script, value = read_call(test["call"])
-        yield Case(_steps(script), write_value(test["output"]), True, weight, tolerance, value=value), script.called
+        yield (
+            Case(_steps(script), write_value(unmarked(test["output"])), True, weight, tolerance, value=value),
+            script.called,
+        )
     elif test.get("fn_name"):
         asked, expected = _function(test)
         may_wrap = shape.wrapped or test.get("type") == "function_call"
         is_wrapped = may_wrap and isinstance(expected, list) and len(expected) == 1
         yield (
-            Case(json.dumps(asked), write_value(expected), True, weight, tolerance, is_wrapped=is_wrapped),
+            Case(json.dumps(asked), write_value(unmarked(expected)), True, weight, tolerance, is_wrapped=is_wrapped),
             (str(test["fn_name"]),),
         )
     else:
@@ -306,7 +312,7 @@ def _function(test: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
         if isinstance(given, str):
             given, asked["is_text"] = _arguments(given), True
             expected = decoded_once(expected)
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and not is_marked(given):
         asked["named"] = dict(given)
     arguments = given if isinstance(given, list) else [given]
     asked["arguments"] = [_with_integer_keys(argument) for argument in arguments]
@@ -334,6 +340,7 @@ def _with_integer_keys(value: Any) -> Any:
 
 def _keyed(argument: Any) -> Any:
     """An argument as the sandbox makes it, to be shown."""
+    argument = unmarked(argument)
     pairs = argument.get("__pairs__") if isinstance(argument, dict) else None
     return from_json(json.loads(write_value(dict(map(tuple, pairs)) if pairs else argument)))
 
@@ -403,8 +410,13 @@ def _text(value: Any, name: str) -> str:
     """The text of an input or an output; some are a list of lines."""
     if isinstance(value, str):
         return value
+    value = unmarked(value)
     if isinstance(value, list) and not any(isinstance(line, dict) or line is None for line in value):
-        return "\n".join(" ".join(map(str, line)) if isinstance(line, list) else str(line) for line in value)
+        return "\n".join(" ".join(map(_word, line)) if isinstance(line, list) else _word(line) for line in value)
     if isinstance(value, int | float):
-        return str(value)
+        return _word(value)
     raise ValueError(f"{name} is a text, got {value!r:.60}")
+
+
+def _word(value: Any) -> str:
+    return integer_text(value) if type(value) is int else str(value)

@@ -3,7 +3,8 @@
 A value is JSON: null, booleans, numbers and strings as they are, and one-key objects for the rest: `{"list": [...]}`,
 `{"tuple": [...]}`, `{"set": [...]}`, `{"dict": [[key, value], ...]}`, `{"bytes": hex}`, `{"int": hex}`, `{"ratio": [hex, hex]}`,
 `{"complex": [real, imaginary]}`, `{"range": [start, stop, step]}`, `{"deque": [...]}`, `{"iterator": [...]}`, `{"date": text}`,
-`{"datetime": text}`, `{"time": text}`, `{"timedelta": [days, seconds, microseconds]}` and `{"other": [repr, str, length]}`.
+`{"datetime": text}`, `{"time": text}`, `{"timedelta": [days, seconds, microseconds]}`, `{"decimal": text}`, `{"enum": [class, name, repr]}`,
+`frozenset` as `set`, `Counter`, `OrderedDict` and `defaultdict` as `dict`, and `{"other": [repr, str, length, class, number, state]}`.
 
 Sets and dicts are read with text as their keys: made of the values themselves, keys that a program chose to collide would take hours.
 """
@@ -11,15 +12,20 @@ Sets and dicts are read with text as their keys: made of the values themselves, 
 import datetime
 import json
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
+from .long_integers import integer_text
+
 # Runs inside the sandbox; `write_value` here is the same.
 WRITER = """
-def write_value(value):
-    import datetime, decimal, fractions, json, collections, itertools
+def write_value(value, objects={}):
+    import datetime, decimal, enum, fractions, json, collections, itertools
+    written = set()
     plain = {bool, str, float, type(None)}
     def writes_itself(items):
         kinds = set(map(type, items))
@@ -33,21 +39,24 @@ def write_value(value):
         return {name: items if writes_itself(items) else [write(item, depth + 1) for item in items]}
     def write(value, depth):
         if depth > 200:
-            return {"other": ["too deep", None, None]}
+            return {"other": ["too deep", None, None, "", None, None]}
         if hasattr(type(value), "tolist") and type(value).__module__.partition(".")[0] == "numpy":
             value = value.tolist()
         kind = type(value)
         if value is None or kind in (bool, str, float):
             return value
+        if isinstance(value, enum.Enum) and not isinstance(value, (int, str, float)) and value.name:
+            return {"enum": [kind.__qualname__, value.name, repr(value)[:1000]]}
         if isinstance(value, int):
             value = int.__add__(value, 0)
             return value if -(1 << 63) <= value < 1 << 63 else {"int": hex(value)}
         if isinstance(value, dict):
-            return {"dict": [[write(k, depth + 1), write(v, depth + 1)] for k, v in value.items()]}
+            names = [name for name in ("Counter", "defaultdict", "OrderedDict") if isinstance(value, getattr(collections, name))]
+            return {(names or ["dict"])[0]: [[write(k, depth + 1), write(v, depth + 1)] for k, v in value.items()]}
         if isinstance(value, (list, tuple)):
             return many("list" if isinstance(value, list) else "tuple", list(value), depth)
         if isinstance(value, (set, frozenset)):
-            return many("set", list(value), depth)
+            return many("set" if isinstance(value, set) else "frozenset", list(value), depth)
         if isinstance(value, str):
             return str.__str__(value)
         if isinstance(value, float):
@@ -64,7 +73,7 @@ def write_value(value):
             if not value.is_finite():
                 return float(value)
             if abs(value.adjusted()) < 5000 and len(value.as_tuple().digits) < 5000:
-                value = fractions.Fraction(value)
+                return {"decimal": str(value)}
         if isinstance(value, fractions.Fraction):
             return {"ratio": [hex(value.numerator), hex(value.denominator)]}
         for name in ("datetime", "date", "time"):
@@ -80,7 +89,17 @@ def write_value(value):
                 told.append(ask(value) if ask is len else ask(value)[:1000])
             except Exception:
                 told.append(None)
-        return {"other": told}
+        number = objects.setdefault(id(value), (len(objects), value))[0]
+        return {"other": [*told, kind.__qualname__, number, state(value, depth)]}
+    def state(value, depth):
+        kind = type(value)
+        if kind.__eq__ is object.__eq__ or id(value) in written or len(written) > 10000:
+            return None
+        written.add(id(value))
+        slots = [name for base in kind.__mro__ for name in getattr(base, "__slots__", ())]
+        held = {name: getattr(value, name) for name in slots if isinstance(name, str) and hasattr(value, name)}
+        held.update(getattr(value, "__dict__", {}))
+        return {"dict": [[name, write(held[name], depth + 1)] for name in held]} if held else None
     return json.dumps(write(value, 0))
 """
 _here: dict[str, Any] = {}
@@ -96,6 +115,7 @@ class SetValue:
     """A set by the text of its items."""
 
     items: dict[str, Any]
+    kind: str = "set"  # or frozenset
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +123,7 @@ class DictValue:
     """A dict by the text of its keys."""
 
     items: dict[str, tuple[Any, Any]]
+    kind: str = "dict"  # or Counter, OrderedDict, defaultdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +136,42 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """An object of a class that is not written; equal to nothing. Its repr is kept."""
+    """An object of a class that is not written: equal to itself, and to one of its class with the same attributes if that has `__eq__`."""
 
     text: str
     string: str | None = None
     length: int | None = None
+    class_name: str = ""
+    number: int | None = None  # the same for the same object
+    state: DictValue | None = None  # its attributes; None if it has none, or its class no `__eq__`
+
+
+@dataclass(frozen=True, slots=True)
+class EnumValue:
+    """A member of an enumeration of the program."""
+
+    class_name: str
+    name: str
+    text: str = field(default="", compare=False)
+
+
+class DecimalValue(Fraction):
+    """A decimal number, with its text."""
+
+    text: str
+
+
+def decimal_value(text: str) -> DecimalValue:
+    """Return the decimal number of a text. Raises: UnreadableValue for one that is not finite or too long."""
+    try:
+        number = Decimal(text[:_LONGEST_RATIO])
+    except InvalidOperation:
+        raise UnreadableValue("not a decimal number") from None
+    if not number.is_finite() or abs(number.adjusted()) > _LONGEST_DECIMAL:
+        raise UnreadableValue("a decimal number that is too long")
+    found = DecimalValue(number)
+    found.text = text
+    return found
 
 
 def write_value(value: Any) -> str:
@@ -144,32 +196,45 @@ def from_json(value: Any) -> Any:
     ((kind, inner),) = value.items()
     if kind in _MANY:
         return _MANY[kind]([from_json(item) for item in inner])
-    if kind == "dict":
-        return dict_value((from_json(key), from_json(item)) for key, item in inner)
+    if kind in _DICTS:
+        return dict_value(((from_json(key), from_json(item)) for key, item in inner), kind)
     if kind == "int":
         return int(inner, 16)
     if kind == "ratio":
         if max(map(len, inner)) > _LONGEST_RATIO:
             raise UnreadableValue("a fraction of too many digits")
-        number = Fraction(int(inner[0], 16), int(inner[1], 16))
-        return number.numerator if number.denominator == 1 else number
+        return Fraction(int(inner[0], 16), int(inner[1], 16))
+    if kind == "other":
+        return _other(*inner)
     return _SINGLE[kind](inner)
 
 
-def set_value(items: Iterable[Any]) -> SetValue:
+def set_value(items: Iterable[Any], kind: str = "set") -> SetValue:
     """Return the set of `items`."""
-    return SetValue({key_of(item): item for item in items})
+    return SetValue({key_of(item): item for item in items}, kind)
 
 
-def dict_value(pairs: Iterable[tuple[Any, Any]]) -> DictValue:
+def dict_value(pairs: Iterable[tuple[Any, Any]], kind: str = "dict") -> DictValue:
     """Return the dict of `pairs`; the last of equal keys counts."""
-    return DictValue({key_of(key): (key, item) for key, item in pairs})
+    return DictValue({key_of(key): (key, item) for key, item in pairs}, kind)
+
+
+def _other(text: Any, string: Any, length: Any, class_name: Any, number: Any, state: Any) -> Other:
+    held = None if state is None else from_json(state)
+    return Other(
+        *(str(text)[:1000], str(string)[:1000], length if isinstance(length, int) else None),
+        *(str(class_name), number if isinstance(number, int) else None, held if isinstance(held, DictValue) else None),
+    )
+
+
+_DICTS = ("dict", "Counter", "OrderedDict", "defaultdict")
 
 
 _MANY: dict[str, Any] = {
     "list": list,
     "tuple": tuple,
     "set": set_value,
+    "frozenset": lambda items: set_value(items, "frozenset"),
     "range": lambda three: range(*three),
     "deque": lambda items: Sequence("deque", items),
     "iterator": lambda items: Sequence("iterator", items),
@@ -181,9 +246,8 @@ _SINGLE: dict[str, Any] = {
     "datetime": datetime.datetime.fromisoformat,
     "time": datetime.time.fromisoformat,
     "timedelta": lambda parts: datetime.timedelta(*parts),
-    "other": lambda told: Other(
-        str(told[0])[:1000], str(told[1])[:1000], told[2] if isinstance(told[2], int) else None
-    ),
+    "decimal": lambda text: decimal_value(str(text)),
+    "enum": lambda told: EnumValue(*(str(one)[:1000] for one in told)),
 }
 
 
@@ -197,6 +261,8 @@ def key_of(value: Any) -> str:
         top, bottom = value.as_integer_ratio()
         return f"n{top:x}" if bottom == 1 else f"q{top:x}/{bottom:x}"
     if isinstance(value, Fraction):
+        if value.denominator == 1:
+            return f"n{value.numerator:x}"
         return f"q{value.numerator:x}/{value.denominator:x}"
     if isinstance(value, str):
         return f"s{value}"
@@ -205,6 +271,8 @@ def key_of(value: Any) -> str:
         return f"{type(value).__name__}{[len(key) for key in keys]}{''.join(keys)}"
     if isinstance(value, SetValue):
         return f"set{[len(key) for key in sorted(value.items)]}{''.join(sorted(value.items))}"
+    if isinstance(value, Other):
+        return f"other {value.text!r}"
     return f"{type(value).__name__} {value!r}"
 
 
@@ -216,16 +284,24 @@ def show_value(written: str) -> str:
 def show(value: Any) -> str:
     """Return a value as Python would print it."""
     if isinstance(value, DictValue):
-        return "{" + ", ".join(f"{show(key)}: {show(item)}" for key, item in value.items.values()) + "}"
+        shown = "{" + ", ".join(f"{show(key)}: {show(item)}" for key, item in value.items.values()) + "}"
+        if value.kind == "OrderedDict" and sys.version_info < (3, 12):
+            shown = show(list(value.items.values()))
+        return shown if value.kind == "dict" else f"{value.kind}({shown if value.items else ''})"
     if isinstance(value, SetValue):
-        return "{" + ", ".join(map(show, value.items.values())) + "}" if value.items else "set()"
+        shown = "{" + ", ".join(map(show, value.items.values())) + "}" if value.items else ""
+        return shown if shown and value.kind == "set" else f"{value.kind}({shown})"
     if isinstance(value, tuple):
         return f"({show(value[0])},)" if len(value) == 1 else f"({', '.join(map(show, value))})"
     if isinstance(value, list):
         return f"[{', '.join(map(show, value))}]"
     if isinstance(value, Sequence):
         return f"{value.kind}({show(value.items)})"
-    return value.text if isinstance(value, Other) else repr(value)
+    if isinstance(value, DecimalValue):
+        return f"Decimal({value.text!r})"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return integer_text(value)
+    return value.text if isinstance(value, Other | EnumValue) else repr(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,9 +340,19 @@ def same(got: Any, wanted: Any, bounds: Bounds = EXACT) -> bool:
             if len(a) != len(b) or (type(a) is not type(b) and not bounds.loose):
                 return False
             pairs += zip(a, b, strict=True)
-        elif type(a) is not type(b) or isinstance(a, Other):
+        elif type(a) is not type(b):
             return False
+        elif isinstance(a, Other):
+            if a.number is not None and a.number == b.number:
+                continue
+            if a.class_name != b.class_name or a.state is None or b.state is None:
+                return False
+            pairs.append((a.state, b.state))
         elif isinstance(a, DictValue):
+            if a.kind == b.kind == "OrderedDict" and list(a.items) != list(b.items):
+                return False
+            if a.kind == b.kind == "Counter":
+                a, b = _without_zeros(a), _without_zeros(b)
             found = _paired(a, b, bounds)
             if found is None:
                 return False
@@ -288,11 +374,15 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float | Fraction | complex)
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, Fraction) and value.denominator == 1)
+
+
 def same_number(got: Any, wanted: Any, bounds: Bounds) -> bool:
     """True if two numbers are equal, or near enough where one of them is no integer."""
     if got == wanted:
         return True
-    if not (bounds.absolute or bounds.relative) or (isinstance(got, int) and isinstance(wanted, int)):
+    if not (bounds.absolute or bounds.relative) or (_is_whole(got) and _is_whole(wanted)):
         return False
     try:
         if isinstance(got, complex) or isinstance(wanted, complex):
@@ -304,6 +394,11 @@ def same_number(got: Any, wanted: Any, bounds: Bounds) -> bool:
         return bool(apart <= max(Fraction(bounds.absolute), Fraction(bounds.relative) * size))
     except (OverflowError, TypeError, ValueError):
         return False
+
+
+def _without_zeros(counts: DictValue) -> DictValue:
+    """Counters are equal if all counts are; a missing one is 0."""
+    return DictValue({key: pair for key, pair in counts.items.items() if pair[1] != 0}, counts.kind)
 
 
 def _paired(a: DictValue, b: DictValue, bounds: Bounds) -> list[tuple[Any, Any]] | None:
@@ -320,12 +415,15 @@ def _paired(a: DictValue, b: DictValue, bounds: Bounds) -> list[tuple[Any, Any]]
 
 
 _MISSING = object()
+_LONGEST_DECIMAL = 5000  # its exponent
 _LONGEST_RATIO = 20_000  # hexadecimal digits: reducing a fraction takes quadratic time
 
 
 def _as_json_key(key: Any) -> str:
     if isinstance(key, bool) or key is None:
         return json.dumps(key)
+    if isinstance(key, Fraction) and key.denominator == 1:
+        key = key.numerator
     if isinstance(key, int):
         return str(key) if key.bit_length() < 10_000 else hex(key)
     return key if isinstance(key, str) else repr(key) if isinstance(key, float) else show(key)
