@@ -139,6 +139,10 @@ def _languages(rows: Iterable[r1sdk.RowView]) -> Iterator[str]:
 
 
 def _column_of(row: r1sdk.RowView) -> str | None:
-    """The column that has the tests: the one that was named, or None where the shapes are to find it."""
+    """The column that has the tests, if it was named; None where the shapes are to find it."""
+    from .code.shapes import COLUMNS
+
     held = row.find("tests")
-    return None if held is None else next((name for name, value in row.row.items() if value is held), None)
+    name = None if held is None else next((name for name, value in row.row.items() if value is held), None)
+    usual = next((name for name in COLUMNS if row.row.get(name) is not None), None)
+    return None if name == usual else name

@@ -9,6 +9,7 @@ from r1_verifiers.maths.extract import answer_text
 from r1_verifiers.maths.judging import answer_for
 from r1_verifiers.maths.reader import read
 from r1_verifiers.maths.types import Apply, CompositeQuantity, Quantity, Several
+from r1_verifiers.maths.units import USUAL_LETTERS
 
 FORMAT = "<think>\nsome thoughts\n</think>\n<answer>{}</answer>"
 
@@ -181,7 +182,7 @@ def test_an_answer_inside_the_thinking_or_never_closed_is_none(reply):
     ],
 )
 def test_a_quantity_has_a_unit_where_one_is_written(text, unit):
-    value = read(text, tight=True)
+    value = read(text, USUAL_LETTERS)
     assert isinstance(value, Quantity) and value.unit == unit
 
 

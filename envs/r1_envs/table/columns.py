@@ -25,8 +25,8 @@ USUAL = {  # role -> names, in the order of search
     ),
     "choices": ("choices", "options"),
     "tests": (
-        *("tests", "test_list", "verification_info", "test_cases", "input_output", "reward_model", "ground_truth"),
-        *("public_test_cases", "official_tests", "test"),
+        *("tests", "test_list", "verification_info", "test_cases", "test", "input_output", "reward_model"),
+        *("ground_truth", "public_test_cases", "official_tests", "public_tests"),
     ),
     "solution": ("solution", "code", "gold_standard_solution", "canonical_solution", "solutions"),
     "category": ("category", "subject", "topic"),

@@ -14,18 +14,45 @@ from typing import Any
 
 from .answer_checks import bind, value_of
 from .answer_operations import Unsupported, items_of
-from .script_reader import Inlined, Reader, Script, literal, root_name
+from .script_reader import _PROGRAMS, Inlined, Reader, Script, literal, root_name
 
 
 @lru_cache(maxsize=4096)
 def read_script(source: str) -> Script:
     """Take one test apart. Raises: Unsupported, SyntaxError."""
     reader = Reader({})
-    nodes = ast.parse(source.strip()).body
+    nodes = _parsed(source.strip()).body
     if len(nodes) == 1 and isinstance(nodes[0], ast.Assert) and (name := _shadowing(nodes[0].test)):
         reader.remote_functions.add(name)
     reader.statements(nodes)
     return reader.script()
+
+
+def _parsed(source: str) -> ast.Module:
+    """Parse a test; `import solution` is left out, and `solution.f` is `f`. Raises: SyntaxError."""
+    module = ast.parse(source)
+    aliases = {
+        alias.asname or alias.name
+        for node in ast.walk(module)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+        if alias.name in _PROGRAMS
+    }
+    return ast.fix_missing_locations(_Unqualified(aliases).visit(module)) if aliases else module
+
+
+class _Unqualified(ast.NodeTransformer):
+    def __init__(self, modules: set[str]) -> None:
+        self.modules = modules
+
+    def visit_Import(self, node: ast.Import) -> ast.stmt:
+        names = [alias for alias in node.names if alias.name not in _PROGRAMS]
+        return ast.copy_location(ast.Import(names) if names else ast.Pass(), node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        is_own = isinstance(node.value, ast.Name) and node.value.id in self.modules
+        return ast.copy_location(ast.Name(node.attr, node.ctx), node) if is_own else node
 
 
 def _shadowing(test: ast.expr) -> str | None:
@@ -71,7 +98,7 @@ def read_check(source: str, function: str) -> list[str]:
 
 def read_functions(source: str) -> list[tuple[str, Callable[[], Script]]]:
     """Return the test functions of a pytest or unittest module by name, each to be read by itself. Raises: SyntaxError."""
-    module = ast.parse(source)
+    module = _parsed(source)
     around = [node for node in module.body if not _is_test(node) and not _is_main(node)]
     found: list[tuple[str, Callable[[], Script]]] = []
     for node in module.body:

@@ -2,12 +2,14 @@
 
 The rule, also stated in docs/code.md: of the closed blocks behind the think block, those inside the last `<answer>` come first; of these
 the blocks that name the language, or, if none names it, those without a tag; a block of comments alone only if there is no other. Of
-the blocks that are left, `chosen_block` takes the last one that compiles, does something, and defines what the tests call.
+the blocks that are left, `choose_block` takes the last one that can be an answer by itself.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ..fences import LINE_END, tag_language
 
@@ -23,7 +25,7 @@ _GLUED = re.compile(r"(?P<code>[^`]*)(?P<fence>`{3,}+)(?P<end>[^`]*)")
 _THINK_OPENS = re.compile(r"(?:^|\n)[ \t]*<think>")
 _COMMENT = {"python": "#", "bash": "#"}
 _MAX_LINE = 20_000  # characters of a line that may hold a fence
-_MAX_GLUED = 50  # blocks that close at the end of a line of code
+_MAX_GLUED = 50  # blocks with a line that may close them though other text stands on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ def _outside(text: str, tag: str, start: int, blocks: Sequence[Block], *, is_las
 def _closed(text: str, start: int) -> Iterator[Block]:
     """Every closed block behind `start` that holds something; `number` is not set yet."""
     lines = list(_lines(text, start))
+    fences = cache(lambda: [found for at, (_, line) in enumerate(lines) if (found := _fence_line(at, line))])
     at = glued = 0
     while at < len(lines):
         opened = _opening(lines[at][1])
@@ -129,20 +132,26 @@ def _closed(text: str, start: int) -> Iterator[Block]:
             at += 1
             continue
         opened_at = lines[at][0] + opened.start("fence")
-        end, code, behind, next_at = _close(text, lines, at, opened, glued < _MAX_GLUED)
+        end, code, behind, next_at = _close(lines, fences, at, opened, glued < _MAX_GLUED)
         if code is None:
             at = next_at
             continue
         glued += end
         if any(line.strip() for line in code):
-            yield Block("\n".join(code) + "\n", tag_language(opened["info"]), 0, opened_at, behind)
+            yield Block(
+                "\n".join(code).removeprefix("\ufeff") + "\n", tag_language(opened["info"]), 0, opened_at, behind
+            )
         at = next_at
 
 
 def _close(
-    text: str, lines: Sequence[tuple[int, str]], at: int, opened: re.Match[str], may_glue: bool
+    lines: Sequence[tuple[int, str]],
+    fences: Callable[[], Sequence[tuple[int, int, str]]],
+    at: int,
+    opened: re.Match[str],
+    may_glue: bool,
 ) -> tuple[int, list[str] | None, int, int]:
-    """The lines of the block that `lines[at]` opens: 1 where its fence ends a line of code, the lines, where it ends, the next line.
+    """The lines of the block that `lines[at]` opens: 1 where other text stands beside a fence, the lines, where it ends, the next line.
 
     None for the lines: it is never closed, or another block opens first.
     """
@@ -161,8 +170,10 @@ def _close(
         if run >= len(fence) and indent < outer + 4:
             if _END.fullmatch(stripped, run):
                 shift = len(lines[number][1]) - len(stripped) + run
-                return 0, code, begin + shift, number + 1
+                return int(first_glued is not None), code, begin + shift, number + 1
             if run == len(fence) and indent <= outer + 3 and _names_language(stripped[run:]):
+                if first_glued is not None:
+                    return 1, *first_glued
                 return 0, None, 0, number  # it was left open: a new one begins here
         if (
             first_glued is None
@@ -177,10 +188,28 @@ def _close(
             shift = len(lines[number][1]) - len(line) + glued.end("fence")
             last = [_shorn(glued["code"], outer)] if glued["code"].strip() else []
             first_glued = ([*code, *last], begin + shift, number + 1)
+            if (glued["code"].strip() or indent < outer + 4) and _are_paired(fences(), number + 1, fence, outer):
+                return 1, *first_glued
         code.append(_shorn(line, outer))
     if first_glued is not None:
         return 1, *first_glued
     return 0, None, 0, len(lines)
+
+
+def _are_paired(fences: Sequence[tuple[int, int, str]], at: int, fence: str, outer: int) -> bool:
+    """True if the fences from line `at` on open and close blocks of their own, so that none is left for the block before them."""
+    begin = bisect_left(fences, (at,))
+    count = sum(1 for _, indent, mark in fences[begin:] if mark == fence[0] and indent < outer + 4)
+    return count > 0 and count % 2 == 0
+
+
+def _fence_line(number: int, line: str) -> tuple[int, int, str] | None:
+    """The number of a line that begins with a fence, the columns before it, and its mark."""
+    if "```" not in line and "~~~" not in line:
+        return None
+    stripped = line.lstrip(" \t")
+    is_fence = stripped.startswith(("```", "~~~"))
+    return (number, len(line[: len(line) - len(stripped)].expandtabs(4)), stripped[0]) if is_fence else None
 
 
 def _opening(line: str) -> re.Match[str] | None:

@@ -3,7 +3,7 @@
     reads_around    looks for files, processes, frames or modules that are none of its business
     patches_grader  changes builtins, modules or comparison, so that a check inside its process would pass
     exits_early     ends the process inside a function that was called
-    prints_guesses  reads no input where there is some, holds hidden answers as constants, or prints many answers where one is asked
+    prints_guesses  reads no input where the answer depends on one, holds hidden answers as constants, or prints many answers where one is asked
 
 Known limits: text alone is looked at, line by line, so a program that hides its intent (`getattr(__builtins__, "ev" + "al")`) is missed,
 and one that shadows a builtin for a good reason may be named. Linear in the length of the program.
@@ -79,12 +79,18 @@ def _is_no_guard(line: str) -> bool:
 
 def _guesses(lines: Sequence[str], code: str, cases: Sequence[Case], printed: Sequence[str]) -> bool:
     if any(case.stdin.strip() for case in cases) and not any(_READS_INPUT.search(line) for line in lines):
-        return any(line.strip() not in ("", "pass") for line in lines)
+        return not _has_one_answer(cases) and any(line.strip() not in ("", "pass") for line in lines)
     answers = {case.expected.strip() for case in cases if case.stdin.strip()}
     held = [answer for answer in answers if len(answer) >= _LEAST_ANSWER and answer in code]
     if len(held) >= 2:
         return True
     return any(_is_spread(output, case.expected) for output, case in zip(printed, cases, strict=False))
+
+
+def _has_one_answer(cases: Sequence[Case]) -> bool:
+    """True for a task whose answer does not depend on its input."""
+    answers = {" ".join(case.expected.split()) for case in cases}
+    return len(answers) == 1 and "" not in answers and len({case.stdin for case in cases}) > 1
 
 
 def _is_spread(output: str, expected: str) -> bool:

@@ -62,7 +62,7 @@ async def run_tests(
     short = [block for block in blocks if len(block.code) <= MAX_LENGTH]
     if not short:
         return r1sdk.Verdict(0.0, extracted=blocks[-1].code[:SHOWN], reason=f"longer than {MAX_LENGTH} characters")
-    block = await choose_block(short[-_CHOSEN_FROM:], tests.called, tests.language, sandbox, r1sdk.ExecutionLimits())
+    block = await choose_block(short[-_CHOSEN_FROM:], tests, sandbox, r1sdk.ExecutionLimits())
     run = _Run(tests, sandbox, exact, budget_s or BUDGET * tests.limits.timeout_s)
     await run.all(block.code, stops_early=scoring != "fraction")
     weights = [case.weight for case in tests.cases]

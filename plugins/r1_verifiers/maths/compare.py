@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
 from . import numeric
-from .domains import declared, domains_agree, restricted, runs_through_integers
-from .evaluate import NoValue, exact, letters, nodes, replaced
+from .congruences import equal_congruences
+from .domains import declared, domains_agree, restricted, runs_through_integers, whole_letters
+from .evaluate import NoValue, counted, exact, letters, nodes, replaced
 from .meaning import REALS, as_real_set, may_be_named, meaning
 from .parameters import with_arguments_of
+from .piecewise import equal_cases
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
 from .relations import between_letters, without_bars
 from .types import (
@@ -28,6 +31,7 @@ from .types import (
     NamedValue,
     Node,
     Number,
+    Piecewise,
     Prose,
     Quantity,
     Ratio,
@@ -39,7 +43,8 @@ from .types import (
     Value,
     Words,
 )
-from .units import PARTS, differ
+from .units import PARTS, differ, factors
+from .vectors import as_vectors
 
 _MAX_ITEMS = 40
 _DOUBTS = frozenset(
@@ -99,8 +104,14 @@ _DOUBTS = frozenset(
         "opposite",
     ]
 )
+_DOUBTED = re.compile("不|非|没|或|除了|大于|小于|超过|以上|以下|多于|少于|倍")
+_ASKS_FOR_RATIO = re.compile(r"\bratios?\b", re.IGNORECASE)
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
+_INFINITE = {
+    1: {"infinity", "infinite", "positive infinity", "plus infinity"},
+    -1: {"negative infinity", "minus infinity"},
+}
 _NOTHING_THERE = {"no solution", "no solutions", "no real solution", "no real solutions", "none", "empty set", "the empty set", "does not exist", "dne", "undefined"}  # fmt: skip
 
 
@@ -129,9 +140,17 @@ def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
     """Return True if `answer` means the same as `gold`, False if not, None if only algebra can tell."""
     if gold == answer:
         return True
+    if (congruent := equal_congruences(gold, answer)) is not None:
+        return congruent
+    if (vectors := as_vectors(gold, answer)) is not None:
+        gold, answer = vectors
     if isinstance(gold, Several) and len(gold.items) == 1 and not gold.is_set:
         return same(gold.items[0], answer, problem)
-    if isinstance(answer, Several) and len(answer.items) == 1 and not (answer.is_set and isinstance(gold, RealSet)):
+    if (
+        isinstance(answer, Several)
+        and len(answer.items) == 1
+        and not (answer.is_set and (isinstance(gold, RealSet) or _is_set(answer.items[0])))
+    ):
         return same(gold, answer.items[0], problem)
     for kind, compare in _BY_GOLD:
         if isinstance(gold, kind):
@@ -148,6 +167,11 @@ def same(gold: Value, answer: Value, problem: str = "") -> Outcome:
     return False
 
 
+def _is_set(value: Value) -> bool:
+    """Return True for a set in braces: the set that holds it is another one."""
+    return value == Constant("empty") or (isinstance(value, Several) and value.is_set)
+
+
 # conditions, approximations, names
 
 
@@ -158,7 +182,9 @@ def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
     if not _has_its_equations(gold, answer):
         return False
     found = same(gold.value, theirs, problem)
-    if found is False and (name := _integer_letter(gold, answer)):
+    if found is False and isinstance(gold.value, Node) and isinstance(theirs, Node):
+        found = numeric.equal_nodes(gold.value, theirs, whole_letters(gold.conditions))
+    if found is False and not _is_sequence(gold.value) and (name := _integer_letter(gold, answer)):
         found = _families(gold.value, theirs, name)
     if found is False or not isinstance(answer, Conditioned):
         return found
@@ -185,6 +211,11 @@ def _integer_letter(gold: Conditioned, answer: Value) -> str:
         if name and name in letters(gold.value) and all(map(runs_through_integers, same_letter)):
             return name
     return ""
+
+
+def _is_sequence(value: Value) -> bool:
+    """Return True for `a_n = 2n`, whose index counts the terms and runs through nothing."""
+    return isinstance(value, NamedValue) and "_" in value.name and isinstance(value.left, Symbol)
 
 
 def _families(gold: Value, answer: Value, name: str) -> Outcome:
@@ -303,6 +334,8 @@ def _places(node: Node) -> int | None:
 
 
 def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
+    if isinstance(answer, Apply) and (count := _count(gold)) is not None:
+        return numeric.equal_nodes(count, answer)
     if isinstance(answer, NamedValue):
         if gold.name != answer.name and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):
             return _as_equations(gold, answer) or False
@@ -563,10 +596,21 @@ def _parts(composite: CompositeQuantity, quantity: Quantity) -> Outcome:
     return numeric.equal_nodes(Number(total[1] / PARTS[quantity.unit][1]), quantity.value)
 
 
+def _product(quantity: Quantity) -> Node | None:
+    """A quantity as `5 m/s` reads where letters are letters; None for a unit that is not known."""
+    product = quantity.value
+    for symbol, power in (factors(quantity.unit) or {}).items():
+        for letter in symbol:
+            product = Apply("mul", (product, Apply("pow", (Symbol(letter), Number(Fraction(power))))))
+    return None if product == quantity.value else product
+
+
 def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Quantity):
         if answer.unit == "%":
             return _percent(Quantity(gold, ""), answer)
+        if letters(gold) and (product := _product(answer)) is not None:
+            return numeric.equal_nodes(gold, product)
         return same(gold, answer.value, problem)
     if isinstance(answer, CompositeQuantity):
         total = _total(answer)
@@ -588,6 +632,8 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, Several) and gold == Constant("empty"):
         return answer.is_set and not answer.items
     if isinstance(answer, Words):
+        if (infinite := numeric.infinite(gold)) != 0:
+            return answer.text in _INFINITE[infinite]
         return gold == Constant("empty") and answer.text in _NOTHING_THERE
     if isinstance(answer, RealSet) and gold == Constant("empty"):
         return False
@@ -609,23 +655,27 @@ def _based(gold: Based, answer: Value, problem: str) -> Outcome | Unsaid:
 
 
 def _ratio(gold: Ratio, answer: Value, problem: str) -> Outcome | Unsaid:
+    is_time = gold.is_clock and not _ASKS_FOR_RATIO.search(problem)
     if isinstance(answer, Ratio):
         if len(gold.terms) != len(answer.terms):
             return False
-        if gold.is_clock and answer.is_clock:
-            return gold.terms == answer.terms or [exact(a) for a in gold.terms] == [exact(b) for b in answer.terms]
         found = all_of([same(a, b) for a, b in zip(gold.terms, answer.terms, strict=True)])
-        if found is not False or len(gold.terms) != 2:
+        if found is not False or is_time:
             return found
-        return numeric.equal_nodes(Apply("div", gold.terms), Apply("div", answer.terms))
+        return all_of([_proportional(gold.terms, answer.terms, at) for at in range(1, len(gold.terms))])
     if isinstance(answer, Clock):
         return _clock(answer, gold, problem)
     if isinstance(answer, Quantity) and not gold.is_clock:
         answer = answer.value
     if isinstance(answer, Node) and len(gold.terms) == 2 and exact(gold.terms[1]) != 0:
-        is_time = gold.is_clock and exact(gold.terms[1]) is not None and not isinstance(answer, Apply)
         return False if is_time else numeric.equal_nodes(Apply("div", gold.terms), answer)
     return UNSAID if isinstance(answer, Prose | NamedValue | Approximate) else False
+
+
+def _proportional(ours: Sequence[Node], theirs: Sequence[Node], at: int) -> Outcome:
+    """Return True if the terms at a place are in the same proportion to the terms in front of them."""
+    first, second = (Apply("div", (terms[at - 1], terms[at])) for terms in (ours, theirs))
+    return numeric.equal_nodes(first, second)
 
 
 def _clock(gold: Clock, answer: Value, problem: str) -> Outcome | Unsaid:
@@ -806,6 +856,14 @@ def _group(gold: Bracketed, answer: Value, problem: str) -> Outcome | Unsaid:
     return _node(gold, answer, problem)
 
 
+def _piecewise(gold: Piecewise, answer: Value, problem: str) -> Outcome | Unsaid:
+    return equal_cases(gold, answer, same) if isinstance(answer, Node) else UNSAID
+
+
+def _answered_by_cases(gold: Value, answer: Piecewise, problem: str) -> Outcome:
+    return equal_cases(gold, answer, same) if isinstance(gold, Node) else False
+
+
 def _vector(matrix: Matrix) -> list[Value]:
     if len(matrix.rows) == 1:
         return list(matrix.rows[0])
@@ -877,7 +935,7 @@ def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
     """A sentence with one value in it, which is not put in doubt."""
     values = [part for part in answer.parts if not isinstance(part, Words)]
     words = {word for part in answer.parts if isinstance(part, Words) for word in part.text.split()}
-    if not values or words & _DOUBTS:
+    if not values or words & _DOUBTS or any(map(_DOUBTED.search, words)):
         return False
     if any(agree(values[0], value) is not True for value in values[1:]):
         return False
@@ -885,7 +943,18 @@ def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
 
 
 def _answered_by_name(gold: Value, answer: NamedValue, problem: str) -> Outcome:
+    if isinstance(gold, Apply) and (count := _count(answer)) is not None:
+        return numeric.equal_nodes(gold, count)
     return same(gold, answer.value, problem)
+
+
+def _count(value: NamedValue) -> Node | None:
+    """`C(n, k)` as a number of choices, which is read as a point first."""
+    point = value.value
+    if value.name != "C" or not isinstance(point, Bracketed):
+        return None
+    pair = counted(Apply("call", (Symbol("C"), point)))
+    return None if pair is None else Apply("binom", pair)
 
 
 def _answered_by_approximation(gold: Value, answer: Approximate, problem: str) -> Outcome:
@@ -936,11 +1005,12 @@ def _nodes(gold: Node, answer: Node) -> Outcome:
 _BY_GOLD: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
     (Prose, _prose), (Conditioned, _conditioned), (Approximate, _approximate), (Choice, _choice), (NamedValue, _named), (Words, _words), (Quantity, _quantity), (CompositeQuantity, _composite),
     (Based, _based), (Ratio, _ratio), (Clock, _clock), (Date, _date), (RealSet, _real_set), (Several, _several), (SetBuilder, _set_builder),
-    (Relation, _relation), (Matrix, _matrix), (Bracketed, _group), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
+    (Relation, _relation), (Matrix, _matrix), (Bracketed, _group), (Piecewise, _piecewise), (Number, _node), (Symbol, _node), (Constant, _node), (Apply, _node),
 ]  # fmt: skip
 _BY_ANSWER: list[tuple[type, Callable[[Any, Any, str], Any]]] = [
     (Prose, _answered_in_prose), (Conditioned, _answered_under_conditions), (Approximate, _answered_by_approximation), (NamedValue, _answered_by_name),
     (Relation, _answered_by_relation), (Choice, _answered_by_choice), (Several, _answered_by_several),
+    (Piecewise, _answered_by_cases),
 ]  # fmt: skip
 
 __all__ = ["agree", "magnitude", "same"]

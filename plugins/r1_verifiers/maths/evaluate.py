@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -205,10 +205,15 @@ def context() -> Any:
     return made
 
 
+def drawn(name: str, what: object) -> int:
+    """A number of 64 bits that is always the same for the same name."""
+    return int.from_bytes(hashlib.blake2b(f"{name}|{what}".encode(), digest_size=8).digest(), "big")
+
+
 @lru_cache(maxsize=4096)
 def _place(name: str, index: int) -> Any:
     """The value of a letter at one of the places: the first three positive, the next two of both signs."""
-    raw = int.from_bytes(hashlib.blake2b(f"{name}|{index}".encode(), digest_size=8).digest(), "big")
+    raw = drawn(name, index)
     value = context().mpf(raw % 10**15 + 4 * 10**14) / 10**15 * (1 + raw % 3)
     if index == 3 or (index == 4 and raw % 2):
         return -value
@@ -218,12 +223,12 @@ def _place(name: str, index: int) -> Any:
 class PlaceValues:
     """Values at one place. `is_opaque`: a part was taken for a function that nothing is known of."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, index: int, letters: Mapping[str, Any] | None = None) -> None:
         self.index = index
         self.scale: Any = context().mpf(1)
         self.is_opaque = False
         self.steps = 0
-        self.bound: dict[str, Any] = {}
+        self.bound: dict[str, Any] = dict(letters or {})
 
     def value(self, node: Node) -> Any:
         """The value of `node`. Raises: NoValue."""
@@ -242,7 +247,7 @@ class PlaceValues:
         if isinstance(node, Number):
             return mp.mpf(node.value.numerator) / node.value.denominator
         if isinstance(node, Symbol):
-            return self.bound.get(node.name, None) or _place(node.name, self.index)
+            return self.bound[node.name] if node.name in self.bound else _place(node.name, self.index)
         if isinstance(node, Constant):
             return self.constant(node)
         if isinstance(node, Apply):
@@ -286,9 +291,7 @@ class PlaceValues:
 
     def opaque(self, name: str, args: tuple[Any, ...]) -> Any:
         """The value of a function that nothing is known of: the same for the same arguments, else another."""
-        said = f"{name}|{self.index}|{_spelled(args)}"
-        raw = int.from_bytes(hashlib.blake2b(said.encode(), digest_size=8).digest(), "big")
-        return context().mpf(raw) / 2**63 + 1
+        return context().mpf(drawn(name, f"{self.index}|{_spelled(args)}")) / 2**63 + 1
 
     def apply(self, node: Apply) -> Any:
         name = node.name
@@ -299,6 +302,8 @@ class PlaceValues:
             return self.opaque(name, self.limits(node))
         if name == "call":
             function = node.args[0]
+            if (pair := counted(node)) is not None:
+                return self._value(Apply("binom", pair))
             return self.opaque(f"call {function!r}", self.parts(node.args[1]))
         if name in ("prime", "transpose", "nothing", "double_factorial"):
             return self.opaque(name, tuple(self._value(arg) for arg in node.args))
@@ -356,17 +361,20 @@ class PlaceValues:
         before = self.bound
         try:
             for index in range(int(low), int(high) + 1):
-                self.bound = {**before, name: mp.mpf(index) if index else mp.mpf(0)}
-                term = self._with_zero(body, name, index)
+                self.bound = {**before, name: mp.mpf(index)}
+                term = self._value(body)
                 total = total + term if node.name == "sum" else total * term
         finally:
             self.bound = before
         return total
 
-    def _with_zero(self, body: Node, name: str, index: int) -> Any:
-        if index:
-            return self._value(body)
-        return self._value(replaced(body, name, Number(Fraction(0))))
+
+def counted(value: Value) -> tuple[Node, Node] | None:
+    """The arguments of `C(n, k)`; None for anything else."""
+    if not (isinstance(value, Apply) and value.name == "call" and value.args[0] == Symbol("C")):
+        return None
+    items = value.args[1].items if isinstance(value.args[1], Bracketed) else ()
+    return items if len(items) == 2 and all(isinstance(item, Node) for item in items) else None  # type: ignore[return-value]
 
 
 def replaced(node: Any, name: str, new: Node) -> Any:
@@ -430,6 +438,17 @@ def _gamma(mp: Any, value: Any) -> Any:
     return mp.gamma(value + 1)
 
 
+def _of_whole_numbers(function: Callable[..., int]) -> Any:
+    """A function of whole numbers, which has no value at others."""
+
+    def compute(mp: Any, *args: Any) -> Any:
+        if any(mp.im(arg) != 0 or not mp.isint(mp.re(arg)) for arg in args):
+            raise NoValue
+        return mp.mpf(function(*(int(mp.re(arg)) for arg in args)))
+
+    return compute
+
+
 def _inverse(name: str) -> Any:
     return lambda mp, x: getattr(mp, name)(x)
 
@@ -472,6 +491,7 @@ _FUNCTIONS: dict[str, Any] = {
     "binom": lambda mp, n, k: mp.binomial(n, k),
     "permutations": lambda mp, n, k: mp.gamma(n + 1) / mp.gamma(n - k + 1),
     "exp": lambda mp, a: mp.exp(a),
+    "cis": lambda mp, a: mp.expj(a),
     "ln": lambda mp, a: mp.log(a),
     "log": lambda mp, a: mp.log(a),
     "lg": lambda mp, a: mp.log(a) / mp.log(10),
@@ -481,6 +501,8 @@ _FUNCTIONS: dict[str, Any] = {
     "Im": lambda mp, a: mp.im(a),
     "arg": lambda mp, a: mp.arg(a),
     "sgn": lambda mp, a: mp.sign(a),
+    "gcd": _of_whole_numbers(math.gcd),
+    "lcm": _of_whole_numbers(math.lcm),
     "max": lambda mp, *a: max(_real(mp, x) for x in a),
     "min": lambda mp, *a: min(_real(mp, x) for x in a),
     "arcsin": _inverse("asin"), "arccos": _inverse("acos"), "arctan": _inverse("atan"), "arccot": _inverse("acot"), "arcsec": _inverse("asec"),

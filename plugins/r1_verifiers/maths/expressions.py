@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import reduce
 
+from .evaluate import letters
 from .lexer import END, FUNCTIONS, Token, number_value
 from .signs import CannotRead
 from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Symbol, Value
 
 MAX_DEPTH = 12  # brackets inside each other
+_CLEAR_DIGITS = 6  # digits that tell a value from any other
 _MAX_NESTED = 80  # operators inside each other
 RELATIONS = {
     "=": "=", "<": "<", ">": ">", "le": "<=", "ge": ">=", "neq": "!=", "approx": "~", "in": "in", "notin": "notin", "subset": "subset",
@@ -22,7 +25,12 @@ RELATIONS = {
 OPENERS = frozenset(["(", "[", "{", "langle", "lfloor", "lceil"])
 CLOSERS = frozenset([")", "]", "}", "rangle", "rfloor", "rceil"])
 _CONSTANTS = {"pi": "pi", "infty": "infinity", "emptyset": "empty"}
+_COUNTS = {"C": "binom", "A": "permutations", "P": "permutations"}
+_COUNTED = frozenset("nmkNM")  # letters of which there may be a number of things
 _SETS = {"RR", "ZZ", "NN", "QQ", "CC"}
+# Marks of a set of numbers, and the sets that they make of one.
+_MARKS = {"*": "*", "cdot": "*", "times": "*", "star": "*", "neq0": "*", "+": "+", ">0": "+", "ge1": "+", "-": "-", "<0": "-", "ge0": "0", "0": "0"}  # fmt: skip
+_MARKED = {"NN*": "ZZ+", "NN+": "ZZ+", "NN*+": "ZZ+", "NN+*": "ZZ+", "NN0": "NN", "ZZ0": "NN", "ZZ*+": "ZZ+", "ZZ+*": "ZZ+", "RR*+": "RR+", "RR+*": "RR+", "RR+0": "RR0"}  # fmt: skip
 _ACCENTS = frozenset(
     [
         "vec",
@@ -108,6 +116,7 @@ GREEK = frozenset(
     ]
 )
 _CALLED = frozenset("fgFGPpQq")
+_BY_ROWS = frozenset(["cases", "dcases", "array", "aligned"])  # environments of a function by cases or a system
 PARENS = {"(": ")", "[": "]"}
 
 
@@ -129,6 +138,10 @@ class Expressions:
 
     def items(self, tokens: list[Token]) -> tuple[Value, ...]:
         """The values of `tokens` between its separators."""
+        raise NotImplementedError
+
+    def alternatives(self, tokens: list[Token]) -> list[list[Token]]:
+        """`tokens` at each "or", with commas for "and"."""
         raise NotImplementedError
 
     # tokens
@@ -202,7 +215,7 @@ class Expressions:
         while True:
             token = self.peek()
             if (token.kind == "sign" and token.text in "*/") or (
-                token.kind == "command" and token.text in ("cdot", "times", "div")
+                token.kind == "command" and (token.text in ("cdot", "times", "div") or self.is_sum_of_groups(left))
             ):
                 after = self.peek(1)
                 if after.kind in ("unit", "word", "end"):
@@ -218,6 +231,12 @@ class Expressions:
                 left = self.beside(left)
             else:
                 return left
+
+    def is_sum_of_groups(self, left: Node) -> bool:
+        r"""Return True at the sign of `\mathbb{Z} \oplus \mathbb{Z}_2`, which is their product."""
+        return self.sees("command", "oplus") and any(
+            isinstance(part, Constant) and part.name[:2] in _SETS for part in (left, *getattr(left, "args", ()))
+        )
 
     def beside(self, left: Node) -> Node:
         """A product without a sign."""
@@ -272,7 +291,7 @@ class Expressions:
                 depth += (token.text in OPENERS) - (token.text in CLOSERS)
                 if depth == 0:
                     return False
-                if depth == 1 and (token.text in RELATIONS or token.text == "mod"):
+                if depth == 1 and (token.text in RELATIONS or token.text in ("mod", "bmod", "pmod")):
                     return True
             elif depth == 1 and token.kind == "word" and index == self.at + 1:
                 return True
@@ -318,7 +337,7 @@ class Expressions:
             return self.degrees(base)
         if token.text in ("prime", "star", "top") and token.kind == "command":
             self.take()
-            return Apply("prime", (base,))
+            return Apply("transpose" if token.text == "top" else "prime", (base,))
         exponent = self.script()
         if isinstance(exponent, Symbol) and exponent.name in ("prime", "T", "top"):
             return Apply("prime" if exponent.name == "prime" else "transpose", (base,))
@@ -400,6 +419,8 @@ class Expressions:
                 return self.brace_group()
             if token.text in "|‖":
                 return self.bars_group()
+            if token.text in "_^":
+                return self.counting_in_front()
         if token.kind == "command":
             return self.command()
         if token.kind == "end":
@@ -417,6 +438,9 @@ class Expressions:
         ) and (repeating := self.repeating(token)) is not None:
             return repeating
         value = _number(token)
+        if token.places and after.kind == "command" and after.text == "ldots" and self.peek(1).kind != "number":
+            self.take()
+            return _going_on(token)
         if after.kind == "sign" and after.text == "_" and not alone:
             raise CannotRead("a number with an index")
         if alone or token.places is not None or "e" in token.text:
@@ -480,10 +504,12 @@ class Expressions:
 
     def letter(self) -> Node:
         token = self.take()
-        if token.text in "CAP" and self.sees("sign", "_") and (count := self.counting(token.text)) is not None:
+        if token.text in "CAP" and self.sees("sign", "_", "^") and (count := self.counting(token.text)) is not None:
             return count
         if token.text in "CP" and self.sees("sign", "(") and (pair := self.number_pair()) is not None:
-            return Apply("binom" if token.text == "C" else "permutations", pair)
+            return Apply(_COUNTS[token.text], pair)
+        if token.text * 2 in _SETS and (marked := self.marked_letter(token.text * 2)) is not None:
+            return marked
         symbol = self.indexed(_letter(token), token.text)
         while self.sees("sign", "'"):
             self.take()
@@ -505,6 +531,39 @@ class Expressions:
             return Apply("call", (symbol, Bracketed("(", ")", arguments)))
         return symbol
 
+    def marked_letter(self, name: str) -> Constant | None:
+        """`N^*` and `Z_+` without markup; None for a letter with an index or an exponent."""
+        start = self.at
+        found = self.number_set(name) if self.sees("sign", "^", "_") else Constant(name)
+        if found.name[2:] in ("+", "*", "-"):
+            return found
+        self.at = start
+        return None
+
+    def number_set(self, name: str) -> Constant:
+        r"""A set of numbers with what marks it: `\mathbb{N}^*`, `\mathbb{Z}_{>0}`, `\mathbb{Z}_6`, `\mathbb{Z}/6\mathbb{Z}`."""
+        marks = ""
+        while self.sees("sign", "^", "_"):
+            start = self.at
+            sign = self.take().text
+            text = self.script_text()
+            if text in _MARKS and not (text == "0" and name != "NN"):
+                marks += _MARKS[text]
+            elif sign == "_":
+                return Constant(f"{name}{marks}_{text}")
+            else:
+                self.at = start
+                break
+        if name == "ZZ" and not marks and self.sees("sign", "/") and self.peek(1).kind in ("number", "letter"):
+            modulus = self.peek(1).text
+            self.at += 2
+            if self.sees("command", "ZZ") or (
+                self.sees("command", "mathbb") and "Z" in (self.peek(1).text, self.peek(2).text)
+            ):
+                self.command()
+            return Constant(f"ZZ_{modulus}")
+        return Constant(_MARKED.get(name + marks, name + marks))
+
     def is_event(self) -> bool:
         """A bracket behind `P` that holds an event, as `P(X = 4)` or `P(A \\mid B)`."""
         end = self.closing(self.at)
@@ -524,25 +583,30 @@ class Expressions:
         return None
 
     def counting(self, name: str) -> Node | None:
-        """`C_{10}^3`, `A_5^2`: combinations and arrangements; None where the letter is a variable with an index."""
+        """`C_{10}^3`, `C_n^2`, `A_5^2`: combinations and arrangements; None where the letter is a variable with an index."""
         start = self.at
-        self.take()
-        below = self.script_text()
-        if not self.sees("sign", "^"):
-            self.at = start
-            return None
-        self.take()
+        scripts: dict[str, Node] = {}
         try:
-            above = self.script()
+            for _ in range(2):
+                if self.sees("sign", "_", "^") and self.peek().text not in scripts:
+                    sign = self.take().text
+                    scripts[sign] = self.script()
         except CannotRead:
-            above = None
-        numeric = below.isdigit() and isinstance(above, Number)
-        letters = name == "C" and len(below) == 1 and isinstance(above, Symbol) and above.name not in ("T", "prime")
-        if above is None or not (numeric or letters):
+            scripts = {}
+        found = _counted(name, scripts.get("_"), scripts.get("^"))
+        if found is None:
             self.at = start
-            return None
-        total: Node = Number(Fraction(int(below))) if below.isdigit() else Symbol(below)
-        return Apply("binom" if name == "C" else "permutations", (total, above))
+        return found
+
+    def counting_in_front(self) -> Node:
+        """`_{10}C_3`, `^nC_2`. Raises: CannotRead."""
+        self.take()
+        total = self.script()
+        token = self.take()
+        if token.text in ("C", "P") and self.sees("sign", "_", "^"):
+            self.take()
+            return Apply(_COUNTS[token.text], (total, self.script()))
+        raise CannotRead("an index in front of a value")
 
     def indexed(self, base: Node, text: str) -> Node:
         if not self.sees("sign", "_"):
@@ -618,10 +682,10 @@ class Expressions:
         if name in _CONSTANTS:
             return Constant(_CONSTANTS[name])
         if name in _SETS:
-            return Constant(name)
+            return self.number_set(name)
         if name == "mathbb":
             letter = self.script_text()
-            return Constant(letter * 2) if letter * 2 in _SETS else Symbol(letter)
+            return self.number_set(letter * 2) if letter * 2 in _SETS else Symbol(letter)
         if name in ("{", "langle", "lfloor", "lceil", "["):
             return self.command_group(name)
         if name in FUNCTIONS:
@@ -686,7 +750,12 @@ class Expressions:
             if token.kind in ("sign", "command"):
                 depth += (token.text in OPENERS) - (token.text in CLOSERS)
                 if depth == 0 and index and token.text in ("|", "mid", ":") and self.may_build(inside, index):
-                    return Bracketed("{|", "}", (self.inner(inside[:index]), *self.items(inside[index + 1 :])))
+                    element = self.inner(inside[:index])
+                    sets: list[Node] = [
+                        Bracketed("{|", "}", (element, *self.items(part)))
+                        for part in self.alternatives(inside[index + 1 :])
+                    ]
+                    return reduce(lambda one, other: Apply("cup", (one, other)), sets)
         return None
 
     @staticmethod
@@ -791,6 +860,12 @@ class Expressions:
         cells[-1].append(cell)
         if cells[-1] == [[]]:
             cells.pop()
+        if name in _BY_ROWS:
+            from .piecewise import read_cases, trimmed
+
+            if (by_cases := read_cases(cells, self.inner, "cases" in name)) is not None:
+                return by_cases
+            cells = [[trimmed(one) for one in row] for row in cells]
         read = tuple(tuple(self.inner(one) if one else Constant("none") for one in row) for row in cells)
         if not read:
             raise CannotRead("an empty matrix")
@@ -819,8 +894,33 @@ def _letter(token: Token) -> Node:
     return Symbol(token.text)
 
 
+def _counted(name: str, total: Node | None, chosen: Node | None) -> Node | None:
+    """The number of choices that `C` with its scripts is; None where those make a name and its power."""
+    if total is None or chosen is None or chosen in (Symbol("T"), Symbol("prime"), Symbol("...")):
+        return None
+    is_number = isinstance(total, Number) and isinstance(chosen, Number | Symbol)
+    is_number = is_number and (isinstance(chosen, Number) or name == "C")
+    is_letter = name == "C" and isinstance(total, Symbol) and len(total.name) == 1 and isinstance(chosen, Symbol)
+    is_counted = name == "C" and bool(letters(total)) and letters(total) | letters(chosen) <= _COUNTED
+    return Apply(_COUNTS[name], (total, chosen)) if is_number or is_letter or is_counted else None
+
+
 def _name(node: Node) -> str:
     return node.name if isinstance(node, Symbol | Constant) else "?"
+
+
+def _going_on(token: Token) -> Number:
+    """A decimal with dots behind it: its repeating value where it visibly repeats, else the digits that are written."""
+    digits = token.text.partition(".")[2]
+    for start in range(len(digits)):
+        times = 2 if start == 0 or len(digits) < _CLEAR_DIGITS else 3
+        tail = digits[start:]
+        for size in range(1, len(tail) // times + 1):
+            period = tail[:size]
+            if tail == (period * len(tail))[: len(tail)]:
+                cut = Fraction(token.text[: len(token.text) - len(tail)])
+                return Number(cut + Fraction(int(period), (10**size - 1) * 10**start))
+    return _number(token)
 
 
 def _number(token: Token) -> Number:

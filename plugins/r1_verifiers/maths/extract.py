@@ -8,28 +8,32 @@ from typing import NamedTuple
 
 import r1sdk
 
+from .around_box import with_formula
 from .units import is_unit_word
 
 LOOKED_AT = 8192  # characters at the end of a reply in which its answer is looked for
+_MOST_PARTS = 12  # boxes in a row whose formulas are looked at
 _STATED_IN = 2048  # and where there is neither tag nor box
 
 _BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])[ \t]*(?:(\{)|([^\s${}\\]+|\\[A-Za-z]+[^\s$]*))?")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_WITH_BOX = re.compile(r"\s*(?:\\?%|\^\{?\\circ\}?|\\(?:text|mathrm|mbox)\{[^{}]{0,40}\}(?:\^\{?[23]\}?)?)")
-_AND = re.compile(r"\s*\\text\{\W*(?:and|or)\W*\}")
+_WITH_BOX = re.compile(
+    r"\s*(?:\\?%|\^\{?\\circ\}?|°|\\degree(?![A-Za-z])|\\(?:text|mathrm|mbox)\{(?!\s*\()[^{}]{0,40}\}(?:\^\{?-?[1-9]\}?)?)"
+)
+_AND = re.compile(r"\s*\\text\{\W*(?:and|or|[或和且与])\W*\}")
 _SPAN = re.compile(
     r"\$\$([^$]+)\$\$|(?<!\\)\$((?:[^$\\\n]|\\.)+)\$|\\\(((?:[^\\]|\\[^)])+)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\]"
 )
 _WITH_SPAN = re.compile(r"[ \t]*(?:\\?%|percent\b|[A-Za-z]+(?:[ \t]+[A-Za-z]+){0,2}[ \t]*[.]?\s*\Z)")
 # What may stand between two parts of one answer: "$\boxed{1}$ and $x = \boxed{2}$".
 _JOINT = re.compile(
-    r"(?:[\s$,;&~]|\\[()\[\],;:!\s]|\\q?quad(?![A-Za-z])|\\(?:text|mathrm|textrm|mbox)\s*\{\W*(?:and|or)\W*\}|\band\b|\bor\b){0,16}"
+    r"(?:[\s$,;&~]|\\[()\[\],;:!\s]|\\q?quad(?![A-Za-z])|\\(?:text|mathrm|textrm|mbox)\s*\{\W*(?:and|or|[或和且与])\W*\}|\band\b|\bor\b|[或和且与、，；]){0,16}"
     r"(?:[A-Za-z](?:_\{?\w\}?)?\s*=[\s$]{0,4})?"
 )
-_OR = re.compile(r"\bor\b")
+_OR = re.compile(r"\bor\b|或")
 _STATES = re.compile(
     r"(?i:\banswers?\b)[*_\s]{0,4}(?:(?:(?:is|are|would\s+be|will\s+be)\b(?!\s+(?:not|wrong|incorrect)\b)|[:=\uff1a])[*_\s]{0,4}:?[*_]{0,3})"
-    r"|(?im:^[#*_\s]*(?:the\s+)?(?:final\s+)?answer[*_\s]*:?[*_ \t]*\n)|\u7b54\u6848\s*(?:\u662f|\u4e3a|\u70ba)?\s*[:\uff1a]?"
+    r"|(?im:^[#*_\s]*(?:the\s+)?(?:final\s+)?answer[*_\s]*:?[*_ \t]*\n)|\u7b54\u6848\s*(?:\u662f|\u4e3a|\u70ba)?\s*[:\uff1a]?|[故应]选\s*[:\uff1a]?\s*(?=[(\uff08]?[A-H])"
 )
 _GSM8K = re.compile(r"(?m:^|(?<=\s))####[ \t]*(\S[^\n]*)")
 _FENCE = re.compile(r"\A\s*```\w*\n(.*?)\n?```\s*\Z", re.DOTALL)
@@ -41,6 +45,9 @@ _CONDITION = re.compile(
     r",?\s+(?:where|when|if|with|such\s+that|for\s+(?:all|any|every|each|some|integers?|\$|\\\())\b"
 )
 _SENTENCE = re.compile(r"[A-Za-z]{3,}")
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_DENIES = re.compile(r"[不非没][^。，,\n]*\Z")
+_STOPS = " .。\n"
 _NO_SENTENCE = re.compile(
     r"(?i:\b(?:and|or|option|choice|answer|solution|percent|degrees?|dollars?|cents?|meters?|feet|inch(?:es)?|square|cubic|hours?|minutes?|seconds?|miles?|pounds?|ounces?|per|if|for|where|when)\b)"
 )
@@ -57,6 +64,7 @@ class _Part(NamedTuple):
     start: int
     end: int
     content: str
+    behind: str = ""  # a percent sign or a unit
 
 
 def answer_text(reply: str) -> str | None:
@@ -110,11 +118,18 @@ def _boxes(text: str) -> "list[_Part]":
             content, end = text[match.end() : close], close + 1
         else:
             content, end = (match[2] or "").rstrip(".,;"), match.end()
-        behind = _WITH_BOX.match(text, end)
-        if behind and not _AND.match(text, end):
-            content, end = content + behind[0], behind.end()
-        found.append(_Part(match.start(), end, _sign(text, match.start()) + content.strip()))
-    return found
+        behind = _WITH_BOX.match(text, end) if not _AND.match(text, end) else None
+        with_box = behind[0] if behind else ""
+        end += len(with_box)
+        found.append(_Part(match.start(), end, content.strip(), with_box))
+    return [*found[:-_MOST_PARTS], *(_stated_by(text, box, closing) for box in found[-_MOST_PARTS:])]
+
+
+def _stated_by(text: str, box: "_Part", closing: dict[int, int]) -> "_Part":
+    """A box with what belongs to it: its sign, its unit, and the rest of its formula."""
+    alone = (_sign(text, box.start) + box.content + box.behind).strip()
+    whole = with_formula(text, box.start, box.end, box.content, box.behind, closing) if box.content else None
+    return box._replace(content=alone if whole is None else whole)
 
 
 def _closing_braces(text: str) -> dict[int, int]:
@@ -169,12 +184,12 @@ def _stated(text: str) -> str:
     if phrase is not None and text.count("**") % 2:
         text = text.replace("**", "")
     spans = [_Part(m.start(), m.end(), next(filter(None, m.groups()))) for m in _SPAN.finditer(text)]
-    if len(spans) == 1 and not _SPAN.sub("", text).strip(" .\n"):
+    if len(spans) == 1 and not _SPAN.sub("", text).strip(_STOPS):
         return spans[0].content
     if not spans:
         return _without_aside(text) if phrase is not None else text
     condition = next((found for found in _CONDITION.finditer(text) if found.start() >= spans[0].end), None)
-    if not _is_sentence(text if condition is None else text[: condition.start()]):
+    if not _is_sentence(text if condition is None else text[: condition.start()]) and not _ends_chinese(text, spans):
         return text
     last = spans[-1]
     behind = None if _SAYS_SO.match(text, last.end) else _WITH_SPAN.match(text, last.end)
@@ -201,3 +216,9 @@ def _is_sentence(text: str) -> bool:
     """Return True if there are words around the mathematics that are no part of an answer."""
     around = _NO_SENTENCE.sub(" ", _SPAN.sub(" ", text))
     return any(not is_unit_word(word) for word in _SENTENCE.findall(around))
+
+
+def _ends_chinese(text: str, spans: "list[_Part]") -> bool:
+    """Return True if a Chinese sentence ends with its mathematics, and denies nothing."""
+    before, behind = text[: spans[-1].start], text[spans[-1].end :]
+    return not behind.strip(_STOPS) and bool(_CHINESE.search(before)) and not _DENIES.search(before)

@@ -16,15 +16,15 @@ from .extract import answer_region, answer_text, last_box
 from .parameters import renamings
 from .reader import plain_words, read, read_choice, unwrapped
 from .signs import MAX_LENGTH, CannotRead, tidied
-from .types import Based, Choice, Constant, Number, Prose, Quantity, Value, Words
-from .units import differ
+from .types import Approximate, Based, Choice, Constant, NamedValue, Number, Prose, Quantity, Value, Words
+from .units import ALL_SYMBOLS, USUAL_LETTERS, differ
 
 Mode = Literal["r1", "trl"]
 _GSM8K = "####"  # stands before the answer at the end of a solution
 _LEAD = re.compile(r"\A(?:so|thus|hence|therefore|then)[,:]?\s+(?=[$\\])", re.IGNORECASE)
 _CHOSEN = re.compile(
-    r"(?:(?:the\s+)?(?:correct\s+|right\s+)?(?:option|choice|answer)\s*(?:is)?\s*:?\s*)?"
-    r"(?:[(\[]\s*([A-Ja-j])\s*[)\]]|([A-J])(?=\s*[).:]|\s+because\b|\s+since\b)|([A-Ja-j])\.?\Z)\s*[.:)]?(.*)",
+    r"(?:(?:so|thus|hence|therefore|then)\b[,:]?\s+)?(?:(?:the\s+)?(?:correct\s+|right\s+)?(?:option|choice|answer)\s*(?:is)?\s*:?\s*)?"
+    r"(?:[(\[]\s*([A-Ja-j])\s*[)\]]|([A-J])(?=\s*[).:]|\s+because\b|\s+since\b|\s+is\s+(?:the\s+)?(?:correct|right)(?:\s+(?:answer|option|choice))?\.?\Z)|([A-Ja-j])\.?\Z)\s*[.:)]?(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _RUN = re.compile(r"[A-H]{2,6}")
@@ -169,7 +169,7 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
         plain = re.sub(r"[\s{}$\\]|text|mathrm|boxed", "", tidied(written))
         if plain.upper() == gold.digits:
             return True
-    answer = read(written, tight=not letters(gold))
+    answer = read(written, _unit_symbols(gold))
     if isinstance(gold, Quantity) and isinstance(answer, Quantity) and differ(gold.unit, answer.unit):
         raise CannotRead(f"is in {answer.unit}, not in {gold.unit}")
     if isinstance(answer, Based) and isinstance(gold, Number) and answer.base != 10:
@@ -180,15 +180,23 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
     return found
 
 
+def _unit_symbols(gold: Value) -> frozenset[str]:
+    """What may be a unit without being set apart: no letter where `gold` has some, any symbol where it is measured."""
+    if letters(gold):
+        return frozenset()
+    bare = gold.value if isinstance(gold, NamedValue | Approximate) else gold
+    return ALL_SYMBOLS if isinstance(bare, Quantity) else USUAL_LETTERS
+
+
 def _says_words(gold: Words, written: str) -> bool:
     text = tidied(written)
     words = plain_words(unwrapped(text))
     ours = gold.text
-    if words == ours or any({words, ours} <= group for group in _SAME_WORDS):
+    same_words = next((group for group in _SAME_WORDS if ours in group), {ours})
+    if words in same_words:
         return True
-    if re.search(
-        rf"\A(?:\w+ ){{1,7}}(?:is|are|was|on|called) (?:an? |the )?{re.escape(ours)}\Z", words
-    ) and not re.search(r"\b(?:not|or|never|if)\b", words[: -len(ours)]):
+    said = re.fullmatch(r"((?:\w+ ){1,7}(?:is|are|was|on|called)|(?:\w+ ){0,7}(?:has|have)) (?:an? |the )?(.+?)", words)
+    if said and said[2] in same_words and not re.search(r"\b(?:not|or|never|if)\b", said[1]):
         return True
     if re.sub(r"\A(?:it is|its|answer is|it|is) ", "", words) == ours:
         return True

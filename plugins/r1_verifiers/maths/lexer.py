@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Literal
 
 from .signs import CannotRead
-from .units import is_unit_word, unit_name
+from .units import ALL_SYMBOLS, is_unit_symbol, is_unit_word, unit_name
 
 Kind = Literal["number", "letter", "command", "sign", "word", "unit", "end"]
 MAX_TOKENS = 600
@@ -82,6 +82,7 @@ FUNCTIONS = frozenset(
         "tg",
         "ctg",
         "arctg",
+        "cis",
     ]
 )
 _NAMES = {"pi", "infinity", "inf", "oo", "mod", "infty", "theta", "alpha", "beta", "lambda", "omega", "phi"}
@@ -241,6 +242,7 @@ _SEE_THROUGH = frozenset(
 _COLOURED = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}")
 # A brace in front of a system, which nothing closes.
 _ONE_SIDED = re.compile(r"\\left\s*(?:\\\{|\[|\(|\|)(?=(?:(?!\\left).){0,400}\\right\s*(?:\.|\Z))", re.DOTALL)
+_ROW_SPACE = re.compile(r"(\\\\)\s*\[\s*-?[\d.]+\s*(?:pt|ex|em|mm|cm|in)\s*\]")  # behind a row of a matrix
 _SPACES = {",", ";", ":", "!", ">", " ", "/", "thinspace", "quad", "qquad", "hspace", "enspace", "medspace", "thickspace", "negthinspace", "nobreakspace"}  # fmt: skip
 _NUMBER = re.compile(
     r"""(?P<whole>\d{1,3}(?:(?:,\\!|\{,\}|,|\\,|\\!|\\\ |\ )\d{3}(?!\d))+ | \d+)
@@ -251,15 +253,36 @@ _PLAIN = re.compile(r"(?P<whole>\d+)(?P<point>\.(?:\d+|(?=\s*\\(?:overline|dot|b
 _DECIMAL_COMMA = re.compile(r"(\d+)\{,\}(\d+)|(0),(\d{2,})(?![\d,.])")
 _EXPONENT = re.compile(r"[eE]([-+]?\d+)(?![A-Za-z\d])")
 _SPAN_ENDS = re.compile(r"(?<!\\)\$\$?|\\[()\[\]]")
+_GREEK_UNIT = re.compile(r"[A-Za-z]{0,2}[μΩÅ][A-Za-z]{0,3}")
+_UNIT_COMMANDS = (
+    (re.compile(r"\\mathring\s*\{\s*(?:\\(?:mathrm|text)\s*\{)?\s*A\s*\}?\s*\}|\\AA(?![A-Za-z])"), "Å"),
+    (re.compile(r"\\mu\s*\\(?:mathrm|text)\s*\{\s*~?\s*(?=[A-Za-z]+\s*\})"), r"\\mathrm{μ"),
+    (re.compile(r"\\(?:mathrm|text)\s*\{\s*~?\s*([kMGm]?)\s*\}\s*\\Omega(?![A-Za-z])"), r"\\mathrm{\1Ω}"),
+    (re.compile(r"(?<=[\d})])((?:\s|\\[,;: ]|~)*)([kM]?)\s*\\Omega(?=\s*(?:\$|\Z))"), r"\1\\mathrm{\2Ω}"),
+)
+_DOUBTFUL = frozenset("ABCFHST")  # units that are letters behind a letter
 _VOWEL = re.compile(r"[aeiouyAEIOUY]")
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+_CJK_JOINS = {
+    "或": "or",
+    "或者": "or",
+    "和": "and",
+    "与": "and",
+    "及": "and",
+    "以及": "and",
+    "且": "and",
+    "并且": "and",
+}
 _OTHER_LETTER = re.compile(r"[^\W\d_]+")
 
 
 def tokens(text: str) -> list[Token]:
     """The tokens of a tidied answer. Raises: CannotRead."""
-    text = _ONE_SIDED.sub("", _COLOURED.sub("", text))
+    text = _ONE_SIDED.sub("", _COLOURED.sub("", _ROW_SPACE.sub(r"\1", text)))
+    if any(name in text for name in (r"\mu", r"\Omega", r"\AA", r"\mathring")):
+        for command, sign in _UNIT_COMMANDS:
+            text = command.sub(sign, text)
     found = _Lexer(text).read()
     if len(found) > MAX_TOKENS:
         raise CannotRead(f"more than {MAX_TOKENS} signs")
@@ -334,12 +357,15 @@ class _Lexer:
                 if not kept:
                     spaced = True
                     continue
+            elif not text.isascii() and (found := self._greek_unit(text, at)):
+                self._add("unit", unit_name(found), spaced, upright)
+                at += len(found)
             elif sign.isascii() and sign.isalpha():
                 run = _WORD.match(text, at)
                 assert run is not None
                 at = self._letters(text, run[0], at, mode, spaced, upright)
             elif match := (_CJK.match(text, at) or _OTHER_LETTER.match(text, at)):
-                self._add("word", match[0].casefold(), spaced)
+                self._add("word", _CJK_JOINS.get(match[0], match[0].casefold()), spaced)
                 at = match.end()
             else:
                 self._sign(sign, spaced)
@@ -381,7 +407,7 @@ class _Lexer:
         point = match["bare"] or match["point"] or ""
         if point == "." and not re.match(r"\s*\\(?:overline|dot|bar)", text[match.end() : match.end() + 12]):
             if (
-                not re.match(r"\s*(?:\\?[)\]},;$]|\\text|\\q|\Z)", text[match.end() : match.end() + 6])
+                not re.match(r"\s*(?:\\?[)\]},;$]|\\text|\\q|\\end|\\\\|\Z)", text[match.end() : match.end() + 6])
                 and not text[match.end() : match.end() + 1].isspace()
             ):
                 raise CannotRead("a number with a point behind it")
@@ -405,11 +431,16 @@ class _Lexer:
 
     def _letters(self, text: str, run: str, at: int, mode: str, spaced: bool, upright: bool) -> int:
         if mode == "prose" or upright:
+            is_symbol = (upright or len(run) > 1) and run in ALL_SYMBOLS
+            if (is_symbol and self._takes_unit(run, text[at + len(run) :])) or (
+                len(run) > 1 and is_unit_word(run) and self._behind_value(spaced)
+            ):
+                self._add("unit", unit_name(run), spaced, upright)
+                return at + len(run)
             if len(run) == 1 and (mode != "prose" or not re.match(r"\s+[A-Za-z]{2}", text[at + 1 : at + 8])):
                 self._add("letter", run, spaced, upright)
                 return at + 1
-            kind: Kind = "unit" if is_unit_word(run) and self._behind_value(spaced) else "word"
-            self._add(kind, unit_name(run) if kind == "unit" else run.casefold(), spaced, upright)
+            self._add("word", run.casefold(), spaced, upright)
             return at + len(run)
         if ("'" in run or "’" in run) and not (len(run) > 4 and mode == "plain"):
             run = re.split("['’]", run)[0]
@@ -545,6 +576,7 @@ class _Lexer:
         if inside is None:
             return at, False
         inside = re.sub(r"(?<=[A-Za-z])\.(?=\s|\Z)", "", inside.replace("~", " "))
+        inside = re.sub(r"\\mu\s+(?=[A-Za-z])", "μ", re.sub(r"\\Omega(?![A-Za-z])", "Ω", inside))
         words = inside.strip()
         bare = re.sub(r"\\[,;:! ]", " ", words).strip()
         while (nested := re.fullmatch(r"\\(?:text|mathrm|textbf|textit|mbox|rm)\s*\{([^{}]*)\}", bare)) is not None:
@@ -556,13 +588,9 @@ class _Lexer:
             self._add("letter", bare, spaced, upright=True)
         elif bare in FUNCTIONS and not (is_unit_word(bare) and (self._behind_value(True) or self._unit_in_front())):
             self._add("command", bare, spaced)
-        elif (
-            (is_unit_word(bare) and bare.lower() not in ("a",))
-            and not re.match(r"\s*[_(]", text[end:])
-            and (self._behind_value(True) or self._unit_in_front())
-        ):
+        elif is_unit_symbol(bare) and not re.match(r"\s*[_(]", text[end:]) and self._takes_unit(bare):
             self._add("unit", unit_name(bare), spaced, upright=True)
-        elif len(bare) == 1 and bare.isalpha():
+        elif len(bare) == 1 and bare.isalpha() and not _CJK.match(bare):
             self._add("letter", bare, spaced, upright=True)
         elif name in ("mathrm", "operatorname", "mathit") and re.fullmatch(r"[A-Za-z]{2}", bare) and bare.isupper():
             for index, letter in enumerate(bare):
@@ -577,12 +605,46 @@ class _Lexer:
         for is_maths, piece in _spans(inside):
             self._piece(piece, "maths" if is_maths else "prose", True)
 
+    def _greek_unit(self, text: str, at: int) -> str:
+        found = _GREEK_UNIT.match(text, at)
+        return found[0] if found and is_unit_symbol(found[0]) and self._takes_unit(found[0]) else ""
+
+    def _takes_unit(self, symbol: str, behind: str = "") -> bool:
+        """Return True if a symbol that stands here, in front of `behind`, measures what is in front of it."""
+        if self._unit_in_front():
+            return True
+        last = self.out[-1] if self.out else END
+        is_degree = "circ" in (last.text, *(token.text for token in self.out[-2:-1] if last.text == "}"))
+        if is_degree or (last.kind == "letter" and symbol in _DOUBTFUL):
+            return False
+        if len(symbol) == 1 and re.match(
+            r"-[a-z]{3}" if symbol not in _DOUBTFUL else r"-[a-z]{3}|\s+[A-Za-z]{2}", behind
+        ):
+            return False
+        return self._behind_value(True)
+
     def _unit_in_front(self) -> bool:
-        """A unit and a sign that joins units: `km /`, `N \\cdot`."""
-        joined = [token.kind == "unit" for token in self.out[-2:-1]]
-        return bool(self.out) and (
-            self.out[-1].kind == "unit" or (any(joined) and self.out[-1].text in ("/", "cdot", "-", "times", "*"))
-        )
+        r"""A unit and a sign that joins units, as `km /`, `N \cdot`, `J / (`; or a fraction of units that begins here."""
+        out = self.out[:-1] if [token.text for token in self.out[-2:]] == ["/", "("] else self.out
+        last, *before = (*reversed(out[-7:]), END)
+        if last.kind == "unit":
+            return True
+        if last.text in ("/", "cdot", "-", "times", "*"):
+            return _ends_in_unit(before)
+        if last.text != "{" or len(before) < 2:
+            return False
+        is_above = before[0].text == "frac" and (before[1].kind == "number" or before[1].text in (")", "}"))
+        return is_above or (before[0].text == "}" and _ends_in_unit(before[1:]))
+
+
+def _ends_in_unit(reversed_tokens: list[Token]) -> bool:
+    """Return True for a unit, or a unit with its exponent, read from its end."""
+    texts = [token.text for token in reversed_tokens]
+    for skipped in (0, 2, 4, 5):
+        exponent = texts[:skipped]
+        if skipped < len(texts) and reversed_tokens[skipped].kind == "unit":
+            return not exponent or "^" == exponent[-1]
+    return False
 
 
 def _argument(text: str, at: int) -> tuple[str | None, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TypeGuard
 
 from . import numeric
 from .evaluate import exact, letters, nodes
@@ -22,6 +23,7 @@ from .types import (
     NamedValue,
     Node,
     Number,
+    Piecewise,
     Quantity,
     RealSet,
     Relation,
@@ -39,6 +41,14 @@ REALS = Interval(MINUS_INFINITY, INFINITY, False, False)
 SAID_AGAIN = frozenset(["namely", "equivalently"])  # separators of values that say the same
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_ZERO = Number(Fraction(0))
+_REAL_SETS = {
+    "RR": RealSet((REALS,)),
+    "RR+": RealSet((Interval(_ZERO, INFINITY, False, False),)),
+    "RR0": RealSet((Interval(_ZERO, INFINITY, True, False),)),
+    "RR-": RealSet((Interval(MINUS_INFINITY, _ZERO, False, False),)),
+    "RR*": RealSet((REALS,), (_ZERO,)),
+}
 _MAX_SIGNS = 3  # of \pm in one expression
 _OF_SETS = frozenset(["cup", "cap", "setminus"])
 _CALLS = frozenset(["call", "prime", "det", "abs", "norm", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "max", "min", "dim", "rank", "tr", "deg", "arg", "gcd", "lcm", "Re", "Im", "ker", "transpose"])  # fmt: skip
@@ -56,8 +66,8 @@ def meaning(value: Value) -> Value:
         return Conditioned(inner, conditions) if conditions else inner
     if isinstance(value, Apply):
         return _applied(value)
-    if isinstance(value, Constant) and value.name == "RR":
-        return RealSet((REALS,))
+    if isinstance(value, Constant) and value.name in _REAL_SETS:
+        return _REAL_SETS[value.name]
     if isinstance(value, Quantity):
         return _quantity(value)
     if isinstance(value, Matrix):
@@ -128,6 +138,8 @@ def _applied(value: Apply) -> Value:
         return percent
     if value.name in ("cup", "setminus", "cap"):
         return _sets(value) or value
+    if (scaled := _scaled(value)) is not None:
+        return meaning(scaled)
     if value.name == "add" and value.args[0] == Constant("RR"):
         last = value.args[1]
         if isinstance(last, Apply) and last.name == "neg" and isinstance(last.args[0], Bracketed):
@@ -148,6 +160,61 @@ def _applied(value: Apply) -> Value:
     ):
         return NamedValue(value.args[0].name, meaning(value.args[1]), value.args[0])
     return value
+
+
+def _scaled(value: Apply) -> Matrix | Bracketed | None:
+    r"""A multiple of a vector or matrix, or its transpose, cell by cell; None for anything else."""
+    if value.name == "transpose":
+        if isinstance(value.args[0], Matrix):
+            rows = value.args[0].rows
+            return Matrix(tuple(zip(*rows, strict=True))) if len({len(row) for row in rows}) == 1 else None
+        return Matrix(tuple((item,) for item in value.args[0].items)) if _is_vector(value.args[0]) else None
+    if value.name not in ("mul", "div", "neg"):
+        return None
+    vectors = [arg for arg in value.args if isinstance(arg, Matrix) or _is_vector(arg)]
+    rest = [part for arg in value.args if arg not in vectors for part in nodes(arg)]
+    if len(vectors) != 1 or (value.name == "div" and vectors[0] is not value.args[0]):
+        nested = [_scaled(arg) if isinstance(arg, Apply) else None for arg in value.args]
+        if len([one for one in nested if one is not None]) != 1 or vectors:
+            return None
+        return _scaled(Apply(value.name, tuple(one or arg for one, arg in zip(nested, value.args, strict=True))))
+    if any(isinstance(part, Matrix | Bracketed | Piecewise) for part in rest):
+        return None
+
+    def scale(cell: Value) -> Value:
+        args = tuple(cell if arg is vectors[0] else arg for arg in value.args)
+        return Apply(value.name, args) if isinstance(cell, Node) else cell  # type: ignore[arg-type]
+
+    vector = vectors[0]
+    if isinstance(vector, Matrix):
+        return Matrix(tuple(tuple(map(scale, row)) for row in vector.rows))
+    assert isinstance(vector, Bracketed)
+    return Bracketed(vector.opening, vector.closing, tuple(map(scale, vector.items)))
+
+
+def _is_vector(node: Value) -> TypeGuard[Bracketed]:
+    return (
+        isinstance(node, Bracketed)
+        and (node.opening, node.closing) in (("(", ")"), ("langle", "rangle"), ("[", "]"))
+        and len(node.items) > 1
+        and all(isinstance(item, Node) for item in node.items)
+    )
+
+
+def congruence_of(values: Sequence[Value]) -> Relation | None:
+    r"""`n \equiv 1, 4 \pmod 5`, whose modulus stands behind the last of its values; None for anything else."""
+    if len(values) < 2:
+        return None
+    first, *between, last = values
+    if not (isinstance(last, Relation) and last.signs == ("mod",)):
+        return None
+    is_named = isinstance(first, Relation) and first.signs == ("==",)
+    rests = [*first.sides[1:], *between] if isinstance(first, Relation) and is_named else [first, *between]
+    left = first.sides[:1] if isinstance(first, Relation) and is_named else ()
+    if not all(isinstance(rest, Node) for rest in rests):
+        return None
+    several = Several((*rests, last.sides[0]))
+    return Relation((*left, several, last.sides[1]), ("==", "mod") if left else ("mod",))
 
 
 # intervals and sets
@@ -392,6 +459,8 @@ def _relation(value: Relation) -> Value:
 def _equation(value: Relation) -> Value:
     sides, signs = value.sides, value.signs
     first, last = sides[0], sides[-1]
+    if len(sides) == 2 and isinstance(last, Piecewise) and isinstance(first, Node):
+        return NamedValue(spelled(first), last, first)
     if is_name(first) and not (isinstance(first, Constant) and len(sides) == 2 and not _is_plain(last)):
         rest = _value_of(sides[1:], signs[1:])
         if signs[0] == "~":
@@ -568,6 +637,8 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     values = _with_letters_in([value for value, _ in parts])
     if len(values) == 1:
         return values[0]
+    if (congruence := congruence_of(values)) is not None:
+        return congruence
     joins = {separator for _, separator in parts[:-1]}
     if joins <= SAID_AGAIN | {"or"} and all(says_again(values[0], value) for value in _without_name(values)):
         return _in_percent(values) or values[0]
@@ -641,9 +712,9 @@ def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
     found = sets[0]
     for other in sets[1:]:
         met = meet(found, other)
-        is_or = bool(joins & {"or", "vee", "或"}) and not (other.without and other.parts == (REALS,))
+        is_or = bool(joins & {"or", "vee"}) and not (other.without and other.parts == (REALS,))
         is_and = (
-            bool(joins & {"and", "wedge", "且"})
+            bool(joins & {"and", "wedge"})
             or bool(other.without and other.parts == (REALS,))
             or bool(found.without and found.parts == (REALS,))
         )

@@ -22,7 +22,9 @@ _FRACTION = re.compile(r"\\[dtc]?frac\s*\{([^{}]+)\}\s*\{([^{}]+)\}")
 _SLASHED = re.compile(r"(?<![\w.])(\d+)\s*/\s*(\d+)(?![\w.])")
 _UNIT = re.compile(r"\\(?:text|mathrm)\s*\{\s*~?\s*([A-Za-z]+)\s*\}|(?<=\d)\s+([A-Za-z]{2,})\b|\(([A-Za-z]+)\)")
 _OTHER_UNIT = {"km": "m", "m": "cm", "cm": "km", "h": "min", "min": "s", "s": "h", "kg": "g", "g": "kg", "dollar": "cent", "degree": "rad", "mi": "ft", "ft": "in", "in": "ft"}  # fmt: skip
-_SEPARATOR = re.compile(r"(?<!\\),(?!\\!|\d{3}(?!\d)|\})\s*|;\s*|\\text\s*\{\s*,?\s*(?:and|or)\s*\}|\b(?:and|or)\b")
+_SEPARATOR = re.compile(
+    r"(?<!\\),(?!\\!|\d{3}(?!\d)|\})\s*|;\s*|\\text\s*\{\s*,?\s*(?:and|or)\s*\}|\b(?:and|or)\b|[或和且、]"
+)
 _OPEN, _CLOSE = "([{", ")]}"
 _DROPPED_LETTER = re.compile(r"(?<=[\d}) ])\\?(?:mathrm\{)?\b([xyniabk])\b(?:\^\{?\d+\}?)?\}?")
 _INDEX = re.compile(r"_\s*\{?\s*\Z|\\(?:begin|end)\{[^{}]*\Z|\\sqrt\[\Z|binom\s*\{[^{}]*\}\s*\{\s*\Z")

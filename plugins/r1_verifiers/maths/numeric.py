@@ -6,16 +6,18 @@ from fractions import Fraction
 from typing import Any
 
 from .evaluate import NoValue, PlaceValues, Undefined, context, exact, has_decimals, letters, nodes
+from .places import Place, places
 from .types import Apply, Constant, Node, Number
 
-_PLACES = 5  # two of them with negative values
+_NEEDED = 2  # places at which two expressions of letters must agree
+_NEEDED_SPECIAL = 4  # of them where only chosen ones are tried
 _MIN_DIGITS = 6  # of a decimal that stands for a value which no decimal is
 MAX_NODES = 400
 _MORE_DIGITS = (140, 320)
 
 
-def equal_nodes(gold: Node, answer: Node) -> bool | None:
-    """Return True or False; None where values cannot tell."""
+def equal_nodes(gold: Node, answer: Node, whole: frozenset[str] = frozenset()) -> bool | None:
+    """Return True or False; None where values cannot tell. `whole`: letters that are said to be whole numbers."""
     if gold == answer:
         return True
     ours, theirs = exact(gold), exact(answer)
@@ -23,9 +25,9 @@ def equal_nodes(gold: Node, answer: Node) -> bool | None:
         return _equal_exact(ours, theirs, gold, answer)
     if infinite(gold) or infinite(answer):
         return infinite(gold) == infinite(answer) if infinite(gold) and infinite(answer) else False
-    found = _at_places(gold, answer)
+    found = _at_places(gold, answer, whole)
     if found is False and (_has_plain_log(gold) or _has_plain_log(answer)):
-        return _at_places(_to_base_ten(gold), _to_base_ten(answer))
+        return _at_places(_to_base_ten(gold), _to_base_ten(answer), whole)
     return found
 
 
@@ -95,40 +97,48 @@ def _rounds(literal: Number, difference: Any) -> bool:
     )
 
 
-def _at_places(gold: Node, answer: Node) -> bool | None:
+def _at_places(gold: Node, answer: Node, whole: frozenset[str]) -> bool | None:
     if sum(1 for _ in nodes(gold)) > MAX_NODES or sum(1 for _ in nodes(answer)) > MAX_NODES:
         return None
-    names = letters(gold) | letters(answer)
+    tried = places(gold, answer, whole)
+    has_letters = len(tried) > 1
     with_decimals = has_decimals(gold) or has_decimals(answer)
     agreed, is_opaque = 0, False
-    for index in range(_PLACES if names else 1):
+    for place in tried:
         try:
-            pair = _pair(gold, answer, index)
+            pair = _pair(gold, answer, place)
         except Undefined:
+            if place.is_special:
+                continue
             return False
         if pair is None:
             continue
         ours, theirs, scale, opaque = pair
         is_opaque |= opaque
-        mp = context()
-        if index >= 3 and (mp.im(ours) != 0 or mp.im(theirs) != 0):
-            continue  # below zero only real values tell: roots and logarithms have several there
-        is_same = _exactly(gold, answer, index, ours, theirs, scale)
+        if place.is_real and not _are_real(ours, theirs):
+            continue
+        is_same = _exactly(gold, answer, place, ours, theirs, scale)
+        if is_same is None and place.is_special:
+            continue
         if is_same is None:
             return None
-        if not is_same and not (with_decimals and _nearly(ours, theirs, gold, answer, bool(names))):
+        if not is_same and not (with_decimals and _nearly(ours, theirs, gold, answer, has_letters)):
             return None if is_opaque else False
         agreed += 1
-    needed = 2 if names else 1
+    needed = _NEEDED_SPECIAL if tried[0].is_special else _NEEDED if has_letters else 1
     return True if agreed >= needed else None
 
 
-def _pair(gold: Node, answer: Node, index: int) -> tuple[Any, Any, Any, bool] | None:
+def _are_real(*values: Any) -> bool:
+    return all(context().im(value) == 0 for value in values)
+
+
+def _pair(gold: Node, answer: Node, place: Place) -> tuple[Any, Any, Any, bool] | None:
     """Both values at one place, the largest value on the way, and whether a part of them is opaque.
 
     Raises: Undefined where one of them divides by zero and the other has a value.
     """
-    evaluations = PlaceValues(index), PlaceValues(index)
+    evaluations = PlaceValues(place.index, place.values), PlaceValues(place.index, place.values)
     values = []
     for evaluation, node in zip(evaluations, (gold, answer), strict=True):
         try:
@@ -145,7 +155,7 @@ def _pair(gold: Node, answer: Node, index: int) -> tuple[Any, Any, Any, bool] | 
     return values[0], values[1], max(first.scale, second.scale), first.is_opaque or second.is_opaque
 
 
-def _exactly(gold: Node, answer: Node, index: int, ours: Any, theirs: Any, scale: Any) -> bool | None:
+def _exactly(gold: Node, answer: Node, place: Place, ours: Any, theirs: Any, scale: Any) -> bool | None:
     """Return True if two values are the same; more digits are asked for where most of them cancelled out."""
     mp = context()
     for digits in _MORE_DIGITS:
@@ -156,7 +166,7 @@ def _exactly(gold: Node, answer: Node, index: int, ours: Any, theirs: Any, scale
             return True
         try:
             with mp.workdps(digits):
-                pair = _pair(gold, answer, index)
+                pair = _pair(gold, answer, place)
         except Undefined:
             return None
         if pair is None:
@@ -188,14 +198,20 @@ def _nearly(ours: Any, theirs: Any, gold: Node, answer: Node, has_letters: bool)
 def ratio_of(gold: Node, answer: Node) -> Any | None:
     """The constant by which `answer` is `gold` at every place; None where there is none. Raises: NoValue where values cannot tell."""
     found: list[Any] = []
-    for index in range(_PLACES):
-        pair = _pair(gold, answer, index)
+    for place in places(gold, answer):
+        try:
+            pair = _pair(gold, answer, place)
+        except Undefined:
+            if place.is_special:
+                continue
+            raise
         if pair is None:
             continue
-        ours, theirs, _, opaque = pair
-        if opaque and index == 0 and gold != answer:
-            pass
-        if ours == 0 or theirs == 0 or abs(ours) < context().mpf(10) ** -45 or abs(theirs) < context().mpf(10) ** -45:
+        ours, theirs, _, _ = pair
+        zero = context().mpf(10) ** -45
+        if place.is_special and (not _are_real(ours, theirs) or max(abs(ours), abs(theirs)) < zero):
+            continue
+        if min(abs(ours), abs(theirs)) < zero:
             return None
         found.append(theirs / ours)
     if len(found) < 2:

@@ -10,6 +10,8 @@ r"""One reader for gold answers and answers: a text in, a typed value out, by a 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 
 from .evaluate import depth_of
 from .lexer import Token, tokens
@@ -32,7 +34,7 @@ from .types import (
     Value,
     Words,
 )
-from .units import is_unit_word
+from .units import is_unit_word, unit_name
 
 _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mbox|operatorname|bf|rm)\s*\{([^{}]*)\}"
@@ -48,7 +50,7 @@ _CHOICE_WITH = re.compile(
     re.DOTALL,
 )
 _CHOICES = re.compile(
-    r"\(?\s*[A-H]\s*\)?(?:\s*(?:,\s*and\b|[,;&、]|\band\b|\s)\s*\(?\s*[A-H]\s*\)?)+\.?|\(\s*[A-H](?:\s*,\s*[A-H])+\s*\)"
+    r"\(?\s*[A-H]\s*\)?(?:\s*(?:,\s*and\b|[,;&、和与]|\band\b|\s)\s*\(?\s*[A-H]\s*\)?)+\.?|\(\s*[A-H](?:\s*,\s*[A-H])+\s*\)"
 )
 _RUN = re.compile(r"[A-H]{2,6}")
 _CIRCLED = re.compile(r"\\textcircled\s*\{\s*(?:\\\w+\s*)?(\d)\s*\}")
@@ -80,7 +82,10 @@ _DATES = [
     re.compile(rf"(?P<month>{_MONTH})(?P<day>)\s+(?P<year>\d{{4}})", re.IGNORECASE),
 ]
 _CLOCK = re.compile(r"(\d{1,2})(?:\s*:\s*(\d\d))?(?:\s*:\s*(\d\d))?\s*([ap])\.?\s?m\.?", re.IGNORECASE)
-_BASED = re.compile(r"(-?(?=[A-Z]*\d)[0-9A-Z]+)\s*_\s*(?:\{\s*(?:\\(?:text|mathrm)\s*\{\s*)?(\w+)\s*\}?\s*\}|(\d+))")
+_BASED = re.compile(
+    r"(?P<bracket>(?:\\left)?\()?(?P<digits>-?(?=[A-Z]*\d)[0-9A-Z]+)(?(bracket)(?:\\right)?\))"
+    r"_(?:\{\(?(?:\\(?:text|mathrm)\{)?(?P<base>\w+)\}?\)?\}|(?P<figure>\d+))"
+)
 _BASES = {
     name: base
     for base, name in enumerate(
@@ -105,11 +110,13 @@ _PLAIN_REWRITES = [
     (re.compile(r"\.\.\.+|…"), r"\\ldots "),
     (re.compile(r"<>|=/="), r"\\neq "),
     (re.compile(r"\bi\.\s*e\.|\bthat\s+is\b(?=[,\s]*[$\\\d.}])"), " namely "),
+    (re.compile(r"(?<![\d.])(\d+)\.\((\d+)\)"), r"\1.\\overline{\2}"),
 ]
 _LEADS = re.compile(
     r"\A(?:(?:so|thus|hence|therefore|then)[,\s]+)*(?:the\s+)?(?:(?:final|correct|complete)\s+)?(?:answers?|solutions?|solution set|result)\s*(?:is|are|:|=)\s*:?\s*",
     re.IGNORECASE,
 )
+_WITH_UNITS = frozenset(["^", "/", ".", "cdot", "*", "-", "{", "}", "(", ")", "1", "2", "3", "4"])
 _SEPARATORS = {",", ";", "and", "or", "、", "quad", "\\", "wedge", "vee", "&", *SAID_AGAIN}
 _YES_BECAUSE = re.compile(r"(yes|no)\s*[,.;:]?\s+(?:because|since|as)\b", re.IGNORECASE)
 _FOREIGN_DIGIT = re.compile(r"[^\D0-9]")
@@ -124,8 +131,8 @@ _NEGATED = re.compile(r"\b(?:not|no|never|none|nor|if|or|only)\b")
 _NOISE = frozenset(["either", "both", "only", "also", "exactly", "just", "simply"])
 
 
-def read(text: str, tight: bool = False) -> Value:
-    """The typed value of an answer. `tight`: a single letter behind a number is a unit where it can be one. Raises: CannotRead."""
+def read(text: str, symbols: frozenset[str] = frozenset()) -> Value:
+    """The typed value of an answer. `symbols`: letters that are units where they end the text, behind a number. Raises: CannotRead."""
     text = _CIRCLED.sub(r"(\1)", tidied(text))
     if _FOREIGN_DIGIT.search(text):
         raise CannotRead("digits other than 0 to 9")
@@ -135,7 +142,7 @@ def read(text: str, tight: bool = False) -> Value:
     for reader in (read_choice, _labels, _date, _clock, _based):
         if (value := reader(words)) is not None:
             return value
-    return _mathematics(text, tight)
+    return _mathematics(text, symbols)
 
 
 def unwrapped(text: str) -> str:
@@ -172,7 +179,7 @@ def read_choice(words: str) -> Choice | None:
     if _RUN.fullmatch(words) and list(words) == sorted(set(words)):
         return Choice(words)
     if _CHOICES.fullmatch(words):
-        letters = re.findall(r"\b[A-H]\b", words)
+        letters = re.findall("[A-H]", words)
         if len(set(letters)) == len(letters):
             return Choice("".join(sorted(letters)))
         return None
@@ -216,15 +223,15 @@ def _based(words: str) -> Based | None:
     found = _BASED.fullmatch(words.replace(" ", "").replace("\\text", "").rstrip("."))
     if found is None:
         return None
-    named = (found[2] or found[3]).lower()
+    named = (found["base"] or found["figure"]).lower()
     base = _BASES.get(named) or (int(named) if named.isdigit() and len(named) < 3 else 0)
-    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in found[1].lstrip("-")):
+    digits = found["digits"].lstrip("-")
+    if not 2 <= base <= 36 or any(int(digit, 36) >= base for digit in digits):
         return None
-    sign = "-" if found[1].startswith("-") else ""
-    return Based(sign + (found[1].lstrip("-").lstrip("0").upper() or "0"), base)
+    return Based(("-" if found["digits"].startswith("-") else "") + (digits.lstrip("0").upper() or "0"), base)
 
 
-def _mathematics(text: str, tight: bool) -> Value:
+def _mathematics(text: str, symbols: frozenset[str]) -> Value:
     for pattern, replacement in _PLAIN_REWRITES:
         text = pattern.sub(replacement, text)
     if (
@@ -237,8 +244,8 @@ def _mathematics(text: str, tight: bool) -> Value:
     if found := _YES_BECAUSE.match(unwrapped(text)):
         return Words(found[1].casefold())
     read_tokens = tokens(text)
-    if tight:
-        read_tokens = _with_tight_units(read_tokens)
+    if symbols:
+        read_tokens = _with_units(read_tokens, symbols)
     if len(read_tokens) > 1 and read_tokens[-1].text == read_tokens[-2].text == ".":
         raise CannotRead("ends in two points")
     while (
@@ -261,29 +268,47 @@ def _mathematics(text: str, tight: bool) -> Value:
         raise CannotRead("operators nested too deep") from None
 
 
-def _with_tight_units(found: list[Token]) -> list[Token]:
-    from dataclasses import replace
-
-    result = list(found)
-    behind = len(found)  # where the units begin that end the text
-    while behind and (
-        found[behind - 1].kind == "unit"
-        or found[behind - 1].text in ("^", "/", ".", "cdot", "*", "{", "}", "2", "3")
-        or (found[behind - 1].kind == "letter" and is_unit_word(found[behind - 1].text))
-    ):
-        behind -= 1
-    for index, token in enumerate(found):
-        before = result[index - 1] if index else None
-        is_last = index >= behind
+def _with_units(found: list[Token], symbols: frozenset[str]) -> list[Token]:
+    """Tokens whose last letters, behind a number, are units."""
+    for at in range(1, len(found)):
+        before = found[at - 1]
+        is_behind_value = before.kind == "number" or before.text in (")", "}")
         if (
-            token.kind == "letter"
-            and before is not None
-            and is_unit_word(token.text)
-            and (before.kind in ("number", "unit") or before.text in (")", "}", "/"))
-            and is_last
+            is_behind_value
+            and (found[at].kind in ("letter", "unit") or _is_micro(found[at]))
+            and (units := _all_units(found[at:], symbols))
         ):
-            result[index] = replace(token, kind="unit")
-    return result
+            return [*found[:at], *units]
+    return found
+
+
+def _all_units(found: list[Token], symbols: frozenset[str]) -> list[Token] | None:
+    """Tokens as units, their exponents and what joins them; None where there is anything else."""
+    units: list[Token] = []
+    at = 0
+    while at < len(found):
+        token, size = found[at], 1
+        if token.kind == "letter" or _is_micro(token):
+            size = next((size for size in (4, 3, 2, 1) if _run(found[at : at + size], size) in symbols), 0)
+            if not size:
+                return None
+            token = replace(token, kind="unit", text=unit_name(_run(found[at : at + size], size)))
+        elif token.kind != "unit" and token.text not in _WITH_UNITS:
+            return None
+        units.append(token)
+        at += size
+    return units
+
+
+def _is_micro(token: Token) -> bool:
+    return token.kind == "command" and token.text == "mu"
+
+
+def _run(found: list[Token], size: int) -> str:
+    """The word that so many letters make without space between them; "" where they do not."""
+    if len(found) < size or any(token.spaced and not _is_micro(before) for before, token in pairwise(found)):
+        return ""
+    return "".join("μ" if _is_micro(token) else token.text if token.kind == "letter" else " " for token in found)
 
 
 def _only_words(found: list[Token], text: str) -> str | None:
@@ -312,9 +337,12 @@ def listed(found: list[Token]) -> Value:
     if (composite := whole.composite()) is not None and whole.ends():
         return composite
     is_value = False
+    environments = 0
     for index, token in enumerate(found):
         is_value |= token.kind != "word"
-        if is_value and token.kind == "word" and token.text in CONDITIONS:
+        if token.kind == "command":
+            environments += token.text.startswith("begin:") - token.text.startswith("end:")
+        if is_value and token.kind == "word" and token.text in CONDITIONS and not environments:
             main = [*found[:index]]
             while main and main[-1].text in (",", ";"):
                 main.pop()
@@ -391,9 +419,9 @@ def _set_in_words(part: list[Token]) -> Constant | None:
     """The set of numbers that words name: `k is an integer`, `for any real t`."""
     words = {token.text for token in part if token.kind == "word"}
     names = {name for name, spelled in _NUMBERS.items() if words & spelled}
-    if "positive" in words or len(names) != 1:
+    if len(names) != 1 or words & {"nonnegative", "non", "negative", "odd", "even"}:
         return None
-    return Constant(names.pop())
+    return Constant(f"{'ZZ' if names == {'NN'} else names.pop()}+" if "positive" in words else names.pop())
 
 
 def _prose(found: list[Token]) -> Value:

@@ -9,7 +9,7 @@ from .lexer import Token
 from .meaning import meaning, says_again
 from .signs import CannotRead
 from .types import Apply, Bracketed, CompositeQuantity, Conditioned, Node, Number, Quantity, Ratio, Relation, Value
-from .units import CURRENCIES, POWERS, SCALES, is_unit_word, unit_name
+from .units import CURRENCIES, POWERS, SCALES, factors, is_unit_word, unit_name
 
 CONDITIONS = frozenset(
     ["where", "for", "when", "if", "with", "such", "given", "provided", "whenever", "assuming", "as"]
@@ -77,6 +77,7 @@ _DOUBTS = frozenset(["or", "maybe", "possibly", "perhaps", "not", "otherwise", "
 _JOINS = {"/": "/", "per": "/", "cdot": "*", "*": "*", "times": "*", "-": "*", ".": "*"}
 _MAX_UNIT_WORDS = 6
 _ABOUT = {"about", "approximately", "roughly", "around", "nearly"}
+_BEHIND_SET = frozenset(["^", "_", ",", ";", ")", "]", "}", ".", "|", "mid", "quad", "setminus", "cup", "cap"])
 _NOTHING = Apply("nothing", ())
 
 
@@ -91,6 +92,10 @@ class Statements(Expressions):
 
     def items(self, tokens: list[Token]) -> tuple[Value, ...]:
         return tuple(self.inner(part) for part, _ in split(tokens, self.separates) if part)
+
+    def alternatives(self, tokens: list[Token]) -> list[list[Token]]:
+        commas = [Token("sign", ",") if token.kind == "word" and token.text == "and" else token for token in tokens]
+        return [part for part, _ in split(commas, lambda token: token.kind == "word" and token.text == "or")]
 
     @staticmethod
     def separates(token: Token) -> bool:
@@ -142,15 +147,15 @@ class Statements(Expressions):
         sides.append(self.function_defined() or self.side())
         while (sign := self.relation_sign()) is not None:
             signs.append(sign)
-            if sign == "==" or self.ends():
-                pass
+            if sign in ("in", "notin"):
+                self.mark_set()
             sides.append(self.side())
         if self.sees("command", "pmod", "bmod", "mod"):
             self.take()
             modulus = self.braced() if self.sees("sign", "{") else self.factor()
             signs.append("mod")
             sides.append(modulus)
-        elif self.sees("sign", "(") and self.peek(1).text == "mod":
+        elif self.sees("sign", "(") and self.peek(1).text in ("mod", "bmod", "pmod"):
             end = self.closing(self.at)
             inside = self.tokens[self.at + 2 : end]
             self.at = end + 1
@@ -174,6 +179,16 @@ class Statements(Expressions):
             return None
         self.at = end + 1
         return Apply("call", (Statements(head, self.depth).primary(), Bracketed("(", ")", self.items(inside))))
+
+    def mark_set(self) -> None:
+        r"""Take the letter behind `\in` for a set of numbers: `n \in N^*`, `k \in \mathbf{Z}`."""
+        token, after = self.peek(), self.peek(1)
+        if (
+            token.kind == "letter"
+            and token.text in "NZQRC"
+            and (after.kind in ("end", "word") or after.text in _BEHIND_SET)
+        ):
+            self.tokens = [*self.tokens[: self.at], Token("command", token.text * 2), *self.tokens[self.at + 1 :]]
 
     def relation_sign(self) -> str | None:
         token, after = self.peek(), self.peek(1)
@@ -263,7 +278,8 @@ class Statements(Expressions):
             and all(isinstance(term, Number) for term in terms)
             and len(numerals) < 4
             and len(numerals[0].text) <= 2
-            and all(len(token.text) == 2 for token in numerals[1:])
+            and int(numerals[0].text) <= 24
+            and all(len(token.text) == 2 and int(token.text) < 60 for token in numerals[1:])
         )
         return Ratio(tuple(terms), is_clock)
 
@@ -341,51 +357,55 @@ class Statements(Expressions):
             return "arcsec"
         if self.is_unit_fraction():
             return self.unit_fraction()
-        joined = ""
-        words: list[str] = []
+        unit, power, words = "", "", 0
         while True:
             token = self.peek()
-            if token.text in _JOINS and token.kind != "end" and joined and self.unit_follows(1):
+            if unit and token.text in _JOINS and token.kind != "end" and self.unit_follows(1):
                 self.take()
-                joined += _JOINS[token.text]
+                unit = unit.rstrip("/*") + _JOINS[token.text]
+                continue
+            if unit and token.text == "/" and self.peek(1).text == "(" and self.unit_follows(2):
+                self.take()
+                unit += "/" + self.unit_in_brackets()
                 continue
             if token.text == "more" and self.peek(1).kind == "word" and self.peek(1).text not in _NOT_UNITS:
                 self.take()
                 continue
-            is_letter = token.kind == "letter" and (joined.endswith(("/", "*"))) and is_unit_word(token.text)
+            is_letter = token.kind == "letter" and unit.endswith(("/", "*")) and is_unit_word(token.text)
             if token.kind == "word" and (token.text in CONDITIONS or token.text in _NOT_UNITS):
                 break
             if not (token.kind in ("unit", "word") or is_letter):
                 break
-            if token.kind == "word" and token.text == "per" and joined:
-                self.take()
-                joined += "/"
-                continue
             self.take()
-            if token.text in POWERS and not words and self.peek().kind not in ("unit", "word", "letter"):
-                raise CannotRead("a power in words")
-            words.append(token.text)
-            if len(words) > _MAX_UNIT_WORDS:
+            words += 1
+            if words > _MAX_UNIT_WORDS:
                 raise CannotRead("a sentence behind a value")
-            power = self.unit_power()
-            name = unit_name(token.text) + power
-            joined += name if not joined or joined[-1] in "/*" else f" {name}"
-        return _power_words(joined.rstrip("/* "))
+            if token.text == "per" and unit:
+                unit += "/"
+            elif token.text in POWERS and words > 1 and token.text.endswith("ed"):
+                unit += f"^{POWERS[token.text]}"
+            elif token.text in POWERS:
+                if not unit and self.peek().kind not in ("unit", "word", "letter"):
+                    raise CannotRead("a power in words")
+                power = f"^{POWERS[token.text]}"
+            else:
+                name = token.text if token.kind == "unit" else unit_name(token.text)
+                joint = "" if not unit or unit[-1] in "/*" else "*" if token.kind == "unit" and factors(unit) else " "
+                unit, power = unit + joint + name + (self.unit_power() or power), ""
+        return unit.rstrip("/* ")
+
+    def unit_in_brackets(self) -> str:
+        end = self.closing(self.at)
+        inside = Statements(self.tokens[self.at + 1 : end], self.depth + 1)
+        unit = inside.unit()
+        inside.refuse_rest()
+        self.at = end + 1
+        return unit
 
     def unit_fraction(self) -> str:
         r"""`\frac{\text{km}}{\text{h}}` as `km/h`."""
         self.take()
-        parts = []
-        for _ in range(2):
-            end = self.closing(self.at)
-            inside = Statements(self.tokens[self.at + 1 : end], self.depth + 1)
-            if inside.peek().kind == "letter" and is_unit_word(inside.peek().text):
-                parts.append(unit_name(inside.take().text) + inside.unit_power())
-            else:
-                parts.append(inside.unit())
-            inside.refuse_rest()
-            self.at = end + 1
-        return "/".join(parts)
+        return f"{self.unit_in_brackets()}/{self.unit_in_brackets()}"
 
     def unit_follows(self, ahead: int) -> bool:
         token = self.peek(ahead)
@@ -413,17 +433,6 @@ def _number_of(token: Token) -> Fraction:
     from .lexer import number_value
 
     return number_value(token)
-
-
-def _power_words(unit: str) -> str:
-    """`square m` as `m^2`."""
-    words = unit.split(" ")
-    powers = [POWERS[word] for word in words if word in POWERS]
-    if len(powers) != 1 or len(words) < 2:
-        return unit
-    rest = [word for word in words if word not in POWERS]
-    first, slash, under = rest[0].partition("/")
-    return " ".join([f"{first}^{powers[0]}{slash}{under}", *rest[1:]])
 
 
 def split(tokens: list[Token], separates) -> list[tuple[list[Token], str]]:  # type: ignore[no-untyped-def]

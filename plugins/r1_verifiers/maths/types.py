@@ -53,7 +53,22 @@ class Matrix:
     rows: tuple[tuple[Value, ...], ...]
 
 
-Node = Number | Symbol | Constant | Apply | Bracketed | Matrix
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of a function by cases. `when`: alternatives, each of conditions that all hold; none: in all other cases."""
+
+    value: Value
+    when: tuple[tuple[Value, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piecewise:
+    """A function by cases."""
+
+    rows: tuple[Case, ...]
+
+
+Node = Number | Symbol | Constant | Apply | Bracketed | Matrix | Piecewise
 
 
 @dataclass(frozen=True, slots=True)
