@@ -23,7 +23,7 @@ _MARKED = {
 _NATURAL = RealSet((Interval(_ZERO, INFINITY, True, False),))
 
 
-class Domain(NamedTuple):
+class NumberDomain(NamedTuple):
     """The numbers that a letter may be. `kind`: Z, Q, R or C, "" where none is named; `bounds`: None where there is none."""
 
     kind: str
@@ -40,7 +40,7 @@ def domains_agree(name: str, ours: Sequence[Value], theirs: Sequence[Value]) -> 
         return False
     if their_set and their_bounds is None and (our_set == their_set or (our_set is None and their_set.bounds is None)):
         return True
-    kind = (our_set or their_set or Domain("", None)).kind
+    kind = (our_set or their_set or NumberDomain("", None)).kind
     return any(
         _same_bounds(kind, one, other)
         for one in _restricted(our_set, our_bounds)
@@ -72,7 +72,7 @@ def declared(condition: Value) -> str:
 
 def runs_through_integers(condition: Value) -> bool:
     """Return True if a condition says that its letter is any integer, or any number without a word of what it is."""
-    return isinstance(condition, Symbol) or _membership(condition) == Domain("Z", None)
+    return isinstance(condition, Symbol) or _membership(condition) == NumberDomain("Z", None)
 
 
 def whole_letters(conditions: Sequence[Value]) -> frozenset[str]:
@@ -82,9 +82,9 @@ def whole_letters(conditions: Sequence[Value]) -> frozenset[str]:
     )
 
 
-def _membership(condition: Value) -> Domain | None:
+def _membership(condition: Value) -> NumberDomain | None:
     if isinstance(condition, RealSet):
-        return Domain("R", None) if condition.parts == (REALS,) and not condition.without else None
+        return NumberDomain("R", None) if condition.parts == (REALS,) and not condition.without else None
     if not (isinstance(condition, Relation) and condition.signs == ("in",)):
         return None
     within = condition.sides[1]
@@ -92,11 +92,11 @@ def _membership(condition: Value) -> Domain | None:
     if found is None:
         return None
     if found[1] == "N":
-        return Domain("Z", _MARKED["+"] if found[2] else _NATURAL)
-    return Domain(found[1], _MARKED.get(found[2] or ""))
+        return NumberDomain("Z", _MARKED["+"] if found[2] else _NATURAL)
+    return NumberDomain(found[1], _MARKED.get(found[2] or ""))
 
 
-def _set_of(name: str, conditions: Sequence[Value]) -> Domain | None:
+def _set_of(name: str, conditions: Sequence[Value]) -> NumberDomain | None:
     found = [one for condition in conditions if restricted(condition) == name and (one := _membership(condition))]
     return found[0] if found else None
 
@@ -112,7 +112,7 @@ def _bounds(name: str, conditions: Sequence[Value]) -> RealSet | None:
     return found
 
 
-def _restricted(within: Domain | None, bounds: RealSet | None) -> list[RealSet]:
+def _restricted(within: NumberDomain | None, bounds: RealSet | None) -> list[RealSet]:
     """The bounds with those of the set of numbers. The natural numbers begin at zero or at one."""
     if within is None or within.bounds is None:
         return [bounds or RealSet((REALS,))]
