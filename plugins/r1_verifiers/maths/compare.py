@@ -9,7 +9,7 @@ from typing import Any
 
 from . import numeric
 from .congruences import equal_congruences
-from .domains import declared, domains_agree, is_whole, restricted, runs_through_integers
+from .domains import declared, domains_agree, restricted, runs_through_integers, whole_letters
 from .evaluate import NoValue, counted, exact, letters, nodes, replaced
 from .meaning import REALS, as_real_set, may_be_named, meaning
 from .parameters import with_arguments_of
@@ -183,8 +183,7 @@ def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
         return False
     found = same(gold.value, theirs, problem)
     if found is False and isinstance(gold.value, Node) and isinstance(theirs, Node):
-        whole = frozenset(restricted(one) for one in gold.conditions if is_whole(one))
-        found = numeric.equal_nodes(gold.value, theirs, whole) if whole else False
+        found = numeric.equal_nodes(gold.value, theirs, whole_letters(gold.conditions))
     if found is False and not _is_sequence(gold.value) and (name := _integer_letter(gold, answer)):
         found = _families(gold.value, theirs, name)
     if found is False or not isinstance(answer, Conditioned):

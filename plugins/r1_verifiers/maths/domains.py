@@ -8,16 +8,22 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from .meaning import INFINITY, REALS
+from .meaning import INFINITY, MINUS_INFINITY, REALS
 from .numeric import magnitude
 from .real_sets import canonical, equal_sets, meet
 from .types import Constant, Interval, Number, RealSet, Relation, Symbol, Value
 
-_SET = re.compile(r"([NZQRC])\1?[_^{ ]*(\*|\+|>0)?}?")
-_NATURAL = tuple(RealSet((Interval(Number(Fraction(low)), INFINITY, True, False),)) for low in (0, 1))
+_SET = re.compile(r"([NZQRC])\1?([-+*])?")
+_ZERO = Number(Fraction(0))
+_MARKED = {
+    "+": RealSet((Interval(_ZERO, INFINITY, False, False),)),
+    "-": RealSet((Interval(MINUS_INFINITY, _ZERO, False, False),)),
+    "*": RealSet((REALS,), (_ZERO,)),
+}
+_NATURAL = RealSet((Interval(_ZERO, INFINITY, True, False),))
 
 
-class Domain(NamedTuple):
+class NumberDomain(NamedTuple):
     """The numbers that a letter may be. `kind`: Z, Q, R or C, "" where none is named; `bounds`: None where there is none."""
 
     kind: str
@@ -26,22 +32,15 @@ class Domain(NamedTuple):
 
 def domains_agree(name: str, ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
     """Return True unless the conditions on a letter contradict each other. What one side leaves out does not."""
-    gold, answer = (
-        [_memberships(name, side) for side in (ours, theirs)],
-        [_bounds(name, side) for side in (ours, theirs)],
-    )
-    (our_set, their_set), (our_bounds, their_bounds) = gold, answer
+    our_set, our_bounds = _set_of(name, ours), _bounds(name, ours)
+    their_set, their_bounds = _set_of(name, theirs), _bounds(name, theirs)
     if not (our_set or our_bounds) or not (their_set or their_bounds):
         return True
-    if our_set and their_set and (our_set.kind != their_set.kind):
+    if our_set and their_set and our_set.kind != their_set.kind:
         return False
-    if (
-        their_bounds is None
-        and their_set
-        and (their_set.bounds is None if our_set is None else _same_set(our_set, their_set))
-    ):
+    if their_set and their_bounds is None and (our_set == their_set or (our_set is None and their_set.bounds is None)):
         return True
-    kind = (our_set or their_set or Domain("", None)).kind
+    kind = (our_set or their_set or NumberDomain("", None)).kind
     return any(
         _same_bounds(kind, one, other)
         for one in _restricted(our_set, our_bounds)
@@ -71,33 +70,33 @@ def declared(condition: Value) -> str:
     return restricted(condition)
 
 
-def is_whole(condition: Value) -> bool:
-    """Return True if a condition says that its letter is an integer."""
-    within = _membership(condition)
-    return within is not None and within.kind == "Z"
-
-
 def runs_through_integers(condition: Value) -> bool:
     """Return True if a condition says that its letter is any integer, or any number without a word of what it is."""
-    return isinstance(condition, Symbol) or _membership(condition) == Domain("Z", None)
+    return isinstance(condition, Symbol) or _membership(condition) == NumberDomain("Z", None)
 
 
-def _membership(condition: Value) -> Domain | None:
+def whole_letters(conditions: Sequence[Value]) -> frozenset[str]:
+    """The letters that are said to be integers."""
+    return frozenset(
+        restricted(one) for one in conditions if (within := _membership(one)) is not None and within.kind == "Z"
+    )
+
+
+def _membership(condition: Value) -> NumberDomain | None:
     if isinstance(condition, RealSet):
-        return Domain("R", None) if condition.parts == (REALS,) and not condition.without else None
+        return NumberDomain("R", None) if condition.parts == (REALS,) and not condition.without else None
     if not (isinstance(condition, Relation) and condition.signs == ("in",)):
         return None
     within = condition.sides[1]
     found = _SET.fullmatch(within.name) if isinstance(within, Constant | Symbol) else None
     if found is None:
         return None
-    if found[1] == "N" or (found[2] and found[2] != "*"):
-        kind = "Z" if found[1] == "N" else found[1]
-        return Domain(kind, _NATURAL[1 if found[2] else 0])
-    return Domain(found[1], None)
+    if found[1] == "N":
+        return NumberDomain("Z", _MARKED["+"] if found[2] else _NATURAL)
+    return NumberDomain(found[1], _MARKED.get(found[2] or ""))
 
 
-def _memberships(name: str, conditions: Sequence[Value]) -> Domain | None:
+def _set_of(name: str, conditions: Sequence[Value]) -> NumberDomain | None:
     found = [one for condition in conditions if restricted(condition) == name and (one := _membership(condition))]
     return found[0] if found else None
 
@@ -113,18 +112,12 @@ def _bounds(name: str, conditions: Sequence[Value]) -> RealSet | None:
     return found
 
 
-def _same_set(one: Domain, other: Domain) -> bool:
-    if one.bounds is None or other.bounds is None:
-        return one == other
-    return one.kind == other.kind
-
-
-def _restricted(within: Domain | None, bounds: RealSet | None) -> list[RealSet]:
+def _restricted(within: NumberDomain | None, bounds: RealSet | None) -> list[RealSet]:
     """The bounds with those of the set of numbers. The natural numbers begin at zero or at one."""
     if within is None or within.bounds is None:
         return [bounds or RealSet((REALS,))]
-    naturals = _NATURAL if within.bounds == _NATURAL[0] else (within.bounds,)
-    return [(meet(one, bounds) or one) if bounds is not None else one for one in naturals]
+    sets = (_NATURAL, _MARKED["+"]) if within.bounds == _NATURAL else (within.bounds,)
+    return [(meet(one, bounds) or one) if bounds is not None else one for one in sets]
 
 
 def _same_bounds(kind: str, one: RealSet, other: RealSet) -> bool:

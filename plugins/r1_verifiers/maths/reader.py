@@ -109,8 +109,8 @@ _PLAIN_REWRITES = [
     (re.compile(r"[′]"), "'"),
     (re.compile(r"\.\.\.+|…"), r"\\ldots "),
     (re.compile(r"<>|=/="), r"\\neq "),
-    (re.compile(r"(?<![\d.])(\d+)\.\((\d+)\)"), r"\1.\\overline{\2}"),
     (re.compile(r"\bi\.\s*e\.|\bthat\s+is\b(?=[,\s]*[$\\\d.}])"), " namely "),
+    (re.compile(r"(?<![\d.])(\d+)\.\((\d+)\)"), r"\1.\\overline{\2}"),
 ]
 _LEADS = re.compile(
     r"\A(?:(?:so|thus|hence|therefore|then)[,\s]+)*(?:the\s+)?(?:(?:final|correct|complete)\s+)?(?:answers?|solutions?|solution set|result)\s*(?:is|are|:|=)\s*:?\s*",
@@ -419,9 +419,9 @@ def _set_in_words(part: list[Token]) -> Constant | None:
     """The set of numbers that words name: `k is an integer`, `for any real t`."""
     words = {token.text for token in part if token.kind == "word"}
     names = {name for name, spelled in _NUMBERS.items() if words & spelled}
-    if "positive" in words or len(names) != 1:
+    if len(names) != 1 or words & {"nonnegative", "non", "negative", "odd", "even"}:
         return None
-    return Constant(names.pop())
+    return Constant(f"{'ZZ' if names == {'NN'} else names.pop()}+" if "positive" in words else names.pop())
 
 
 def _prose(found: list[Token]) -> Value:

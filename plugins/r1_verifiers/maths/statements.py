@@ -163,16 +163,6 @@ class Statements(Expressions):
             sides.append(self.inner(inside))
         return Relation(tuple(sides), tuple(signs)) if signs else sides[0]
 
-    def mark_set(self) -> None:
-        r"""Take the letter behind `\in` for a set of numbers: `n \in N^*`, `k \in \mathbf{Z}`."""
-        token, after = self.peek(), self.peek(1)
-        if (
-            token.kind == "letter"
-            and token.text in "NZQRC"
-            and (after.kind in ("end", "word") or after.text in _BEHIND_SET)
-        ):
-            self.tokens = [*self.tokens[: self.at], Token("command", token.text * 2), *self.tokens[self.at + 1 :]]
-
     def function_defined(self) -> Node | None:
         """The left side `y(t)` of a definition, a letter with nothing but letters in brackets; None for any other side."""
         opens = next((at for at, token in enumerate(self.tokens[:6]) if token.kind == "sign" and token.text == "("), 0)
@@ -189,6 +179,16 @@ class Statements(Expressions):
             return None
         self.at = end + 1
         return Apply("call", (Statements(head, self.depth).primary(), Bracketed("(", ")", self.items(inside))))
+
+    def mark_set(self) -> None:
+        r"""Take the letter behind `\in` for a set of numbers: `n \in N^*`, `k \in \mathbf{Z}`."""
+        token, after = self.peek(), self.peek(1)
+        if (
+            token.kind == "letter"
+            and token.text in "NZQRC"
+            and (after.kind in ("end", "word") or after.text in _BEHIND_SET)
+        ):
+            self.tokens = [*self.tokens[: self.at], Token("command", token.text * 2), *self.tokens[self.at + 1 :]]
 
     def relation_sign(self) -> str | None:
         token, after = self.peek(), self.peek(1)
