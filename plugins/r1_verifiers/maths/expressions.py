@@ -10,9 +10,10 @@ from fractions import Fraction
 from functools import reduce
 
 from .evaluate import letters
-from .lexer import END, FUNCTIONS, Token, number_value
+from .lexer import CLOSERS, END, FUNCTIONS, OPENERS, Token, number_value
+from .piecewise import read_cases, trimmed
 from .signs import CannotRead
-from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Symbol, Value
+from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Quantity, Symbol, Value
 
 MAX_DEPTH = 12  # brackets inside each other
 _CLEAR_DIGITS = 6  # digits that tell a value from any other
@@ -22,8 +23,6 @@ RELATIONS = {
     "subseteq": "subseteq", "equiv": "==", "sim": "sim", "cong": "cong", "perp": "perp", "parallel": "parallel", "rightarrow": "->", "propto": "propto",
     "supset": "supset", "supseteq": "supseteq", "ll": "<<", "gg": ">>", "mapsto": "->", "Rightarrow": "=>", "Leftrightarrow": "<=>",
 }  # fmt: skip
-OPENERS = frozenset(["(", "[", "{", "langle", "lfloor", "lceil"])
-CLOSERS = frozenset([")", "]", "}", "rangle", "rfloor", "rceil"])
 _CONSTANTS = {"pi": "pi", "infty": "infinity", "emptyset": "empty"}
 _COUNTS = {"C": "binom", "A": "permutations", "P": "permutations"}
 _COUNTED = frozenset("nmkNM")  # letters of which there may be a number of things
@@ -861,8 +860,6 @@ class Expressions:
         if cells[-1] == [[]]:
             cells.pop()
         if name in _BY_ROWS:
-            from .piecewise import read_cases, trimmed
-
             if (by_cases := read_cases(cells, self.inner, "cases" in name)) is not None:
                 return by_cases
             cells = [[trimmed(one) for one in row] for row in cells]
@@ -877,8 +874,6 @@ def as_node(value: Value) -> Node:
     """A value as a part of an expression. Raises: CannotRead where it cannot be one."""
     if isinstance(value, Node):
         return value
-    from .types import Quantity
-
     if isinstance(value, Quantity) and value.unit == "degree":
         return Apply("degrees", (value.value,))
     if isinstance(value, Quantity) and value.unit == "%":

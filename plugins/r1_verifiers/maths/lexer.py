@@ -6,6 +6,7 @@ it is written as one: in `\mathrm` or `\text`, or by a name of more than one let
 
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
@@ -29,6 +30,8 @@ class Token:
 
 
 END = Token("end", "")
+OPENERS = frozenset(["(", "[", "{", "langle", "lfloor", "lceil"])
+CLOSERS = frozenset([")", "]", "}", "rangle", "rfloor", "rceil"])
 FUNCTIONS = frozenset(
     [
         "sin",
@@ -303,6 +306,26 @@ def _spans(text: str) -> list[tuple[bool, str]]:
         start = end.end()
     pieces.append((inside, text[start:]))
     return [(is_maths, piece) for is_maths, piece in pieces if piece.strip()]
+
+
+def split(found: list[Token], separates: Callable[[Token], bool]) -> list[tuple[list[Token], str]]:
+    """`found` at each separator that stands in no bracket, each part with the separator behind it."""
+    parts: list[tuple[list[Token], str]] = []
+    depth, start = 0, 0
+    bars = 0
+    for index, token in enumerate(found):
+        if token.kind in ("sign", "command"):
+            if token.text in OPENERS or token.text.startswith("begin:"):
+                depth += 1
+            elif token.text in CLOSERS or token.text.startswith("end:"):
+                depth = max(0, depth - 1)
+            elif token.text == "|":
+                bars += 1
+        if depth == 0 and separates(token):
+            parts.append((found[start:index], token.text))
+            start = index + 1
+    parts.append((found[start:], ""))
+    return parts
 
 
 class _Lexer:

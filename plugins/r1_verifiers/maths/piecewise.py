@@ -8,12 +8,12 @@ from itertools import pairwise
 
 from . import numeric
 from .evaluate import letters, replaced
-from .lexer import Token
+from .lexer import Token, split
 from .meaning import congruence_of, meaning
 from .real_sets import Outcome, all_of, matching
 from .signs import CannotRead
 from .types import (
-    Case,
+    Branch,
     Constant,
     NamedValue,
     Node,
@@ -71,14 +71,14 @@ def read_cases(
         if parts is None:
             return None
         found.append(parts)
-    cases = [Case(meaning(parse(value)), _condition(condition, parse)) for value, condition in found]
+    cases = [Branch(meaning(parse(value)), _condition(condition, parse)) for value, condition in found]
     values = [case.value for case in cases]
     if any(isinstance(value, NamedValue | Relation) for value in values):
         names = {value.name if isinstance(value, NamedValue) else None for value in values}
         equations = all(isinstance(one, NamedValue) for case in cases for both in case.when for one in both)
         if len(names) > 1 or None in names or (equations and all(case.when for case in cases)):
             return None  # a system of equations
-        cases = [Case(case.value.value, case.when) for case in cases if isinstance(case.value, NamedValue)]
+        cases = [Branch(case.value.value, case.when) for case in cases if isinstance(case.value, NamedValue)]
     return Piecewise(tuple(cases))
 
 
@@ -93,8 +93,6 @@ def trimmed(cell: list[Token]) -> list[Token]:
 
 
 def _value_and_condition(cells: list[list[Token]], has_words: bool) -> tuple[list[Token], list[Token]] | None:
-    from .statements import split
-
     if len(cells) == 1:
         parts = split(cells[0], lambda token: token.text == "," or token.text in _SAYS_WHEN | _OTHERWISE)
         value = parts[0][0]
@@ -113,8 +111,6 @@ def _value_and_condition(cells: list[list[Token]], has_words: bool) -> tuple[lis
 
 def _condition(tokens: list[Token], parse: Callable[[list[Token]], Value]) -> tuple[tuple[Value, ...], ...]:
     """The alternatives of a condition, each of statements that all hold; () for the rest of the cases."""
-    from .statements import split
-
     if all(token.kind == "word" and token.text in _SAYS_WHEN | _OTHERWISE for token in tokens):
         return ()
     alternatives = []

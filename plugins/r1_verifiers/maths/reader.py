@@ -14,10 +14,10 @@ from dataclasses import replace
 from itertools import pairwise
 
 from .evaluate import depth_of
-from .lexer import Token, tokens
+from .lexer import Token, split, tokens
 from .meaning import SAID_AGAIN, combined, meaning
 from .signs import CannotRead, tidied
-from .statements import CONDITIONS, Statements, split
+from .statements import CONDITIONS, Statements
 from .types import (
     Based,
     Choice,

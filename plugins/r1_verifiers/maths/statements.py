@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from .expressions import CLOSERS, GREEK, OPENERS, RELATIONS, Expressions, as_node
-from .lexer import Token
+from .expressions import GREEK, RELATIONS, Expressions, as_node
+from .lexer import Token, number_value, split
 from .meaning import meaning, says_again
 from .signs import CannotRead
 from .types import Apply, Bracketed, CompositeQuantity, Conditioned, Node, Number, Quantity, Ratio, Relation, Value
@@ -430,29 +430,4 @@ class Statements(Expressions):
 
 
 def _number_of(token: Token) -> Fraction:
-    from .lexer import number_value
-
     return number_value(token)
-
-
-def split(tokens: list[Token], separates) -> list[tuple[list[Token], str]]:  # type: ignore[no-untyped-def]
-    """`tokens` at each separator that stands in no bracket, each part with the separator behind it."""
-    parts: list[tuple[list[Token], str]] = []
-    depth, start = 0, 0
-    bars = 0
-    for index, token in enumerate(tokens):
-        if token.kind in ("sign", "command"):
-            if token.text in OPENERS or token.text.startswith("begin:"):
-                depth += 1
-            elif token.text in CLOSERS or token.text.startswith("end:"):
-                depth = max(0, depth - 1)
-            elif token.text == "|":
-                bars += 1
-        if depth == 0 and separates(token):
-            parts.append((tokens[start:index], token.text))
-            start = index + 1
-    parts.append((tokens[start:], ""))
-    return parts
-
-
-__all__ = ["CONDITIONS", "Bracketed", "Statements", "split"]

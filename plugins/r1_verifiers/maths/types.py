@@ -54,7 +54,7 @@ class Matrix:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Branch:
     """One row of a function by cases. `when`: alternatives, each of conditions that all hold; none: in all other cases."""
 
     value: Value
@@ -65,7 +65,7 @@ class Case:
 class Piecewise:
     """A function by cases."""
 
-    rows: tuple[Case, ...]
+    rows: tuple[Branch, ...]
 
 
 Node = Number | Symbol | Constant | Apply | Bracketed | Matrix | Piecewise
