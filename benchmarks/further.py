@@ -1,11 +1,11 @@
-"""Further on the full level: the recipe countdown/further in three seeds, and for longer.
+"""Further on the full level: the recipe countdown/further in three seeds, and countdown/hour.
 
     python benchmarks/further.py                        # SFT once, then its GRPO stage, seeds 0 1 2: forty minutes on two cores
-    python benchmarks/further.py --long                 # that stage with twice the steps, seed 0: twenty minutes
+    python benchmarks/further.py --hour                 # the GRPO stage of countdown/hour, seed 0: fifty minutes
     python benchmarks/further.py --draw-only            # the tables and the picture again, from the run folders
 
-The stages of the recipe are runs of their own here, so that all seeds begin with one model. The habits are counted in the
-held-out rollouts before and after: what SFT put there, and what RL changed. Needs matplotlib: pip install -e ".[dev]".
+The stages of a recipe are runs of their own here, so that all begin with one model. The habits are counted in the held-out
+rollouts before and after: what SFT put there, and what RL changed. Needs matplotlib: pip install -e ".[dev]".
 """
 
 import argparse
@@ -17,13 +17,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from countdown import figure, plot_accuracy, plot_metric, run_timed
 
 import r1_recipes
+from r1sdk.planning.stages import load_stages
 from r1sdk.storage.run_folder import RunFolder
 
-LONG = {"trainer.max_steps": 440, "trainer.lr_scheduler_kwargs.num_decay_steps": 220, "env.options.train_size": 8000}
+RECIPES = Path(r1_recipes.__file__).parent
 LINE = re.compile(r"\d+\. (?P<steps>.+); target \d+\? (?P<says>yes|no)")
 STEP = re.compile(r"(\d+)([-+*/])(\d+)=(\d+)(?: with ([\d ]+))?")
 
@@ -31,7 +31,7 @@ STEP = re.compile(r"(\d+)([-+*/])(\d+)=(\d+)(?: with ([\d ]+))?")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--long", action="store_true", help="the longer run instead")
+    parser.add_argument("--hour", action="store_true", help="countdown/hour instead")
     parser.add_argument("--model", type=Path, help="model to begin with; without it, that of the recipe's SFT")
     parser.add_argument("--runs", type=Path, default=Path("runs/further"))
     parser.add_argument("--picture", type=Path, default=Path("docs/further.svg"))
@@ -40,17 +40,16 @@ def main() -> None:
     seeds = options.seeds.split(",")
     if not options.draw_only:
         model = options.model or practised(options.runs)
-        recipe = stage_file("grpo", options.runs, model=str(model.resolve()))
-        if options.long:
-            sets = [part for key, value in LONG.items() for part in ("--set", f"{key}={value}")]
-            train(recipe, options.runs / "long", "--seed", "0", *sets)
+        if options.hour:
+            train(learning("hour", model, options.runs), options.runs / "hour", "--seed", "0")
         else:
+            recipe = learning("further", model, options.runs)
             for seed in seeds:
                 train(recipe, options.runs / seed, "--seed", seed)
-    runs = [(name, options.runs / name) for name in ("long", *seeds)]
+    runs = [(name, options.runs / name) for name in (*seeds, "hour")]
     runs = [(name, path) for name, path in runs if path.exists() and RunFolder.open(path).evaluation("after")]
     table(runs)
-    habits([RunFolder.open(path) for name, path in runs if name != "long"])
+    habits([RunFolder.open(path) for name, path in runs if name != "hour"])
     draw(runs, options.picture)
 
 
@@ -58,23 +57,22 @@ def practised(folder: Path) -> Path:
     """The model of the SFT, which is trained unless it is there."""
     path = folder / "practised"
     if not (path / "model").exists():
-        train(stage_file("practised", folder), path)
+        train("countdown/practise", path)
     return path / "model"
 
 
-def stage_file(name: str, folder: Path, **changed: str) -> Path:
-    """Write a stage of the recipe as a recipe of its own."""
-    recipe = yaml.safe_load((Path(r1_recipes.__file__).parent / "countdown" / "further.yaml").read_text())
-    stage = next(stage for stage in recipe["stages"] if stage["name"] == name)
+def learning(pipeline: str, model: Path, folder: Path) -> str:
+    """Write the GRPO stage of a pipeline as a recipe of its own that begins with `model`. Returns its path."""
+    stages = load_stages(RECIPES / "countdown" / f"{pipeline}.yaml", [], lambda name: RECIPES / f"{name}.yaml")
+    stage = next(stage for stage in stages if stage.name == "grpo")
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{name}.yaml"
-    own = {key: value for key, value in stage.items() if key != "name"}
-    file.write_text(yaml.safe_dump({"rewards": recipe["rewards"], **own, **changed}))
-    return file
+    file = folder / f"{pipeline}.yaml"
+    file.write_text(stage.recipe.model_copy(update={"model": str(model.resolve())}).to_yaml())
+    return str(file)
 
 
-def train(recipe: Path, path: Path, *more: str) -> None:
-    run_timed(["r1", "train", str(recipe), *more, "--out", str(path), "--overwrite"], path)
+def train(recipe: str, path: Path, *more: str) -> None:
+    run_timed(["r1", "train", recipe, *more, "--out", str(path), "--overwrite"], path)
 
 
 def table(runs: list[tuple[str, Path]]) -> None:
@@ -203,7 +201,7 @@ def draw(runs: list[tuple[str, Path]], picture: Path) -> None:
     figure_, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
     for name, path in runs:
         folder = RunFolder.open(path)
-        colour = "#1d4ed8" if name == "long" else "#c2410c"
+        colour = "#1d4ed8" if name == "hour" else "#c2410c"
         plot_accuracy(left, folder, colour)
         plot_metric(right, folder, "completions/mean_length", colour)
     left.axhline(0.8, color="grey", lw=0.8, ls=":")
