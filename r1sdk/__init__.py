@@ -66,6 +66,7 @@ from .records import (
     Verdict,
 )
 from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
+from .rollout.loaded_weights import check_loaded
 from .rollout.tools import describe_tools, with_tools
 from .scoring.isolation import isolated
 from .scoring.verification import gold_reply_of, verify_with, wrong_replies_of
@@ -169,6 +170,7 @@ __all__ = [
     "Verifier",
     "advantage",
     "call_isolated",
+    "check_loaded",
     "describe_tools",
     "environment",
     "environments_option",

@@ -233,6 +233,7 @@ def test_a_model_is_a_registered_name_then_a_folder_then_a_hub_id(registry, tmp_
     for folder in ("mine", "run/model"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "config.json").write_text("{}")
+        (tmp_path / folder / "pytorch_model.bin").write_bytes(b"PK")
     assert resolve_model(registry, "mine").folder == tmp_path / "mine"
     assert resolve_model(registry, str(tmp_path / "mine")).folder == tmp_path / "mine"
     assert resolve_model(registry, "run").folder == tmp_path / "run" / "model"
