@@ -28,7 +28,7 @@ _PLAIN = ("llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text"
 
 def check_files(name: str, folder: Path) -> None:
     """Raises: R1Error that names each damaged or missing file of the model, and the tensors that config.json contradicts."""
-    faults = list(_faults(folder))
+    faults = list(_faults(folder)) if folder.is_dir() else [f"there is no folder {folder}"]
     if faults:
         raise R1Error(f"model {name!r} cannot be used: " + "\n  ".join(faults))
 
