@@ -198,3 +198,8 @@ def test_an_adapter_is_checked_with_its_base(folder, tmp_path):
     (folder / "model.safetensors").write_bytes(b"")
     with pytest.raises(R1Error, match="its base cannot be used.*is empty"):
         resolve_model(load_plugins(), str(adapter))
+
+
+def test_the_tokenizer_of_the_embedded_model_has_its_length():
+    config, tokenizer = (json.loads((TINY / name).read_text()) for name in ("config.json", "tokenizer_config.json"))
+    assert tokenizer["model_max_length"] == config["max_position_embeddings"]
