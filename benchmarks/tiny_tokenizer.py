@@ -77,7 +77,7 @@ def build_tokenizer(texts: Iterable[str], pieces: str = PIECES) -> Any:
         eos_token=END,
         pad_token=PAD,
         padding_side="left",
-        model_max_length=512,
+        model_max_length=1024,
         clean_up_tokenization_spaces=False,
         chat_template=CHAT_TEMPLATE,
     )

@@ -66,6 +66,7 @@ from .records import (
     Verdict,
 )
 from .reply_format import SYSTEM_PROMPT, TAGS, Reply, extract_answer, opened_think, parse_reply, reply_with
+from .rollout.loaded_weights import check_loaded
 from .rollout.tools import describe_tools, with_tools
 from .scoring.isolation import isolated
 from .scoring.verification import gold_reply_of, verify_with, wrong_replies_of
@@ -80,6 +81,8 @@ if TYPE_CHECKING:
     from .api.naming import load_recipe
     from .api.scoring import score
     from .api.training import TrainedRun, TrainOptions, train
+    from .data.table_files import TABLE_FORMATS, is_table, read_table, split_files
+    from .data.text_only import check_text_only, content_text
     from .evaluation.evaluation_summary import Evaluation
     from .evaluation.statistics import Estimate
     from .plugins.loading import load_plugins, verifier_of
@@ -92,22 +95,29 @@ LAZY = {  # loaded when asked for: the verbs and their records, for programs, an
     "Evaluation": "r1sdk.evaluation.evaluation_summary",
     "GeneratedData": "r1sdk.api.generating",
     "Registry": "r1sdk.plugins.registry",
+    "TABLE_FORMATS": "r1sdk.data.table_files",
     "TrainOptions": "r1sdk.api.training",
     "TrainedRun": "r1sdk.api.training",
+    "check_text_only": "r1sdk.data.text_only",
+    "content_text": "r1sdk.data.text_only",
     "environment": "r1sdk.api.environment_judge",
     "evaluate": "r1sdk.api.evaluating",
     "for_trl": "r1sdk.training.trl.for_trl",
     "generate": "r1sdk.api.generating",
+    "is_table": "r1sdk.data.table_files",
     "load_plugins": "r1sdk.plugins.loading",
     "load_recipe": "r1sdk.api.naming",
+    "read_table": "r1sdk.data.table_files",
     "run_blocking": "r1sdk.scoring.blocking",
     "score": "r1sdk.api.scoring",
+    "split_files": "r1sdk.data.table_files",
     "train": "r1sdk.api.training",
     "verifier_of": "r1sdk.plugins.loading",
 }
 
 __all__ = [
     "SYSTEM_PROMPT",
+    "TABLE_FORMATS",
     "TAGS",
     "Advantage",
     "BatchAdvantage",
@@ -169,6 +179,9 @@ __all__ = [
     "Verifier",
     "advantage",
     "call_isolated",
+    "check_loaded",
+    "check_text_only",
+    "content_text",
     "describe_tools",
     "environment",
     "environments_option",
@@ -181,16 +194,19 @@ __all__ = [
     "gold_reply_of",
     "group_reward",
     "hookimpl",
+    "is_table",
     "isolated",
     "load_plugins",
     "load_recipe",
     "opened_think",
     "parse_reply",
     "reach_hub",
+    "read_table",
     "reply_with",
     "run_blocking",
     "sandbox_option",
     "score",
+    "split_files",
     "train",
     "verifier_of",
     "verifier_option",

@@ -225,9 +225,11 @@ def _print_split(split: "SplitReport") -> None:
     typer.echo(
         f"{split.split}: {split.tasks} tasks, {split.checked} gold answers checked, {split.unanswered} without one"
     )
+    if split.why_empty:
+        typer.echo(f"  {split.why_empty}")
     if split.prompt_tokens:
         typer.echo("  prompt tokens: " + ", ".join(f"{name} {count}" for name, count in split.prompt_tokens.items()))
-    _listed("  rows that make no task", split.unreadable)
+    _listed("  rows that make no task", split.grouped_faults, len(split.unreadable))
     _listed(
         f"  tasks that come again, which is intended ({split.repeats})" if split.repeats else "  duplicates",
         split.duplicates,
@@ -240,10 +242,11 @@ def _print_split(split: "SplitReport") -> None:
         typer.echo("  empty cells: " + ", ".join(f"{name} {count}" for name, count in split.empty.items()))
 
 
-def _listed(what: str, found: Sequence[str]) -> None:
+def _listed(what: str, found: Sequence[str], count: int | None = None) -> None:
+    """Print the first lines of `found` under a heading with their number, or `count`."""
     if found:
         indent = " " * (len(what) - len(what.lstrip()) + 2)
-        typer.echo(f"{what}: {len(found)}")
+        typer.echo(f"{what}: {len(found) if count is None else count}")
         for line in found[:SHOWN]:
             typer.echo(indent + line.replace("\n", " "))
         if len(found) > SHOWN:

@@ -1,24 +1,17 @@
-"""Rows of a table: JSON lines, a JSON array, CSV, parquet, Arrow, a folder that holds a data set, or a data set on the Hub."""
+"""Rows of a table: a file, as `r1sdk.read_table` reads it, a folder that holds a data set, or a data set on the Hub."""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TextIO
+from typing import Any
 
 import r1sdk
 
-SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".arrow")
-PACKED = (".gz", ".zst")  # of texts
-SAID_SUFFIXES = ".jsonl, .json or .csv (as they are, or .gz or .zst), .parquet or .arrow"
-CONVERSATION = "conversations"  # the column of a row that is nothing but a conversation
 Row = Mapping[str, Any]
 
 
@@ -41,155 +34,77 @@ class Origin:
 
 def is_file(source: str) -> bool:
     """True if `source` is the name of a single file."""
-    return _suffix(Path(source)) in SUFFIXES and not Path(source).expanduser().is_dir()
-
-
-def _suffix(path: Path) -> str:
-    """Return the kind of file, `.jsonl` for `a.jsonl.gz`; "" for a packed file that is not text."""
-    if path.suffix not in PACKED:
-        return path.suffix
-    inner = path.with_suffix("").suffix
-    return "" if inner in (".parquet", ".arrow") else inner
+    return r1sdk.is_table(Path(source)) and not Path(source).expanduser().is_dir()
 
 
 def read_rows(origin: Origin | str) -> Iterator[Row]:
     """The rows of `origin` in its order, as columns by name. Raises: r1sdk.R1Error that names the line at fault."""
+    for row in read_each(origin):
+        if isinstance(row, r1sdk.R1Error):
+            raise row
+        yield row
+
+
+def read_each(origin: Origin | str) -> Iterator[Row | r1sdk.R1Error]:
+    """As `read_rows`; in place of a row that cannot be read, the error that names it. Raises: r1sdk.R1Error where none can."""
     origin = Origin(origin) if isinstance(origin, str) else origin
-    rows = _rows(origin)
-    if not origin.without:
-        return rows
-    return ({name: value for name, value in row.items() if name not in origin.without} for row in rows)
+    for row in _rows(origin):
+        if isinstance(row, r1sdk.R1Error) or not origin.without:
+            yield row
+        else:
+            yield {name: value for name, value in row.items() if name not in origin.without}
 
 
-def _rows(origin: Origin) -> Iterator[Row]:
+def _rows(origin: Origin) -> Iterator[Row | r1sdk.R1Error]:
     path = Path(origin.source).expanduser()
     if is_file(origin.source):
-        yield from _file(path, origin.source)
+        yield from _file(path)
     elif origin.files is not None:
         folder = path if path.is_dir() else _downloaded(origin)
-        found = sorted(file for file in folder.glob(origin.files) if _suffix(file) in SUFFIXES)
+        found = sorted(file for file in folder.glob(origin.files) if r1sdk.is_table(file))
         if not found:
             raise r1sdk.R1Error(f"{origin.source} has no files {origin.files}")
         for file in found:
-            yield from _file(file, file.name)
+            yield from _file(file)
+    elif origin.config is None and origin.split.isalpha() and _is_plain(path):
+        yield from _folder(path, origin.split)
     else:
         yield from _data_set(origin, path)
 
 
-def _file(path: Path, name: str) -> Iterator[Row]:
-    if not path.is_file():
-        raise r1sdk.R1Error(f"no file {name}")
-    kind = _suffix(path)
-    if kind in (".parquet", ".arrow"):
-        yield from _parquet(path, name) if kind == ".parquet" else _arrow(path, name)
-        return
-    with _text(path, name) as lines:
-        try:
-            if kind == ".csv":
-                yield from csv.DictReader(lines)
-            elif kind == ".json":
-                yield from _json_array(lines, name)
-            else:
-                yield from _json_lines(lines, name)
-        except (UnicodeDecodeError, csv.Error, OSError, EOFError) as error:
-            raise r1sdk.R1Error(f"{name} cannot be read: {error}") from None
+def _file(path: Path) -> Iterator[Row | r1sdk.R1Error]:
+    for row in r1sdk.read_table(path):
+        yield row if isinstance(row, r1sdk.R1Error) else row[1]
 
 
-def _text(path: Path, name: str) -> TextIO:
-    """The text of a file, unpacked where it is packed."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    if path.suffix == ".zst":
-        try:
-            import pyarrow
-        except ImportError:
-            raise r1sdk.R1Error(f"reading {name} needs pyarrow: pip install 'r1sdk[train]'") from None
-        return io.TextIOWrapper(pyarrow.input_stream(str(path), compression="zstd"), encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+def test_split_in(source: str) -> str | None:
+    """Return the split of a local folder whose rows are for tests; None where it has none beside the training rows."""
+    folder = Path(source).expanduser()
+    if (saved := folder / "dataset_dict.json").is_file():
+        names = set(json.loads(saved.read_text(encoding="utf-8"))["splits"])
+    elif _is_plain(folder):
+        names = set(r1sdk.split_files(folder))
+    else:
+        return None
+    return next((name for name in ("test", "validation") if {name, "train"} <= names), None)
 
 
-def _json_lines(lines: Iterable[str], source: str) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            is_long = "integer string conversion" in str(error)
-            why = "an integer of more than 4300 digits: write it as text" if is_long else f"not JSON: {error}"
-            raise r1sdk.R1Error(f"{source}, line {number}: {why}") from None
-        yield _as_row(row, f"{source}, line {number}")
+def _is_plain(folder: Path) -> bool:
+    """True for a folder of tables, False for a data set that says itself which files make which configuration and split."""
+    if not folder.is_dir() or any((folder / name).is_file() for name in ("state.json", "dataset_dict.json")):
+        return False
+    readme = folder / "README.md"
+    return not (readme.is_file() and "data_files" in readme.read_text(encoding="utf-8", errors="replace"))
 
 
-def _json_array(lines: TextIO, source: str) -> Iterator[Row]:
-    """The rows of a JSON array, or of JSON lines in a file that is called .json."""
-    text = lines.read()
-    try:
-        rows = json.loads(text)
-    except ValueError:
-        yield from _json_lines(text.split("\n"), source)
-        return
-    if isinstance(rows, dict):
-        lists = [
-            name for name, value in rows.items() if isinstance(value, list) and value and isinstance(value[0], dict)
-        ]
-        if len(lists) != 1 or _is_message(rows[lists[0]][0]):
-            yield _as_row(rows, source)
-            return
-        rows = rows[lists[0]]
-    if not isinstance(rows, list):
-        raise r1sdk.R1Error(f"{source}: the rows are a JSON array of objects, got {text.strip():.40}")
-    for number, row in enumerate(rows, 1):
-        yield _as_row(row, f"{source}, row {number}")
-
-
-def _as_row(row: Any, where: str) -> Row:
-    """A JSON object as it is; a conversation, in a list or numbered from 0, as a row that holds it in one column."""
-    if isinstance(row, dict):
-        if row and all(name.isdigit() and _is_message(value) for name, value in row.items()):
-            return {CONVERSATION: [row[name] for name in sorted(row, key=int)]}
-        return row
-    if isinstance(row, list) and row and all(map(_is_message, row)):
-        return {CONVERSATION: row}
-    raise r1sdk.R1Error(f"{where}: a row must be a JSON object, got {json.dumps(row, ensure_ascii=False):.40}")
-
-
-def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and ("from" in value or "role" in value)
-
-
-def _arrow(path: Path, name: str) -> Iterator[Row]:
-    """The rows of an Arrow file, of the kind that the library `datasets` writes or of the one with an index."""
-    try:
-        import pyarrow.ipc
-    except ImportError:
-        raise r1sdk.R1Error(f"reading {name} needs pyarrow: pip install 'r1sdk[train]'") from None
-    with path.open("rb") as file:
-        try:
-            is_indexed = file.read(6) == b"ARROW1"
-            file.seek(0)
-            if is_indexed:
-                indexed = pyarrow.ipc.open_file(file)
-                batches = (indexed.get_batch(at) for at in range(indexed.num_record_batches))
-            else:
-                batches = iter(pyarrow.ipc.open_stream(file))
-            for batch in batches:
-                yield from map(_numbered, batch.to_pylist())
-        except (OSError, ValueError) as error:
-            raise r1sdk.R1Error(f"{name} is not Arrow: {error}") from None
-
-
-def _parquet(path: Path, name: str) -> Iterator[Row]:
-    try:
-        import pyarrow.parquet
-    except ImportError:
-        raise r1sdk.R1Error(f"reading {name} needs pyarrow: pip install 'r1sdk[train]'") from None
-    try:
-        file = pyarrow.parquet.ParquetFile(path)
-    except (OSError, ValueError) as error:  # pyarrow.ArrowInvalid is a ValueError
-        raise r1sdk.R1Error(f"{name} is not parquet: {error}") from None
-    for batch in file.iter_batches(batch_size=256):
-        yield from map(_numbered, batch.to_pylist())
+def _folder(folder: Path, split: str) -> Iterator[Row | r1sdk.R1Error]:
+    """The rows of one split of a folder of tables."""
+    splits = r1sdk.split_files(folder)
+    wanted = {"val": "validation", "dev": "validation", "valid": "validation"}.get(split, split)
+    if wanted not in splits:
+        raise r1sdk.R1Error(f"{folder} has no split {split!r}; found {', '.join(splits)}")
+    for file in splits[wanted]:
+        yield from _file(file)
 
 
 def _data_set(origin: Origin, path: Path) -> Iterator[Row]:
@@ -206,7 +121,7 @@ def _data_set(origin: Origin, path: Path) -> Iterator[Row]:
                     f"{origin.source} has no split {origin.split!r}; found {', '.join(map(str, saved))}"
                 )
             saved = saved[origin.split]
-        yield from map(_numbered, saved)
+        yield from map(dict, saved)
         return
     away = None if path.is_dir() else r1sdk.reach_hub(origin.source, "dataset")
     # The library's cache takes two folders of one name for the same data set: a folder is read past it.
@@ -219,11 +134,7 @@ def _data_set(origin: Origin, path: Path) -> Iterator[Row]:
                 rows = rows.remove_columns([column for column in origin.without if column in rows.column_names])
         except Exception as error:  # noqa: BLE001 - the library lets through whatever its network, its readers and the Hub raise
             raise r1sdk.R1Error(f"cannot load {origin}: {away or _first_line(error)}{_advice(path)}") from None
-        yield from map(_numbered, rows)
-
-
-def _numbered(row: Row) -> Row:
-    return _as_row(dict(row), "a row")
+        yield from map(dict, rows)
 
 
 def _downloaded(origin: Origin) -> Path:

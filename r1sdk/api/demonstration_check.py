@@ -26,5 +26,5 @@ def check_demonstrations(
         return report
     from ..training.sft.sft_run import template_report
 
-    tally = template_report(resolve_model(load_plugins(), model), recipe, source)
+    tally = template_report(resolve_model(load_plugins(), model, loads=False), recipe, source)
     return replace(report, differs=tuple(tally.lines()))

@@ -125,7 +125,7 @@ def model_tokens(model: str, max_tokens: int) -> tuple[Any, int | None]:
     from ..planning.model_source import resolve_model
     from ..training.models import context_length, load_tokenizer, locate, prompt_lengths
 
-    source = resolve_model(load_plugins(), model)
+    source = resolve_model(load_plugins(), model, loads=False)
     with TemporaryDirectory(prefix="r1-") as folder:
         where = locate(source, Path(folder), 0)
         tokenizer, context = load_tokenizer(where), context_length(where)

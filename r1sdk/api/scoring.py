@@ -145,7 +145,7 @@ def load_tokenize(name: str) -> Tokenize:
         from tokenizers import Tokenizer
     except ImportError:
         raise R1Error("--tokenizer needs tokenizers: pip install 'r1sdk[train]'") from None
-    source = resolve_model(load_plugins(), name)
+    source = resolve_model(load_plugins(), name, loads=False)
     if source.make:
         raise R1Error(f"model {name!r} is made when it is trained: name a model that has its tokenizer in a folder")
     try:

@@ -3,7 +3,9 @@
 For SFT a row holds demonstrations, for DPO a preference; `RowColumns.learns` decides.
 """
 
+import json
 import random
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -134,13 +136,22 @@ def examples(rows: Iterable[Row | R1Error], columns: RowColumns, skip_bad: int =
 
 
 def examples_of_row(row: Row | R1Error, columns: RowColumns) -> Sequence[Example]:
-    """Return the demonstrations in a row, or its preference. Raises: R1Error, naming the row."""
+    """Return the demonstrations in a row, or its preference; the id of a task that has none is its row. Raises: R1Error."""
     if isinstance(row, R1Error):
         raise row
+    where, cells = row
     try:
-        return preferences_in(row[1], columns) if columns.learns == "pairs" else demonstrations_in(row[1], columns)
+        if columns.learns == "pairs":
+            return [
+                one if one.task.id else one._replace(task=replace(one.task, id=where))
+                for one in preferences_in(cells, columns)
+            ]
+        return [
+            (task if task.id else replace(task, id=where), completion)
+            for task, completion in demonstrations_in(cells, columns)
+        ]
     except R1Error as error:
-        raise R1Error(f"{row[0]}: {error}") from None
+        raise R1Error(f"{where}: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +163,7 @@ class FileReport:
     demonstrations: int
     columns: str
     bad: tuple[str, ...]  # the fault of each bad row, and its place
-    differs: tuple[str, ...] = ()  # replies that the model's chat template changes
+    differs: tuple[str, ...] = ()  # replies that the model's chat template changes, and control tokens in the data
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -167,17 +178,36 @@ class FileReport:
 def check_file(source: FromFile) -> FileReport:
     """Read every row of the file and report on them. Raises: R1Error if the file has no rows."""
     bad: list[str] = []
+    control: dict[str, list[str]] = {}
     rows = found = 0
     for row in read_table(source.path):
         rows += 1
         try:
-            found += len(examples_of_row(row, source.columns))
+            examples = examples_of_row(row, source.columns)
         except R1Error as error:
             bad.append(str(error))
+            continue
+        found += len(examples)
+        assert not isinstance(row, R1Error)
+        for token in dict.fromkeys(_CONTROL.findall(json.dumps(row[1], ensure_ascii=False, default=str))):
+            control.setdefault(token, []).append(row[0])
     if not rows:
         raise R1Error(f"data {source.path} has no rows")
     columns = replace(source, skip_bad=len(bad)).describe()
-    return FileReport(source.path, rows, found, columns, tuple(bad))
+    differs = [
+        f"{len(places)} {'row has' if len(places) == 1 else 'rows have'} {token!r}, with which chat templates open or end a turn: "
+        f"{', '.join(places[:SHOWN])}{', ...' if len(places) > SHOWN else ''} (with --model: what is learnt instead)"
+        for token, places in control.items()
+    ]
+    return FileReport(source.path, rows, found, columns, tuple(bad), tuple(differs))
+
+
+# The tokens of the usual chat templates; which of them a model has, only its tokenizer says.
+_CONTROL = re.compile(
+    r"<\|(?:im_start|im_end|im_sep|endoftext|eot_id|eom_id|start_header_id|end_header_id|begin_of_text|end_of_text|user|assistant"
+    r"|system|start|end|message|channel|return|call)\|>|<(?:start|end)_of_turn>|</s>|\[/?INST\]"
+    r"|<｜(?:User|Assistant|begin▁of▁sentence|end▁of▁sentence)｜>"
+)
 
 
 def too_many_bad(bad: Sequence[str], skip_bad: int, columns: RowColumns) -> str:

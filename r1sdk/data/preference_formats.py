@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ..errors import R1Error, nearest
 from ..records import Completion, Message, Task
 from .row_formats import QUESTIONS, RowColumns, as_messages, chat_of, plain_turn, tools_in
+from .text_only import check_text_only
 
 PREFERENCE_SHAPES = """`prompt`, `chosen`, `rejected`: texts or messages (as r1 generate --pairs writes them)
 `chosen`, `rejected`: conversations with the prompt in both
@@ -38,6 +39,7 @@ class _Columns(NamedTuple):
 def preferences_in(row: Mapping[str, Any], columns: RowColumns | None = None) -> list[Preference]:
     """Return the preference of a row, as a list of one. Raises: R1Error where the row has none of `PREFERENCE_SHAPES`."""
     columns = columns or RowColumns()
+    check_text_only(row)
     found = _find(row, columns)
     asked = _asked(row, found)
     chosen, rejected = (_told(row[name], name) for name in (found.chosen, found.rejected))

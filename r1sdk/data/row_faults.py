@@ -3,13 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error
-from ..plugins.environment_calls import iterate_method
+from ..plugins.environment_calls import call_method, iterate_method
 from ..plugins.frozen import frozen_task
 from ..records import Task
 from ..scoring.gold_check import Fault, Suspect, check_gold
@@ -38,6 +38,19 @@ class SplitReport:
     empty: Mapping[str, int] = field(default_factory=dict)  # columns -> rows in which they are empty
     prompt_tokens: Mapping[str, int] = field(default_factory=dict)  # median, p99, longest
     too_long: tuple[str, ...] = ()  # prompts that leave no room for max_tokens
+    why_empty: str = ""  # the reason, where there are no tasks
+
+    @property
+    def grouped_faults(self) -> list[str]:
+        """The rows that make no task, those with the same fault in one line."""
+        places: dict[str, list[str]] = {}
+        for fault in self.unreadable:
+            place, colon, reason = fault.partition(": ")
+            places.setdefault(reason if colon else place, []).append(fault)
+        return [
+            faults[0] if len(faults) == 1 else f"{faults[0]}\n  and {len(faults) - 1} more rows with this fault"
+            for faults in places.values()
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +84,18 @@ def check_data(
     reports: list[SplitReport] = []
     seen: dict[str, dict[str, Item]] = {}
     for split in splits:
-        faults = (
-            tuple(islice(iterate_method(environment, "faults", split), limit)) if hasattr(environment, "faults") else ()
-        )
+        try:
+            faults = _faults(environment, split, limit)
+        except R1Error as error:
+            if split not in getattr(environment, "splits", ()):
+                raise
+            # The split is there, and cannot be read at all.
+            reports.append(SplitReport(split, 0, (str(error),)))
+            seen[split] = {}
+            continue
         found = _readable(environment, split, limit, bool(faults))
-        reports.append(_check(environment, split, found, faults, lengths, room, gold))
+        report = _check(environment, split, found, faults, lengths, room, gold)
+        reports.append(report if found or faults else replace(report, why_empty=why_empty(environment, split)))
         seen[split] = {plain(item.problem): item for item in reversed(found)}
     leaked = [
         f"{second[key].task.id} is {first[key].task.id}"
@@ -88,10 +108,21 @@ def check_data(
     return DataReport(tuple(reports), tuple(leaked))
 
 
+def _faults(environment: Environment, split: str, limit: int | None) -> tuple[str, ...]:
+    if not hasattr(environment, "faults"):
+        return ()
+    return tuple(islice(iterate_method(environment, "faults", split), limit))
+
+
 def repeats_of(environment: Environment, split: str) -> str:
     """Return why the same task may come twice in `split`, from the environment's optional `repeats(split)`; or an empty text."""
     said = getattr(environment, "repeats", None)
     return str(said(split)) if callable(said) else ""
+
+
+def why_empty(environment: Environment, split: str) -> str:
+    """Return why `split` has no tasks, from the environment's optional `why_empty(split)`; or an empty text."""
+    return str(call_method(environment, "why_empty", split)) if hasattr(environment, "why_empty") else ""
 
 
 def _readable(environment: Environment, split: str, limit: int | None, has_faults: bool) -> list[Item]:
@@ -159,9 +190,15 @@ def _check(
 
 
 def splits_of(environment: Environment, wanted: Sequence[str]) -> list[str]:
-    """Return the splits of `wanted` that the environment has. Raises: R1Error with the environment's own message if it has none."""
+    """Return the splits of `wanted` that the environment has. Raises: R1Error with the environment's own message if it has none.
+
+    An environment may name its splits in an attribute `splits`: one of these that cannot be read is a fault of the data.
+    """
+    named = getattr(environment, "splits", None)
+    if named is not None and (there := [split for split in wanted if split in named]):
+        return there
     look = "faults" if hasattr(environment, "faults") else "tasks"  # a row at fault is for the check
-    there: list[str] = []
+    there = []
     said: list[R1Error] = []
     for split in wanted:
         try:

@@ -1,6 +1,7 @@
 """Read the rows of training files: the prompt and the reply of each, found from its keys or from the columns you name."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Literal
 
 from ..errors import R1Error, nearest
 from ..records import Completion, Message, Task
+from .text_only import check_characters, check_text_only, part_text
 
 SHAPES = """`messages`: [{role, content}, ...]
 `prompt` and `completion`: texts or messages
@@ -79,6 +81,7 @@ def demonstration(row: Mapping[str, Any], columns: RowColumns | None = None) -> 
 def demonstrations_in(row: Mapping[str, Any], columns: RowColumns | None = None) -> list[Pair]:
     """Return the demonstrations of a row: one, or with `turns` "all" one for each turn of the assistant. Raises: R1Error."""
     columns = columns or RowColumns()
+    check_text_only(row)
     found = _find(row, columns)
     messages = [plain_turn(message, at, columns) for at, message in enumerate(found.messages, 1)]
     if not messages or messages[-1]["role"] != "assistant" or len(messages) == 1 and found.columns != "`text`":
@@ -278,6 +281,11 @@ def plain_turn(message: Mapping[str, Any], at: int, columns: RowColumns) -> Mess
         raise R1Error(
             f"turn {at} ({role}) has {'no content' if content is None else f'the content {content!r:.60}'}: a text is needed"
         )
+    try:
+        check_characters(content)
+        check_characters(reasoning or "")
+    except R1Error as error:
+        raise R1Error(f"turn {at} ({role}): {error}") from None
     if columns.thought_marks == "think":
         content = _without_marks(content)
     plain: Message = {"role": role, "content": content}
@@ -294,14 +302,14 @@ def _joined(parts: Sequence[Any], at: int, role: str) -> tuple[str, str | None]:
     """The text of a content in parts, and the thinking among them. Raises: R1Error for an image and the like."""
     texts, thoughts = [], []
     for part in parts:
-        kind = part.get("type", "text") if isinstance(part, Mapping) else "text"
-        text = part if isinstance(part, str) else part.get("text") if isinstance(part, Mapping) else None
-        if kind in ("thinking", "reasoning") and isinstance(part, Mapping):
-            thoughts.append(str(part.get(kind) or text or ""))
-        elif kind in ("text", "input_text", "output_text") and isinstance(text, str):
-            texts.append(text)
-        else:
-            raise R1Error(f"turn {at} ({role}) has a part of type {kind!r}: only texts can be trained on")
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        if kind in ("thinking", "reasoning"):
+            thoughts.append(str(part.get(kind) or part.get("text") or ""))
+            continue
+        try:
+            texts.append(part_text(part))
+        except R1Error as error:
+            raise R1Error(f"turn {at} ({role}): {error}") from None
     return "".join(texts), "".join(thoughts) or None
 
 
@@ -350,7 +358,13 @@ def as_messages(value: Any, role: str, key: str = "") -> list[Message]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         turns = [_turn(turn, key) for turn in value]
         return [turn for turn in turns if turn is not None]
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and role == "assistant" and not key:
+    if (
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and not math.isnan(value)
+        and role == "assistant"
+        and not key
+    ):
         return [{"role": role, "content": str(value)}]
     raise R1Error(f"{f'`{key}`: ' if key else ''}a text or a list of {{role, content}} is needed, got {value!r:.80}")
 

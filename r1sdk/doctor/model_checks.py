@@ -4,7 +4,7 @@ import contextlib
 import io
 from collections.abc import Iterator
 
-from ..planning.model_source import ModelSource
+from ..planning.model_source import ModelSource, model_folder
 from ..planning.run_plan import RunPlan
 from ..plugins.environment_calls import tasks_of
 from ..recipe.schema import Chat
@@ -18,16 +18,25 @@ def check_model(source: ModelSource, chat: Chat | None = None) -> Iterator[Findi
         yield Finding("model", "ok", f"{source.name} is made when the run begins")
         return
     from ..rollout.chat_template import render
-    from ..training.models import load_tokenizer
+    from ..rollout.template_text import check_prompt
+    from ..training.chat_tokenizer import tokens_of
+    from ..training.models import check_weights, load_tokenizer
     from ..training.sft.sft_rows import template_differences
 
     said = io.StringIO()
     with contextlib.redirect_stderr(said):
         tokenizer = load_tokenizer(files_of(source), chat)
+    if (folder := model_folder(source)) is not None:
+        check_weights(source.name, folder, bool(chat and chat.trust_remote_code))
+        yield Finding("weights", "ok", "whole, all numbers, and as config.json says")
+    warning = check_prompt(str(tokenizer.chat_template), tokens_of(tokenizer))
     opened = opened_think(render(tokenizer, [{"role": "user", "content": "?"}]))
     yield Finding("chat template", "ok", "opens the think block itself" if opened else "there")
     for line in said.getvalue().splitlines():
-        yield Finding("chat template", "ok", line)
+        if line != warning:
+            yield Finding("chat template", "ok", line)
+    if warning:
+        yield Finding("chat template", "warning", warning, "or name another one: --set chat_template=plain")
     for difference in template_differences(tokenizer):
         yield Finding("chat template", "warning", difference)
     yield Finding("end token", "ok", repr(tokenizer.eos_token))

@@ -42,7 +42,7 @@ class Plan:
 
     @property
     def card(self) -> Path:
-        return self.out.with_suffix(".md")
+        return self.out.with_name(self.out.name + ".md")  # beside rows.jsonl there may be rows.parquet
 
 
 def plan_of(run: RunPlan, out: Path) -> Plan:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..contracts import FROM_RECIPE, Demonstrator, Environment
 from ..data.demonstrations import Demonstrations, FromEnvironment, FromFile, FromHub
+from ..data.row_faults import why_empty
 from ..data.row_formats import RowColumns
 from ..errors import PluginError, R1Error, RecipeError, nearest, raise_all
 from ..plugins.environment_calls import tasks_of
@@ -90,7 +91,8 @@ def first_task(environment: Environment, name: str, split: str) -> Task:
             f"environment {name!r} has no tasks in split {split!r}: {type(error).__name__}: {error}"
         ) from error
     if task is None:
-        raise PluginError(f"environment {name!r} has no tasks in split {split!r}")
+        reason = why_empty(environment, split)
+        raise PluginError(f"environment {name!r} has no tasks in split {split!r}{f': {reason}' if reason else ''}")
     return task
 
 

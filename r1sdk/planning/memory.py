@@ -6,11 +6,14 @@ An estimate: what is counted is said at each term, and what the libraries keep f
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from ..errors import R1Error
 from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
+from .model_files import stored_shapes
 from .parallel import world
 
 GB = 1 << 30
@@ -173,15 +176,8 @@ def read_shape(folder: Path) -> Shape | None:
 
 
 def _stored(folder: Path) -> int | None:
-    """The parameters in the folder's safetensors, by their headers."""
-    total = 0
-    for file in folder.glob("*.safetensors"):
-        with file.open("rb") as handle:
-            header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                size = 1
-                for side in tensor["shape"]:
-                    size *= side
-                total += size
-    return total or None
+    """Return the number of parameters in the folder's safetensors; None where there are none, or one is damaged."""
+    try:
+        return sum(map(prod, stored_shapes(folder).values())) or None
+    except R1Error:  # said where the model is looked up
+        return None

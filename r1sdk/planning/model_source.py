@@ -11,6 +11,7 @@ from ..errors import R1Error, nearest
 from ..plugins.registry import Registry
 from ..storage.run_folder import RunFolder
 from ..storage.seed_folder import is_seed_folder, run_paths
+from .model_files import check_adapter, check_files
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -27,23 +28,24 @@ class ModelSource:
     base: "ModelSource | None" = None
 
 
-def resolve_model(registry: Registry, name: str) -> ModelSource:
+def resolve_model(registry: Registry, name: str, loads: bool = True) -> ModelSource:
     """Looked up among the registered models, then as a folder (a run folder: the model it trained), then as a hub id.
 
-    Raises: R1Error that says what was tried.
+    `loads`: its weights are to be loaded, not only its tokenizer. Raises: R1Error that says what was tried, or what is
+    wrong with which file of the folder.
     """
     if ("model", name) in registry.entries:
         target = registry.get("model", name).target
-        return ModelSource(name, make=target) if callable(target) else ModelSource(name, folder=Path(target))
+        return ModelSource(name, make=target) if callable(target) else _in_folder(name, Path(target), loads)
     path = Path(os.path.expandvars(name)).expanduser()
     if path.is_dir():
         for folder in (path / "model", path):
             if (folder / "config.json").is_file():
                 if folder != path:
                     _check_trained(path)
-                return ModelSource(name, folder=folder.resolve())
+                return _in_folder(name, folder.resolve(), loads)
         if (path / "adapter_config.json").is_file():
-            return _adapter(registry, name, path)
+            return _adapter(registry, name, path, loads)
         if is_seed_folder(path):
             raise R1Error(
                 f"model {name!r}: the folder holds several seeds: name one of its runs, e.g. {run_paths(path)[0]}"
@@ -60,7 +62,13 @@ def resolve_model(registry: Registry, name: str) -> ModelSource:
     )
 
 
-def _adapter(registry: Registry, name: str, path: Path) -> ModelSource:
+def _in_folder(name: str, folder: Path, loads: bool) -> ModelSource:
+    if loads:
+        check_files(name, folder)
+    return ModelSource(name, folder=folder)
+
+
+def _adapter(registry: Registry, name: str, path: Path, loads: bool) -> ModelSource:
     """Raises: R1Error where its base is unknown."""
     file = path / "adapter_config.json"
     try:
@@ -69,10 +77,12 @@ def _adapter(registry: Registry, name: str, path: Path) -> ModelSource:
         raise R1Error(f"model {name!r}: cannot read {file}: {error}") from None
     if not base:
         raise R1Error(f"model {name!r} is an adapter, and {file} does not name its base (base_model_name_or_path)")
+    if loads:
+        check_adapter(name, path)
     try:
-        return ModelSource(name, adapter=path.resolve(), base=resolve_model(registry, str(base)))
+        return ModelSource(name, adapter=path.resolve(), base=resolve_model(registry, str(base), loads))
     except R1Error as error:
-        raise R1Error(f"model {name!r} is an adapter, and its base is missing: {error}") from None
+        raise R1Error(f"model {name!r} is an adapter, and its base cannot be used: {error}") from None
 
 
 def model_folder(source: ModelSource) -> Path | None:

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import R1Error, RecipeError
-from ..rollout.template_text import adjusted, find_template, render_text, template_in
+from ..rollout.template_text import adjusted, check_prompt, find_template, render_text, template_in
 from .model_source import model_folder
 from .run_plan import RunPlan
 
@@ -31,6 +31,7 @@ def template_rules(plan: RunPlan) -> list[R1Error]:
         if template is None:
             return [*errors, *_without(plan, folder)]
         text, _ = adjusted(template, recipe.template_args, tokens)
+        check_prompt(text, tokens)
         for task in plan.first_tasks.values():
             render_text(text, task.prompt, tokens)
     except R1Error as error:

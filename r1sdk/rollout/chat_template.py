@@ -3,7 +3,7 @@
 The model's own turns are never rendered again: their tokens stay as they were sampled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import R1Error
@@ -59,9 +59,14 @@ class TurnWriter:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"]), opened_think(text)
 
     def _split_special_tokens(self, text: str) -> str:
-        for token in self._special:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
+        return split_tokens(text, self._special)
+
+
+def split_tokens(text: str, tokens: Iterable[str]) -> str:
+    """Return `text` with a space inside each of the tokens, so that a tokenizer reads them as plain text."""
+    for token in tokens:
+        text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text
 
 
 def render(tokenizer: Any, prompt: list[Message], tools: Sequence[Any] | None = None) -> str:

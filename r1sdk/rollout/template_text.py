@@ -134,6 +134,36 @@ def template_failure(messages: Sequence[Message], error: Exception) -> str:
     return f"the chat template of this model cannot write {roles}: {type(error).__name__}: {error}"
 
 
+def check_prompt(template: str, tokens: Tokens) -> str:
+    """Return a warning if a prompt leaves the beginning of the model's turn to the model, else "".
+
+    Raises: R1Error where the template does not write the text of the user.
+    """
+    asked: Message = {"role": "user", "content": "@asked@"}
+    try:
+        prompt = render_text(template, [asked], tokens)
+    except R1Error:  # tried on the messages of the run, which may have what this one lacks
+        return ""
+    if "@asked@" not in prompt:
+        raise R1Error(
+            "the chat template of this model does not write the text of the user, so the model would see no question: "
+            "use another one, e.g. --set chat_template=plain, or a file"
+        )
+    if prompt != render_text(template, [asked], tokens, add_generation_prompt=False):
+        return ""
+    try:
+        answered = render_text(template, [asked, {"role": "assistant", "content": "@reply@"}], tokens)
+    except R1Error:
+        return ""
+    opening, found, _ = answered.removeprefix(prompt).partition("@reply@")
+    if not answered.startswith(prompt) or not found or not opening.strip():
+        return ""
+    return (
+        f"the chat template has no generation prompt: replies begin with {opening!r}, and a prompt ends before it, so the "
+        "model must write that itself; add it under {% if add_generation_prompt %}"
+    )
+
+
 def needs_folding(template: str, tokens: Tokens) -> bool:
     """True if the template writes a turn of the user, but refuses or drops a system message in front of it."""
     asked: Message = {"role": "user", "content": "@asked@"}

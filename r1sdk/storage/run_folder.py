@@ -13,7 +13,7 @@ rollback-N.jsonl    the metrics of the steps that the N-th rollback gave up
 report.html         the page of the run, made at its end
 model/              the trained model in Hugging Face form
 adapter/            of LoRA: what was trained, before it was merged into `model/`
-data.jsonl          method generate: the kept answers (or data.parquet), data.md their card, data.jsonl.work/ all of them
+data.jsonl          method generate: the kept answers (or data.parquet), data.jsonl.md their card, data.jsonl.work/ all of them
 worker.log          what the worker printed
 accelerate.yaml     how several processes share out the work, if they do
 """

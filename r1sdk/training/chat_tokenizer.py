@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import R1Error
 from ..recipe.schema import Chat
-from ..rollout.template_text import Tokens, adjusted, find_template, template_failure
+from ..rollout.template_text import Tokens, adjusted, check_prompt, find_template, template_failure
 
 _MARK = "@reply@"
 
@@ -16,7 +16,7 @@ _MARK = "@reply@"
 def fit_template(tokenizer: Any, chat: Chat, where: str, fallback: str | None = None) -> list[str]:
     """Give the tokenizer the template of the recipe, or `fallback` where it has none. Return a note about it.
 
-    Raises: R1Error where there is no template.
+    Raises: R1Error where there is no template, or one that writes no question.
     """
     said = []
     if chat.template is not None:
@@ -39,6 +39,8 @@ def fit_template(tokenizer: Any, chat: Chat, where: str, fallback: str | None = 
         )
     if text != template or tokenizer.chat_template != template:
         tokenizer.chat_template = text
+    if warning := check_prompt(text, tokens_of(tokenizer)):
+        said.append(warning)
     return said
 
 

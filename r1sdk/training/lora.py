@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,10 +31,22 @@ def lora_config(lora: Lora | None) -> Any:
 
 
 def merge_adapter(adapter: Path, base: Any, folder: Path) -> None:
-    """Write the loaded model `base` with the adapter merged into its weights to `folder`: it loads without peft."""
+    """Write the loaded model `base` with the adapter merged into its weights to `folder`: it loads without peft.
+
+    Raises: R1Error where the adapter does not fit the base.
+    """
     from peft import PeftModel
 
-    PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().save_pretrained(str(folder))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=r"(?s).*Found missing adapter keys")  # they would be random
+        try:
+            whole = PeftModel.from_pretrained(base, str(adapter))
+        except (UserWarning, RuntimeError, ValueError, OSError) as error:
+            raise R1Error(
+                f"the adapter {adapter} does not fit its base: {' '.join(str(error).split()):.300}"
+                "\n  copy the adapter again, or name its own base (base_model_name_or_path in adapter_config.json)"
+            ) from error
+    whole.merge_and_unload().save_pretrained(str(folder))
 
 
 def write_merged(adapter: Path, base: str, load: Callable[[], Any], folder: Path) -> None:

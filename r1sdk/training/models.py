@@ -11,6 +11,7 @@ from typing import Any
 
 from ..contracts import Environment
 from ..errors import R1Error
+from ..planning.model_files import check_files, tensor_files
 from ..planning.model_source import HUB_ID, ModelSource, model_folder
 from ..planning.run_plan import RunPlan
 from ..plugins.guard import call
@@ -18,6 +19,7 @@ from ..recipe.schema import Chat
 from ..records import Task
 from ..rollout.chat_template import render
 from ..rollout.compacting import suggested_sampling
+from ..rollout.loaded_weights import check_finite, check_loaded, without_report
 from ..rollout.sessions import has_sessions
 from ..servers.hub import reach_hub
 from ..storage.atomic import replace_folder
@@ -116,7 +118,7 @@ def _quantization(kind: str, dtype: str) -> Any:
 def load_model(where: str, place: str | None = None, **options: Any) -> Any:
     """Load the causal language model to `place`, or to the GPU where there is one. Says which of its settings are not used.
 
-    Raises: R1Error.
+    Raises: R1Error, also where a weight is missing, has another shape, or is no number.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -127,16 +129,47 @@ def load_model(where: str, place: str | None = None, **options: Any) -> Any:
     unset_hf_deepspeed_config()  # after a training under ZeRO-3 this process would load the weights in pieces
     cuda = torch.cuda.is_available()
     options.setdefault("dtype", "auto" if cuda else torch.float32)
-    model = _from_pretrained(AutoModelForCausalLM, where, **{"trust_remote_code": False, **options})
+    with without_report():
+        model, loading = _from_pretrained(
+            AutoModelForCausalLM,
+            where,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that `loading` has all of them
+            **{"trust_remote_code": False, **options},
+        )
+    check_loaded(where, model, loading)
     if unused := suggested_sampling(model.generation_config):
         print(
             f"the model's generation_config suggests {unused}: not used, the recipe says how completions are sampled",
             file=sys.stderr,
             flush=True,
         )
-    if "quantization_config" in options:
-        return model  # packed as they are loaded, where they are to be
-    return model.to(place or "cuda") if cuda else model
+    if cuda and "quantization_config" not in options:  # packed as they are loaded, where they are to be
+        model = model.to(place or "cuda")
+    check_finite(where, model.named_parameters())
+    return model
+
+
+def check_weights(name: str, folder: Path, trust_remote_code: bool = False) -> None:
+    """Read the weights of the model in `folder` without building it. Raises: R1Error as `load_model` does."""
+    from safetensors import safe_open
+    from transformers import AutoModelForCausalLM
+
+    check_files(name, folder)
+    if "quantization_config" not in _config_values(folder):  # the kernels of packed weights may be missing here
+        with without_report():
+            model, loading = _from_pretrained(
+                AutoModelForCausalLM,
+                str(folder),
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                trust_remote_code=trust_remote_code,
+                device_map="meta",
+            )
+        check_loaded(name, model, loading)
+    for file in tensor_files(folder):
+        with safe_open(file, framework="pt") as stored:
+            check_finite(name, ((key, stored.get_tensor(key)) for key in stored.keys()))  # noqa: SIM118 - it is no mapping
 
 
 def holds_whole_model(accelerator: Any) -> bool:
@@ -196,18 +229,30 @@ def _config(where: str) -> Any:
     """Return the model's config; for a model with its own code, the plain values. Raises: R1Error."""
     from transformers import AutoConfig, PretrainedConfig
 
-    values, _ = PretrainedConfig.get_config_dict(where) if Path(where).is_dir() else ({}, {})
+    values = _config_values(Path(where))
     if "auto_map" in values:
         return PretrainedConfig.from_dict(values)
     return _from_pretrained(AutoConfig, where)
 
 
+def _config_values(folder: Path) -> dict[str, Any]:
+    from transformers import PretrainedConfig
+
+    return dict(PretrainedConfig.get_config_dict(str(folder))[0]) if folder.is_dir() else {}
+
+
 def _from_pretrained(kind: Any, where: str, **options: Any) -> Any:
+    import torch
+
     away = reach_hub(where) if HUB_ID.fullmatch(where) and not Path(where).exists() else None
     try:
         return kind.from_pretrained(where, **options)
-    except (OSError, ValueError, ImportError) as error:
-        text = str(error).strip()
+    except (R1Error, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # whatever a damaged file makes the library raise
+        if Path(where).is_dir():
+            check_files(where, Path(where))  # says which file it is
+        text = str(error).strip() or type(error).__name__
         if "trust_remote_code" in text:
             reason = (
                 "it comes with Python files that would run on this machine; read them, and if you trust them "
@@ -216,6 +261,8 @@ def _from_pretrained(kind: Any, where: str, **options: Any) -> Any:
         elif "attn_implementation" in text:
             asked = options.get("attn_implementation")
             reason = f"it cannot be computed with attention {asked}: use --set attention=auto, or eager"
+        elif "backend tokenizer" in text:
+            reason = "it has no tokenizer: copy its tokenizer.json to the model"
         else:
             reason = f"{away}, and its cache does not have it all" if away else text.partition("\n")[0]
         raise R1Error(f"cannot load model {where!r}: {reason}") from error

@@ -264,3 +264,22 @@ def test_a_file_for_sft_is_compared_with_a_models_template(r1, tmp_path):
     file.write_text(json.dumps(row) + "\n")
     said = r1("data", "check", "--data", file, "--model", "tiny")
     assert "1 of 1 replies differ" in said.out and "hm" in said.out and said.code == 0
+
+
+def test_the_same_fault_of_many_rows_is_one_line_with_their_number(r1, tmp_path):
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"question": "q"}) + "\n" + 39 * (json.dumps({"frage": "q", "answer": "1"}) + "\n"))
+    said = r1("data", "check", "--env", "file", "--set", f"env.options.source={file}", "--split", "train")
+    assert said.code == 1 and "rows that make no task: 40" in said.out
+    assert said.out.count("no column 'answer'") == said.out.count("no column 'problem'") == 1
+    assert "and 38 more rows with this fault" in said.out
+
+
+def test_a_split_that_cannot_be_read_is_a_fault_and_an_empty_one_says_why(r1, tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"question": "1+1?", "answer": "2"}\n')
+    source = f"env.options.source={tmp_path}"
+    said = r1("data", "check", "--env", "file", "--set", source, "--set", "env.options.test_split=validation")
+    assert said.code == 1 and "has no split 'validation'; found train" in said.out
+    (tmp_path / "train.jsonl").write_text("")
+    said = r1("data", "check", "--env", "file", "--set", source)
+    assert said.code == 1 and "has no rows" in said.out

@@ -62,6 +62,21 @@ def test_a_recipe_that_cannot_be_trained_fails_with_its_reason_and_the_rest_is_s
     assert re.search(r"^ok +torch +", said.out, re.MULTILINE)
 
 
+def test_a_model_whose_weights_are_no_numbers_or_not_whole_fails(r1, tmp_path):
+    from r1sdk.plugins.loading import load_plugins
+
+    tiny, folder = load_plugins().get("model", "tiny").target, tmp_path / "model"
+    shutil.copytree(tiny, folder)
+    assert re.search(r"^ok +weights ", r1("doctor", "--model", str(folder)).out, re.MULTILINE)
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(content[:-4] + b"\0\0\xc0\x7f")  # the last value is NaN
+    said = r1("doctor", "--model", str(folder))
+    assert said.code == 1 and "NaN" in said.out
+    (folder / "model.safetensors").write_bytes(content[:-4])
+    said = r1("doctor", "--model", str(folder))
+    assert said.code == 1 and "model.safetensors is damaged" in said.out
+
+
 def test_a_model_without_a_chat_template_fails(r1, tmp_path):
     from r1sdk.plugins.loading import load_plugins
 

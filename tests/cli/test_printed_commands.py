@@ -210,7 +210,7 @@ def test_what_a_generation_says_to_do_next_runs(r1, run_as_printed, tmp_path, mo
     (command,) = printed(made.err)
     assert command == "r1 train --method sft --model tiny --data a.jsonl"
     run_as_printed(command, tmp_path)
-    assert "r1 train --method sft --data a.jsonl" in (tmp_path / "a.md").read_text()
+    assert "r1 train --method sft --data a.jsonl" in (tmp_path / "a.jsonl.md").read_text()
 
 
 @pytest.mark.parametrize(

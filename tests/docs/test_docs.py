@@ -169,6 +169,7 @@ class Reader:
             out.mkdir(parents=True, exist_ok=True)
             (out / "recipe.yaml").write_text(done.stdout, encoding="utf-8")
             (out / "config.json").write_text("{}", encoding="utf-8")  # a model to start from, for a dry run
+            (out / "pytorch_model.bin").write_bytes(b"PK")
 
     def pip(self, words: list[str], where: str) -> list[str]:
         """The command that installs the page's own package; none for this project, whose extras are looked up."""

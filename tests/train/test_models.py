@@ -23,10 +23,11 @@ from r1sdk.plugins.loading import load_plugins
 from r1sdk.recipe.schema import Chat, load_recipe
 from r1sdk.rollout.chat_template import render
 from r1sdk.rollout.hf_model import HFModel, end_tokens
+from r1sdk.rollout.loaded_weights import check_finite
 from r1sdk.rollout.sampling import Sampling
 from r1sdk.training.chat_tokenizer import settle_ending
 from r1sdk.training.generation_source import load_local
-from r1sdk.training.models import load_model, load_tokenizer, locate, training_options
+from r1sdk.training.models import check_weights, load_model, load_tokenizer, locate, training_options
 
 TABLE = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
 FAST = ("qwen25_base", "r1_distill", "gemma2", "gpt_oss", "llama3_base")
@@ -228,7 +229,7 @@ def test_an_adapter_folder_is_a_model(made, tmp_path):
     assert load_tokenizer(where).eos_token == "<|eot_id|>"
     config = tmp_path / "adapter" / "adapter_config.json"
     config.write_text(json.dumps({**json.loads(config.read_text()), "base_model_name_or_path": "/nowhere"}))
-    with pytest.raises(R1Error, match="its base is missing"):
+    with pytest.raises(R1Error, match="its base cannot be used"):
         plan(str(tmp_path / "adapter"))
 
 
@@ -284,3 +285,120 @@ def test_a_trained_model_brings_the_template_of_its_training(made, tmp_path):
     off.save_pretrained(run / "model")
     on = load_tokenizer(str(run / "model"), Chat(arguments={"enable_thinking": True}))
     assert render(on, ASKED) == render(load_tokenizer(made("qwen3")), ASKED)
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    folder = tmp_path / "tiny"
+    shutil.copytree(load_plugins().get("model", "tiny").target, folder)
+    return folder
+
+
+def change_weights(folder, change):
+    """Save the folder's weights as `change` makes them."""
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def change_config(folder, **values):
+    file = folder / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+def refused(folder):
+    """The message with which both the loading and the look that loads nothing refuse a model."""
+    with pytest.raises(R1Error) as loaded:
+        load_model(str(folder))
+    with pytest.raises(R1Error):
+        check_weights(str(folder), folder)
+    return str(loaded.value)
+
+
+@pytest.mark.parametrize("name", ["layers.1.mlp.down_proj", "layers.3.self_attn", "model.norm", "embed_tokens"])
+def test_weights_that_are_missing_are_named_and_never_made_up(name, tiny):
+    change_weights(tiny, lambda tensors: [tensors.pop(key) for key in list(tensors) if name in key])
+    assert "missing: " in (text := refused(tiny)) and name in text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"num_hidden_layers": 6}, "missing: model.layers.4.input_layernorm.weight"),
+        ({"num_hidden_layers": 2}, "unexpected: model.layers.2.input_layernorm.weight"),
+        ({"tie_word_embeddings": False}, "missing: lm_head.weight"),
+        ({"vocab_size": 1000}, "model.embed_tokens.weight is [640, 128], not [1000, 128]"),
+        ({"hidden_size": 64}, "model.embed_tokens.weight is [640, 128], not [640, 64]"),
+        ({"intermediate_size": 256}, "of another shape: model.layers.0.mlp.down_proj.weight is [128, 512]"),
+        ({"attention_bias": True}, "missing: model.layers.0.self_attn.k_proj.bias"),
+        ({"model_type": "bert", "architectures": ["BertModel"]}, "unexpected: model.embed_tokens.weight"),
+        ({"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}, "missing: "),
+    ],
+)
+def test_the_config_of_another_model_is_refused_with_the_tensors_that_tell(values, said, tiny, capfd):
+    change_config(tiny, **values)
+    assert said in refused(tiny)
+    assert "LOAD REPORT" not in capfd.readouterr().err
+
+
+def test_a_tensor_inside_a_layer_is_unexpected_and_a_head_beside_the_model_is_not(tiny):
+    change_weights(tiny, lambda tensors: tensors.update({"v_head.summary.weight": torch.zeros(1, 128)}))
+    load_model(str(tiny))
+    check_weights(str(tiny), tiny)
+    change_weights(tiny, lambda tensors: tensors.update({"model.layers.0.self_attn.q_proj.bias": torch.zeros(128)}))
+    assert "unexpected: model.layers.0.self_attn.q_proj.bias" in refused(tiny)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_named(value, tiny):
+    change_weights(tiny, lambda tensors: tensors["model.layers.0.mlp.up_proj.weight"][3].fill_(value))
+    assert "model.layers.0.mlp.up_proj.weight" in refused(tiny)
+
+
+def test_weights_whose_sum_is_too_large_for_a_number_are_numbers():
+    check_finite("mine", [("large", torch.full((4,), 3e38)), ("packed", torch.zeros(2, dtype=torch.uint8))])
+
+
+def test_a_damaged_file_is_one_sentence_wherever_it_is_met(tiny):
+    (tiny / "model.safetensors").write_bytes(b"\xff" * 99)
+    assert "model.safetensors is damaged" in refused(tiny)
+    (tiny / "tokenizer.json").write_text("{}")
+    with pytest.raises(R1Error, match=r"tokenizer\.json holds no tokenizer"):
+        load_tokenizer(str(tiny))
+
+
+def test_an_adapter_that_lacks_weights_is_refused(made, tmp_path):
+    peft = pytest.importorskip("peft")
+    adapted = peft.get_peft_model(load_model(made("llama3")), peft.LoraConfig(r=4, target_modules="all-linear"))
+    adapted.save_pretrained(tmp_path / "adapter")
+    from safetensors.torch import load_file, save_file
+
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    tensors = load_file(file)
+    tensors.pop(min(tensors))
+    save_file(tensors, file)
+    with pytest.raises(R1Error, match="does not fit its base"):
+        locate(plan(str(tmp_path / "adapter")).model, tmp_path / "merged", 0)
+
+
+CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+
+
+@pytest.mark.parametrize("template", ["hello", "{% for m in messages %}{{ m.role }}\n{% endfor %}"])
+def test_a_template_that_writes_no_question_is_refused_before_anything_is_loaded(template, tiny):
+    (tiny / "chat_template.jinja").write_text(template)
+    with pytest.raises(R1Error, match="does not write the text of the user"):
+        plan(str(tiny))
+    with pytest.raises(R1Error, match="does not write the text of the user"):
+        load_tokenizer(str(tiny))
+
+
+def test_a_template_without_a_generation_prompt_is_said(tiny, made, capsys):
+    (tiny / "chat_template.jinja").write_text(CHATML)
+    load_tokenizer(str(tiny))
+    assert "no generation prompt: replies begin with '<|im_start|>assistant\\n'" in capsys.readouterr().err
+    for name in ("mistral", "qwen3", "r1_distill"):  # they open the reply otherwise
+        load_tokenizer(made(name))
+    assert "no generation prompt" not in capsys.readouterr().err

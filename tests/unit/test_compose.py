@@ -228,11 +228,15 @@ def test_a_model_is_a_registered_name_then_a_folder_then_a_hub_id(registry, tmp_
     monkeypatch.chdir(tmp_path)
     (tmp_path / "made").mkdir()
     assert resolve_model(registry, "made").make is not None
+    with pytest.raises(R1Error, match="has no weights"):
+        resolve_model(registry, "small")
+    (tmp_path / "small" / "pytorch_model.bin").write_bytes(b"PK")
     assert resolve_model(registry, "small").folder == tmp_path / "small"
     assert resolve_model(registry, "owner/name-7B.v2").hub_id == "owner/name-7B.v2"
     for folder in ("mine", "run/model"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "config.json").write_text("{}")
+        (tmp_path / folder / "pytorch_model.bin").write_bytes(b"PK")
     assert resolve_model(registry, "mine").folder == tmp_path / "mine"
     assert resolve_model(registry, str(tmp_path / "mine")).folder == tmp_path / "mine"
     assert resolve_model(registry, "run").folder == tmp_path / "run" / "model"

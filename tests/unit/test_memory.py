@@ -79,6 +79,7 @@ def test_a_run_that_will_not_fit_is_told_so_before_it_starts(r1, tmp_path, monke
     from r1sdk.planning import hardware
 
     (tmp_path / "config.json").write_text(json.dumps(QWEN_7B))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"PK")
     monkeypatch.setattr(hardware, "memory_bytes", lambda: 16 * GB)  # this machine's, whatever it has
     monkeypatch.setattr(hardware, "gpus", lambda: ())
     said = r1("doctor", "default", "--env", "countdown", "--model", str(tmp_path), "--set", "trainer.beta=0.0")

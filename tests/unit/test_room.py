@@ -56,6 +56,7 @@ def test_as_many_checkpoints_lie_there_as_the_trainer_keeps_and_one_more(trainer
 
 def test_a_large_model_is_refused_where_a_small_one_would_fit(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps(QWEN_1_5B))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"PK")
     registry, usage = load_plugins(), shutil.disk_usage(tmp_path)
     run = plan_run(Recipe.model_validate({"model": str(tmp_path), "env": "countdown"}), registry)
     for free, status in ((20 << 30, "failure"), (40 << 30, "warning"), (80 << 30, "ok")):
@@ -67,6 +68,7 @@ def test_a_large_model_is_refused_where_a_small_one_would_fit(tmp_path, monkeypa
 
 def test_a_run_that_goes_on_needs_no_room_for_the_checkpoints_that_are_there(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text(json.dumps(QWEN_1_5B))
+    (tmp_path / "pytorch_model.bin").write_bytes(b"PK")
     registry, usage = load_plugins(), shutil.disk_usage(tmp_path)
     run = plan_run(Recipe.model_validate({"model": str(tmp_path), "env": "countdown"}), registry)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=30 << 30))

@@ -9,6 +9,7 @@ import r1sdk
 from r1_envs.table import File, Hub
 from r1_envs.table.conditions import read_condition
 from r1_envs.table_io import Origin, read_rows
+from r1sdk.data import check_data
 from r1sdk.plugins.loading import load_plugins
 from r1sdk.scoring.gold_check import check_gold
 
@@ -242,3 +243,100 @@ def test_the_verifier_judge_has_the_options_of_the_reward_and_says_what_is_wrong
     with pytest.raises(r1sdk.Unavailable):
         verdict(table, task, "1")
     assert verdict(table, task, "").value == 0.0
+
+
+TABLES = {  # name -> content, and the text that names its fault
+    "comma.csv": ("question,answer\nGiven a=6, b=2, what is a+b?,8\n", r"row 1: it has 4 cells.*2 columns"),
+    "short.csv": ("question,answer\nq\n", r"row 1: it has 1 cells"),
+    "trailing.tsv": ("question\tanswer\nq\t1\t\n", r"row 1: it has 3 cells"),
+    "twice.csv": ("question,answer,answer\nq,1,9\n", "the column 'answer' twice"),
+    "spaced.csv": ("question,answer, answer\nq,1,9\n", "the column 'answer' twice"),
+    "quote.csv": ('question,answer\n"q,1\n', "a quote not closed"),
+    "twice.jsonl": ('{"question": "q", "answer": "1", "answer": "2"}\n', "the key 'answer' twice"),
+    "latin.jsonl": (b'{"question": "caf\xe9", "answer": "1"}\n', "is not UTF-8; convert"),
+    "latin.csv": (b"question,answer\ncaf\xe9,1\n", "is not UTF-8; convert"),
+    "wide.jsonl": ('{"question": "q", "answer": "1"}\n'.encode("utf-16"), "is UTF-16: convert it"),
+    "wide.csv": ("question,answer\nq,1\n".encode("utf-16"), "is UTF-16: convert it"),
+    "image.jsonl": ('{"question": "q", "answer": "1", "Images": ["a.png"]}\n', "column 'Images' is no text"),
+    "video.csv": ("question,answer,video\nq,1,a.mp4\n", "column 'video' is no text"),
+    "part.jsonl": (
+        '{"prompt": [{"role": "user", "content": [{"type": "text", "text": "q"}, {"type": "image"}]}], "answer": "1"}\n',
+        "a part of type 'image'",
+    ),
+    "nan.jsonl": ('{"question": "q", "answer": NaN}\n', "'answer' is NaN"),
+    "half.jsonl": ('{"question": "q \\ud800", "answer": "1"}\n', "one half of a character"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("in_folder", [False, True])
+def test_a_row_that_would_be_read_wrongly_is_a_fault_and_never_a_task(tmp_path, name, in_folder):
+    content, said = TABLES[name]
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    environment = File(str(tmp_path if in_folder else tmp_path / name), test_share=0.0)
+    with pytest.raises(r1sdk.R1Error, match=said):
+        list(environment.tasks("train"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", 'question,answer\n"Given a=6, b=2, what is a+b?",8\n'),
+        ("a.csv", 'question, answer\n"Given a=6, b=2, what is a+b?",8\n'),
+        ("a.tsv", "Question\tAnswer\nGiven a=6, b=2, what is a+b?\t8\n"),
+        ("A.JSONL", '{"QUESTION": "Given a=6, b=2, what is a+b?", "Answer": 8}\n'),
+        ("a.ndjson", '{"question": "Given a=6, b=2, what is a+b?", "answer": 8, "images": [], "image": null}\n'),
+        ("a.json", '{"rows": [{"instruction": "Given a=6, b=2, what is a+b?", "input": "", "output": "8"}]}'),
+        (
+            "a.jsonl",
+            '{"prompt": [{"role": "user", "content": [{"type": "text", "text": "Given a=6, b=2, what is a+b?"}]}], "answer": "8"}',
+        ),
+        ("a.jsonl", '{"question": "Given a=6, b=2, what is a+b?", "answer": "8", "pass_rate": NaN}'),
+    ],
+)
+def test_every_format_and_spelling_gives_the_row_as_it_stands(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    for source in (tmp_path / name, tmp_path):
+        (task,) = File(str(source), test_share=0.0).tasks("train")
+        assert task.prompt[-1]["content"] == "Given a=6, b=2, what is a+b?" and task.answer == "8"
+
+
+def test_the_input_of_an_instruction_is_part_of_the_problem(tmp_path):
+    file = write(tmp_path / "a.jsonl", {"instruction": "Add.", "input": "6 and 2", "output": "8"})
+    environment = File(file, test_share=0.0)
+    (task,) = environment.tasks("train")
+    assert task.prompt[-1]["content"] == "Add.\n\n6 and 2" and "'instruction' and 'input'" in environment.summary()
+
+
+def test_a_file_named_for_tests_beside_the_training_file_is_the_test_split_and_that_is_said(tmp_path):
+    for name, first in (("train", 0), ("dev", 100)):
+        write(tmp_path / f"{name}.jsonl", *({"question": f"{first + n}?", "answer": "1"} for n in range(5)))
+    environment = File(str(tmp_path))
+    assert [task.prompt[-1]["content"] for task in environment.tasks("test")] == [f"{100 + n}?" for n in range(5)]
+    assert len(list(environment.tasks("train"))) == 5
+    assert "test tasks from the split 'validation'" in environment.summary()
+    assert not list(File(str(tmp_path), test_share=0.0).tasks("test"))  # a share is a share
+    assert len(list(File(str(tmp_path), test_split="dev").tasks("test"))) == 5
+    with pytest.raises(r1sdk.R1Error, match="has no split 'test'; found train, validation|found validation, train"):
+        list(File(str(tmp_path), test_split="test").tasks("test"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "said"),
+    [
+        ([], {}, "has no rows"),
+        ([{"question": "q", "answer": "1", "split": "train"}], {"where": ["split == test"]}, "where split == test"),
+        ([{"question": "q", "answer": "1"}], {"test_share": 1.0}, "test_share is 1"),
+    ],
+)
+def test_a_split_without_tasks_says_why(tmp_path, rows, options, said):
+    environment = File(write(tmp_path / "a.jsonl", *rows), **options)
+    assert said in environment.why_empty("train")
+    report = check_data(environment, ["train"])
+    assert not report.is_clean and said in report.splits[0].why_empty
+
+
+def test_two_signs_of_equality_are_one(tmp_path):
+    rows = [{"question": f"{n}?", "answer": "1", "split": "train" if n else "test"} for n in range(3)]
+    environment = File(write(tmp_path / "a.jsonl", *rows), test_share=0.0, where=["split == train"])
+    assert len(list(environment.tasks("train"))) == 2

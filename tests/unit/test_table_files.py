@@ -41,9 +41,10 @@ def test_each_text_format_gives_the_same_rows_packed_or_not(name, tmp_path):
     assert rows_of(tmp_path / name) == rows_of(tmp_path / f"{name}.gz") == ROWS
 
 
-def test_zstandard_is_read_where_it_is_installed(tmp_path):
-    zstandard = pytest.importorskip("zstandard")
-    (tmp_path / "a.jsonl.zst").write_bytes(zstandard.compress(LINES.encode()))
+def test_zstandard_is_read(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    with pyarrow.output_stream(str(tmp_path / "a.jsonl.zst"), compression="zstd") as packed:
+        packed.write(LINES.encode())
     assert rows_of(tmp_path / "a.jsonl.zst") == ROWS
 
 
@@ -119,3 +120,35 @@ def test_a_bad_row_far_into_a_file_is_found_and_may_be_skipped(tmp_path):
     report = check_file(FromFile(file))
     assert report.rows == 1000 and report.demonstrations == 999 and len(report.bad) == 1
     assert report.columns.endswith("read from `prompt` -> `completion`")
+
+
+def test_a_test_file_beside_a_training_file_is_no_row_to_learn_from(tmp_path):
+    for name in ("train", "test"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"prompt": name, "completion": "x"}) + "\n")
+    assert [row["prompt"] for row in rows_of(tmp_path)] == ["train"]
+    (tmp_path / "train.jsonl").rename(tmp_path / "part.jsonl")
+    assert [row["prompt"] for row in rows_of(tmp_path)] == ["train"]
+    (tmp_path / "part.jsonl").unlink()
+    assert [row["prompt"] for row in rows_of(tmp_path)] == ["test"]
+
+
+BAD_ROWS = [
+    ({"prompt": "a", "completion": "b", "images": ["x.png"]}, "column 'images' is no text"),
+    ({"prompt": "a", "completion": float("nan")}, "a text or a list"),
+    ({"prompt": "a\ud800", "completion": "b"}, "one half of a character"),
+    ({"prompt": "a", "completion": "b\udc00"}, "one half of a character"),
+    ({"prompt": [{"role": "user", "content": [{"type": "image"}]}], "completion": "b"}, "a part of type 'image'"),
+]
+
+
+@pytest.mark.parametrize(("row", "said"), BAD_ROWS)
+def test_a_row_that_no_text_model_can_learn_from_is_bad(tmp_path, row, said):
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    (bad,) = check_file(FromFile(tmp_path / "a.jsonl")).bad
+    assert said in bad and "line 1" in bad
+
+
+def test_a_media_column_that_is_empty_and_a_whole_character_are_no_fault(tmp_path):
+    row = {"prompt": "a\U0001f600", "completion": "b", "images": [], "image": None, "audio": {"bytes": None}}
+    (tmp_path / "a.jsonl").write_text(json.dumps(row) + "\n")
+    assert not check_file(FromFile(tmp_path / "a.jsonl")).bad

@@ -156,9 +156,9 @@ def test_a_list_of_answers_asks_for_all_of_them(tmp_path):
             {"verifier": "choice"},
         ),
         (
-            {"Question": "q", "answer": "5"},
-            "found Question, answer\n  .*option prompt_column",
-            {"prompt_column": "Question"},
+            {"Frage": "q", "answer": "5"},
+            "found Frage, answer\n  .*option prompt_column",
+            {"prompt_column": "Frage"},
         ),
     ],
 )
@@ -228,8 +228,8 @@ def test_csv_and_parquet_are_read_as_json_lines_are(tmp_path):
         ),
         ('{"problem": "q", "answer": "1"}\n{"problem": "q"}\n', "row 2: no column 'answer'"),
         ('{"problem": "", "answer": "1"}\n', "row 1: a problem is a text"),
-        ('{"problem": "q", "answer": "1"}\nnonsense\n', "line 2: not JSON"),
-        ('{"problem": "q", "answer": "1"}\n[1]\n', "line 2: a row must be a JSON object"),
+        ('{"problem": "q", "answer": "1"}\nnonsense\n', "line 2 is not JSON"),
+        ('{"problem": "q", "answer": "1"}\n[1]\n', "line 2 must be an object"),
     ],
 )
 def test_a_row_at_fault_is_named(tmp_path, text, said):

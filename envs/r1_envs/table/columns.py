@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,8 @@ import r1sdk
 
 from ..table_io import Row
 
-USUAL = {  # role -> names, in the order of search
-    "prompt": ("problem", "question", "prompt", "description", "text", "messages", "conversations"),
+USUAL = {  # role -> names in any case, in the order of search
+    "prompt": ("problem", "question", "prompt", "description", "text", "instruction", "messages", "conversations"),
     "answer": (
         "answer",
         "final_answer",
@@ -22,6 +23,7 @@ USUAL = {  # role -> names, in the order of search
         "reward_model.ground_truth",
         "messages",
         "conversations",
+        "output",
     ),
     "choices": ("choices", "options"),
     "tests": (
@@ -100,7 +102,9 @@ class Columns:
     def name(self, what: str, row: Row) -> str | None:
         """The column of `row` that holds `what`, None where it has none. One that holds something goes before an empty one."""
         named = getattr(self, what)
-        names = [name for name in ((named,) if named else USUAL[what]) if _has(row, name, what, bool(named))]
+        spelled = {str(name).lower(): str(name) for name in row}
+        usual = (name if name in row else spelled.get(name, name) for name in USUAL[what])
+        names = [name for name in ((named,) if named else usual) if _has(row, name, what, bool(named))]
         return next((name for name in names if cell(row, name) is not None), names[0] if names else None)
 
     def get(self, what: str, row: Row) -> Any:
@@ -113,6 +117,10 @@ class Columns:
                     f"{name!r} holds an object with the keys {', '.join(map(str, value))}"
                     f"\n  name the one that is the answer with the option {what}_column, as {name}.{next(iter(value))}"
                 )
+            if isinstance(value, float) and math.isnan(value) and what in ("prompt", "answer"):
+                raise r1sdk.R1Error(f"{name!r} is NaN, which stands for a value that is missing")
+            if what == "prompt" and (added := self._input(name, row)):
+                return f"{value}\n\n{added}"
             return answered(value) if what == "answer" and is_conversation(value) else value
         named = getattr(self, what)
         looked_for = (named,) if named else USUAL[what]
@@ -128,6 +136,16 @@ class Columns:
             f"\n  name the column with the option {what}_column{hint}"
         )
 
+    def _input(self, name: str, row: Row) -> str:
+        """Return the text that the column `input` adds to an `instruction`, as Alpaca has it."""
+        spelled = {str(other).lower(): other for other in row}
+        added = (
+            row[spelled["input"]]
+            if self.prompt is None and name.lower() == "instruction" and "input" in spelled
+            else ""
+        )
+        return added if isinstance(added, str) and added.strip() else ""
+
     def find(self, what: str, row: Row) -> Any:
         """The value that `row` has of `what`; None where it has none and no column is named for it."""
         return self.get(what, row) if getattr(self, what) or self.name(what, row) else None
@@ -139,7 +157,9 @@ class Columns:
             if what not in USUAL:
                 continue
             if (name := self.name(what, row)) is not None:
-                said.append(f"{what} from {name!r}")
+                said.append(
+                    f"{what} from {name!r}" + (" and 'input'" if what == "prompt" and self._input(name, row) else "")
+                )
                 found += [] if getattr(self, what) else [f"{what}_column"]
         return ", ".join(said) + (f" (found by name; else set {', '.join(found)})" if found else "")
 

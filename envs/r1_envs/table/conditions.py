@@ -15,6 +15,7 @@ from ..table_io import Row
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
+    "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
     "<=": operator.le,
@@ -23,7 +24,7 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "in": lambda a, b: a in b,
     "not in": lambda a, b: a not in b,
 }
-_CONDITION = re.compile(r"\s*(.+?)\s*(!=|<=|>=|=|<|>|\bnot in\b|\bin\b)\s*(.*?)\s*", re.DOTALL)
+_CONDITION = re.compile(r"\s*(.+?)\s*(!=|<=|>=|==|=|<|>|\bnot in\b|\bin\b)\s*(.*?)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Condition:
                 found = float(found)  # a CSV has texts only
             except ValueError:
                 pass
-        if self.sign in ("=", "!="):
+        if self.sign in ("=", "==", "!="):
             return OPERATORS[self.sign](found, self.value)
         if found is None:
             return False

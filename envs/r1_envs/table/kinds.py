@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..table_io import SAID_SUFFIXES, is_file
+import r1sdk
+
+from ..table_io import is_file
 from .table_env import Table
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -25,7 +27,7 @@ class File(Table):
                     "" if is_file(source) else " (a data set on the Hub is the environment hub)"
                 )
             elif path.is_file() and not is_file(source):
-                yield f"{source}: a file is {SAID_SUFFIXES}"
+                yield f"{source}: a file is {r1sdk.TABLE_FORMATS}"
         if not self.source:
             yield "source: name a JSON lines, CSV or parquet file, or a folder in the layout of a data set"
 

@@ -18,13 +18,16 @@ _BRACES = "a brace that stands for itself is written {{ or }}"
 def as_messages(asked: Any) -> list[r1sdk.Message]:
     """A text as one message of the user, chat messages as they are. Raises: R1Error."""
     if isinstance(asked, str) and asked.strip():
-        return [{"role": "user", "content": asked.strip()}]
+        return [{"role": "user", "content": r1sdk.content_text(asked.strip())}]
     if isinstance(asked, list) and asked and all(isinstance(m, dict) for m in asked):
         if all({"role", "content"} <= set(m) for m in asked):
-            messages = [{"role": str(m["role"]), "content": str(m["content"])} for m in asked]
+            messages = [{"role": str(m["role"]), "content": r1sdk.content_text(m["content"])} for m in asked]
         elif all({"from", "value"} <= set(m) or "ground_truth" in m for m in asked):
             messages = [
-                {"role": _ROLES.get(str(m["from"]), str(m["from"])), "content": str(m.get("value") or "")}
+                {
+                    "role": _ROLES.get(str(m["from"]), str(m["from"])),
+                    "content": r1sdk.content_text(m.get("value") or ""),
+                }
                 for m in asked
             ]
         else:

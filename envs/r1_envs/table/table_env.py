@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import r1sdk
 from r1_verifiers import cell_text
 
-from ..table_io import Origin, Row, read_rows
+from ..table_io import Origin, Row, read_each, read_rows, test_split_in
 from .columns import Columns, TableRow
 from .conditions import Condition, read_condition
 from .prompts import as_messages, filled, template_faults
@@ -20,6 +20,9 @@ from .splits import Splits
 def _only_if_named(options: Mapping[str, Any]) -> bool:
     """A verifier that runs programs uses the sandbox named here, unless it names its own."""
     return False
+
+
+TEST_SHARE = 0.1
 
 
 class Read(NamedTuple):
@@ -39,9 +42,11 @@ class Table:
     revision: str | None = None  # of a data set on the Hub
     files: str | None = None  # of a data set: only the files of this pattern, as they stand
     train_split: str | None = "train"  # of a data set: where training tasks come from; None: it is for evaluation only
-    test_split: str | None = None  # of a data set; None: `test_share` of the problems of train_split
+    test_split: str | None = None  # of a data set; None: a folder's file named test, validation or dev, else test_share
     test_source: str | None = None  # where the test tasks come from, if not from `source`
-    test_share: float = 0.1  # of the problems, by their words: a problem belongs to one split for ever
+    test_share: float | None = (
+        None  # of the problems, by their words: a problem belongs to one split for ever; None: 0.1
+    )
     prompt_column: str | None = (
         None  # None: the first that is there of problem, question, prompt, description, text, messages
     )
@@ -71,7 +76,7 @@ class Table:
 
     def __post_init__(self) -> None:
         faults = [*self._source_faults(), *template_faults(self.template)]
-        if not 0.0 <= self.test_share <= 1.0:
+        if self.test_share is not None and not 0.0 <= self.test_share <= 1.0:
             faults.append(f"test_share is from 0 to 1, got {self.test_share}")
         conditions: list[Condition] = []
         for text in self.where:
@@ -90,6 +95,11 @@ class Table:
         object.__setattr__(self, "_conditions", tuple(conditions))
         if self.sandbox is None:
             object.__setattr__(self, "sandbox", getattr(self._verifier, "sandbox", None))
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that the table has."""
+        return ("test",) if self.train_split is None else ("train", "test")
 
     def tasks(self, split: str) -> Iterator[r1sdk.Task]:
         """The tasks of "train" or "test", in the order of the rows. The id of each ends in its row. Raises: R1Error at a fault."""
@@ -138,11 +148,22 @@ class Table:
             parts.append(next((f"run in {g.how}" for g in self.sandbox.check() if g.name == "jail"), ""))
         if self.where:
             parts.append(f"where {' and '.join(self.where)}")
+        if self.test_split is None and (found := self._test_split()) is not None:
+            parts.append(f"test tasks from the split {found!r} of the folder (else set test_split, or test_share)")
         if self.leaves_out_unreadable:
             faults = [fault for origin in self._splits().origins() for fault in self._unreadable(origin)]
             if faults:
                 parts.append(f"{len(faults)} rows left out, the first: {faults[0]}")
         return "; ".join(filter(None, parts))
+
+    def why_empty(self, split: str) -> str:
+        """Return the reason why `split` has no tasks. Raises: R1Error."""
+        splits = self._splits()
+        origin, _ = splits.of(split)
+        if not (count := sum(1 for _ in read_each(origin))):
+            return f"{origin} has no rows"
+        rule = f"where {' and '.join(self.where)}" if self.where else f"test_share is {splits.test_share:g}"
+        return f"none of the {count} rows of {origin} belongs to it: {rule}"
 
     def adapt(self, row: Row) -> Row | None:
         """The row with the columns that this data set lacks; None where it is no task of it. Raises: R1Error."""
@@ -153,10 +174,14 @@ class Table:
         origin, is_wanted = self._splits().of(split)
         if isinstance(self._verifier, r1sdk.ChecksRows) and split not in self._checked:
             columns = self._columns()
-            rows = () if self.is_python else (TableRow(row, columns) for row in read_rows(origin))
+            readable = (row for row in read_each(origin) if not isinstance(row, r1sdk.R1Error))
+            rows = () if self.is_python else (TableRow(row, columns) for row in readable)
             self._verifier.check_rows(rows)
             self._checked.add(split)
-        for number, row in enumerate(read_rows(origin), 1):
+        for number, row in enumerate(read_each(origin), 1):
+            if isinstance(row, r1sdk.R1Error):
+                yield row
+                continue
             try:
                 found = self._read(row, number, split)
             except r1sdk.R1Error as error:
@@ -170,6 +195,7 @@ class Table:
         row = self.adapt(raw)
         if row is None or not all(condition.holds(row) for condition in self._conditions):
             return None
+        r1sdk.check_text_only(row)
         columns = self._columns()
         asked = columns.get("prompt", row)
         messages = as_messages(asked)
@@ -206,11 +232,20 @@ class Table:
         def origin(source: str, split: str | None) -> Origin:
             return Origin(source, self.config, split or "train", self.revision, self.files, self.heavy)
 
-        return Splits(self.source, self.test_source, self.train_split, self.test_split, self.test_share, origin)
+        share = TEST_SHARE if self.test_share is None else self.test_share
+        return Splits(self.source, self.test_source, self.train_split, self._test_split(), share, origin)
+
+    def _test_split(self) -> str | None:
+        """The split that test tasks come from: the one that is named, or that a folder has in files of its own."""
+        if self.test_split is not None or self.test_share is not None or self.test_source is not None:
+            return self.test_split
+        return test_split_in(self.source) if self.files is None and self.config is None else None
 
     def _unreadable(self, origin: Origin) -> Iterator[str]:
-        for number, row in enumerate(read_rows(origin), 1):
+        for number, row in enumerate(read_each(origin), 1):
             try:
+                if isinstance(row, r1sdk.R1Error):
+                    raise row
                 self._read(row, number, "")
             except r1sdk.R1Error as error:
                 yield f"row {number}: {str(error).partition(chr(10))[0]}"

@@ -127,14 +127,15 @@ def _load(name: str, revision: str | None, device: str, dtype: str) -> Classifie
         with torch.random.fork_rng(devices=[]):  # the training's random numbers stay as they are
             tokenizer = AutoTokenizer.from_pretrained(name, **given)
             model, loading = AutoModelForSequenceClassification.from_pretrained(
-                name, dtype=dtype, output_loading_info=True, **given
+                name, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True, **given
             )
         model.to(where)
     except Exception as error:
         raise r1sdk.R1Error(f"reward model {name!r} cannot be loaded: {type(error).__name__}: {error}") from error
-    if missing := sorted(loading["missing_keys"]):
-        # transformers would fill them with random numbers and only warn.
-        raise r1sdk.R1Error(f"reward model {name!r} is no trained classifier: it lacks {', '.join(missing[:3])}")
+    try:
+        r1sdk.check_loaded(name, model, loading)
+    except r1sdk.R1Error as error:
+        raise r1sdk.R1Error(f"reward model {name!r} is no trained classifier: {error}") from None
     model.eval().requires_grad_(False)
     _agree_on_padding(model.config.get_text_config(), tokenizer)
     sizes = (tokenizer.model_max_length, getattr(model.config.get_text_config(), "max_position_embeddings", None))

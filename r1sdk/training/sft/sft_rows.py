@@ -9,17 +9,20 @@ written by hand, and a `Differences` counts how many rows differ from the templa
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 from ...errors import R1Error
 from ...records import Completion, Message, Task
 from ...reply_format import opened_think
-from ...rollout.chat_template import TurnWriter, render
+from ...rollout.chat_template import TurnWriter, render, split_tokens
 from ...rollout.template_text import template_failure
 
 IGNORED = -100  # the label of a token that carries no loss
+_SHOWN = 5  # rows in a warning
+_TAGS = ("<think>", "</think>")  # texts that a reply has by right, also where a tokenizer calls them special
 _ASKED: list[Message] = [{"role": "user", "content": "?"}]
 
 
@@ -39,6 +42,7 @@ class Differences:
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, Written] = field(default_factory=dict)
     rows: int = 0
+    control: dict[str, list[str]] = field(default_factory=dict)  # control token in the data -> the rows that have it
 
     def add(self, written: Written) -> None:
         self.rows += 1
@@ -46,9 +50,17 @@ class Differences:
             self.counts[written.differs] += 1
             self.first.setdefault(written.differs, written)
 
+    def add_control(self, row: str, tokens: Iterable[str]) -> None:
+        for token in tokens:
+            self.control.setdefault(token, []).append(row)
+
     def lines(self) -> list[str]:
-        """Return one warning for each reason, with both texts."""
+        """Return one warning for each reason, with both texts, and one for each control token in the data."""
         return [
+            f"{len(rows)} {'row has' if len(rows) == 1 else 'rows have'} the control token {token!r} in a text, where it is "
+            f"learnt as plain text, with a space in it: {', '.join(rows[:_SHOWN])}{', ...' if len(rows) > _SHOWN else ''}"
+            for token, rows in self.control.items()
+        ] + [
             f"{count} of {self.rows} replies differ from what the chat template would write: {reason}\n"
             f"  learnt    {_end_of(self.first[reason].prompt, self.first[reason].reply)}\n"
             f"  template  {_shortened(self.first[reason].template)}"
@@ -81,6 +93,32 @@ class ReplyWriter:
             None,
             "",
         }
+
+    def without_control(self, task: Task, completion: Completion) -> tuple[Task, Completion, list[str]]:
+        """Return the demonstration with the control tokens in its texts as plain text, and these tokens.
+
+        A text that opens or ends a turn would teach the model a conversation that nobody had. Control tokens are those that
+        the template itself writes, and the ends of a text. A row that is one raw text is left as it is.
+        """
+        if not task.prompt and len(completion.messages) == 1:
+            return task, completion, []
+        prompt, said = ([self._without_end_of(m) for m in turns] for turns in (task.prompt, completion.messages))
+        texts = [str(m.get(key) or "") for m in (*prompt, *said) for key in ("content", "reasoning_content")]
+        if not (found := [token for token in self._control if any(token in text for text in texts)]):
+            return replace(task, prompt=prompt), replace(completion, messages=said), []
+        prompt, said = ([_split(m, found) for m in turns] for turns in (prompt, said))
+        return replace(task, prompt=prompt), replace(completion, messages=said), found
+
+    @cached_property
+    def _control(self) -> list[str]:
+        whole = self._whole([*_ASKED, {"role": "assistant", "content": "5"}], ()) + render(self.tokenizer, _ASKED)
+        ends = (self.end, str(self.tokenizer.bos_token or ""))
+        return sorted((t for t in self._special if (t in whole or t in ends) and t not in _TAGS), key=len, reverse=True)
+
+    def _without_end_of(self, message: Message) -> Message:
+        if message["role"] != "assistant":
+            return message
+        return {**message, "content": self._without_end(message["content"])}
 
     def write(self, prompt: Sequence[Message], reply: Message, tools: Sequence[Any] = ()) -> Written:
         """Raises: R1Error where the template cannot write the conversation, or leaves out a tool call."""
@@ -204,6 +242,11 @@ class ReplyWriter:
             )
 
 
+def _split(message: Message, tokens: Sequence[str]) -> Message:
+    texts = {key: message[key] for key in ("content", "reasoning_content") if message.get(key)}
+    return {**message, **{key: split_tokens(text, tokens) for key, text in texts.items()}}
+
+
 def _forms(reply: Message, has_field: bool) -> Iterator[tuple[Message, str]]:
     """The forms in which a reply is given to the template, the best first, and how each differs from the row.
 
@@ -258,6 +301,11 @@ def demonstration_rows(
     """
     writer, source = ReplyWriter(tokenizer), iter(demonstrations)
     while some := list(islice(source, 1000)):  # the tokenizer is quick in batches
+        for at, (task, completion) in enumerate(some):
+            task, completion, control = writer.without_control(task, completion)
+            some[at] = (task, completion)
+            if tally is not None and control:
+                tally.add_control(task.id or _first_words(completion), control)
         single = [pair for pair in some if len(pair[1].messages) == 1]
         written = [_written(writer, task, completion) for task, completion in single]
         if tally is not None:
