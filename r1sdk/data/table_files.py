@@ -159,8 +159,8 @@ def _json_lines(path: Path) -> Iterator[Row | R1Error]:
             row = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             is_long = "integer string conversion" in str(error)
-            why = "an integer of more than 4300 digits: write it as text" if is_long else f"not JSON: {error}"
-            yield R1Error(f"{where}: {why}")
+            why = ": an integer of more than 4300 digits: write it as text" if is_long else f" is not JSON: {error}"
+            yield R1Error(f"{where}{why}")
             continue
         yield _as_row(row, where)
 
