@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeGuard
 
 from . import numeric
@@ -41,6 +42,7 @@ REALS = Interval(MINUS_INFINITY, INFINITY, False, False)
 SAID_AGAIN = frozenset(["namely", "equivalently"])  # separators of values that say the same
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_AND, _OR = frozenset(["and", "wedge"]), frozenset(["or", "vee"])
 _ZERO = Number(Fraction(0))
 _REAL_SETS = {
     "RR": RealSet((REALS,)),
@@ -491,15 +493,14 @@ def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
     read = [meaning(side) for side in sides]
     if len(read) == 1:
         return read[0]
-    exact_sides = [read[0]]
-    for side, sign in zip(read[1:], signs, strict=True):
-        if sign == "~":
-            if not close_enough(exact_sides[-1], side):
-                return Relation(tuple(read), signs)
-            return Approximate(side, exact_sides[-1])
-        if _disagree(exact_sides[-1], side):
-            return Relation(tuple(read), signs)
-        exact_sides.append(side)
+    rounded_from = (*signs, "~").index("~") + 1
+    exact_sides, rounded = read[:rounded_from], read[rounded_from:]
+    if any(_disagree(one, other) for one, other in pairwise(exact_sides)):
+        return Relation(tuple(read), signs)
+    if not all(close_enough(exact_sides[-1], side) for side in rounded):
+        return Relation(tuple(read), signs)
+    if rounded:
+        return Approximate(rounded[0], exact_sides[-1])
     return _in_percent(exact_sides) or exact_sides[-1]
 
 
@@ -654,7 +655,10 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
         all(isinstance(value, RealSet) for value in values)
         and len({value.name for value in values if isinstance(value, RealSet)}) == 1
     ):
-        return _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
+        found = _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
+        if joins <= _AND and not found.parts:
+            return Several(tuple(values))  # no number is in all of these
+        return found
     if _takes_conditions(values[0], values[1:]):
         conditions = [value for value in values[1:] if is_condition(value)]
         rest = [values[0], *(value for value in values[1:] if not is_condition(value))]
@@ -669,7 +673,14 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     unit = flat[-1].unit if isinstance(flat[-1], Quantity) else ""
     if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
         flat = [Quantity(value, unit) if isinstance(value, Node) else value for value in flat]
-    return Several(tuple(flat))
+    return Several(tuple(flat), is_choice=_is_choice(flat, joins))
+
+
+def _is_choice(values: Sequence[Value], joins: set[str]) -> bool:
+    """Return True for `x = 1 or y = 2`, where every value is of another letter. `x_1` and `x_2` are of one."""
+    names = [value.name.partition("_")[0] for value in values if isinstance(value, NamedValue | RealSet)]
+    is_or = bool(joins & _OR) and not joins & _AND
+    return is_or and all(names) and len(set(names)) == len(names) == len(values) > 1
 
 
 def _without_name(values: list[Value]) -> list[Value]:
@@ -708,17 +719,23 @@ def _membership(value: Value) -> Value | None:
     return value.sides[1] if isinstance(value, Relation) and value.signs == ("in",) else None
 
 
-def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
+def _joined_sets(sets: list[RealSet], joins: set[str]) -> RealSet:
+    """All sets joined by what stands between them; a comma between sets that do not meet stands for "or"."""
     found = sets[0]
+    is_only_and = joins <= _AND
     for other in sets[1:]:
         met = meet(found, other)
-        is_or = bool(joins & {"or", "vee"}) and not (other.without and other.parts == (REALS,))
+        is_or = bool(joins & _OR) and not (other.without and other.parts == (REALS,))
         is_and = (
-            bool(joins & {"and", "wedge"})
+            bool(joins & _AND)
             or bool(other.without and other.parts == (REALS,))
             or bool(found.without and found.parts == (REALS,))
         )
-        if met is None or (not is_and and (is_or or not met.parts)) or (is_and and not met.parts and not found.without):
+        if (
+            met is None
+            or (not is_and and (is_or or not met.parts))
+            or (is_and and not met.parts and not found.without and not is_only_and)
+        ):
             found = RealSet((*found.parts, *other.parts), (*found.without, *other.without), found.name)
         else:
             found = met
