@@ -35,3 +35,23 @@ def test_all_that_is_said_must_agree(gold, answer, verdict):
 @pytest.mark.parametrize(("said", "verdict"), [("The answer is $\\frac34$, i.e. 75%.", 1.0), ("The answer is $\\frac34$ (or $0.75$).", 1.0), ("The answer is $\\frac34$ or $0.75$.", 1.0), ("The answer is $\\frac34$ or $0.8$.", 0.0)])  # fmt: skip
 def test_a_sentence_may_say_it_twice(said, verdict):
     assert maths.check(f"<think>hm</think>{said}", r"\frac34").value == verdict
+
+
+CONDITIONS = [
+    ("x=5 (x=7)", 0.0),
+    ("x=5 (x=5)", 1.0),
+    ("5 (x=7)", 0.0),
+    ("5 (x=5)", 1.0),
+    (r"5 \text{ when } y=7", 1.0),
+    (r"x=5 (x\approx 5.0)", 1.0),
+    (r"x=5 (x\approx 5.2)", 0.0),
+]
+
+
+@pytest.mark.parametrize(("said", "verdict"), CONDITIONS)
+def test_a_value_in_brackets_of_the_letter_asked_for_must_agree(said, verdict):
+    assert maths.check(f"<answer>{said}</answer>", "5", problem="Find $x$.").value == verdict
+
+
+def test_a_place_in_brackets_is_no_second_value():
+    assert maths.check("<answer>12 (x=3)</answer>", "12", problem="Find the maximum of $f(x)$.").value == 1.0

@@ -9,9 +9,9 @@ from typing import Any
 
 from . import numeric
 from .congruences import equal_congruences
-from .domains import declared, domains_agree, restricted, runs_through_integers, whole_letters
+from .domains import declared, domains_agree, restricted, runs_through_integers, unknown_sets, whole_letters
 from .evaluate import NoValue, counted, exact, letters, nodes, replaced
-from .meaning import REALS, as_real_set, may_be_named, meaning
+from .meaning import REALS, as_real_set, may_be_named, meaning, says_again
 from .parameters import with_arguments_of
 from .piecewise import equal_cases
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
@@ -107,6 +107,7 @@ _DOUBTS = frozenset(
 _DOUBTED = re.compile("不|非|没|或|除了|大于|小于|超过|以上|以下|多于|少于|倍")
 _ASKS_FOR_RATIO = re.compile(r"\bratios?\b", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"\(([^()]{1,60})\)")
+_ASKED = r"(?i:find|determine|compute|evaluate|value of|what is|solve for|求)\s*\$?{}\$?(?=\s*[.,?;。，？]|\s*\Z)"
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 _INFINITE = {
@@ -189,6 +190,8 @@ def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
         found = _families(gold.value, theirs, name)
     if found is False or not isinstance(answer, Conditioned):
         return found
+    if whole_letters(gold.conditions) and _restricts_itself(answer) and not _restricts_itself(gold):
+        return False
     return found if _conditions_agree(gold.conditions, answer.conditions) else False
 
 
@@ -285,7 +288,24 @@ def _conditions_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
         if rivals and all(same(one, other) is False for other in rivals):
             return False
     names = {name for one in ours if (name := restricted(one))}
-    return all(domains_agree(name, ours, theirs) for name in names)
+    return all(domains_agree(name, ours, theirs) for name in names) and _unknown_sets_agree(ours, theirs)
+
+
+def _unknown_sets_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
+    """Return True if sets that are not understood are the same, for every letter that both restrict."""
+    first, second = (frozenset().union(*map(letters_of, conditions)) for conditions in (ours, theirs))
+    both = first & second
+    return matching(unknown_sets(ours, both), unknown_sets(theirs, both), same) is True
+
+
+def _restricts_itself(value: Conditioned) -> bool:
+    r"""Return True if a condition restricts the values themselves: `x = k\pi, x > 0`."""
+    name = value.value.name if isinstance(value.value, NamedValue) else ""
+    return any(
+        isinstance(one, RealSet) and one.name == name and not _is_all(one) or isinstance(one, NamedValue)
+        for one in value.conditions
+        if name and name in letters_of(one)
+    )
 
 
 def _restricts(value: Value) -> bool:
@@ -293,8 +313,8 @@ def _restricts(value: Value) -> bool:
 
 
 def letters_of(value: Value) -> frozenset[str]:
-    """The letters of a condition, the name of an interval's variable among them."""
-    return letters(value) | ({value.name} if isinstance(value, RealSet) and value.name else set())
+    """The letters of a condition, the name of a value and of an interval's variable among them."""
+    return letters(value) | ({value.name} if isinstance(value, RealSet | NamedValue) and value.name else set())
 
 
 def _approximate(gold: Approximate, answer: Value, problem: str) -> Outcome:
@@ -1075,7 +1095,20 @@ def _answered_under_conditions(gold: Value, answer: Conditioned, problem: str) -
         return False  # a number holds whatever else does; "7 if x > 0" leaves the rest open
     if isinstance(known, Node | Quantity) and any(map(_is_number, answer.conditions)):
         return False  # another number, as in "7 (8)"
+    if any(_contradicts(one, answer.value, problem) for one in answer.conditions):
+        return False
     return same(gold, answer.value, problem)
+
+
+def _contradicts(condition: Value, value: Value, problem: str) -> bool:
+    """Return True for another value of the letter that is answered, as in `x = 5 (x = 7)`."""
+    if not isinstance(condition, NamedValue):
+        return False
+    is_same_letter = isinstance(value, NamedValue) and value.name == condition.name
+    is_asked = isinstance(condition.left, Symbol) and re.search(_ASKED.format(re.escape(condition.name)), problem)
+    known = value.value if isinstance(value, NamedValue) else value
+    is_other = same(known, condition.value) is False and not says_again(known, condition.value)
+    return is_other and bool(is_same_letter or is_asked)
 
 
 def _is_number(value: Value) -> bool:

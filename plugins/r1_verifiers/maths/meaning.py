@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from typing import TypeGuard
@@ -64,7 +64,7 @@ def meaning(value: Value) -> Value:
         return _group(value)
     if isinstance(value, Conditioned):
         inner = meaning(value.value)
-        conditions = tuple(one for one in map(meaning, value.conditions) if not says_again(inner, one))
+        conditions = tuple(one for one in enumerated(map(meaning, value.conditions)) if not says_again(inner, one))
         return Conditioned(inner, conditions) if conditions else inner
     if isinstance(value, Apply):
         return _applied(value)
@@ -635,12 +635,13 @@ def is_condition(value: Value) -> bool:
 
 def combined(parts: list[tuple[Value, str]]) -> Value:
     """Several values, each with the separator behind it, as one: a union, a system, a list, a value with its conditions."""
-    values = _with_letters_in([value for value, _ in parts])
+    first, *others = _with_letters_in([value for value, _ in parts])
+    values = [first, *enumerated(others)]
     if len(values) == 1:
         return values[0]
     if (congruence := congruence_of(values)) is not None:
         return congruence
-    joins = {separator for _, separator in parts[:-1]}
+    joins = {separator for _, separator in parts[: len(values) - 1]}
     if joins <= SAID_AGAIN | {"or"} and all(says_again(values[0], value) for value in _without_name(values)):
         return _in_percent(values) or values[0]
     if joins & SAID_AGAIN:
@@ -664,7 +665,6 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
         rest = [values[0], *(value for value in values[1:] if not is_condition(value))]
         if conditions:
             return Conditioned(combined([(value, ",") for value in rest]), tuple(conditions))
-    first = values[0]
     names = [value.name if isinstance(value, NamedValue) else None for value in values]
     if isinstance(first, NamedValue) and (all(name is None for name in names[1:]) or len(set(names)) == 1):
         unwrapped = [value.value if isinstance(value, NamedValue) else value for value in values]
@@ -698,6 +698,24 @@ def _takes_conditions(first: Value, others: list[Value]) -> bool:
             for one in others
         )
     return not is_condition(first) and not isinstance(first, Words | Choice)
+
+
+def enumerated(conditions: Iterable[Value]) -> list[Value]:
+    r"""The conditions, with a set of numbers for `k = 0, \pm 1, \pm 2, \ldots` or `k = 1, 2, 3, \ldots` that ends them."""
+    found = list(conditions)
+    at = max((at for at, value in enumerate(found) if isinstance(value, NamedValue)), default=-1)
+    first = found[at] if at >= 0 else None
+    if not isinstance(first, NamedValue) or not isinstance(first.left, Symbol) or found[-1] != Symbol("..."):
+        return found
+    numbers = [exact(one) if isinstance(one, Node) else None for one in _flat([first.value, *found[at + 1 : -1]])]
+    size = len(numbers)
+    are_whole = Relation((first.left, Constant("ZZ")), ("in",))
+    if size > 1 and numbers in ([*range(size)], [*range(1, size + 1)]):
+        start = Number(numbers[0] or Fraction(0))
+        return [*found[:at], are_whole, RealSet((Interval(start, INFINITY, True, False),), (), first.name)]
+    if size > 2 and numbers == [(n + 1) // 2 * (1 if n % 2 else -1) for n in range(size)]:
+        return [*found[:at], are_whole]
+    return found
 
 
 def _with_letters_in(values: list[Value]) -> list[Value]:
@@ -748,6 +766,7 @@ __all__ = [
     "both_signs",
     "close_enough",
     "combined",
+    "enumerated",
     "interval_of",
     "is_condition",
     "is_name",
