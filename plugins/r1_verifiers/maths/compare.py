@@ -905,14 +905,14 @@ def _may_be_numbered(names: frozenset[str], problem: str) -> bool:
 
 
 def _may_be_called(answer: Several, gold: Several, problem: str) -> bool:
-    """Return True if items of several letters have them from the problem, where the gold answer's items have no names."""
+    """Return False if only some of an answer's letters stand in the problem, where the gold answer's items have no names."""
     from .problems import letters_in
 
     named = [item for item in answer.items if isinstance(item, NamedValue) and isinstance(item.left, Symbol)]
     names = {item.name.partition("_")[0] for item in named}
     in_problem = letters_in(problem)
     is_named = any(isinstance(item, NamedValue) for item in gold.items)
-    return is_named or len(names) < 2 or not in_problem or names <= in_problem
+    return is_named or len(names) < 2 or not names & in_problem or names <= in_problem
 
 
 def _item(gold: Value, answer: Value, problem: str) -> Outcome:

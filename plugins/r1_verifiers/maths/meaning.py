@@ -669,11 +669,28 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
     if isinstance(first, NamedValue) and (all(name is None for name in names[1:]) or len(set(names)) == 1):
         unwrapped = [value.value if isinstance(value, NamedValue) else value for value in values]
         return NamedValue(first.name, Several(tuple(_flat(unwrapped))), first.left)
+    if not joins <= _OR and (points := _points_by_name(values)) is not None:
+        return points
     flat = _flat(values)
     unit = flat[-1].unit if isinstance(flat[-1], Quantity) else ""
     if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
         flat = [Quantity(value, unit) if isinstance(value, Node) else value for value in flat]
     return Several(tuple(flat), is_choice=_is_choice(flat, joins))
+
+
+def _points_by_name(values: Sequence[Value]) -> NamedValue | None:
+    """`x = 1, y = 2 or x = 3, y = 4` as `(x, y) = (1, 2), (3, 4)`; None for any other values."""
+    named = [value for value in values if isinstance(value, NamedValue) and isinstance(value.left, Symbol)]
+    names = sorted({value.name for value in named})
+    size = len(names)
+    if len(named) < len(values) or size < 2 or len(named) % size or len(named) == size:
+        return None
+    groups = [sorted(named[at : at + size], key=lambda value: value.name) for at in range(0, len(named), size)]
+    if any([value.name for value in group] != names for group in groups):
+        return None
+    left = Bracketed("(", ")", tuple(map(Symbol, names)))
+    points = tuple(Bracketed("(", ")", tuple(value.value for value in group)) for group in groups)
+    return NamedValue(spelled(left), Several(points), left)
 
 
 def _is_choice(values: Sequence[Value], joins: set[str]) -> bool:
