@@ -140,7 +140,7 @@ def _applied(value: Apply) -> Value:
         return percent
     if value.name in ("cup", "setminus", "cap"):
         return _sets(value) or value
-    if (scaled := _scaled(value)) is not None:
+    if (scaled := _line(value) or _scaled(value)) is not None:
         return meaning(scaled)
     if value.name == "add" and value.args[0] == Constant("RR"):
         last = value.args[1]
@@ -192,6 +192,39 @@ def _scaled(value: Apply) -> Matrix | Bracketed | None:
         return Matrix(tuple(tuple(map(scale, row)) for row in vector.rows))
     assert isinstance(vector, Bracketed)
     return Bracketed(vector.opening, vector.closing, tuple(map(scale, vector.items)))
+
+
+def _line(value: Apply) -> Matrix | Bracketed | None:
+    """A sum of vectors with letters before some of them, as `(1, 2) + t(3, 4)`, cell by cell; None for anything else."""
+    if value.name != "add" or not any(isinstance(arg, Apply) and letters(arg) for arg in value.args):
+        return None
+    first, second = map(_multiple, value.args)
+    if isinstance(first, Bracketed) and isinstance(second, Bracketed) and len(first.items) == len(second.items):
+        return Bracketed("(", ")", tuple(map(_sum, first.items, second.items)))
+    if not (isinstance(first, Matrix) and isinstance(second, Matrix)):
+        return None
+    if [len(row) for row in first.rows] != [len(row) for row in second.rows]:
+        return None
+    return Matrix(tuple(tuple(map(_sum, *rows)) for rows in zip(first.rows, second.rows, strict=True)))
+
+
+def _sum(one: Value, other: Value) -> Value:
+    return Apply("add", (one, other))  # type: ignore[arg-type]
+
+
+def _multiple(node: Node) -> Matrix | Bracketed | None:
+    """A vector, a multiple of one or a sum of them; `t(1, 2)` is no function here."""
+    if isinstance(node, Matrix):
+        return node
+    if isinstance(node, Bracketed):
+        return node if _is_vector(node) and node.opening != "[" else None
+    if not isinstance(node, Apply):
+        return None
+    if node.name == "call" and isinstance(node.args[0], Symbol) and len(node.args[0].name) == 1:
+        node = Apply("mul", node.args)
+    if node.name == "neg" and (inner := _multiple(node.args[0])) is not None:
+        return _scaled(Apply("neg", (inner,)))
+    return _line(node) or _scaled(node)
 
 
 def _is_vector(node: Value) -> TypeGuard[Bracketed]:
