@@ -40,6 +40,8 @@ RELATIONS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
     ("x=1,y=2", "Solve $x+y=3$, $x-y=-1$."): (["(x,y)=(1,2)", "(y,x)=(2,1)", r"x=1 \text{ and } y=2", r"y=2\land x=1", "(1,2)"], ["(y,x)=(1,2)", "(a,b)=(1,2)", r"x=1 \text{ or } y=2", r"x=1\vee y=2", r"x=1 \text{ or } x=2", "(2,1)"]),
     (r"x=1 \text{ or } y=2", GENERIC): ([r"y=2 \text{ or } x=1"], ["x=1,y=2", r"x=1 \text{ and } y=2", r"x=1 \text{ or } x=2", r"y=1 \text{ or } x=2", "(1,2)"]),
     ("(x,y)=(1,2)", GENERIC): (["x=1,y=2", "(y,x)=(2,1)", "(1,2)", r"x=1\text{ and }y=2"], ["(y,x)=(1,2)", "x=1,z=2", "x=1 or y=2", "(2,1)", "x=2,y=1"]),
+    (r"\begin{pmatrix}x\\y\end{pmatrix}=\begin{pmatrix}1\\2\end{pmatrix}", GENERIC): (["x=1,y=2", "(1,2)", r"\begin{pmatrix}1\\2\end{pmatrix}", "(y,x)=(2,1)", r"\begin{pmatrix}y\\x\end{pmatrix}=\begin{pmatrix}2\\1\end{pmatrix}"], ["(y,x)=(1,2)", r"\begin{pmatrix}y\\x\end{pmatrix}=\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}2\\1\end{pmatrix}"]),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", GENERIC): ([r"\begin{pmatrix}x\\y\end{pmatrix}=\begin{pmatrix}1\\2\end{pmatrix}", "(x,y)=(1,2)"], ["(y,x)=(1,2)", r"\begin{pmatrix}y\\x\end{pmatrix}=\begin{pmatrix}1\\2\end{pmatrix}"]),
     ("(x,y,z)=(1,2,3)", GENERIC): (["(z,y,x)=(3,2,1)", "z=3,x=1,y=2"], ["(z,y,x)=(1,2,3)", "(y,x,z)=(1,2,3)", "(x,y,w)=(1,2,3)", "(x,y)=(1,2)"]),
     ("(x,y)=(1,2),(3,4)", GENERIC): (["(y,x)=(2,1),(4,3)", "(x,y)=(3,4) or (x,y)=(1,2)"], ["(y,x)=(1,2),(3,4)", "(x,y)=(1,4),(3,2)"]),
     ("(x,y)=(1,2)", r"Find the pair $(a,b)$ with $a+b=3$."): (["(a,b)=(1,2)", "(b,a)=(2,1)"], ["(b,a)=(1,2)", "(c,d)=(1,2)"]),

@@ -494,6 +494,8 @@ def _relation(value: Relation) -> Value:
 def _equation(value: Relation) -> Value:
     sides, signs = value.sides, value.signs
     first, last = sides[0], sides[-1]
+    if isinstance(first, Matrix) and is_name(column := _as_point(first)):
+        first = column
     if len(sides) == 2 and isinstance(last, Piecewise) and isinstance(first, Node):
         return NamedValue(spelled(first), last, first)
     if is_name(first) and not (isinstance(first, Constant) and len(sides) == 2 and not _is_plain(last)):
@@ -503,6 +505,7 @@ def _equation(value: Relation) -> Value:
         elif isinstance(rest, Relation):
             return Relation(tuple(meaning(side) for side in sides), signs)
         inner = rest.value if isinstance(rest, NamedValue) and not isinstance(first, Bracketed) else rest
+        inner = _as_point(inner) if isinstance(first, Bracketed) else inner
         if isinstance(first, Bracketed) and isinstance(inner, Bracketed) and len(inner.items) == len(first.items):
             inner = Bracketed("(", ")", inner.items)
         return NamedValue(spelled(first), inner, first if isinstance(first, Node) else None)
@@ -515,6 +518,13 @@ def _equation(value: Relation) -> Value:
     if signs[-1] == "~" and len(sides) == 2:
         return Approximate(meaning(last), meaning(first))
     return Relation(tuple(meaning(side) for side in sides), signs)
+
+
+def _as_point(value: Value) -> Value:
+    """A column as a point; anything else as it is."""
+    if isinstance(value, Matrix) and all(len(row) == 1 for row in value.rows):
+        return Bracketed("(", ")", tuple(row[0] for row in value.rows))
+    return value
 
 
 def _is_plain(value: Value) -> bool:
