@@ -24,7 +24,10 @@ CASES: dict[str, tuple[list[str], list[str]]] = {
     "Z_1+Z_2": (["Z_2+Z_1"], ["Z_1"]),
     "N^2": (["N*N"], ["N"]),
     r"\mathbb{R}^n": ([r"\mathbb{R}^{n}"], [r"\mathbb{R}", r"\mathbb{R}^m"]),
-    r"k\pi, k\in\mathbb{Z}": ([r"n\pi"], [r"k\pi, k\in\mathbb{N}"]),
+    r"k\pi, k\in\mathbb{Z}": ([r"n\pi", r"k\pi, k=0,\pm1,\pm2,\ldots", r"n\pi\ (n=0,\pm1,\ldots)", r"k\pi \text{ for } k=0,\pm1,\pm2,\dots"], [r"k\pi, k\in\mathbb{N}", r"k\pi, k\in\mathbb{Z}\setminus\{0\}", r"k\pi, k\in 2\mathbb{Z}", r"k\pi, k\in\{0,1\}", r"k\pi\ (k=1,2,3,\ldots)", r"k\pi, k=0,1,2,\ldots", r"k\pi, k=\pm1,\pm2,\ldots", r"k\pi\ (k=1)", r"k\pi, k=0,1", r"n\pi, n=0,\pm2,\pm4,\ldots"]),
+    r"x=k\pi, k\in\mathbb{Z}\setminus\{0\}": ([r"x=\pi k, k\in\mathbb{Z}\setminus\{0\}", r"x=k\pi"], [r"x=k\pi, k\in\mathbb{Z}", r"x=k\pi, k\in\mathbb{Z}\setminus\{1\}", r"x=k\pi, k\in\mathbb{N}"]),
+    r"x=k\pi, k\in\mathbb{Z}": ([r"x=k\pi, k\in\mathbb{Z}, x\in\mathbb{R}"], [r"x=k\pi, k\in\mathbb{Z}, x>0", r"x=k\pi, k\in\mathbb{Z}, x\neq 0"]),
+    r"a_n=2n, n\ge1": ([r"a_n=2n\ (n=1,2,\ldots)", r"a_n=2n, n\in\mathbb{N}^*"], [r"a_n=2n\ (n=0,1,2,\ldots)", r"a_n=2n\ (n=1)"]),
     r"\mathbb{Z}/2\mathbb{Z}": ([r"\mathbb Z/2\mathbb Z", r"\Z/2\Z", r"\mathbb{Z}_2"], [r"\mathbb Z/3\mathbb Z", r"\mathbb Z"]),
 }  # fmt: skip
 

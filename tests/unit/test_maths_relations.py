@@ -1,4 +1,4 @@
-r"""Inequalities turned around, bars, differences of intervals, sets of pairs, sets with names, numbered roots."""
+r"""Inequalities turned around, bars, differences of intervals, sets of pairs, names of values and points, "and" and "or"."""
 
 import pytest
 
@@ -30,6 +30,30 @@ RELATIONS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
     ("a_1=1,a_2=3", "Let $a_n$ be a sequence with $a$ odd."): (["a_2=3,a_1=1"], ["a_1=3,a_2=1"]),
     (r"\lambda_1=2,\lambda_2=5", r"Find the eigenvalues $\lambda$."): ([r"\lambda_1=5,\lambda_2=2"], [r"\lambda_1=5,\lambda_2=5"]),
     ("x=1,y=3", "Solve the system."): (["y=3,x=1"], ["x=3,y=1"]),
+    (r"x=1 \text{ or } x=2", "Solve $x^2-3x+2=0$."): (["x_1=1,x_2=2", "x_2=1, x_1=2", r"x=1 \text{ and } x=2", "x=1,2", "1,2", r"x=2 \text{ or } x=1"], ["x=1,y=2", "p=1, q=2", r"x=1 \text{ or } y=2", "x_1=1,y_2=2", "y=1 or y=2", "(x,y)=(1,2)"]),
+    ("1,2", "Solve $x^2-3x+2=0$."): (["x=1,x=2", "x_1=1,x_2=2"], ["x=1,y=2", "x=1 or y=2"]),
+    ("2,3", "Find the minimum and the maximum of $x^2+2$."): (["m=2,M=3"], ["m=2,M=4"]),
+    ("x=1,y=2 or x=3,y=4", GENERIC): (["x=3,y=4 or x=1,y=2", "y=2,x=1; y=4,x=3", r"x=1 \text{ and } y=2 \text{ or } x=3 \text{ and } y=4", "(1,2),(3,4)", "(x,y)=(1,2),(3,4)", "(y,x)=(2,1),(4,3)"], ["x=1,y=4 or x=3,y=2", "x=1,y=2", "(1,4),(3,2)", "(y,x)=(1,2),(3,4)", "x=1 or y=2 or x=3 or y=4"]),
+    ("(1,2),(3,4)", GENERIC): (["x=1,y=2 or x=3,y=4"], ["x=1,y=4 or x=3,y=2", "x=2,y=1 or x=4,y=3"]),
+    ("1,2", "Find $m$ and $n$."): (["m=1,n=2"], ["m=1,k=2", "m=1 or n=2"]),
+    ("3,5", "How many apples and pears are there?"): (["a=3,p=5"], ["a=3,p=4"]),
+    ("x=1,y=2", "Solve $x+y=3$, $x-y=-1$."): (["(x,y)=(1,2)", "(y,x)=(2,1)", r"x=1 \text{ and } y=2", r"y=2\land x=1", "(1,2)"], ["(y,x)=(1,2)", "(a,b)=(1,2)", r"x=1 \text{ or } y=2", r"x=1\vee y=2", r"x=1 \text{ or } x=2", "(2,1)"]),
+    (r"x=1 \text{ or } y=2", GENERIC): ([r"y=2 \text{ or } x=1"], ["x=1,y=2", r"x=1 \text{ and } y=2", r"x=1 \text{ or } x=2", r"y=1 \text{ or } x=2", "(1,2)"]),
+    ("(x,y)=(1,2)", GENERIC): (["x=1,y=2", "(y,x)=(2,1)", "(1,2)", r"x=1\text{ and }y=2"], ["(y,x)=(1,2)", "x=1,z=2", "x=1 or y=2", "(2,1)", "x=2,y=1"]),
+    (r"\begin{pmatrix}x\\y\end{pmatrix}=\begin{pmatrix}1\\2\end{pmatrix}", GENERIC): (["x=1,y=2", "(1,2)", r"\begin{pmatrix}1\\2\end{pmatrix}", "(y,x)=(2,1)", r"\begin{pmatrix}y\\x\end{pmatrix}=\begin{pmatrix}2\\1\end{pmatrix}"], ["(y,x)=(1,2)", r"\begin{pmatrix}y\\x\end{pmatrix}=\begin{pmatrix}1\\2\end{pmatrix}", r"\begin{pmatrix}2\\1\end{pmatrix}"]),
+    (r"\begin{pmatrix}1\\2\end{pmatrix}", GENERIC): ([r"\begin{pmatrix}x\\y\end{pmatrix}=\begin{pmatrix}1\\2\end{pmatrix}", "(x,y)=(1,2)"], ["(y,x)=(1,2)", r"\begin{pmatrix}y\\x\end{pmatrix}=\begin{pmatrix}1\\2\end{pmatrix}"]),
+    ("(x,y,z)=(1,2,3)", GENERIC): (["(z,y,x)=(3,2,1)", "z=3,x=1,y=2"], ["(z,y,x)=(1,2,3)", "(y,x,z)=(1,2,3)", "(x,y,w)=(1,2,3)", "(x,y)=(1,2)"]),
+    ("(x,y)=(1,2),(3,4)", GENERIC): (["(y,x)=(2,1),(4,3)", "(x,y)=(3,4) or (x,y)=(1,2)"], ["(y,x)=(1,2),(3,4)", "(x,y)=(1,4),(3,2)"]),
+    ("(x,y)=(1,2)", r"Find the pair $(a,b)$ with $a+b=3$."): (["(a,b)=(1,2)", "(b,a)=(2,1)"], ["(b,a)=(1,2)", "(c,d)=(1,2)"]),
+    ("(3,5)", "Find the pair $(a,b)$."): (["(a,b)=(3,5)", "(b,a)=(5,3)", "b=5,a=3"], ["(b,a)=(3,5)", "(a,b)=(5,3)", "a=5,b=3", "a=3 or b=5"]),
+    ("(3,5)", r"Find $\left(q, p\right)$."): (["(p,q)=(5,3)", "p=5,q=3"], ["(p,q)=(3,5)", "p=3,q=5"]),
+    ("(1,2),(3,4)", "Find all $(x,y)$."): (["(x,y)=(1,2),(3,4)", "(y,x)=(2,1),(4,3)"], ["(y,x)=(1,2),(3,4)"]),
+    ("(1,2)", "Solve the system."): (["(x,y)=(1,2)", "(y,x)=(2,1)", "(r,h)=(1,2)"], ["(y,x)=(1,2)"]),
+    (r"x<1 \text{ or } x>3", GENERIC): (["x<1, x>3", "x>3或x<1", r"(-\infty,1)\cup(3,\infty)", r"(-\infty,1),(3,\infty)", r"x<1\vee x>3"], [r"x<1且x>3", r"x<1 \text{ and } x>3", r"x<1\land x>3", r"x<1 \text{ or } y>3", r"x<1, y>3", r"x<1 \text{ and } y>3"]),
+    (r"x<1 \text{ and } x>3", GENERIC): ([r"(-\infty,1)\cup(3,\infty)", "x<1 or x>3", r"x>3 \text{ and } x<1"], [r"(-\infty,1)\cup(4,\infty)", "y<1 or y>3", r"\varnothing"]),
+    ("1<x<3", GENERIC): ([r"x>1 \text{ and } x<3", r"x<3\land x>1"], ["x>1 or x<3", r"x>1 \text{ and } y<3"]),
+    ("x>0", GENERIC): ([r"x>0 \text{ and } x>-1"], [r"x>0 \text{ and } y>0", "x>0 or y>0", "x>0, y>0"]),
+    (r"x>0 \text{ and } y>0", GENERIC): (["y>0, x>0"], ["x>0 or y>0", "x>0", "x>0,y>1"]),
 }  # fmt: skip
 ROWS = [
     (gold, problem, answer, verdict)

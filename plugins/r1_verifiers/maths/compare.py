@@ -9,9 +9,9 @@ from typing import Any
 
 from . import numeric
 from .congruences import equal_congruences
-from .domains import declared, domains_agree, restricted, runs_through_integers, whole_letters
+from .domains import declared, domains_agree, restricted, runs_through_integers, unknown_sets, whole_letters
 from .evaluate import NoValue, counted, exact, letters, nodes, replaced
-from .meaning import REALS, as_real_set, may_be_named, meaning
+from .meaning import REALS, as_real_set, may_be_named, meaning, says_again
 from .parameters import with_arguments_of
 from .piecewise import equal_cases
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
@@ -106,6 +106,8 @@ _DOUBTS = frozenset(
 )
 _DOUBTED = re.compile("不|非|没|或|除了|大于|小于|超过|以上|以下|多于|少于|倍")
 _ASKS_FOR_RATIO = re.compile(r"\bratios?\b", re.IGNORECASE)
+_IN_BRACKETS = re.compile(r"\(([^()]{1,60})\)")
+_ASKED = r"(?i:find|determine|compute|evaluate|value of|what is|solve for|求)\s*\$?{}\$?(?=\s*[.,?;。，？]|\s*\Z)"
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
 _INFINITE = {
@@ -188,6 +190,8 @@ def _conditioned(gold: Conditioned, answer: Value, problem: str) -> Outcome:
         found = _families(gold.value, theirs, name)
     if found is False or not isinstance(answer, Conditioned):
         return found
+    if whole_letters(gold.conditions) and _restricts_itself(answer) and not _restricts_itself(gold):
+        return False
     return found if _conditions_agree(gold.conditions, answer.conditions) else False
 
 
@@ -284,7 +288,24 @@ def _conditions_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
         if rivals and all(same(one, other) is False for other in rivals):
             return False
     names = {name for one in ours if (name := restricted(one))}
-    return all(domains_agree(name, ours, theirs) for name in names)
+    return all(domains_agree(name, ours, theirs) for name in names) and _unknown_sets_agree(ours, theirs)
+
+
+def _unknown_sets_agree(ours: Sequence[Value], theirs: Sequence[Value]) -> bool:
+    """Return True if sets that are not understood are the same, for every letter that both restrict."""
+    first, second = (frozenset().union(*map(letters_of, conditions)) for conditions in (ours, theirs))
+    both = first & second
+    return matching(unknown_sets(ours, both), unknown_sets(theirs, both), same) is True
+
+
+def _restricts_itself(value: Conditioned) -> bool:
+    r"""Return True if a condition restricts the values themselves: `x = k\pi, x > 0`."""
+    name = value.value.name if isinstance(value.value, NamedValue) else ""
+    return any(
+        isinstance(one, RealSet) and one.name == name and not _is_all(one) or isinstance(one, NamedValue)
+        for one in value.conditions
+        if name and name in letters_of(one)
+    )
 
 
 def _restricts(value: Value) -> bool:
@@ -292,8 +313,8 @@ def _restricts(value: Value) -> bool:
 
 
 def letters_of(value: Value) -> frozenset[str]:
-    """The letters of a condition, the name of an interval's variable among them."""
-    return letters(value) | ({value.name} if isinstance(value, RealSet) and value.name else set())
+    """The letters of a condition, the name of a value and of an interval's variable among them."""
+    return letters(value) | ({value.name} if isinstance(value, RealSet | NamedValue) and value.name else set())
 
 
 def _approximate(gold: Approximate, answer: Value, problem: str) -> Outcome:
@@ -333,7 +354,64 @@ def _places(node: Node) -> int | None:
     return None
 
 
+def _point_names(value: Value) -> tuple[str, ...]:
+    """The letters of a left side such as `(x, y)`; none of any other value."""
+    left = value.left if isinstance(value, NamedValue) else None
+    items = left.items if isinstance(left, Bracketed) else ()
+    names = tuple(item.name for item in items if isinstance(item, Symbol))
+    return names if len(names) == len(items) > 1 else ()
+
+
+def _coordinates(value: Value, order: Sequence[str]) -> Value | None:
+    """`(y, x) = (2, 1)`, or `x = 1, y = 2`, as the point of the letters in that order; None where it has other letters.
+
+    A value without names is returned as it is.
+    """
+    if isinstance(value, NamedValue) and (names := _point_names(value)):
+        return _reordered(value.value, names, order) if sorted(names) == sorted(order) else None
+    items = value.items if isinstance(value, Several) else ()
+    named = {item.name: item.value for item in items if isinstance(item, NamedValue)}
+    if not named:
+        return value
+    if len(named) != len(items) or sorted(named) != sorted(order) or value.is_choice:  # type: ignore[union-attr]
+        return None
+    return Bracketed("(", ")", tuple(named[name] for name in order))
+
+
+def _reordered(value: Value, names: Sequence[str], order: Sequence[str]) -> Value:
+    if isinstance(value, Several):
+        return Several(tuple(_reordered(item, names, order) for item in value.items), value.is_set)
+    if isinstance(value, Bracketed) and len(value.items) == len(names):
+        return Bracketed(value.opening, value.closing, tuple(value.items[names.index(name)] for name in order))
+    return value
+
+
+def _order_in(problem: str, names: Sequence[str]) -> Sequence[str]:
+    """The letters in the order of the point that a problem asks for, or of the axes; else in their own order."""
+    for inside in _IN_BRACKETS.findall(problem[:20_000]):
+        order = [name.strip("\\ ") for name in inside.removesuffix("\\right").split(",")]
+        if sorted(order) == sorted(names):
+            return order
+    return sorted(names) if set(names) <= set("xyz") else names
+
+
+def _named_point(gold: NamedValue, answer: Value, problem: str) -> Outcome:
+    """Compare with a gold answer such as `(x, y) = (1, 2)`, coordinate by coordinate."""
+    from .problems import letters_in
+
+    order, theirs = _point_names(gold), _point_names(answer)
+    if theirs and set(theirs) <= letters_in(problem) and not set(order) <= letters_in(problem):
+        order = tuple(_order_in(problem, theirs))
+    point = _coordinates(answer, order)
+    return point is not None and same(gold.value, point, problem)
+
+
 def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
+    if _point_names(gold) and (_point_names(answer) or isinstance(answer, Several)):
+        return _named_point(gold, answer, problem)
+    is_list = isinstance(gold.value, Several) and not gold.value.is_set and isinstance(gold.left, Symbol)
+    if is_list and isinstance(answer, Several) and not _are_of_one_letter(answer, gold.name):
+        return False
     if isinstance(answer, Apply) and (count := _count(gold)) is not None:
         return numeric.equal_nodes(count, answer)
     if isinstance(answer, NamedValue):
@@ -368,6 +446,12 @@ def _named(gold: NamedValue, answer: Value, problem: str) -> Outcome | Unsaid:
     if isinstance(answer, RealSet) and answer.name and not isinstance(gold.value, RealSet):
         return False
     return same(gold.value, answer, problem)
+
+
+def _are_of_one_letter(several: Several, name: str) -> bool:
+    """Return True if all letters on left sides are `name`, or this letter with numbers: `x_1 = 1, x_2 = 2`."""
+    names = [item.name for item in several.items if isinstance(item, NamedValue) and isinstance(item.left, Symbol)]
+    return all(one == name or one.partition("_")[0] == name for one in names)
 
 
 def _operation(named: NamedValue) -> str:
@@ -628,7 +712,7 @@ def _node(gold: Node, answer: Value, problem: str) -> Outcome | Unsaid:
         ours = as_real_set(gold)
         return equal_sets(ours, answer) if ours is not None else False
     if isinstance(answer, Several) and isinstance(gold, Bracketed):
-        return _point_by_names(gold, answer)
+        return _point_by_names(gold, answer, problem)
     if isinstance(answer, Several) and gold == Constant("empty"):
         return answer.is_set and not answer.items
     if isinstance(answer, Words):
@@ -718,10 +802,8 @@ def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome | Unsaid:
         theirs = as_real_set(answer)
         return equal_sets(gold, theirs) if theirs is not None else False
     if isinstance(answer, Several):
-        sets = [as_real_set(item) for item in answer.items]
-        if sets and all(one is not None for one in sets):
-            return equal_sets(gold, RealSet(tuple(part for one in sets if one for part in one.parts)))
-        return False
+        whole = _union(answer)
+        return whole is not None and _real_set(gold, whole, problem)
     if isinstance(answer, Words):
         return answer.text in (
             "all real numbers",
@@ -736,6 +818,19 @@ def _real_set(gold: RealSet, answer: Value, problem: str) -> Outcome | Unsaid:
     return UNSAID if isinstance(answer, Prose | Conditioned) else False
 
 
+def _union(several: Several) -> RealSet | None:
+    """All numbers of several sets. None where more than one of them has a name: they would have been joined."""
+    sets = [one for item in several.items if (one := as_real_set(item)) is not None]
+    names = [one.name for one in sets if one.name]
+    if not sets or len(sets) < len(several.items) or len(names) > 1:
+        return None
+    parts, without = (
+        tuple(part for one in sets for part in one.parts),
+        tuple(point for one in sets for point in one.without),
+    )
+    return RealSet(parts, without, "".join(names))
+
+
 def _is_all(value: RealSet) -> bool:
     return value.parts == (REALS,) and not value.without
 
@@ -744,11 +839,20 @@ def _is_all(value: RealSet) -> bool:
 
 
 def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
+    if (names := _point_names(answer)) and isinstance(answer, NamedValue):
+        if all(isinstance(item, NamedValue) for item in gold.items):
+            point = _coordinates(gold, names)
+            return point is not None and same(point, answer.value, problem)
+        return _answered_by_name(gold, answer, problem)
     if isinstance(answer, NamedValue):
-        if not isinstance(answer.value, Several | SetBuilder) and isinstance(answer.left, Symbol):
+        if isinstance(answer.left, Symbol) and (
+            not isinstance(answer.value, Several | SetBuilder) or not _are_of_one_letter(gold, answer.name)
+        ):
             return False
         return same(gold, answer.value, problem)
     if isinstance(answer, Several):
+        if gold.is_choice != answer.is_choice or not _may_be_called(answer, gold, problem):
+            return False
         ours, theirs = _items(gold), _items(answer)
         if gold.is_set or answer.is_set:
             ours, theirs = _distinct(ours), _distinct(theirs)
@@ -762,12 +866,13 @@ def _several(gold: Several, answer: Value, problem: str) -> Outcome | Unsaid:
         and answer.opening == "("
         and all(isinstance(item, NamedValue) for item in gold.items)
     ):
-        return _point_by_names(answer, gold)
+        return _point_by_names(answer, gold, problem)
     if isinstance(answer, Apply) and answer.name == "add":
         return False
     if isinstance(answer, Bracketed) and answer.opening == "[" and not gold.is_set:
         return same(gold, Several(answer.items), problem)
-    if isinstance(answer, RealSet) and not answer.name and gold.is_set is False and len(gold.items) > 1:
+    set_names = {"", *(item.name for item in gold.items if isinstance(item, RealSet))}
+    if isinstance(answer, RealSet) and answer.name in set_names and not gold.is_set and len(gold.items) > 1:
         sets = [as_real_set(item) for item in gold.items]
         if all(one is not None for one in sets):
             whole = RealSet(tuple(part for one in sets if one for part in one.parts))
@@ -799,6 +904,17 @@ def _may_be_numbered(names: frozenset[str], problem: str) -> bool:
     return letter in in_problem or letter == "x"
 
 
+def _may_be_called(answer: Several, gold: Several, problem: str) -> bool:
+    """Return False if only some of an answer's letters stand in the problem, where the gold answer's items have no names."""
+    from .problems import letters_in
+
+    named = [item for item in answer.items if isinstance(item, NamedValue) and isinstance(item.left, Symbol)]
+    names = {item.name.partition("_")[0] for item in named}
+    in_problem = letters_in(problem)
+    is_named = any(isinstance(item, NamedValue) for item in gold.items)
+    return is_named or len(names) < 2 or not names & in_problem or names <= in_problem
+
+
 def _item(gold: Value, answer: Value, problem: str) -> Outcome:
     are_named = isinstance(gold, NamedValue) and isinstance(answer, NamedValue) and gold.name != answer.name
     if are_named and isinstance(gold.left, Symbol) and isinstance(answer.left, Symbol):  # type: ignore[union-attr]
@@ -826,13 +942,13 @@ def _distinct(items: list[Value]) -> list[Value]:
     return found
 
 
-def _point_by_names(point: Bracketed, named: Several) -> Outcome:
-    """`(3, 5)` against `x = 3, y = 5`: the coordinates in the order of the letters."""
-    items = [item for item in named.items if isinstance(item, NamedValue)]
-    if len(items) != len(named.items) or len(items) != len(point.items) or point.opening != "(":
+def _point_by_names(point: Bracketed, named: Several, problem: str) -> Outcome:
+    """`(3, 5)` against `x = 3, y = 5`: the coordinates as the problem orders the letters, or in the order of the alphabet."""
+    names = sorted(item.name for item in named.items if isinstance(item, NamedValue))
+    if not names or point.opening != "(":
         return False
-    items.sort(key=lambda item: item.name)
-    return all_of([same(one, item.value) for one, item in zip(point.items, items, strict=True)])
+    other = _coordinates(named, _order_in(problem, names))
+    return other is not None and same(point, other, problem)
 
 
 def _group(gold: Bracketed, answer: Value, problem: str) -> Outcome | Unsaid:
@@ -945,6 +1061,9 @@ def _answered_in_prose(gold: Value, answer: Prose, problem: str) -> Outcome:
 def _answered_by_name(gold: Value, answer: NamedValue, problem: str) -> Outcome:
     if isinstance(gold, Apply) and (count := _count(answer)) is not None:
         return numeric.equal_nodes(gold, count)
+    if names := _point_names(answer):
+        point = _coordinates(answer, _order_in(problem, names))
+        return point is not None and same(gold, point, problem)
     return same(gold, answer.value, problem)
 
 
@@ -976,7 +1095,20 @@ def _answered_under_conditions(gold: Value, answer: Conditioned, problem: str) -
         return False  # a number holds whatever else does; "7 if x > 0" leaves the rest open
     if isinstance(known, Node | Quantity) and any(map(_is_number, answer.conditions)):
         return False  # another number, as in "7 (8)"
+    if any(_contradicts(one, answer.value, problem) for one in answer.conditions):
+        return False
     return same(gold, answer.value, problem)
+
+
+def _contradicts(condition: Value, value: Value, problem: str) -> bool:
+    """Return True for another value of the letter that is answered, as in `x = 5 (x = 7)`."""
+    if not isinstance(condition, NamedValue):
+        return False
+    is_same_letter = isinstance(value, NamedValue) and value.name == condition.name
+    is_asked = isinstance(condition.left, Symbol) and re.search(_ASKED.format(re.escape(condition.name)), problem)
+    known = value.value if isinstance(value, NamedValue) else value
+    is_other = same(known, condition.value) is False and not says_again(known, condition.value)
+    return is_other and bool(is_same_letter or is_asked)
 
 
 def _is_number(value: Value) -> bool:

@@ -8,7 +8,7 @@ from math import lcm
 from typing import NamedTuple
 
 from .evaluate import exact, letters, replaced
-from .types import Conditioned, Constant, NamedValue, Node, Number, Relation, Several, Symbol, Value
+from .types import Conditioned, Constant, NamedValue, Node, Number, RealSet, Relation, Several, Symbol, Value
 
 _MAX_MODULUS = 5000
 _CONGRUENT = ("==", "mod")
@@ -27,10 +27,21 @@ class _Other(Exception):
     """A value that is no class of whole numbers."""
 
 
+class _Restricted(_Other):
+    """A class of which a condition leaves out some numbers."""
+
+
 def equal_congruences(gold: Value, answer: Value) -> bool | None:
     """Compare two unions of classes, at least one of them written as a congruence; None where one is something else."""
     try:
-        ours, theirs = list(_classes(gold)), list(_classes(answer))
+        ours = list(_classes(gold))
+    except _Other:
+        return None
+    try:
+        theirs = list(_classes(answer))
+    except _Restricted:
+        is_class = isinstance(answer, Conditioned) and equal_congruences(gold, answer.value) is not None
+        return False if is_class else None
     except _Other:
         return None
     if not any(one.is_congruence for one in (*ours, *theirs)):
@@ -72,8 +83,12 @@ def _classes(value: Value) -> Iterator[_Class]:
 
 def _domain(condition: Value) -> str:
     """The set that a letter is from."""
+    if isinstance(condition, Symbol):
+        return "ZZ"  # "for any k"
     if isinstance(condition, Relation) and condition.signs == ("in",) and isinstance(condition.sides[1], Constant):
         return condition.sides[1].name
+    if isinstance(condition, Relation | RealSet | NamedValue):
+        raise _Restricted
     raise _Other
 
 

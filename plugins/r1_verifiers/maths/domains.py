@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .meaning import INFINITY, MINUS_INFINITY, REALS
 from .numeric import magnitude
 from .real_sets import canonical, equal_sets, meet
-from .types import Constant, Interval, Number, RealSet, Relation, Symbol, Value
+from .types import Constant, Interval, NamedValue, Number, RealSet, Relation, Symbol, Value
 
 _SET = re.compile(r"([NZQRC])\1?([-+*])?")
 _ZERO = Number(Fraction(0))
@@ -46,6 +46,20 @@ def domains_agree(name: str, ours: Sequence[Value], theirs: Sequence[Value]) -> 
         for one in _restricted(our_set, our_bounds)
         for other in _restricted(their_set, their_bounds)
     )
+
+
+def unknown_sets(conditions: Sequence[Value], names: frozenset[str]) -> list[Value]:
+    r"""The conditions on these letters that are no domain with a name: `k \in 2\mathbb{Z}`, `k = 1`."""
+    return [one for one in conditions if _in_unknown_set(one) in names]
+
+
+def _in_unknown_set(condition: Value) -> str:
+    if isinstance(condition, NamedValue):
+        return condition.name
+    if not isinstance(condition, Relation) or condition.signs != ("in",) or _membership(condition) is not None:
+        return ""
+    letter = condition.sides[0]
+    return letter.name if isinstance(letter, Symbol) else ""
 
 
 def restricted(condition: Value) -> str:

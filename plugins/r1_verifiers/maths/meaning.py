@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeGuard
 
 from . import numeric
@@ -41,6 +42,7 @@ REALS = Interval(MINUS_INFINITY, INFINITY, False, False)
 SAID_AGAIN = frozenset(["namely", "equivalently"])  # separators of values that say the same
 _ORDER = {"<", ">", "<=", ">="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+_AND, _OR = frozenset(["and", "wedge"]), frozenset(["or", "vee"])
 _ZERO = Number(Fraction(0))
 _REAL_SETS = {
     "RR": RealSet((REALS,)),
@@ -62,7 +64,7 @@ def meaning(value: Value) -> Value:
         return _group(value)
     if isinstance(value, Conditioned):
         inner = meaning(value.value)
-        conditions = tuple(one for one in map(meaning, value.conditions) if not says_again(inner, one))
+        conditions = tuple(one for one in enumerated(map(meaning, value.conditions)) if not says_again(inner, one))
         return Conditioned(inner, conditions) if conditions else inner
     if isinstance(value, Apply):
         return _applied(value)
@@ -138,7 +140,7 @@ def _applied(value: Apply) -> Value:
         return percent
     if value.name in ("cup", "setminus", "cap"):
         return _sets(value) or value
-    if (scaled := _scaled(value)) is not None:
+    if (scaled := _line(value) or _scaled(value)) is not None:
         return meaning(scaled)
     if value.name == "add" and value.args[0] == Constant("RR"):
         last = value.args[1]
@@ -190,6 +192,39 @@ def _scaled(value: Apply) -> Matrix | Bracketed | None:
         return Matrix(tuple(tuple(map(scale, row)) for row in vector.rows))
     assert isinstance(vector, Bracketed)
     return Bracketed(vector.opening, vector.closing, tuple(map(scale, vector.items)))
+
+
+def _line(value: Apply) -> Matrix | Bracketed | None:
+    """A sum of vectors with letters before some of them, as `(1, 2) + t(3, 4)`, cell by cell; None for anything else."""
+    if value.name != "add" or not any(isinstance(arg, Apply) and letters(arg) for arg in value.args):
+        return None
+    first, second = map(_multiple, value.args)
+    if isinstance(first, Bracketed) and isinstance(second, Bracketed) and len(first.items) == len(second.items):
+        return Bracketed("(", ")", tuple(map(_sum, first.items, second.items)))
+    if not (isinstance(first, Matrix) and isinstance(second, Matrix)):
+        return None
+    if [len(row) for row in first.rows] != [len(row) for row in second.rows]:
+        return None
+    return Matrix(tuple(tuple(map(_sum, *rows)) for rows in zip(first.rows, second.rows, strict=True)))
+
+
+def _sum(one: Value, other: Value) -> Value:
+    return Apply("add", (one, other))  # type: ignore[arg-type]
+
+
+def _multiple(node: Node) -> Matrix | Bracketed | None:
+    """A vector, a multiple of one or a sum of them; `t(1, 2)` is no function here."""
+    if isinstance(node, Matrix):
+        return node
+    if isinstance(node, Bracketed):
+        return node if _is_vector(node) and node.opening != "[" else None
+    if not isinstance(node, Apply):
+        return None
+    if node.name == "call" and isinstance(node.args[0], Symbol) and len(node.args[0].name) == 1:
+        node = Apply("mul", node.args)
+    if node.name == "neg" and (inner := _multiple(node.args[0])) is not None:
+        return _scaled(Apply("neg", (inner,)))
+    return _line(node) or _scaled(node)
 
 
 def _is_vector(node: Value) -> TypeGuard[Bracketed]:
@@ -459,6 +494,8 @@ def _relation(value: Relation) -> Value:
 def _equation(value: Relation) -> Value:
     sides, signs = value.sides, value.signs
     first, last = sides[0], sides[-1]
+    if isinstance(first, Matrix) and is_name(column := _as_point(first)):
+        first = column
     if len(sides) == 2 and isinstance(last, Piecewise) and isinstance(first, Node):
         return NamedValue(spelled(first), last, first)
     if is_name(first) and not (isinstance(first, Constant) and len(sides) == 2 and not _is_plain(last)):
@@ -468,6 +505,7 @@ def _equation(value: Relation) -> Value:
         elif isinstance(rest, Relation):
             return Relation(tuple(meaning(side) for side in sides), signs)
         inner = rest.value if isinstance(rest, NamedValue) and not isinstance(first, Bracketed) else rest
+        inner = _as_point(inner) if isinstance(first, Bracketed) else inner
         if isinstance(first, Bracketed) and isinstance(inner, Bracketed) and len(inner.items) == len(first.items):
             inner = Bracketed("(", ")", inner.items)
         return NamedValue(spelled(first), inner, first if isinstance(first, Node) else None)
@@ -482,6 +520,13 @@ def _equation(value: Relation) -> Value:
     return Relation(tuple(meaning(side) for side in sides), signs)
 
 
+def _as_point(value: Value) -> Value:
+    """A column as a point; anything else as it is."""
+    if isinstance(value, Matrix) and all(len(row) == 1 for row in value.rows):
+        return Bracketed("(", ")", tuple(row[0] for row in value.rows))
+    return value
+
+
 def _is_plain(value: Value) -> bool:
     return isinstance(value, Node | Quantity)
 
@@ -491,15 +536,14 @@ def _value_of(sides: tuple[Value, ...], signs: tuple[str, ...]) -> Value:
     read = [meaning(side) for side in sides]
     if len(read) == 1:
         return read[0]
-    exact_sides = [read[0]]
-    for side, sign in zip(read[1:], signs, strict=True):
-        if sign == "~":
-            if not close_enough(exact_sides[-1], side):
-                return Relation(tuple(read), signs)
-            return Approximate(side, exact_sides[-1])
-        if _disagree(exact_sides[-1], side):
-            return Relation(tuple(read), signs)
-        exact_sides.append(side)
+    rounded_from = (*signs, "~").index("~") + 1
+    exact_sides, rounded = read[:rounded_from], read[rounded_from:]
+    if any(_disagree(one, other) for one, other in pairwise(exact_sides)):
+        return Relation(tuple(read), signs)
+    if not all(close_enough(exact_sides[-1], side) for side in rounded):
+        return Relation(tuple(read), signs)
+    if rounded:
+        return Approximate(rounded[0], exact_sides[-1])
     return _in_percent(exact_sides) or exact_sides[-1]
 
 
@@ -634,12 +678,13 @@ def is_condition(value: Value) -> bool:
 
 def combined(parts: list[tuple[Value, str]]) -> Value:
     """Several values, each with the separator behind it, as one: a union, a system, a list, a value with its conditions."""
-    values = _with_letters_in([value for value, _ in parts])
+    first, *others = _with_letters_in([value for value, _ in parts])
+    values = [first, *enumerated(others)]
     if len(values) == 1:
         return values[0]
     if (congruence := congruence_of(values)) is not None:
         return congruence
-    joins = {separator for _, separator in parts[:-1]}
+    joins = {separator for _, separator in parts[: len(values) - 1]}
     if joins <= SAID_AGAIN | {"or"} and all(says_again(values[0], value) for value in _without_name(values)):
         return _in_percent(values) or values[0]
     if joins & SAID_AGAIN:
@@ -654,22 +699,48 @@ def combined(parts: list[tuple[Value, str]]) -> Value:
         all(isinstance(value, RealSet) for value in values)
         and len({value.name for value in values if isinstance(value, RealSet)}) == 1
     ):
-        return _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
+        found = _joined_sets([value for value in values if isinstance(value, RealSet)], joins)
+        if joins <= _AND and not found.parts:
+            return Several(tuple(values))  # no number is in all of these
+        return found
     if _takes_conditions(values[0], values[1:]):
         conditions = [value for value in values[1:] if is_condition(value)]
         rest = [values[0], *(value for value in values[1:] if not is_condition(value))]
         if conditions:
             return Conditioned(combined([(value, ",") for value in rest]), tuple(conditions))
-    first = values[0]
     names = [value.name if isinstance(value, NamedValue) else None for value in values]
     if isinstance(first, NamedValue) and (all(name is None for name in names[1:]) or len(set(names)) == 1):
         unwrapped = [value.value if isinstance(value, NamedValue) else value for value in values]
         return NamedValue(first.name, Several(tuple(_flat(unwrapped))), first.left)
+    if not joins <= _OR and (points := _points_by_name(values)) is not None:
+        return points
     flat = _flat(values)
     unit = flat[-1].unit if isinstance(flat[-1], Quantity) else ""
     if unit and unit != "%" and all(isinstance(value, Node) and not letters(value) for value in flat[:-1]):
         flat = [Quantity(value, unit) if isinstance(value, Node) else value for value in flat]
-    return Several(tuple(flat))
+    return Several(tuple(flat), is_choice=_is_choice(flat, joins))
+
+
+def _points_by_name(values: Sequence[Value]) -> NamedValue | None:
+    """`x = 1, y = 2 or x = 3, y = 4` as `(x, y) = (1, 2), (3, 4)`; None for any other values."""
+    named = [value for value in values if isinstance(value, NamedValue) and isinstance(value.left, Symbol)]
+    names = sorted({value.name for value in named})
+    size = len(names)
+    if len(named) < len(values) or size < 2 or len(named) % size or len(named) == size:
+        return None
+    groups = [sorted(named[at : at + size], key=lambda value: value.name) for at in range(0, len(named), size)]
+    if any([value.name for value in group] != names for group in groups):
+        return None
+    left = Bracketed("(", ")", tuple(map(Symbol, names)))
+    points = tuple(Bracketed("(", ")", tuple(value.value for value in group)) for group in groups)
+    return NamedValue(spelled(left), Several(points), left)
+
+
+def _is_choice(values: Sequence[Value], joins: set[str]) -> bool:
+    """Return True for `x = 1 or y = 2`, where every value is of another letter. `x_1` and `x_2` are of one."""
+    names = [value.name.partition("_")[0] for value in values if isinstance(value, NamedValue | RealSet)]
+    is_or = bool(joins & _OR) and not joins & _AND
+    return is_or and all(names) and len(set(names)) == len(names) == len(values) > 1
 
 
 def _without_name(values: list[Value]) -> list[Value]:
@@ -687,6 +758,24 @@ def _takes_conditions(first: Value, others: list[Value]) -> bool:
             for one in others
         )
     return not is_condition(first) and not isinstance(first, Words | Choice)
+
+
+def enumerated(conditions: Iterable[Value]) -> list[Value]:
+    r"""The conditions, with a set of numbers for `k = 0, \pm 1, \pm 2, \ldots` or `k = 1, 2, 3, \ldots` that ends them."""
+    found = list(conditions)
+    at = max((at for at, value in enumerate(found) if isinstance(value, NamedValue)), default=-1)
+    first = found[at] if at >= 0 else None
+    if not isinstance(first, NamedValue) or not isinstance(first.left, Symbol) or found[-1] != Symbol("..."):
+        return found
+    numbers = [exact(one) if isinstance(one, Node) else None for one in _flat([first.value, *found[at + 1 : -1]])]
+    size = len(numbers)
+    are_whole = Relation((first.left, Constant("ZZ")), ("in",))
+    if size > 1 and numbers in ([*range(size)], [*range(1, size + 1)]):
+        start = Number(numbers[0] or Fraction(0))
+        return [*found[:at], are_whole, RealSet((Interval(start, INFINITY, True, False),), (), first.name)]
+    if size > 2 and numbers == [(n + 1) // 2 * (1 if n % 2 else -1) for n in range(size)]:
+        return [*found[:at], are_whole]
+    return found
 
 
 def _with_letters_in(values: list[Value]) -> list[Value]:
@@ -708,17 +797,23 @@ def _membership(value: Value) -> Value | None:
     return value.sides[1] if isinstance(value, Relation) and value.signs == ("in",) else None
 
 
-def _joined_sets(sets: list[RealSet], joins: set[str]) -> Value:
+def _joined_sets(sets: list[RealSet], joins: set[str]) -> RealSet:
+    """All sets joined by what stands between them; a comma between sets that do not meet stands for "or"."""
     found = sets[0]
+    is_only_and = joins <= _AND
     for other in sets[1:]:
         met = meet(found, other)
-        is_or = bool(joins & {"or", "vee"}) and not (other.without and other.parts == (REALS,))
+        is_or = bool(joins & _OR) and not (other.without and other.parts == (REALS,))
         is_and = (
-            bool(joins & {"and", "wedge"})
+            bool(joins & _AND)
             or bool(other.without and other.parts == (REALS,))
             or bool(found.without and found.parts == (REALS,))
         )
-        if met is None or (not is_and and (is_or or not met.parts)) or (is_and and not met.parts and not found.without):
+        if (
+            met is None
+            or (not is_and and (is_or or not met.parts))
+            or (is_and and not met.parts and not found.without and not is_only_and)
+        ):
             found = RealSet((*found.parts, *other.parts), (*found.without, *other.without), found.name)
         else:
             found = met
@@ -731,6 +826,7 @@ __all__ = [
     "both_signs",
     "close_enough",
     "combined",
+    "enumerated",
     "interval_of",
     "is_condition",
     "is_name",

@@ -20,6 +20,7 @@ from .types import (
     Bracketed,
     Conditioned,
     Constant,
+    Matrix,
     NamedValue,
     Node,
     Number,
@@ -53,7 +54,8 @@ def renamings(gold: Value, answer: Value, problem: str) -> Iterator[Value]:
     named = letters_in(problem)
     said, said_there = _declared(gold), _declared(answer)
     free = {one for one in ours if one in said or _may_be_free(one, named)}
-    if not free or (ours == free and not left and not said):
+    is_family = ours == free and bool(named) and len(free) == 1 and _is_family(gold)
+    if not free or (ours == free and not left and not said and not is_family):
         return  # nothing but parameters says nothing of a variable
     free_there = {one for one in theirs if one in said_there or _may_be_free(one, named, bool(said))}
     if ours - theirs - free or theirs - ours - free_there:
@@ -66,8 +68,16 @@ def renamings(gold: Value, answer: Value, problem: str) -> Iterator[Value]:
     orders = permutations(wanted) if is_cheap else iter([tuple(wanted)])
     for order in orders:
         names = {old: new for old, new in zip(found, order, strict=True) if old != new}
-        if names and all(_may_stand_for(new, old, said | said_there) for old, new in names.items()):
+        if names and (is_family or all(_may_stand_for(new, old, said | said_there) for old, new in names.items())):
             yield renamed(answer, names)
+
+
+def _is_family(value: Value) -> bool:
+    """Return True for points along a line, as `(t, 2t)`: letters in more than one coordinate."""
+    point = value.value if isinstance(value, NamedValue) else value
+    cells = [cell for row in point.rows for cell in row] if isinstance(point, Matrix) else ()
+    coordinates = point.items if isinstance(point, Bracketed) else cells
+    return sum(bool(letters(one)) for one in coordinates) > 1
 
 
 def _is_cheap(value: Value) -> bool:

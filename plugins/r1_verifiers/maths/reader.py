@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from .evaluate import depth_of
 from .lexer import Token, split, tokens
-from .meaning import SAID_AGAIN, combined, meaning
+from .meaning import SAID_AGAIN, combined, enumerated, meaning
 from .signs import CannotRead, tidied
 from .statements import CONDITIONS, Statements
 from .types import (
@@ -412,7 +412,7 @@ def conditions(found: list[Token]) -> tuple[Value, ...]:
                 values.append(Words(" ".join(token.text for token in part)))
         if (within := _set_in_words(part)) is not None:
             values = [meaning(Relation((one, within), ("in",))) if isinstance(one, Symbol) else one for one in values]
-    return tuple(values)
+    return tuple(enumerated(values))
 
 
 def _set_in_words(part: list[Token]) -> Constant | None:

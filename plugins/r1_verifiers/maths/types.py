@@ -167,10 +167,11 @@ class NamedValue:
 
 @dataclass(frozen=True, slots=True)
 class Several:
-    """Several answers in any order. `is_set`: braces stand around them."""
+    """Several answers in any order. `is_set`: braces stand around them. `is_choice`: one of them holds, each of another letter."""
 
     items: tuple[Value, ...]
     is_set: bool = False
+    is_choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
