@@ -133,6 +133,15 @@ def test_a_copy_of_a_value_is_all_that_a_program_is_given(sandbox, given):
     assert check(sandbox, define("return [1, 3]", "f(*a)"), script) == 1.0
 
 
+def test_a_part_that_has_no_literal_is_given_alone_too():
+    script = (
+        "import datetime\nc = {'in': [datetime.date(2020, 1, 2)], 'out': [datetime.date(1999, 1, 1)]}\n"
+        "assert f(c['in']) == c['out']"
+    )
+    (case,) = read_tests({"tests": [script]}).cases
+    assert "2020" in case.stdin and "1999" not in case.stdin
+
+
 def test_a_class_with_the_name_of_an_exception_is_not_that_exception(sandbox):
     script = "with pytest.raises(ValueError):\n    f(-1)"
     assert check(sandbox, "class ValueError(Exception): pass\n" + define("raise ValueError(a)"), script) == 0.0

@@ -413,7 +413,7 @@ class Reader:
     def _whole(self, node: ast.expr) -> ast.expr:
         """A local expression with the parts that the sandbox holds in it."""
         torn = {ast.dump(place): value for place, value in self._torn(node)}
-        return Replaced(torn).visit(copy.deepcopy(node)) if torn else node  # type: ignore[no-any-return]
+        return Replaced(torn).visit(copy.deepcopy(node)) if torn else node
 
     def _for(self, node: ast.For) -> None:
         if self.is_remote(node.iter) or self._is_answered(node.iter):
@@ -612,11 +612,11 @@ class Reader:
         """The node with the values written out that share nothing with names of the test: `f(data[:])`, `cases[0]`, `*data`."""
         bound = bound_in(node)
 
-        def shares_nothing(one: ast.AST) -> bool:
+        def shares_nothing(one: ast.expr) -> bool:
             names = names_in(one) & self.local.keys()
             if not any(may_change(self.local[name]) for name in names) or names_in(one) & bound or self.is_remote(one):
                 return False
-            return isinstance(one, ast.expr) and self._link(one) is None
+            return self._link(one) is None
 
         def visit(one: ast.AST) -> Any:
             opened = "tuple" if isinstance(one, ast.Starred) else "dict" if isinstance(one, ast.keyword) else ""
@@ -625,7 +625,11 @@ class Reader:
                 if shares_nothing(made):
                     one.value = self._written_out(made)
                     return one
-            elif isinstance(getattr(one, "ctx", ast.Load()), ast.Load) and shares_nothing(one):
+            elif (
+                isinstance(one, ast.expr)
+                and not isinstance(getattr(one, "ctx", None), ast.Store | ast.Del)
+                and shares_nothing(one)
+            ):
                 return self._written_out(one)
             for name, value in ast.iter_fields(one):
                 if isinstance(value, ast.AST):
@@ -638,7 +642,7 @@ class Reader:
 
     def _written_out(self, node: ast.expr) -> ast.expr:
         """Return the value of a local expression as a literal, where that is the same in the sandbox."""
-        found = self.inlined(node)
+        found = _picked(self.inlined(node))
         views = any(isinstance(one, ast.Attribute) and one.attr == "keys" for one in ast.walk(found))
         if views or names_in(found) & {"np", "numpy"}:
             return found
@@ -904,6 +908,20 @@ def root_name(node: ast.expr) -> str | None:
 def _makes_object(node: ast.expr) -> bool:
     """True for a call of a name that looks like a class."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
+
+
+def _picked(node: ast.expr) -> ast.expr:
+    """The item itself where it is taken from a list, tuple or dict that is written out."""
+    match node:
+        case ast.Subscript(value=owner, slice=ast.Constant(value=at)):
+            match _picked(owner):
+                case ast.Tuple(elts=items) | ast.List(elts=items) if isinstance(at, int) and 0 <= at < len(items):
+                    is_plain = not any(isinstance(item, ast.Starred) for item in items)
+                    return _picked(items[at]) if is_plain else node
+                case ast.Dict(keys=keys, values=items) if all(isinstance(key, ast.Constant) for key in keys):
+                    found = [one for key, one in zip(keys, items, strict=True) if ast.dump(key) == ast.dump(node.slice)]  # type: ignore[arg-type]
+                    return _picked(found[-1]) if found else node
+    return node
 
 
 def _display(value: Any, owns: dict[int, str], changed: set[int]) -> ast.expr:
