@@ -1,6 +1,7 @@
 """Scripts that test a program: their variables, exceptions and values behave as in Python, although only values leave the sandbox."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -73,6 +74,14 @@ VARIABLES = [
     ("a = [3, 1]\nr = f(a)\nfor i in range(len(a)):\n    assert r[i] == a[i] * 2", define("return [x * 2 for x in a]"), define("return [x + x * x for x in a]")),
     ("a = [1, 2, 3]\nr = f(a)\nassert r is not a\nassert r == a", define("return a[:]"), define("return a")),
     ("a = [1, 2, 3]\nassert f(a) is a", define("return a"), define("return a[:]")),
+    # a value that holds more than what is given: the part alone is given, and is seen in the whole
+    ("c = {'in': [3, 1], 'out': [1, 3]}\nassert f(c['in']) == c['out']\nassert c['in'] == [1, 3]\nassert c == {'in': [1, 3], 'out': [1, 3]}", SORTS, SORTED),
+    ("c = {'in': [3, 1], 'out': [1, 3]}\nassert f(c.get('in')) == c.get('out')\nassert c.get('in') == [3, 1]", SORTED, SORTS),
+    ("a = [3, 1]\nb = {'a': a, 'want': [1, 3]}\nassert f(a) == b['want']\nassert b['a'] == [1, 3]", SORTS, SORTED),
+    ("cases = [([3, 1], [1, 3]), ([5, 4], [4, 5])]\nfor c in cases:\n    assert f(c[0]) == c[1]\nassert len(cases) == 2", SORTED, NOTHING),
+    ("cases = {'x': {'in': [2, 1], 'out': [1, 2]}}\nfor k in cases:\n    assert f(cases[k]['in']) == cases[k]['out']", SORTED, NOTHING),
+    ("d = {'a': [3, 1]}\nassert f(**d) == [1, 3]\nassert d == {'a': [3, 1]}", SORTED, SORTS),
+    ("t = ([3, 1],)\nassert f(*t) == [1, 3]\nassert t == ([3, 1],)", SORTED, SORTS),
     ("a = list(range(200000))\nassert f(a) == sorted(a)", SORTED, define("return a[1:]")),
 ]  # fmt: skip
 
@@ -81,6 +90,88 @@ VARIABLES = [
 def test_variables_of_a_script_behave_as_in_python(sandbox, script, right, wrong):
     assert check(sandbox, right, script) == 1.0
     assert check(sandbox, wrong, script) == 0.0
+
+
+REACHES = """
+import sys, gc
+def f(*given, **named):
+    frame = sys._getframe()
+    while frame and frame.f_code.co_filename != "test.py":
+        frame = frame.f_back
+    values = [value for name, value in frame.f_globals.items() if name[:1] != "_" or name[:6] == "_part_"]
+    found = [value for value in values if type(value) in (list, dict, tuple)]
+    for value in found:
+        found += [one for one in (value.values() if type(value) is dict else value) if type(one) in (list, dict, tuple)]
+    {then}
+"""
+RETURNS = REACHES.replace("{then}", "return next((one for one in found if one == [1, 3]), None)")
+CLEARS = REACHES.replace("{then}", "[one.clear() for one in found if type(one) is not tuple]\n    return []")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "c = {'in': [3, 1], 'out': [1, 3]}\nassert f(c['in']) == c['out']",
+        "c = ([3, 1], [1, 3])\nassert f(c[0]) == c[1]\nassert c[1] == [1, 3]",
+        "c = {'in': [3, 1], 'out': [1, 3]}\nassert f(c.get('in')) == c.get('out')",
+        "a, want = [3, 1], [1, 3]\ncases = [(a, want)]\nassert f(a) == want\nassert len(cases) == 1",
+        "cases = [([3, 1], [1, 3])]\nfor c in cases:\n    assert f(c[0]) == c[1]\nassert cases[0][1] == [1, 3]",
+        "c = {'in': [3, 1], 'out': [1, 3]}\na = c['in']\nwant = c['out']\nassert f(a) == want",
+    ],
+)
+def test_a_program_finds_nothing_that_is_expected_beside_what_it_is_given(sandbox, script):
+    assert check(sandbox, RETURNS, script) == check(sandbox, CLEARS, script) == 0.0
+    assert check(sandbox, SORTED, script) == 1.0
+
+
+@pytest.mark.parametrize(
+    "given", ["a[:]", "list(a)", "a.copy()", "tuple(a)", "sorted(a)", "[x for x in a]", "*a", "copy.copy(a)", "len(a)"]
+)
+def test_a_copy_of_a_value_is_all_that_a_program_is_given(sandbox, given):
+    script = f"import copy\na = [3, 1]\nr = f({given})\nassert len(r) == len(a)\nassert r == sorted(a)"
+    assert check(sandbox, CLEARS, script) == 0.0
+    assert check(sandbox, define("return [1, 3]", "f(*a)"), script) == 1.0
+
+
+def test_a_part_that_has_no_literal_is_given_alone_too():
+    script = (
+        "import datetime\nc = {'in': [datetime.date(2020, 1, 2)], 'out': [datetime.date(1999, 1, 1)]}\n"
+        "assert f(c['in']) == c['out']"
+    )
+    (case,) = read_tests({"tests": [script]}).cases
+    assert "2020" in case.stdin and "1999" not in case.stdin
+
+
+def test_a_class_with_the_name_of_an_exception_is_not_that_exception(sandbox):
+    script = "with pytest.raises(ValueError):\n    f(-1)"
+    assert check(sandbox, "class ValueError(Exception): pass\n" + define("raise ValueError(a)"), script) == 0.0
+    assert check(sandbox, "E = type('ValueError', (Exception,), {})\n" + define("raise E(a)"), script) == 0.0
+    lying = "class M(type):\n    __mro__ = (ValueError,)\nclass E(Exception, metaclass=M): pass\n"
+    assert check(sandbox, lying + define("raise E(a)"), script) == 0.0
+    assert check(sandbox, "class E(ValueError): pass\n" + define("raise E(a)"), script) == 1.0
+    script = "with pytest.raises(IOError):\n    f(-1)"
+    assert check(sandbox, define("open('/missing')"), script) == 1.0
+    assert check(sandbox, define("raise ValueError(a)"), script) == 0.0
+
+
+def test_long_integers_and_patterns_take_no_time_here(sandbox):
+    begun = time.monotonic()
+    long = define("return (1 << 24_000_000 * a) - 3")
+    for script in (
+        "assert f(2) % f(1) == 5",
+        "import math\nassert math.gcd(f(2), f(1)) == 5",
+        "assert pow(3, f(1), f(1)) == 2",
+    ):
+        assert check(sandbox, long, script) == 0.0
+    assert check(sandbox, define("return a ** 20_000"), "assert f(7) % f(5) > 0 and f(7) % 10 == 1") == 1.0
+    with pytest.raises(r1sdk.R1Error, match="may take any time"):
+        read_tests({"tests": ["with pytest.raises(ValueError, match=r'^(\\w+ ?)*$'):\n    f(1)"]})
+    assert time.monotonic() - begun < 20
+
+
+def test_a_text_is_no_key_of_a_set(sandbox):
+    assert check(sandbox, define("return {'et[2]n1', '{[2]n1'}"), "assert f(3) == {frozenset({1}), '{[2]n1'}") == 0.0
+    assert check(sandbox, define("return {frozenset({1})}"), "assert f(3) == {frozenset({1})}") == 1.0
 
 
 def test_what_is_expected_stays_here_though_what_is_given_does_not():

@@ -13,6 +13,7 @@ from typing import Any
 
 from .answer_operations import (
     MAX_ITEMS,
+    MAX_WORK,
     Approx,
     Failed,
     FunctionCaller,
@@ -286,8 +287,24 @@ def _rounded(value: Any, digits: Any = None) -> Any:
     return round(value, digits)
 
 
+_MOST_POWER_BITS = 10_000
+
+
 def _pow(a: Any, b: Any, modulus: Any = None) -> Any:
-    return arithmetic(ast.Pow, a, b) if modulus is None else pow(a, b, modulus)
+    if modulus is None:
+        return arithmetic(ast.Pow, a, b)
+    if max(number.bit_length() for number in (a, b, modulus)) > _MOST_POWER_BITS:
+        raise Failed("too large a number")
+    return pow(a, b, modulus)
+
+
+def _gcd(*values: Any) -> int:
+    total = 0
+    for value in values:
+        if total.bit_length() * value.bit_length() > MAX_WORK:
+            raise Failed("too large a number")
+        total = math.gcd(total, value)
+    return total
 
 
 def _size(value: Any) -> Any:
@@ -375,7 +392,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "math.ceil": lambda value: math.ceil(value),
     "math.fabs": lambda value: math.fabs(_real(value)),
     "math.factorial": _factorial,
-    "math.gcd": lambda *values: math.gcd(*values),
+    "math.gcd": _gcd,
     "math.log": lambda *values: math.log(*map(_real, values)),
     "math.log2": lambda value: math.log2(_real(value)),
     "math.log10": lambda value: math.log10(_real(value)),

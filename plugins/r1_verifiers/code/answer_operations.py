@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from .values import Bounds, DictValue, Other, Sequence, SetValue, is_number, key_of, same
 
 MAX_BITS = 200_000  # of an integer that is computed here
+MAX_WORK = 10**12  # the product of the bits of two integers that are computed with
 MAX_ITEMS = 1_000_000  # of a sequence that is made here
 
 
@@ -196,6 +197,8 @@ def arithmetic(operator: type[ast.operator], a: Any, b: Any) -> Any:
             raise Failed("too large a number")
         return bounded(a << b)
     is_integer = isinstance(a, int) and isinstance(b, int)
+    if is_integer and a.bit_length() * b.bit_length() > MAX_WORK:
+        raise Failed("too large a number")  # division takes the product of the lengths
     if operator is ast.Mult and is_integer and a.bit_length() + b.bit_length() > MAX_BITS:
         raise Failed("too large a number")
     return _OPERATIONS[operator](a, b)

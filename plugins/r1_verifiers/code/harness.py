@@ -63,6 +63,9 @@ def given(value):
     if isinstance(value, dict) and list(value) == ["__pairs__"]:
         return dict(value["__pairs__"])
     return value
+def class_name(kind):
+    name = type.__dict__["__name__"].__get__(kind)
+    return name if true_builtins.get(name, kind) is kind else "own " + name
 class Caught:
     def __init__(self, error):
         self.value = self.exception = error
@@ -91,7 +94,7 @@ else:
             try:
                 exec(code, space)
             except BaseException as error:
-                value = [str(error)[:500], *(kind.__name__ for kind in type(error).__mro__)]
+                value = [str(error)[:500], *map(class_name, type.__dict__["__mro__"].__get__(type(error)))]
                 space["_caught_"] = Caught(error)
         space[f"_asked_{len(said)}_"] = value
         said.append(write_value(value))

@@ -1,22 +1,71 @@
 """Names and values in the expressions of a test."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .answer_checks import dotted, value_of
 from .answer_operations import Failed, Unsupported
-from .values import DictValue, Sequence, SetValue
+from .values import DictValue, Sequence, SetValue, key_of
 
 
 class Replaced(ast.NodeTransformer):
-    """Puts other expressions in the place of items, by their dumps."""
+    """Puts other expressions in the place of names, items and calls, by their dumps."""
 
     def __init__(self, items: dict[str, ast.expr]) -> None:
         self.items = items
 
-    def visit_Subscript(self, node: ast.Subscript) -> Any:
-        return self.items.get(ast.dump(node)) or self.generic_visit(node)
+    def visit(self, node: ast.AST) -> Any:
+        found = self.items.get(ast.dump(node)) if isinstance(node, ast.Name | ast.Subscript | ast.Call) else None
+        return found or self.generic_visit(node)
+
+
+def places_in(node: ast.AST) -> Iterator[ast.expr]:
+    """The names and items of names that an expression reads, each as a whole: `case[0]` or `case.get("in")`, and not `case`."""
+    parts = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.expr):
+        root, owner = node, _owner(node)
+        while (inner := _owner(root)) is not None:
+            root = inner
+        if isinstance(root, ast.Name):
+            yield node
+            if owner is not None:  # the indices inside of it are places, too
+                parts = [*_indices(node)]
+    for part in parts:
+        yield from places_in(part)
+
+
+def _owner(node: ast.expr) -> ast.expr | None:
+    """The expression whose item a node is."""
+    match node:
+        case ast.Subscript(value=owner) | ast.Call(func=ast.Attribute(value=owner, attr="get")):
+            return owner
+    return None
+
+
+def _indices(node: ast.expr) -> Iterator[ast.expr]:
+    while (owner := _owner(node)) is not None:
+        yield from [node.slice] if isinstance(node, ast.Subscript) else node.args if isinstance(node, ast.Call) else []
+        node = owner
+
+
+def adds_nothing(value: Any, known: Mapping[int, str]) -> bool:
+    """True if a value holds only those of the identities in `known`, or is a shallow copy of one; `known` has their keys."""
+    if id(value) in known:
+        return True
+    if any(id(part) in known for part in mutable_parts(value)) and key_of(value) in known.values():
+        return True
+    items = value.items if isinstance(value, Sequence) else value
+    return isinstance(items, list | tuple) and all(adds_nothing(item, known) for item in items)
+
+
+def containers_in(value: Any) -> Iterator[Any]:
+    """A value and the values in it, as far as they hold others."""
+    if isinstance(value, list | tuple | SetValue | DictValue | Sequence):
+        yield value
+    items = (item for _, item in value.items.values()) if isinstance(value, DictValue) else ()
+    for item in value if isinstance(value, list | tuple) else value.items if isinstance(value, Sequence) else items:
+        yield from containers_in(item)
 
 
 def names_in(node: ast.AST) -> set[str]:

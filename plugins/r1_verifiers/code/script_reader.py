@@ -2,16 +2,30 @@
 
 import ast
 import copy
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from .answer_checks import bind, check_supported, dotted, source_of, value_of
 from .answer_functions import FUNCTIONS, METHODS, MODULES, READING, TYPES
 from .answer_operations import Failed, Unsupported, items_of
-from .script_names import Replaced, bound_in, displayed, is_type_call, may_change, mutable_parts, names_in, names_read
+from .script_names import (
+    Replaced,
+    adds_nothing,
+    bound_in,
+    containers_in,
+    displayed,
+    is_type_call,
+    may_change,
+    mutable_parts,
+    names_in,
+    names_read,
+    places_in,
+)
 from .unittest_methods import unittest_check
+from .values import DictValue, key_of
 
 MAX_LOOPS = 5000  # turns of a loop in one test
 _IN_A_LOOP = 2  # uses of a name that one loop goes over, and nothing else reads
@@ -43,7 +57,8 @@ class Reader:
     """Reads statements in their order, and remembers which names live in the sandbox.
 
     A name of the test is `local` until the program may change its value: a mutable value that is given to the program and read
-    again moves into the sandbox together with every name that shares it, so what the program does to it is seen as in Python.
+    again moves into the sandbox, so what the program does to it is seen as in Python. All names that share it move with it if the
+    program can reach their values; of a value that holds others, too, such as the expected ones, only the part that is given does.
     """
 
     renamed: dict[str, str]
@@ -55,6 +70,9 @@ class Reader:
     remote: set[str] = field(default_factory=set)  # names that the sandbox has
     given: set[str] = field(default_factory=set)  # of `remote`, values that the test itself has made
     given_names: set[str] = field(default_factory=set)  # names in what was sent to the sandbox
+    parts: dict[str, tuple[ast.expr, str]] = field(
+        default_factory=dict
+    )  # by its dump, a place in `local` -> its name there
     lost: set[str] = field(default_factory=set)  # names whose value may have changed where this reader does not see it
     caught: dict[str, list[ast.expr]] = field(
         default_factory=dict
@@ -94,6 +112,8 @@ class Reader:
                 raise Unsupported(f"{ast.unparse(node)[:80]}: {error}") from None
 
     def _statement(self, node: ast.stmt) -> None:
+        if isinstance(node, ast.Assert | ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr):
+            node = self._with_parts(node)
         match node:
             case ast.Import() | ast.ImportFrom():
                 self._import(node)
@@ -207,6 +227,7 @@ class Reader:
     def _release(self, name: str) -> str | None:
         """Keep the old value of a name that is bound anew for those that share it; return the new name of that value."""
         if not self._is_linked(name):
+            self.parts = {dump: part for dump, part in self.parts.items() if name not in names_in(part[0])}
             return None
         kept = f"_{name}_{len(self.local)}_"
         self.local[kept] = self.local.pop(name)
@@ -214,6 +235,8 @@ class Reader:
             self.linked[kept] = self.linked.pop(name)
         for other, value in self.linked.items():
             self.linked[other] = Inlined({}, {name: kept}).visit(copy.deepcopy(value))
+        places = [(Inlined({}, {name: kept}).visit(copy.deepcopy(place)), own) for place, own in self.parts.values()]
+        self.parts = {ast.dump(place): (place, own) for place, own in places}
         return kept
 
     def _is_linked(self, name: str) -> bool:
@@ -280,11 +303,9 @@ class Reader:
         """Let the sandbox hold a mutable value of the test, with all names that share parts of it."""
         if name not in self.local or not may_change(self.local[name]):
             return
-        group = [name]
-        for one in group:
-            linked = {other for other, value in self.linked.items() if one in names_in(value)}
-            linked |= names_in(self.linked[one]) & self.local.keys() if one in self.linked else set()
-            group += sorted(linked - set(group))
+        group = self._group(name)
+        if any(names_in(place) & set(group) for place, _ in self.parts.values()):
+            raise Unsupported(f"{name} is used after the program was given a part of it")
         mentioned = {one: names_in(self.linked[one]) for one in group if one in self.linked}
         values = {one: self.linked.pop(one) if one in mentioned else self.local[one] for one in group}
         for one in group:
@@ -296,14 +317,114 @@ class Reader:
             self.remote.add(first)
             self.given.add(first)
 
+    def _group(self, name: str) -> list[str]:
+        """Return a local name and all those that share values with it."""
+        group = [name]
+        for one in group:
+            linked = {other for other, value in self.linked.items() if one in names_in(value)}
+            linked |= names_in(self.linked[one]) & self.local.keys() if one in self.linked else set()
+            group += sorted(linked - set(group))
+        return group
+
+    def _values(self, group: list[str], places: Iterable[ast.expr]) -> tuple[dict[str, Any], list[Any]]:
+        """Return the values of the names in a group, which share parts as in the test, and those of places in them. Raises: Failed, Unsupported."""
+        others = {name: value for name, value in self.local.items() if name not in group}
+        values: dict[str, Any] = {}
+        left = list(group)
+        while left:
+            first = next(one for one in left if one not in self.linked or not names_in(self.linked[one]) & set(left))
+            left.remove(first)
+            source = self.linked.get(first, self.local[first])
+            values[first] = value_of(Inlined(others, self.renamed).visit(copy.deepcopy(source)), values)
+        return values, [value_of(Inlined(others, self.renamed).visit(copy.deepcopy(one)), values) for one in places]
+
+    def _give(self, node: Any) -> Any:
+        """Let the sandbox hold the mutable values that `node` gives to the program and the test reads again, and nothing beside them."""
+        for name in sorted(names_in(node)):
+            if not self._is_shared(name):
+                continue
+            group = self._group(name)
+            places = list(self._local_parts(node, set(group)))
+            try:
+                values, given = self._values(group, places)
+            except (Failed, Unsupported):
+                self._share(name)
+                continue
+            reached = {id(part): key_of(part) for value in given for part in containers_in(value)}
+            if all(adds_nothing(value, reached) for value in values.values()):
+                self._share(name)
+                continue
+            for place, value in zip(places, given, strict=True):
+                if any(mutable_parts(value)) and ast.dump(place) not in self.parts:
+                    self._refuse_parts(place)
+                    own = f"_part_{len(self.steps)}_"
+                    self._do(ast.Assign([ast.Name(own, ast.Store())], self._written_out(place)))
+                    self.remote.add(own)
+                    self.given.add(own)
+                    self.parts[ast.dump(place)] = place, own
+            node = self._with_parts(node)
+        self._refuse_parts(node)
+        return node
+
+    def _local_parts(self, node: ast.AST, names: set[str]) -> Iterator[ast.expr]:
+        """The largest expressions in a node that are decided here and mention one of `names`."""
+        is_display = isinstance(node, ast.Tuple | ast.List | ast.Dict | ast.Starred)
+        if isinstance(node, ast.expr) and not is_display and names_in(node) & names and not self.is_remote(node):
+            try:
+                check_supported(node)
+            except Unsupported:
+                pass
+            else:
+                yield node
+                return
+        for inner in ast.iter_child_nodes(node):
+            yield from self._local_parts(inner, names)
+
+    def _with_parts(self, node: Any) -> Any:
+        """The node with the names that parts of local values have in the sandbox."""
+        bound = bound_in(node)
+        known: dict[str, ast.expr] = {
+            dump: ast.Name(own, ast.Load()) for dump, (place, own) in self.parts.items() if not names_in(place) & bound
+        }
+        return Replaced(known).visit(copy.deepcopy(node)) if known else node
+
+    def _refuse_parts(self, node: ast.AST) -> None:
+        """Raises: Unsupported if a local value is read whose part the program may have changed."""
+        for place, _ in self._torn(node):
+            raise Unsupported(f"{ast.unparse(place)} is read after the program was given a part of it")
+
+    def _torn(self, node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+        """The places in a node whose parts the sandbox holds, each with an expression that has those parts. Raises: Unsupported."""
+        bound = bound_in(node)
+        for place in places_in(node) if self.parts else ():
+            root = root_name(place)
+            if root is None or root not in self.local or root in bound:
+                continue
+            group = self._group(root)
+            held = [(part, own) for part, own in self.parts.values() if names_in(part) & set(group)]
+            if not held:
+                continue
+            _, (value, *others) = self._values(group, [place, *(part for part, _ in held)])
+            changed = {id(part) for other in others for part in mutable_parts(other)}
+            if any(id(part) in changed for part in mutable_parts(value)):
+                owns = {id(other): own for other, (_, own) in zip(others, held, strict=True)}
+                yield place, _display(value, owns, changed)
+
+    def _whole(self, node: ast.expr) -> ast.expr:
+        """A local expression with the parts that the sandbox holds in it."""
+        torn = {ast.dump(place): value for place, value in self._torn(node)}
+        return Replaced(torn).visit(copy.deepcopy(node)) if torn else node
+
     def _for(self, node: ast.For) -> None:
         if self.is_remote(node.iter) or self._is_answered(node.iter):
             self._for_all(node)
             return
-        turns = items_of(value_of(self.inlined(node.iter)))
+        looped = value_of(self.inlined(node.iter))
+        turns = items_of(looped)
         if len(turns) > MAX_LOOPS:
             raise Unsupported(f"a loop of {len(turns)} turns")
-        whole = node.iter.id if isinstance(node.iter, ast.Name) and self.uses[node.iter.id] > _IN_A_LOOP else None
+        name = node.iter.id if isinstance(node.iter, ast.Name) and isinstance(looped, list | tuple) else ""
+        whole = name if self.uses[name] > _IN_A_LOOP else None
         for at, turn in enumerate(turns):
             if whole and isinstance(node.target, ast.Name):  # a part of a value that is read elsewhere, too
                 item = ast.Subscript(ast.Name(whole, ast.Load()), ast.Constant(at), ast.Load())
@@ -375,10 +496,12 @@ class Reader:
             sent.append(ast.unparse(ast.fix_missing_locations(self._sendable(one))))
         if not any(self.is_remote(one) for one in body):
             raise Unsupported("a block that must raise without the program")
+        if isinstance(match, ast.Constant) and _NESTED.search(str(match.value)):
+            raise Unsupported(f"the pattern {match.value!r:.60} may take any time on a message of the program's")
         names = [dotted(one) or "" for one in (kinds.elts if isinstance(kinds, ast.Tuple) else [kinds])]
         arguments: list[ast.expr] = [
             ast.Name(self._step("raises", "\n".join(sent)), ast.Load()),
-            ast.Tuple([ast.Constant(name.rpartition(".")[2]) for name in names], ast.Load()),
+            ast.Tuple([ast.Constant(_class_name(name)) for name in names], ast.Load()),
         ]
         found = [*arguments, self.inlined(match)] if match is not None else arguments
         self._check(ast.Call(ast.Name("_raised_", ast.Load()), found, []))
@@ -400,6 +523,8 @@ class Reader:
             for part in test.values:
                 self._assert(part)
             return
+        if not self.is_remote(test):
+            test = self._whole(test)
         if not self.is_remote(test) and not self._is_answered(test):
             if not _is_so(self.inlined(test)):
                 raise Unsupported(f"{ast.unparse(test)[:80]!r} is false for every program")
@@ -463,16 +588,15 @@ class Reader:
 
     def inlined(self, node: ast.expr) -> ast.expr:
         """Return the expression with its names replaced."""
+        self._refuse_parts(node)
         return Inlined(self.local, self.renamed).visit(copy.deepcopy(node))  # type: ignore[no-any-return]
 
     def _sendable(self, node: Any) -> Any:
         """The node with everything it needs from here; its helpers are sent first, and what the program may change."""
         bound = bound_in(node)
-        node = self._without_items(node)
+        node = self._without_copies(node)
         self.given_names |= names_in(node)
-        for name in sorted(names_in(node)):
-            if self._is_shared(name):
-                self._share(name)
+        node = self._give(node)
         found = Inlined(self.local, self.renamed).visit(copy.deepcopy(node))
         for inner in ast.walk(found):
             if isinstance(inner, ast.Name):
@@ -484,20 +608,48 @@ class Reader:
                     self.called[inner.id] = None
         return found
 
-    def _without_items(self, node: Any) -> Any:
-        """The node with items of local values written out, so that the program sees no other items: `cases[0]`."""
-        items: dict[str, ast.expr] = {}
-        for inner in ast.walk(node):
-            if not isinstance(inner, ast.Subscript) or not isinstance(inner.ctx, ast.Load):
-                continue
-            if root_name(inner) not in self.local or self.is_remote(inner):
-                continue
-            value = self.inlined(inner)
-            try:
-                items |= {} if may_change(value) else {ast.dump(inner): literal(value_of(value))}
-            except Unsupported:
-                continue  # a date or the like: sent as it is written
-        return Replaced(items).visit(copy.deepcopy(node)) if items else node
+    def _without_copies(self, node: Any) -> Any:
+        """The node with the values written out that share nothing with names of the test: `f(data[:])`, `cases[0]`, `*data`."""
+        bound = bound_in(node)
+
+        def shares_nothing(one: ast.expr) -> bool:
+            names = names_in(one) & self.local.keys()
+            if not any(may_change(self.local[name]) for name in names) or names_in(one) & bound or self.is_remote(one):
+                return False
+            return self._link(one) is None
+
+        def visit(one: ast.AST) -> Any:
+            opened = "tuple" if isinstance(one, ast.Starred) else "dict" if isinstance(one, ast.keyword) else ""
+            if isinstance(one, ast.Starred) or (isinstance(one, ast.keyword) and one.arg is None):
+                made = ast.Call(ast.Name(opened, ast.Load()), [one.value], [])
+                if shares_nothing(made):
+                    one.value = self._written_out(made)
+                    return one
+            elif (
+                isinstance(one, ast.expr)
+                and not isinstance(getattr(one, "ctx", None), ast.Store | ast.Del)
+                and shares_nothing(one)
+            ):
+                return self._written_out(one)
+            for name, value in ast.iter_fields(one):
+                if isinstance(value, ast.AST):
+                    setattr(one, name, visit(value))
+                elif isinstance(value, list):
+                    setattr(one, name, [visit(part) if isinstance(part, ast.AST) else part for part in value])
+            return one
+
+        return visit(copy.deepcopy(node)) if names_in(node) & self.local.keys() else node
+
+    def _written_out(self, node: ast.expr) -> ast.expr:
+        """Return the value of a local expression as a literal, where that is the same in the sandbox."""
+        found = _picked(self.inlined(node))
+        views = any(isinstance(one, ast.Attribute) and one.attr == "keys" for one in ast.walk(found))
+        if views or names_in(found) & {"np", "numpy"}:
+            return found
+        try:
+            return literal(value_of(found))
+        except (Unsupported, Failed):
+            return found
 
     def _need(self, name: str) -> None:
         helper = self.helpers.get(name)
@@ -519,7 +671,9 @@ class Reader:
     def _parted(self, node: ast.expr) -> ast.expr:
         """The expression with a place for each part that only the sandbox can give."""
         if not self.is_remote(node):
-            return self.inlined(node)
+            node = self._whole(node)
+            if not self.is_remote(node):
+                return self.inlined(node)
         match node:
             case ast.Name():
                 if node.id in self.helpers:
@@ -740,6 +894,7 @@ class Inlined(ast.NodeTransformer):
         return Inlined(kept, self.renamed).generic_visit(node)
 
 
+_NESTED = re.compile(r"\([^()]*[+*}][^()]*\)[+*{]")  # a repetition of repetitions
 _INDICES = (ast.Constant, ast.Name, ast.Slice, ast.UnaryOp, ast.BinOp, ast.Tuple)
 
 
@@ -753,6 +908,43 @@ def root_name(node: ast.expr) -> str | None:
 def _makes_object(node: ast.expr) -> bool:
     """True for a call of a name that looks like a class."""
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
+
+
+def _picked(node: ast.expr) -> ast.expr:
+    """The item itself where it is taken from a list, tuple or dict that is written out."""
+    match node:
+        case ast.Subscript(value=owner, slice=ast.Constant(value=at)):
+            match _picked(owner):
+                case ast.Tuple(elts=items) | ast.List(elts=items) if isinstance(at, int) and 0 <= at < len(items):
+                    is_plain = not any(isinstance(item, ast.Starred) for item in items)
+                    return _picked(items[at]) if is_plain else node
+                case ast.Dict(keys=keys, values=items) if all(isinstance(key, ast.Constant) for key in keys):
+                    found = [one for key, one in zip(keys, items, strict=True) if ast.dump(key) == ast.dump(node.slice)]  # type: ignore[arg-type]
+                    return _picked(found[-1]) if found else node
+    return node
+
+
+def _display(value: Any, owns: dict[int, str], changed: set[int]) -> ast.expr:
+    """Return an expression for a value of which the sandbox holds the parts `owns`. Raises: Unsupported."""
+    if id(value) in owns:
+        return ast.Name(owns[id(value)], ast.Load())
+    if id(value) in changed:
+        raise Unsupported("a part of what the program was given is read by another name")
+    if isinstance(value, list | tuple):
+        items = [_display(item, owns, changed) for item in value]
+        return ast.List(items, ast.Load()) if isinstance(value, list) else ast.Tuple(items, ast.Load())
+    if isinstance(value, DictValue) and value.kind == "dict":
+        pairs = list(value.items.values())
+        return ast.Dict([literal(key) for key, _ in pairs], [_display(item, owns, changed) for _, item in pairs])
+    return literal(value)
+
+
+def _class_name(name: str) -> str:
+    """The name that an exception's class has itself: `IOError` is `OSError`."""
+    import builtins
+
+    kind = getattr(builtins, name, None)
+    return kind.__name__ if isinstance(kind, type) else name.rpartition(".")[2]
 
 
 def _is_builtin(name: str) -> bool:

@@ -270,7 +270,7 @@ def key_of(value: Any) -> str:
         keys = [key_of(item) for item in value]
         return f"{type(value).__name__}{[len(key) for key in keys]}{''.join(keys)}"
     if isinstance(value, SetValue):
-        return f"set{[len(key) for key in sorted(value.items)]}{''.join(sorted(value.items))}"
+        return f"{{{[len(key) for key in sorted(value.items)]}{''.join(sorted(value.items))}"
     if isinstance(value, Other):
         return f"other {value.text!r}"
     return f"{type(value).__name__} {value!r}"
