@@ -30,6 +30,9 @@ EDGES: dict[str, tuple[list[str], list[str]]] = {
     r"\gcd(a,12)": ([r"\gcd(12,a)", r"\frac{12a}{\operatorname{lcm}(a,12)}"], [r"\gcd(a,6)", r"\gcd(a,24)", "1", r"\operatorname{lcm}(a,12)"]),
     r"\binom{n}{2}": (["C(n,2)", "C_n^2", r"\frac{n(n-1)}2", r"\mathrm{C}_n^2", r"\frac{n!}{2(n-2)!}", r"{}_nC_2", "^nC_2"], ["C(n,3)", "C_n^3", "C(2,n)", "C_2^n", r"\frac{n(n+1)}2", r"{}_nC_3", r"{}_2C_n", "n^2"]),
     r"\binom{2n}{n}": (["C(2n,n)", "C_{2n}^{n}", r"\frac{(2n)!}{(n!)^2}"], ["C(n,2n)", "C_{2n}^{2}", "C_n^{2n}", r"\frac{(2n)!}{n!}"]),
+    "n!": ([r"n\cdot(n-1)!", r"\frac{(n+1)!}{n+1}", r"n!+\lfloor\frac{n}{2n}\rfloor"], [r"n!+\max(n-65,0)", r"n!+\lfloor n/61\rfloor", r"n!+\lfloor n/105\rfloor", "n!+1"]),
+    r"\binom n2": ([r"\frac{n^2-n}2"], [r"\binom n2+\lfloor n/61\rfloor", r"\binom n2+\lfloor n/100\rfloor", r"\binom n2+|n-80|-80+n", r"\binom n2+\lfloor n/10^{12}\rfloor"]),
+    r"\lfloor n/2\rfloor": ([r"\lceil\frac{n-1}2\rceil"], [r"\lfloor n/2\rfloor+\lfloor n/10^{12}\rfloor", r"\lfloor n/2\rfloor+\binom n{61}"]),
     # maxima, minima, bars
     r"\max(n,5)": ([r"\max(5,n)", r"\frac{n+5+|n-5|}{2}", r"-\min(-n,-5)"], ["5", "n", r"\min(n,5)", r"\max(n,6)", r"\max(m,5)"]),
     r"\min(n,10)": ([r"\min(10,n)", r"\frac{n+10-|n-10|}2"], ["n", "10", r"\min(n,8)", r"\max(n,10)"]),
