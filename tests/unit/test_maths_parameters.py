@@ -29,6 +29,17 @@ CONSTANTS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
     ("a-b", "What is left of a and b?"): (["-b+a"], ["b-a", "c-d"]),
     (r"\frac{A}{B}", ""): ([r"A/B"], [r"\frac{B}{A}", r"\frac{K}{C}"]),
     (r"\frac{\mu_0 I}{2\pi r}", "Find B."): ([r"\frac{\mu_0 I}{2r\pi}"], [r"\frac{\mu I}{2\pi r}", r"\frac{\mu_0 r}{2\pi I}", r"\frac{\mu_0 J}{2\pi r}"]),
+    ("y=Ae^x+Be^{2x}", "Solve y''-3y'+2y=0."): (["y=Be^x+Ae^{2x}", "y=c_1e^x+c_2e^{2x}"], ["y=Ae^x+Ae^{2x}", "y=Be^x+Ce^{3x}"]),
+    (r"\frac{F}{k_1}", "Springs of constants k1 and k2 are pulled by $F$."): ([r"F/k_1"], [r"\frac{F}{k_2}", r"\frac{F}{c}", r"\frac{F}{k}"]),
+    (r"\frac{F}{k_1}", "Springs of constants k₁ and k₂ are pulled by $F$."): ([r"F/k_1"], [r"\frac{F}{k_2}", r"\frac{F}{C}"]),
+    (r"\frac{C_1V}{C_1+C_2}", "A capacitor C1 at voltage V is joined to C2."): ([r"\frac{VC_1}{C_2+C_1}"], [r"\frac{C_2V}{C_1+C_2}", r"\frac{AV}{A+B}"]),
+    (r"\frac{A_1v_1}{A_2}", "Water flows at speed v1 through A1 into A2."): ([r"v_1A_1/A_2"], [r"\frac{A_2v_1}{A_1}"]),
+    (r"2R\sin A", "In triangle ABC with circumradius $R$, express BC."): ([r"2\sin(A)R"], [r"2R\sin B", r"2R\sin C", r"2R\sin k"]),
+    ("y=Ax^2", "Find ALL solutions of xy' = 2y AND state them."): (["y=Bx^2", "y=Cx^2"], ["y=Ax^3", "y=yx^2"]),
+    ("x_1=1,x_2=2", "Solve x1 + x2 = 3, x1 - x2 = -1."): (["x_2=2,x_1=1"], ["x_1=2,x_2=1"]),
+    ("x_1=1,x_2=2", "Solve x₁ + x₂ = 3, x₁ − x₂ = −1."): (["x_2=2,x_1=1"], ["x_1=2,x_2=1"]),
+    ("x_1=1,x_2=2", "Solve x² - 3x + 2 = 0."): (["x_1=2,x_2=1"], ["x_1=2,x_2=2"]),
+    ("x_1=1,x_2=2", "Solve x2 - 3x + 2 = 0."): (["x_1=2,x_2=1"], ["x_1=2,x_2=2"]),
 }  # fmt: skip
 ARGUMENTS: dict[tuple[str, str], tuple[list[str], list[str]]] = {
     ("f(n)=n^2", ""): (["f(x)=x^2", "f(k)=k^2", "n^2"], ["f(x)=x", "f(x)=n^3", "f(2)=4", "f(x)=2^x"]),
@@ -80,6 +91,7 @@ def test_a_parameter_may_have_any_name_and_only_a_parameter(gold, problem, answe
         ("General solution of xy'=2y", {"x", "y"}),
         ("Given that $a_n = 2a_{n-1}$ and a is odd, find $a$.", {"a", "a_n", "n"}),
         (r"Find $\lambda$ with $\sin 2xy = \lambda$.", {"sin", "lambda", "x", "y"}),
+        ("In triangle ABC the speeds are v1 and v₂.", {"A", "B", "C", "v", "v_1", "v_2"}),
         ("Put your answer in \\boxed{}.", set()),
     ],
 )

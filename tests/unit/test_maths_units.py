@@ -21,6 +21,14 @@ UNITS: dict[str, tuple[list[str], list[str]]] = {
     r"3 \text{ kg}": ([r"3\text{ KG}", "3 Kg", "3 kilograms"], [r"3\text{ g}", r"3\text{ K}", "3 pounds", "3 mg"]),
     r"5 \text{ mm}": (["5 millimetres", r"5\text{ MM}"], [r"5\text{ Mm}", r"5\text{ cm}", "5 megameters"]),
     r"2 \text{ kWh}": ([r"2\text{ kW}\cdot\text{h}", "2 kWh", r"2\mathrm{~kW\,h}"], [r"2\text{ kW}", r"2\text{ Wh}", r"2\text{ kW/h}", r"2\text{ MWh}"]),
+    r"15 \mathrm{~g}": (["15", "15 g", "15 grams"], [r"15\mathrm{~dg}", r"15\mathrm{~cg}", r"15\text{ cg}", "15 centigrams", "15 decigrams", r"15\mathrm{~Tg}", "15 dg"]),
+    r"5 \mathrm{~s}": (["5 seconds", "5 s"], [r"5\mathrm{~as}", r"5\mathrm{~cs}", "5 attoseconds"]),
+    r"5 \mathrm{~T}": (["5 T"], [r"5\mathrm{~cT}", "5 kiloteslas"]),
+    r"5 \mathrm{~K}": (["5 K", "5 kelvins"], [r"5\mathrm{~kK}", "5 kilokelvins"]),
+    r"8 \mathrm{~GB}": (["8 GB", "8 gigabytes"], [r"8\mathrm{~Gb}", r"8\text{ Gb}", "8 gigabits", "8 bits"]),
+    r"5 \mathrm{~nm}": (["5 nanometers"], ["5 picometers", r"5\mathrm{~pm}"]),
+    r"3 \text{ liters}": (["3 L", "3 l"], [r"3\mathrm{~hL}", r"3\mathrm{~daL}", "3 hectoliters", "3 decaliters"]),
+    r"20 \mathrm{~m/s}": (["20 m/s"], [r"20\mathrm{~m/cs}", r"20\mathrm{~hm/s}", "20 decameters per second"]),
     # single letters, set upright
     r"7 \mathrm{~A}": (["7", r"7\text{ A}", "7 A", "7 amperes", "7 amps"], [r"7\text{ V}", r"7\text{ C}", r"7\text{ mA}", "8", r"7\text{ A s}"]),
     r"7 \mathrm{~C}": (["7", r"7\text{ C}", "7 C", "7 coulombs", r"7\mathrm{C}"], [r"7\text{ F}", r"7\text{ mC}", "7 V", "7^\\circ C"]),
@@ -50,6 +58,9 @@ UNITS: dict[str, tuple[list[str], list[str]]] = {
     # other units
     "5 dollars per hour": (["5", r"\$5 per hour", "5 dollars/hour"], ["5 cents per hour", "5 dollars per day"]),
     r"20^\circ\mathrm{C}": (["20", r"20^\circ C", r"20^{\circ}\mathrm{C}", "20°C"], [r"20^\circ\mathrm{F}", r"20\text{ K}", r"20\text{ C}\cdot\text{m}"]),
+    r"30^\circ C": (["30 degrees Celsius", "30 degrees C", r"30\text{ degrees Celsius}", r"30^\circ\text{ Celsius}", "30 Celsius", "30 degrees"], ["30 degrees Fahrenheit", "30 degrees F", r"30\text{ degrees Fahrenheit}", r"30^\circ\text{ Fahrenheit}", "30 Fahrenheit", "30 K", "30 radians"]),
+    "30 degrees Fahrenheit": ([r"30^\circ F", "30", "30°F"], [r"30^\circ C", "30 degrees Celsius", "30 K"]),
+    r"30^\circ": (["30", "30 degrees"], ["30 degrees Celsius", "30°F"]),
     "12 apples": ([r"12\text{ apples}", "12"], ["13 apples"]),
     r"60 \text{ mph}": (["60 miles per hour", r"60\text{ mi/h}", r"60\frac{\text{mi}}{\text{h}}"], [r"60\text{ km/h}", r"60\text{ kph}", r"60\text{ mi}"]),
     # letters are letters where nothing measures with them
@@ -58,6 +69,7 @@ UNITS: dict[str, tuple[list[str], list[str]]] = {
     "3kT": (["3Tk"], ["3", r"3k", r"3\text{ K}"]),
     "2mg": ([r"2\text{ mg}"], [r"2\text{ Mg}"]),
     r"5\mathrm{x}": (["5x"], ["5"]),
+    r"5x": (["5*x"], [r"5\text{ as } x", r"5\text{ at } x"]),
     r"2\mathrm{PA}": (["2PA", "2AP"], ["2"]),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ Text in, text out, as in `extract`. Only what multiplies, adds to, raises or hol
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from .units import is_unit_word
 
@@ -32,6 +33,11 @@ _UNIT_COMMAND = re.compile(r"\\(?:mu|Omega|cdot|circ|mathrm|text|textrm|rm)(?![A
 _UNIT = re.compile(
     rf"(?=[\s~{{]*(?:[A-Za-z]|{_UNIT_COMMAND.pattern}))(?:[\s~{{}}/^0-9-]|\\[,;:!\s]|{_UNIT_COMMAND.pattern}|[A-Za-z]+)*"
 )
+_SPACE = re.compile(r"\s*(?:(?:~|\\[,;:>\s])\s*)+")
+_DENIED = re.compile(r"(?:\\(?:neq?|neg|lnot|not\s*=)|≠)\s*\Z")
+_CONSTANT = r"\s*(-?)\s*(?:(\d+)(?:\.(\d+))?|\\[dt]?frac\s*(?:\{(\d+)\}\s*\{(\d+)\}|(\d)\s*(\d)))\s*"
+_SIDE_BEFORE = re.compile(rf"(?:\A|=){_CONSTANT}=\s*\Z")
+_SIDE_BEHIND = re.compile(rf"\s*={_CONSTANT}[.,;]?\s*\Z")
 _CHOICE = re.compile(r"\s*[A-J]\s*")
 _HEAD = re.compile(rf"\\(?:{_FUNCTIONS})\s*(?:\[[^\[\]]*\]\s*)?\Z")
 _FRACTION = re.compile(r"\\(?:[dtc]?frac|[dt]?binom)\s*\Z")
@@ -55,6 +61,10 @@ def with_formula(text: str, start: int, end: int, content: str, behind: str, clo
     else:
         low = max(low, text.rfind("\n", 0, start) + 1)
         high = min(high, found if (found := text.find("\n", end)) >= 0 else high)
+    if _DENIED.search(text, low, start):
+        return rf"\neq {content}"
+    if formula is not None and not behind and (side := _other_side(text[low:start], content, text[end:high])):
+        return f"{content}={side}"
     around = [(opened, closed) for opened, closed in closing.items() if low <= opened < start and end <= closed < high]
     said, is_joined = f"{{{content}}}{behind}", False
     for opened, closed in [*sorted(around, reverse=True), (low - 1, high)]:
@@ -77,6 +87,24 @@ def with_formula(text: str, start: int, end: int, content: str, behind: str, clo
         said = f"{text[head:opened]}{{{said}}}{text[closed + 1 : tail]}"
         start, end = head, tail
     return said if is_joined else None
+
+
+def _other_side(before: str, content: str, behind: str) -> str:
+    """The number that a formula says a number in a box to be, where that is another one; else ""."""
+    boxed = re.fullmatch(_CONSTANT, content)
+    ends = not behind.strip(" \n.,;") or _SIDE_BEHIND.match(behind)
+    for side in (ends and _SIDE_BEFORE.search(before), _SIDE_BEHIND.match(behind)):
+        if boxed and side and abs(_value(side)[0] - _value(boxed)[0]) > max(_value(side)[1], _value(boxed)[1]):
+            return side[0].strip(" \n.,;=")
+    return ""
+
+
+def _value(constant: re.Match[str]) -> tuple[Fraction, Fraction]:
+    """A number as it is written, and how far it may be rounded."""
+    minus, whole, places, *parts = constant.groups()
+    above, below = [part for part in parts if part] or (whole + (places or ""), 10 ** len(places or ""))
+    value = Fraction(int(above), int(below) or 1)
+    return -value if minus else value, Fraction(1, 10 ** len(places)) if places else Fraction(0)
 
 
 def _formula(text: str, start: int, end: int) -> tuple[int, int] | None:
@@ -110,9 +138,11 @@ def _before(text: str, at: int, start: int, closing: dict[int, int]) -> int:
             box_end = at = _behind_groups(text, at, start, closing)
         elif sign.startswith("\\") and not _MATHEMATICS.match(sign) and not _UNSEEN.match(sign):
             first = at = _behind_groups(text, at, start, closing)
-        elif _separates(sign, text[at : at + 1]):
+        elif _separates(sign, text[at : at + 1]) and not (
+            at == start and text[at - 2 : at - 1].isdigit() and sign == "."
+        ):
             first = at
-    return box_end if box_end > first and _NOTHING.fullmatch(text, box_end, start) else first
+    return box_end if box_end > first and _SPACE.fullmatch(text, box_end, start) else first
 
 
 def _behind(text: str, at: int, high: int, closing: dict[int, int]) -> int:

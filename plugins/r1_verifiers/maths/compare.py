@@ -561,8 +561,10 @@ def _is_posed(answer: Value, problem: str) -> bool:
 
 def _solved(answer: Relation, problem: str) -> RealSet | None:
     """The numbers for which an inequality with bars holds; None where the problem may state it."""
-    numbers = without_bars(answer)
-    return numbers if numbers is not None and problem and not _is_posed(answer, problem) else None
+    from .problems import may_pose_bars
+
+    numbers = without_bars(answer) if problem and not may_pose_bars(problem) else None
+    return None if numbers is None or _is_posed(answer, problem) else numbers
 
 
 def _reversed(relation: Relation) -> tuple[tuple[str, ...], tuple[Value, ...]]:

@@ -6,13 +6,14 @@ Nothing is evaluated. The depth is bounded, and so is the number of tokens; time
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from fractions import Fraction
 from functools import reduce
 
 from .evaluate import letters
 from .lexer import CLOSERS, END, FUNCTIONS, OPENERS, Token, number_value
 from .piecewise import read_cases, trimmed
-from .signs import CannotRead
+from .signs import MAX_LENGTH, CannotRead
 from .types import Apply, Bracketed, Constant, Matrix, Node, Number, Quantity, Symbol, Value
 
 MAX_DEPTH = 12  # brackets inside each other
@@ -436,6 +437,8 @@ class Expressions:
             and not alone
         ) and (repeating := self.repeating(token)) is not None:
             return repeating
+        if not alone and (repeating := self.in_round_brackets(token)) is not None:
+            return repeating
         value = _number(token)
         if token.places and after.kind == "command" and after.text == "ldots" and self.peek(1).kind != "number":
             self.take()
@@ -472,7 +475,7 @@ class Expressions:
         return value
 
     def repeating(self, token: Token) -> Node | None:
-        r"""`0.4\overline{3}` and `0.\dot{1}\dot{2}` as fractions."""
+        r"""`0.4\overline{3}` and `0.\dot{1}\dot{2}` as fractions. Between two dots there may be digits; behind the last none."""
         if "." not in token.text:
             return None
         start, digits, dotted = self.at, "", 0
@@ -482,19 +485,38 @@ class Expressions:
         else:
             while self.sees("command", "dot"):
                 self.take()
-                digits += self.digits_in_braces()
+                digits += self.digits_in_braces(1)
                 dotted += 1
-                if self.peek().kind == "number" and dotted == 1 and not self.peek().spaced:
+                if self.peek().kind == "number" and not self.peek().spaced:
                     digits += self.take().text
+                    if dotted > 1 or not self.sees("command", "dot"):
+                        raise CannotRead("a decimal that repeats to no known end")
         if not digits.isdigit():
             self.at = start
             return None
         places = len(token.text.partition(".")[2])
         return Number(number_value(token) + Fraction(int(digits), (10 ** len(digits) - 1) * 10**places))
 
-    def digits_in_braces(self) -> str:
+    def in_round_brackets(self, token: Token) -> Node | None:
+        """`0.1(6)`, alone and without a space, as a fraction; None where the brackets hold a factor."""
+        inside = self.tokens[self.at + 1 : self.at + 3]
+        is_alone = self.depth == 0 and [one.text for one in self.tokens[: self.at - 1]] in ([], ["-"])
+        if not is_alone or self.at + 3 != len(self.tokens) or not token.places or any(one.spaced for one in inside):
+            return None
+        if self.peek().text != "(" or self.peek().spaced or not inside[0].text.isdigit() or inside[1].text != ")":
+            return None
+        self.at += 3
+        digits = inside[0].text
+        return Number(number_value(token) + Fraction(int(digits), (10 ** len(digits) - 1) * 10**token.places))
+
+    def digits_in_braces(self, most: int = MAX_LENGTH) -> str:
+        """The digits that an accent stands over: those in braces, or of digits without braces the first `most`."""
         if self.peek().kind == "number":
-            return self.take().text
+            token = self.take()
+            if len(token.text) > most:
+                self.at -= 1
+                self.tokens = [*self.tokens[: self.at], replace(token, text=token.text[most:], spaced=False), *self.tokens[self.at + 1 :]]  # fmt: skip
+            return token.text[:most]
         if self.sees("sign", "{") and self.peek(1).kind == "number" and self.peek(2).text == "}":
             text = self.peek(1).text
             self.at += 3

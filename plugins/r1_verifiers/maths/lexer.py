@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Literal
 
 from .signs import CannotRead
-from .units import ALL_SYMBOLS, is_unit_symbol, is_unit_word, unit_name
+from .units import ALL_SYMBOLS, is_rare_symbol, is_unit_symbol, is_unit_word, unit_name
 
 Kind = Literal["number", "letter", "command", "sign", "word", "unit", "end"]
 MAX_TOKENS = 600
@@ -455,6 +455,11 @@ class _Lexer:
     def _letters(self, text: str, run: str, at: int, mode: str, spaced: bool, upright: bool) -> int:
         if mode == "prose" or upright:
             is_symbol = (upright or len(run) > 1) and run in ALL_SYMBOLS
+            is_symbol |= (
+                upright
+                and is_rare_symbol(run)
+                and (text[at + len(run) :][:1] in ("/", "^", "·") or text[:at][-1:] in ("/", "·"))
+            )
             if (is_symbol and self._takes_unit(run, text[at + len(run) :])) or (
                 len(run) > 1 and is_unit_word(run) and self._behind_value(spaced)
             ):
@@ -611,7 +616,11 @@ class _Lexer:
             self._add("letter", bare, spaced, upright=True)
         elif bare in FUNCTIONS and not (is_unit_word(bare) and (self._behind_value(True) or self._unit_in_front())):
             self._add("command", bare, spaced)
-        elif is_unit_symbol(bare) and not re.match(r"\s*[_(]", text[end:]) and self._takes_unit(bare):
+        elif (
+            (is_unit_symbol(bare) or (name == "mathrm" and is_rare_symbol(bare)))
+            and not re.match(r"\s*[_(]", text[end:])
+            and self._takes_unit(bare)
+        ):
             self._add("unit", unit_name(bare), spaced, upright=True)
         elif len(bare) == 1 and bare.isalpha() and not _CJK.match(bare):
             self._add("letter", bare, spaced, upright=True)

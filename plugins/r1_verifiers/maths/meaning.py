@@ -82,7 +82,10 @@ def _quantity(value: Quantity) -> Value:
     if isinstance(inner, Apply) and inner.name in ("degreesC", "degreesF") and not unit:
         return Quantity(inner.args[0], "degree" + inner.name[-1])
     if isinstance(inner, Apply) and inner.name == "degrees":
-        inner, unit = inner.args[0], "degree" + {"f": "F", "c": "C", "": ""}.get(unit.lower(), f" {unit}")
+        inner, unit = (
+            inner.args[0],
+            "degree" + {"f": "F", "c": "C", "degreef": "F", "degreec": "C", "": ""}.get(unit.lower(), f" {unit}"),
+        )
     read = meaning(inner)
     if isinstance(read, Several):
         return Several(tuple(Quantity(item, unit) if isinstance(item, Node) else item for item in read.items))

@@ -14,6 +14,7 @@ _NEEDED_SPECIAL = 4  # of them where only chosen ones are tried
 _MIN_DIGITS = 6  # of a decimal that stands for a value which no decimal is
 MAX_NODES = 400
 _MORE_DIGITS = (140, 320)
+_CLEAR_DIGITS, _MOST_DIGITS = 25, 300  # of values that are compared digit by digit
 
 
 def equal_nodes(gold: Node, answer: Node, whole: frozenset[str] = frozenset()) -> bool | None:
@@ -160,6 +161,12 @@ def _exactly(gold: Node, answer: Node, place: Place, ours: Any, theirs: Any, sca
     mp = context()
     for digits in _MORE_DIGITS:
         difference, size = abs(ours - theirs), max(abs(ours), abs(theirs))
+        if (
+            place.is_whole
+            and difference <= size * mp.mpf(10) ** -_CLEAR_DIGITS
+            and 10**_CLEAR_DIGITS < size < mp.mpf(10) ** _MOST_DIGITS
+        ):
+            return _to_the_last_digit(gold, answer, place)
         if size >= scale * mp.mpf(10) ** -25:
             return bool(difference <= size * mp.mpf(10) ** -30)
         if size == 0:
@@ -178,6 +185,17 @@ def _exactly(gold: Node, answer: Node, place: Place, ours: Any, theirs: Any, sca
         if size > scale * mp.mpf(10) ** (30 - digits) or abs(size - before) <= before * mp.mpf(10) ** -20:
             return bool(abs(ours - theirs) <= size * mp.mpf(10) ** -30)
     return None
+
+
+def _to_the_last_digit(gold: Node, answer: Node, place: Place) -> bool | None:
+    """Return True if two large values at whole numbers are the same in all their digits."""
+    mp = context()
+    try:
+        with mp.workdps(_MORE_DIGITS[-1]):
+            pair = _pair(gold, answer, place)
+            return None if pair is None else bool(abs(pair[0] - pair[1]) <= pair[2] * mp.mpf(10) ** -_MOST_DIGITS)
+    except Undefined:
+        return None
 
 
 def _nearly(ours: Any, theirs: Any, gold: Node, answer: Node, has_letters: bool) -> bool:

@@ -35,7 +35,11 @@ _MAX_RENAMED = 4  # parameters, of which all orders are tried
 _MAX_NODES = 200  # of an answer, for all orders to be tried
 _PARAMETER = re.compile(r"[a-dk-np-z]")  # the others are usual names of functions and of constants of physics
 _CONSTANT = re.compile(r"[CcABKk](?:_\w+)?")  # as constants of integration are called
-_NUMBERED_CONSTANT = re.compile(r"[Cc]_\w+")
+_NUMBERED_CONSTANT = re.compile(r"[CcABKk]_\w+")
+# Problems in whose answers constants of integration may change places.
+_INTEGRATES = re.compile(
+    r"'|\\prime|differential|integra|general solution|recurrence|\\int(?![A-Za-z])|\bd\^?\d?[xyt]\b|\\d?dot\b|微分|积分|通解"
+)
 _VARIABLE = re.compile(r"[xyzt]")
 _WHOLE = {"n", "k", "m"}
 
@@ -60,7 +64,8 @@ def renamings(gold: Value, answer: Value, problem: str) -> Iterator[Value]:
     free_there = {one for one in theirs if one in said_there or _may_be_free(one, named, bool(said))}
     if ours - theirs - free or theirs - ours - free_there:
         return
-    movable = {one for one in ours & theirs & free & free_there if one in said or _may_swap(one, named)}
+    chosen = _CONSTANT if _INTEGRATES.search(problem) else _NUMBERED_CONSTANT
+    movable = {one for one in ours & theirs & free & free_there if one in said or chosen.fullmatch(one)}
     wanted, found = sorted((ours - theirs) | movable), sorted((theirs - ours) | movable)
     if len(wanted) != len(found):
         return
@@ -100,11 +105,6 @@ def _may_be_free(name: str, named: frozenset[str], is_any: bool = False) -> bool
     if name in named:
         return False
     return _CONSTANT.fullmatch(name) is not None or ((bool(named) or is_any) and _PARAMETER.fullmatch(name) is not None)
-
-
-def _may_swap(name: str, named: frozenset[str]) -> bool:
-    """Return True if a letter that both answers use may mean something else in each of them."""
-    return (_CONSTANT if named else _NUMBERED_CONSTANT).fullmatch(name) is not None
 
 
 def _may_stand_for(gold: str, answer: str, declared: frozenset[str]) -> bool:

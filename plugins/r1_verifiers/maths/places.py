@@ -16,10 +16,11 @@ from typing import Any
 from .evaluate import NoValue, PlaceValues, context, drawn, exact, letters, nodes
 from .types import Apply, Constant, Node, Number
 
-_FEW, _MOST = 6, 64  # special places: where an expression is long, and where it is short
+_FEW, _MOST = 6, 80  # special places: where an expression is long, and where it is short
 _AFFORDED = 3000  # nodes evaluated for one of two expressions
 _SIZES = 14  # places of all sizes
 _SMALL = 24  # whole numbers tried one by one
+_FAR = (67, 105, 199, 1000, 10**15)  # and others beyond all usual sizes
 _EDGES, _SOLVED_LETTERS = 8, 4  # of which the places are worked out
 _STEPS = (-1, 0, 1, 2, 10)  # of a floor
 _BROKEN = frozenset(["abs", "floor", "ceil", "max", "min", "sgn", "gcd", "lcm"])
@@ -40,6 +41,11 @@ class Place:
     index: int
     is_real: bool = False
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_whole(self) -> bool:
+        """True for a place that was chosen among whole numbers, where a difference of one in a large value tells."""
+        return self.is_special and not self.is_real
 
     @property
     def is_special(self) -> bool:
@@ -128,12 +134,20 @@ def _special(parts: list[Apply], broken: list[Apply], names: list[str], whole: f
     yield from sizes[: _FEW - 1]
     if len(names) == 1 and whole:
         yield from (Place(3, False, {names[0]: context().mpf(number)}) for number in range(1, _SMALL + 1))
+    if whole == frozenset(names):
+        yield from (_far(names, number) for number in _FAR)
     for name in names[:_SOLVED_LETTERS]:
         others = {**sizes[0].values, **({} if whole else {other: context().mpf(2) / 3 for other in names})}
         for value in _around_edges(broken, name, others, name in whole):
-            if name not in whole or 1 <= value <= most:
+            if name not in whole or 1 <= value <= _FAR[-1]:
                 yield Place(3, not whole, {**others, name: value})
     yield from sizes[_FEW - 1 :]
+
+
+def _far(names: list[str], number: int) -> Place:
+    """A place at a large whole number, the later letters larger, as `n` is than `k`."""
+    values = {name: context().mpf(number // (len(names) - at)) for at, name in enumerate(names)}
+    return Place(3, False, values)
 
 
 def _under_roots(parts: list[Apply]) -> frozenset[str]:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from .lexer import tokens
-from .signs import CannotRead, tidied
+from .signs import CannotRead, in_plain_signs, tidied
 from .statements import Statements
 from .types import Node, Relation, Value
 
@@ -16,6 +16,14 @@ _ASKED = re.compile(
 )
 _MAX_SPANS = 40
 _INDEXED = re.compile(r"([A-Za-z])_\{?(\w+)")
+_NUMBERED = re.compile(r"(?<![A-Za-z\\])([A-Za-z])(\d{1,2})(?![A-Za-z\d]|\.\d)")
+_MAY_BE_SQUARED = "xyzt"  # as `x2 - 3x` where the exponent was lost
+# The corners of a figure, `triangle ABC`, and not words in capitals.
+_CORNERS = re.compile(
+    r"(?<![A-Za-z\\])(?!(?:AND|ANY|ALL|ARE|AS|AT|BUT|BY|BOTH|CAN|EACH|HAS|MAKE|THAT|WHAT|ABS|MAX|BVP)\b)[A-Z]{2,4}(?![A-Za-z])"
+)
+_BAR = re.compile(r"\||\\[lr]?vert(?![A-Za-z])|\\abs(?![A-Za-z])|absolute value")
+_ORDER = re.compile(r"[<>]|\\(?:[lg]t|[lg]eq?|[lg]eqslant)(?![A-Za-z])|(?:less|greater) than|at (?:most|least)")
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _RUN = re.compile(r"[A-Za-z]+")
 _BESIDE_SIGNS = re.compile(
@@ -38,6 +46,12 @@ def posed(problem: str) -> list[Relation]:
     return [value for value in _statements_in(problem) if isinstance(value, Relation)]
 
 
+def may_pose_bars(problem: str) -> bool:
+    """Return True if a problem holds bars and an order: an inequality with bars may be its own."""
+    problem = in_plain_signs(problem[:20_000])
+    return _BAR.search(problem) is not None and _ORDER.search(problem) is not None
+
+
 @lru_cache(maxsize=1024)
 def _statements_in(problem: str) -> tuple[Value, ...]:
     found: list[Value] = []
@@ -58,7 +72,7 @@ def _statements_in(problem: str) -> tuple[Value, ...]:
 @lru_cache(maxsize=1024)
 def letters_in(problem: str) -> frozenset[str]:
     """The letters that a problem names, with their indices; rather one too many than one too few."""
-    problem = problem[:20_000]
+    problem = in_plain_signs(problem[:20_000])
     found: set[str] = set()
     plain = _SPAN.sub(" ", problem)
     for match in _SPAN.finditer(problem):
@@ -68,5 +82,9 @@ def letters_in(problem: str) -> frozenset[str]:
             found.update(run if len(run) <= 3 or run.isupper() else ())
     for text in _BESIDE_SIGNS.findall(plain) + _ALONE.findall(plain):
         found.update(text)
-    found.update(f"{letter}_{index}" for letter, index in _INDEXED.findall(problem))
+    found.update(one for run in _CORNERS.findall(plain) for one in run)
+    numbered = _NUMBERED.findall(problem)
+    counted = {letter for letter, index in numbered if letter not in _MAY_BE_SQUARED or index in ("0", "1")}
+    indexed = _INDEXED.findall(problem) + [pair for pair in numbered if pair[0] in counted]
+    found.update(f"{letter}_{index}" for letter, index in indexed)
     return frozenset(found)

@@ -51,13 +51,18 @@ class CannotRead(Exception):
     """The text says nothing that can be judged; the message is the reason."""
 
 
+def in_plain_signs(text: str) -> str:
+    """`text` with typeset signs in LaTeX: raised digits as exponents, lowered ones as digits."""
+    text = _RAISED.sub(lambda run: "^{" + unicodedata.normalize("NFKC", run[0]) + "}", text)
+    return unicodedata.normalize("NFKC", text.translate(_SIGNS))
+
+
 def tidied(text: str) -> str:
     """`text` in plain signs, with surrounding marks removed. Raises: CannotRead."""
     text = text.strip()
     if len(text) > MAX_LENGTH:
         raise CannotRead(f"longer than {MAX_LENGTH} characters")
-    text = _RAISED.sub(lambda run: "^{" + unicodedata.normalize("NFKC", run[0]) + "}", text)
-    text = unicodedata.normalize("NFKC", text.translate(_SIGNS))
+    text = in_plain_signs(text)
     if any(unicodedata.category(sign) in ("Cc", "Cf", "Co", "Cs") and sign not in "\n\r\t" for sign in text):
         raise CannotRead("holds control characters")
     text = " ".join(text.split())

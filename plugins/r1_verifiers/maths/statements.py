@@ -390,6 +390,8 @@ class Statements(Expressions):
                 power = f"^{POWERS[token.text]}"
             else:
                 name = token.text if token.kind == "unit" else unit_name(token.text)
+                if unit == "degree" and name in ("C", "F", "degreeC", "degreeF"):
+                    unit, name = "", f"degree{name[-1]}"
                 joint = "" if not unit or unit[-1] in "/*" else "*" if token.kind == "unit" and factors(unit) else " "
                 unit, power = unit + joint + name + (self.unit_power() or power), ""
         return unit.rstrip("/* ")

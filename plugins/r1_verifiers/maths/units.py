@@ -10,7 +10,7 @@ from functools import lru_cache
 
 _PREFIXES = {
     "kilo": "k", "mega": "M", "giga": "G", "tera": "T", "hecto": "h", "deci": "d", "centi": "c", "milli": "m", "micro": "μ", "nano": "n", "pico": "p",
-    "femto": "f",
+    "femto": "f", "atto": "a", "deca": "da", "deka": "da", "peta": "P", "exa": "E",
 }  # fmt: skip
 # symbol: the prefixes that are usual with it, its names. What reads as a word or as two points (`pm`, `PA`) is none.
 _PREFIXED = {
@@ -47,6 +47,7 @@ _PREFIXED = {
     "rad": ("mμ", "radian radians"),
     "pc": ("kMG", "parsec parsecs"),
     "B": ("kMGT", "byte bytes"),
+    "bit": ("kMGT", "bit bits"),
     "dB": ("", "decibel decibels"),
     "dyn": ("", "dyne dynes"),
     "hp": ("", "horsepower"),
@@ -89,8 +90,8 @@ _OTHERS = {  # unit: other ways to write it
     "yuan": "RMB CNY",
     "yen": "JPY",
     "degree": "degrees deg degs",
-    "degreeC": "",
-    "degreeF": "",
+    "degreeC": "celsius centigrade",
+    "degreeF": "fahrenheit",
     "arcmin": "",
     "arcsec": "",
     "rad": "rads",
@@ -99,6 +100,7 @@ _OTHERS = {  # unit: other ways to write it
     "erg": "ergs",
     "atm": "atmosphere atmospheres",
     "mmHg": "",
+    "inHg": "",
     "Torr": "torr",
     "psi": "",
     "rpm": "",
@@ -116,20 +118,38 @@ _SYMBOLS = frozenset(
         *(f"{prefix}Wh" for prefix in ("", *"kMGTm")),
     ]
 )
+_ANY_PREFIX = frozenset(_PREFIXES.values())
+_KNOWN = _SYMBOLS | {
+    prefix + symbol
+    for symbol, (usual, _) in _PREFIXED.items()
+    if usual and symbol not in ("t", "bit")
+    for prefix in _ANY_PREFIX
+    if prefix + symbol != "fl"  # a fluid ounce
+}
+# Prefixed symbols that are hardly ever written: read only where they are set upright, and never where they look like a product.
+_RARE = {
+    symbol: symbol
+    for symbol in _KNOWN - _SYMBOLS
+    if not symbol.isupper()
+    and symbol not in ("kT", "pH", "hbar")
+    and (symbol[0] != "d" or symbol == "dg" or symbol[:2] == "da")
+}
+_RARE |= {f"{prefix}L": f"{prefix}l" for prefix in _ANY_PREFIX if f"{prefix}l" in _RARE and not prefix.isupper()}
 _WORDS = {
     **{name: symbol for symbol, (_, names) in _PREFIXED.items() for name in names.split()},
     **{
         f"{long}{name}": short + symbol
         for symbol, (prefixes, names) in _PREFIXED.items()
+        if prefixes
         for name in names.split()
         for long, short in _PREFIXES.items()
-        if short in prefixes
     },
     **{name: symbol for symbol, names in _OTHERS.items() for name in (symbol, *names.split())},
 }
 _NAMES = {
     **{symbol: symbol for symbol in _SYMBOLS},
     **{f"{prefix}L": f"{prefix}l" for prefix in ("", *_PREFIXED["l"][0])},
+    **{f"{prefix}b": f"{prefix}bit" for prefix in _PREFIXED["bit"][0]},
     **{run: f"{run[:-1]}*{run[-1]}" for run in ("Nm", "kNm", "mNm", "Ns", "kNs", "Js", "Ws", "Vs", "Ah", "mAh")},
     **_WORDS,
 }
@@ -161,7 +181,7 @@ PARTS: dict[str, tuple[str, int]] = {
 def unit_name(word: str) -> str:
     """The one name of a unit; a word that is no known unit is its own name in lower case."""
     word = word.strip().rstrip(".")
-    return _NAMES.get(word) or _NAMES.get(word.lower()) or word.lower()
+    return _NAMES.get(word) or _RARE.get(word) or _NAMES.get(word.lower()) or word.lower()
 
 
 def is_unit_word(word: str) -> bool:
@@ -173,6 +193,11 @@ def is_unit_word(word: str) -> bool:
 def is_unit_symbol(word: str) -> bool:
     """Return True for what is a unit where it is set upright behind a number."""
     return word in ALL_SYMBOLS or is_unit_word(word)
+
+
+def is_rare_symbol(word: str) -> bool:
+    """Return True for a unit with a prefix that is hardly ever written with it, as `cg`: a word or a product where it stands alone."""
+    return word in _RARE
 
 
 @lru_cache(maxsize=4096)
@@ -187,15 +212,17 @@ def factors(unit: str) -> Mapping[str, int] | None:
         r"([/*]?)([^/*^]+)(?:\^(-?\d+))?", unit.replace("Wh", "W*h").replace("ms^-", "m*s^-")
     ):
         sign = -1 if joint == "/" else sign
-        if name not in _SYMBOLS and name != "%":
+        if name not in _KNOWN and name != "%":
             return None
         found[name] = found.get(name, 0) + sign * int(power or 1)
     return {name: power for name, power in found.items() if power} or None
 
 
 def differ(unit: str, other: str) -> bool:
-    """Return True if both units are known and are not the same."""
+    """Return True if both units are known and are not the same. Degrees of a scale, `unit`, may be degrees in `other`."""
     if not unit or not other or unit == other or "%" in (unit, other):
+        return False
+    if unit in ("degreeC", "degreeF") and other == "degree":
         return False
     ours, theirs = factors(unit), factors(other)
     return ours is not None and theirs is not None and ours != theirs
