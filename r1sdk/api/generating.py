@@ -13,7 +13,7 @@ from ..generation.push import push as upload
 from ..generation.work import discard
 from ..launch.supervise import say
 from ..planning.named_recipe import resolve_recipe
-from ..planning.resolve import plan_run
+from ..planning.resolve import and_of_the_rest, plan_run
 from ..plugins.loading import load_plugins
 from ..progress.bars import metered
 from ..training.generation_source import source_of
@@ -129,7 +129,8 @@ def generate(
     out = Path(out)
     registry = load_plugins().with_objects(objects)
     trained = None if server else run_recipe(model)
-    recipe, _ = resolve_recipe(registry, trained, as_sets(settings), flags, DEFAULTS)
+    with and_of_the_rest(registry):
+        recipe, _ = resolve_recipe(registry, trained, as_sets(settings), flags, DEFAULTS)
     run = plan_run(recipe, registry)
     plan = plan_of(run, out)
     if overwrite:

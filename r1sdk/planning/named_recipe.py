@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import R1Error, RecipeError, raise_all
+from ..errors import R1Error, RecipeError
 from ..plugins.building import fields_of
 from ..plugins.entry import kind_of
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted, fold, overlay, read_layer
 from ..recipe.losses import without_loss
-from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, rewards_by_name
+from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, raise_with_rest, rewards_by_name
 from .stages import is_pipeline
 
 ENDINGS = {".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow"}  # of files of rows
@@ -28,43 +28,59 @@ def resolve_recipe(
     `start`: a recipe's name or file, the keys of one, or None for the settings of the environment and the model that `sets`
     and `flags` name. `defaults` lie over `start`. `sets`: KEY=VALUE with dots. `flags`: recipe keys; None values are left out.
     """
-    given = fold([*map(dotted, sets), without_none(flags or {})])
+    problems: list[R1Error] = []
+    given = fold([*_assigned(sets, problems), without_none(flags or {})])
     if isinstance(start, Mapping):
-        start = without_loss(start) if "loss" in given else start
-        given = with_plugin_options(given, start, registry)
-        named = named_in(overlay(start, given), "env")
-        recipe = load_recipe(None, start, defaults or {}, given, options=lambda: option_keys(registry, named))
-        return _with_environment(recipe, registry), "given"
-    path, why = find_recipe(
-        registry,
-        None if start is None else str(start),
-        *(named_in(given, key) for key in ("env", "model", "method")),
-    )
-    if is_pipeline(path):
-        raise RecipeError(f"recipe {start!r} has stages, and this takes one run: r1 train {start} --dry-run shows them")
-    given = with_plugin_options(given, read_layer(path), registry)
-    named = named_in(given, "env") or named_in(read_layer(path), "env")
-    below = (without_loss(read_layer(path)),) if "loss" in given else ()
-    recipe = load_recipe(
-        None if below else path, *below, defaults or {}, given, options=lambda: option_keys(registry, named)
-    )
-    return _with_environment(recipe, registry), f"{path.name if why == 'given' else why}"
+        below, origin = (without_loss(start) if "loss" in given else dict(start)), "given"
+    else:
+        path, why = find_recipe(
+            registry,
+            None if start is None else str(start),
+            *(named_in(given, key) for key in ("env", "model", "method")),
+        )
+        if is_pipeline(path):
+            raise RecipeError(
+                f"recipe {start!r} has stages, and this takes one run: r1 train {start} --dry-run shows them"
+            )
+        layer = read_layer(path)
+        below, origin = (without_loss(layer) if "loss" in given else layer), path.name if why == "given" else why
+    given = with_plugin_options(given, below, registry, problems)
+    named = named_in(overlay(below, given), "env")
+    try:
+        recipe = load_recipe(None, below, defaults or {}, given, options=lambda: option_keys(registry, named))
+    except RecipeError as error:
+        raise_with_rest([*problems, error], error.rest)
+    if problems:
+        raise_with_rest(problems, recipe)
+    return _with_environment(recipe, registry), origin
 
 
-def with_plugin_options(given: Mapping[str, Any], below: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+def _assigned(sets: Sequence[str], problems: list[R1Error]) -> list[dict[str, Any]]:
+    """Return the layers of `sets`; those that cannot be read are added to `problems`."""
+    layers = []
+    for text in sets:
+        try:
+            layers.append(dotted(text))
+        except RecipeError as error:
+            problems.append(error)
+    return layers
+
+
+def with_plugin_options(
+    given: Mapping[str, Any], below: Mapping[str, Any], registry: Registry, problems: list[R1Error]
+) -> dict[str, Any]:
     """Move options that are given by a plugin's name, `countdown.level=easy`, to where a recipe has them.
 
-    `below`: the recipe that `given` will lie on. Raises: RecipeError for a plugin that the recipe does not use.
+    `below`: the recipe that `given` will lie on. A plugin that the recipe does not use is added to `problems`.
     """
     moved = {key: value for key, value in given.items() if key in Recipe.model_fields}
     whole = overlay(below, moved)
     env, estimator = named_in(whole, "env"), named_in(whole, "advantage")
     rewards = rewards_by_name(whole.get("rewards", [reward.name for reward in DEFAULT_REWARDS]))
-    errors: list[R1Error] = []
     for name, options in given.items():
         if name in Recipe.model_fields:
             continue
-        used = {reward.get("name"): reward for reward in rewards if isinstance(reward, dict)}
+        used = {reward.get("name"): reward for reward in rewards or () if isinstance(reward, dict)}
         if not isinstance(options, Mapping):
             moved[name] = options
         elif name == env:
@@ -76,10 +92,9 @@ def with_plugin_options(given: Mapping[str, Any], below: Mapping[str, Any], regi
             moved = overlay(moved, {"advantage": {"name": name, "options": options}})
         elif any((kind, name) in registry.entries for kind in ("environment", "reward", "advantage")):
             there = ", ".join(filter(None, [env, estimator, *map(str, used)]))
-            errors.append(RecipeError(f"--set {name}.…: this recipe does not use {name}; it uses {there}"))
+            problems.append(RecipeError(f"--set {name}.…: this recipe does not use {name}; it uses {there}"))
         else:
             moved[name] = options
-    raise_all(errors, RecipeError)
     return moved
 
 

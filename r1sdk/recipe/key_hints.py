@@ -250,6 +250,8 @@ def value_hint(value: Any, expected: str) -> str:
     """Return `; write bfloat16`, or the nearest, for a `value` that is none of the quoted words in `expected`."""
     allowed = re.findall(r"'([^']*)'", expected)
     word = str(value).strip().lower()
+    if not word:
+        return ""
     by_case: Mapping[str, str] = {one.lower(): one for one in allowed}
     if found := by_case.get(word) or (VALUES.get(word) if VALUES.get(word) in allowed else None):
         return f"; write {found}"

@@ -84,6 +84,30 @@ def test_several_mistakes_in_a_recipe_file_are_said_at_once(r1, tmp_path):
         assert key in message
 
 
+def test_mistakes_of_different_kinds_are_said_at_once(r1):
+    """Of the assignments, the keys of the recipe, the options of plugins, the names of plugins and the trainer's values."""
+    given = (
+        "nonsense",
+        "rewardz=1",
+        "countdown.levle=easy",
+        "maths.level=2",
+        "trainer.max_stepz=1",
+        "trainer.adam_beta1=2",
+    )
+    sets = [part for text in given for part in ("--set", text)]
+    message = refused(r1("train", "--env", "countdown", "--rewards", "acuracy,format=nan", *sets, "--dry-run"))
+    assert message.startswith("error: 8 problems:")
+    for said in ("'nonsense'", "'rewardz'", "'levle'", "maths", "max_stepz", "adam_beta1", "'acuracy'", "(format)"):
+        assert said in message
+
+
+@pytest.mark.parametrize("how", [["--dry-run"], []], ids=["dry run", "run"])
+def test_a_recipe_whose_environment_has_an_empty_name_has_none(r1, tmp_path, how):
+    file = tmp_path / "mine.yaml"
+    file.write_text("model: tiny\nenv: ''\n")
+    assert "no environment given" in refused(r1("train", file, *how))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
