@@ -1,12 +1,40 @@
-"""Ctrl-C that comes where Python drops it."""
+"""The signals that stop a command: SIGTERM does what Ctrl-C does, and a Ctrl-C that comes where Python drops it is sent again."""
 
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Self
 
 AGAIN_S = 0.02
+
+
+class Stops:
+    """While it is entered, SIGTERM stops the command as Ctrl-C does; it then says so."""
+
+    def __init__(self) -> None:
+        self.terminated = False
+        self._before: Any = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            self._before = signal.signal(signal.SIGTERM, self._terminate)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
+
+    def _terminate(self, number: int, frame: Any) -> None:
+        self.terminated = True
+        if signal.getsignal(signal.SIGINT) in (
+            signal.SIG_IGN,
+            signal.SIG_DFL,
+            None,
+        ):  # Ctrl-C is off, as in a background job
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)  # whoever listens to Ctrl-C now
 
 
 @contextmanager

@@ -114,6 +114,8 @@ def _json_lines(lines: Iterable[str], source: str) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
+        except json.JSONDecodeError as error:  # its own line number is that within this line
+            raise r1sdk.R1Error(f"{source}, line {number}: not JSON: {error.msg} at column {error.colno}") from None
         except (ValueError, RecursionError) as error:
             raise r1sdk.R1Error(f"{source}, line {number}: not JSON: {error}") from None
         yield _as_row(row, f"{source}, line {number}")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         model_tokens,
         split_names,
     )
-    from .run_table import RunComparison, RunSummary, compare_runs, list_runs, remove_run
+    from .run_table import RunComparison, RunSummary, check_run, compare_runs, list_runs, remove_run
     from .schemas import recipe_schema
     from .scoring import ScoredFile, score, score_file
     from .training import TrainedRun, TrainOptions, dry_run, train
@@ -58,6 +58,7 @@ LAZY = {  # name -> the module that has it
     "TrainedRun": ".training",
     "check_demonstrations": ".demonstration_check",
     "check_push": "..generation.push",
+    "check_run": ".run_table",
     "compare": ".evaluating",
     "compare_runs": ".run_table",
     "diagnose": ".diagnosing",
@@ -111,6 +112,7 @@ __all__ = [
     "TrainedRun",
     "check_demonstrations",
     "check_push",
+    "check_run",
     "compare",
     "compare_runs",
     "diagnose",

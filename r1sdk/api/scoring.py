@@ -10,7 +10,7 @@ from ..errors import R1Error, RewardError, raise_all
 from ..evaluation.rescore import Tally, rescore
 from ..planning.build import build_environment, build_rewards
 from ..planning.model_source import resolve_model
-from ..planning.named_recipe import resolve_recipe
+from ..planning.named_recipe import is_table, resolve_recipe
 from ..plugins.loading import load_plugins
 from ..records import Completion, Rollout, Score, Task
 from ..scoring.score_rollouts import Rewards as BuiltRewards
@@ -105,6 +105,10 @@ def score_file(
     file = file / "rollouts.jsonl" if file.is_dir() else file
     if not file.is_file():
         raise R1Error(f"no file {file}")
+    if is_table(file) and not {".jsonl", ".json", ".parquet"} & set(file.suffixes):
+        raise R1Error(
+            f"{file}: r1 score reads JSON lines (.jsonl) and parquet: convert the file, one row for each completion"
+        )
     named = columns or {}
     groups = read_groups(
         file, CompletionColumns(named.get("prompt"), named.get("completion"), named.get("answer")), tokenize

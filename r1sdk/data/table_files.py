@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import R1Error
+from ..storage.jsonl import json_words
 
 Row = tuple[str, Mapping[str, Any]]  # where it stands, and its cells
 
@@ -123,7 +124,7 @@ def _json_lines(path: Path) -> Iterator[Row | R1Error]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield R1Error(f"{where} is not JSON: {error}")
+            yield R1Error(f"{where} is not JSON: {json_words(error)}")
             continue
         yield (where, row) if isinstance(row, dict) else R1Error(f"{where} must be an object, got {line.strip():.60}")
 

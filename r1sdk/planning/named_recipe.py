@@ -1,5 +1,6 @@
 """Find the recipe of a command and lay the layers over it: defaults < recipe file < `--set` < flags, the same everywhere."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ..recipe.losses import without_loss
 from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, raise_with_rest, rewards_by_name
 from .stages import is_pipeline
 
+LARGEST_BYTES = 1 << 20  # of a recipe
 ENDINGS = {".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow"}  # of files of rows
 
 
@@ -150,7 +152,7 @@ def find_recipe(
     """
     if name is not None:
         file = Path(name).expanduser()
-        if file.is_file() and (file.suffix in (".yaml", ".yml") or not is_table(file)):
+        if file.is_file() and (file.suffix in (".yaml", ".yml") or not is_table(file) or _is_json_recipe(file)):
             return file, "given"
         if file.suffix in (".yaml", ".yml"):
             raise RecipeError(
@@ -173,8 +175,29 @@ def pipeline_for(registry: Registry, env: str | None, model: str | None) -> str 
     return pair if pair in registry.names("recipe") and is_pipeline(Path(registry.get("recipe", pair).target)) else None
 
 
+def _is_json_recipe(file: Path) -> bool:
+    """True if a JSON file holds one object with the keys of a recipe, and no columns of a table."""
+    if file.suffix != ".json" or file.stat().st_size > LARGEST_BYTES:
+        return False
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not isinstance(found, dict):
+        return False
+    return "stages" in found or any(isinstance(found.get(key), str | dict) for key in ("env", "method", "trainer"))
+
+
 def _meant(file: Path, name: str, registry: Registry) -> str:
     """Return advice for a name that is no recipe: a recipe file without its ending, a table of rows, an environment."""
+    if (file / "recipe.yaml").is_file() or (file / "seeds.yaml").is_file() or (file / "pipeline.yaml").is_file():
+        again = f"; train again as it did: r1 train {name}/recipe.yaml" if (file / "recipe.yaml").is_file() else ""
+        return (
+            f"that is a run folder: continue it with r1 train --resume {name}; train its model further with "
+            f"--model {name}{again}"
+        )
+    if file.is_dir():
+        return f"that is a folder: a model in it is --model {name}"
     for ending in (".yaml", ".yml"):
         if (written := file.with_name(file.name + ending)).is_file():
             return f"did you mean the file {written}?"
