@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -140,6 +141,8 @@ def _minimums(given: Sequence[str], known: Sequence[str]) -> dict[str, float]:
         name, _, value = text.rpartition("=")
         try:
             least[name] = float(value)
+            if not isfinite(least[name]):
+                raise ValueError
         except ValueError:
             raise typer.BadParameter(f"--min takes NAME=NUMBER, e.g. --min accuracy=0.5; got {text!r}") from None
         if name not in known:

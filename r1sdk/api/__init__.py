@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .evaluating import Comparison, compare, evaluate
     from .evaluation_setup import options_by_env
     from .generating import GeneratedData, IncompleteData, generate, push
+    from .key_words import KeyWord, is_read, key_default, key_word, near_key_words
     from .naming import (
         EvaluatedEnvironment,
         evaluated_environment,
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     from .training import TrainedRun, TrainOptions, dry_run, train
 
 LAZY = {  # name -> the module that has it
+    "near_key_words": ".key_words",
+    "key_word": ".key_words",
+    "key_default": ".key_words",
+    "is_read": ".key_words",
+    "KeyWord": ".key_words",
     "ModelChat": ".chatting",
     "Comparison": ".evaluating",
     "EnvironmentJudge": ".environment_judge",
@@ -99,6 +105,7 @@ __all__ = [
     "Finding",
     "GeneratedData",
     "IncompleteData",
+    "KeyWord",
     "ModelChat",
     "RunComparison",
     "RunFolder",
@@ -124,11 +131,15 @@ __all__ = [
     "first_task",
     "generate",
     "has_sessions",
+    "is_read",
     "is_seed_folder",
+    "key_default",
+    "key_word",
     "list_runs",
     "load_environment",
     "load_recipe",
     "model_tokens",
+    "near_key_words",
     "nearest",
     "open_chat",
     "options_by_env",

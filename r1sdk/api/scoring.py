@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..contracts import Environment
-from ..errors import R1Error, RewardError, raise_all
+from ..errors import R1Error, RecipeError, RewardError, raise_all
 from ..evaluation.rescore import Tally, rescore
 from ..planning.build import build_environment, build_rewards
 from ..planning.model_source import resolve_model
@@ -125,10 +125,16 @@ def build_judges(
     if file is not None and file.is_dir() and trained is None:
         raise R1Error(f"{file} is no run folder: it has no recipe.yaml")
     registry = load_plugins().with_objects(objects)
-    recipe, _ = resolve_recipe(registry, trained or NOBODY, sets, {"env": env, "rewards": rewards})
     environment: Environment | None = None
     built: BuiltRewards = {}
     errors: list[R1Error] = []
+    try:
+        recipe, _ = resolve_recipe(registry, trained or NOBODY, sets, {"env": env, "rewards": rewards})
+    except RecipeError as error:
+        if error.rest is None:
+            raise
+        recipe = error.rest
+        errors.append(error)
     try:
         named = recipe.env
         environment = build_environment(registry, named.name, named.options, named.timeout_s) if named.name else None

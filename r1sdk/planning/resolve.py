@@ -7,6 +7,7 @@ from typing import Any
 from ..data.demonstrations import FromEnvironment
 from ..errors import R1Error, RecipeError, raise_all
 from ..plugins.registry import Registry
+from ..recipe.key_faults import NO_ENV_GIVEN, no_environment
 from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..records import Task
@@ -47,7 +48,8 @@ def and_of_the_rest(registry: Registry) -> Iterator[None]:
         try:
             plan_run(error.rest, registry, awaited=frozenset() if error.rest.model else frozenset(["model"]))
         except R1Error as more:
-            raise_all([error, more], RecipeError)
+            told = {no_environment(error.rest.method)} if NO_ENV_GIVEN in str(error) else set()
+            raise_all([error, *(one for one in more.problems or (more,) if str(one) not in told)], RecipeError)
         raise
 
 

@@ -99,7 +99,11 @@ def load_stages(path: Path, sets: Sequence[Mapping[str, Any]], find: Callable[[s
             if isinstance(error, RecipeError) and error.rest is not None:
                 stages.append(Stage(name, error.rest))  # for what others say of it
     errors += _reference_errors(stages)
-    raise_all(errors, RecipeError)
+    try:
+        raise_all(errors, RecipeError)
+    except RecipeError as error:
+        error.rest = stages
+        raise
     return stages
 
 
@@ -109,7 +113,11 @@ def check_stages(stages: Sequence[Stage], registry: Registry, draw: bool = True)
     for stage in stages:
         if stage.recipe.launch.launcher != "local":
             errors.append(RecipeError(f"stage {stage.name!r}: a pipeline runs its stages here: launch.launcher local"))
-        awaited = {"model": stage.model_from, "data": stage.data_from, "teacher": stage.teachers_from}
+        awaited = {
+            "model": stage.model_from or not stage.recipe.model,
+            "data": stage.data_from,
+            "teacher": stage.teachers_from,
+        }
         try:
             plan_run(stage.recipe, registry, awaited=frozenset(key for key, name in awaited.items() if name), draw=draw)
         except R1Error as error:

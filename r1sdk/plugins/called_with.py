@@ -26,10 +26,11 @@ _FOREIGN = {  # an argument of a reward function in another framework's signatur
 
 def check_called(kind: str, name: str, built: Any) -> None:
     """Check that `built`, a plugin, can be called as its kind is. Raises: PluginError with the signature that it must have."""
-    for method, arguments in METHODS.get(kind, {}).items():
-        target = getattr(built, method, None) if method else built
-        if target is None:  # a missing method is said where the whole contract is checked
-            continue
+    methods = METHODS.get(kind, {})
+    if any(getattr(built, method, None) is None for method in methods if method):
+        return  # said where the whole contract is checked
+    for method, arguments in methods.items():
+        target = getattr(built, method) if method else built
         if not callable(target):
             raise PluginError(f"{kind} {name!r} cannot be called: {_remedy(kind, built)}")
         said = _arguments(kind, built) if not method else arguments

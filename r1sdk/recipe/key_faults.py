@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from ..value_words import FINITE, not_finite, refusal
 from .key_hints import group_at, key_hint, value_hint
 
+NO_ENV_GIVEN = "no environment given"
 NO_ENV = ""  # the name of the environment of a run that has none
 Place = tuple[Any, ...]
 """The keys on the way to a value, with the places in lists."""
@@ -101,7 +102,7 @@ def _missing(path: str, given: Mapping[str, Any]) -> str:
     file = data.get("name") if isinstance(data, Mapping) else data
     if path == "env" and file is not None:
         return (
-            f"no environment given: --data {file} is for method sft: r1 train --method sft --data {file}\n"
+            f"{NO_ENV_GIVEN}: --data {file} is for method sft: r1 train --method sft --data {file}\n"
             f"  GRPO on a file of problems: r1 train --env file --set env.options.source={file}"
         )
     if path == "env":
@@ -125,6 +126,6 @@ def no_environment(method: str) -> str:
         "distill": "a first run: r1 train distill/tiny",
     }.get(method, "a first run: r1 train --env countdown --rewards accuracy,format")
     return (
-        "no environment given: use --env NAME (countdown, maths, file, ...; r1 plugins --kind environment lists them) "
+        f"{NO_ENV_GIVEN}: use --env NAME (countdown, maths, file, ...; r1 plugins --kind environment lists them) "
         f"or set 'env' in the recipe\n  {first}"
     )

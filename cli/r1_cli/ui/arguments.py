@@ -10,7 +10,7 @@ LISTS = {"rewards", "by", "seeds", "report_to", "against"}  # options whose valu
 
 
 @dataclass
-class Line:
+class CommandLine:
     """The words of one command, read as its options and arguments: what is wrong with them, and the words as they were meant."""
 
     command: str  # r1 train
@@ -42,9 +42,9 @@ class _Word:
     written: tuple[str, ...] = ()
 
 
-def checked(command: str, params: Sequence[Any], words: Sequence[str]) -> Line:
+def checked(command: str, params: Sequence[Any], words: Sequence[str]) -> CommandLine:
     """Check `words` against the options and arguments of a command, before they are parsed."""
-    line = Line(command)
+    line = CommandLine(command)
     for text in words:
         if not _is_text(text):
             line.refuse(f"{text!r} is not valid UTF-8: rename the file or folder")
@@ -62,7 +62,7 @@ def checked(command: str, params: Sequence[Any], words: Sequence[str]) -> Line:
     return line
 
 
-def _known(line: Line, word: _Word, given: dict[str, list[str]]) -> None:
+def _known(line: CommandLine, word: _Word, given: dict[str, list[str]]) -> None:
     """Check an option that the command has: that it has a value, and that a list is given once.
 
     Of another option that is given twice the last one counts, as scripts that add to a command expect.
@@ -83,7 +83,7 @@ def _known(line: Line, word: _Word, given: dict[str, list[str]]) -> None:
     line.words += word.written
 
 
-def _unknown(line: Line, word: _Word, options: dict[str, Any], arguments: Sequence[Any]) -> None:
+def _unknown(line: CommandLine, word: _Word, options: dict[str, Any], arguments: Sequence[Any]) -> None:
     from .meant import meant_option
 
     meant = meant_option(line.command, options, [param.name for param in arguments], word.text, word.value)
@@ -93,7 +93,7 @@ def _unknown(line: Line, word: _Word, options: dict[str, Any], arguments: Sequen
         line.refuse(f"{line.command} has no option {word.text}{meant.said}", *meant.words)
 
 
-def _argument(line: Line, word: _Word, room: int, options: dict[str, Any]) -> int:
+def _argument(line: CommandLine, word: _Word, room: int, options: dict[str, Any]) -> int:
     """Check an argument. Returns the places that it takes."""
     key, equals, value = word.text.partition("=")
     if word.text == "":

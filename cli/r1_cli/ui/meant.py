@@ -1,9 +1,13 @@
 """Options, arguments and commands as other tools name them, and what they are called here."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from r1sdk.api import KeyWord
 
 COMMANDS = {  # a word of other tools -> the words here, and what to add where nothing else is given
     "grpo": ("train --method grpo", "--env countdown"),
@@ -68,14 +72,6 @@ _FLAGS = {  # recipe key -> the option of r1 train, where their names differ
     "generation.vllm.mode": "--vllm-mode",
     "generation.vllm.url": "--vllm-url",
 }
-_SWITCHED = {  # words that are switches elsewhere -> the value here
-    "use_vllm": "vllm",
-    "load_in_4bit": "4bit",
-    "load_in_8bit": "8bit",
-    "bf16": "bfloat16",
-    "use_peft": "16",
-    "wandb": "wandb",
-}
 _SHARED = ("generation", "evaluation", "collect")  # groups whose keys are options of that name in some commands
 
 
@@ -121,8 +117,7 @@ def meant_option(
     command: str, options: Mapping[str, Any], arguments: Sequence[str], word: str, value: str | None
 ) -> Meant | None:
     """Return the words to write instead of the unknown option `word` with its `value`; None if nothing is close to it."""
-    from r1sdk.recipe.key_hints import NOTES, exact_keys, known_words
-    from r1sdk.recipe.schema import Recipe
+    from r1sdk.api import key_word, near_key_words
 
     name = word.lstrip("-").replace("-", "_").lower()
     own = {option.lstrip("-").replace("-", "_"): option for option in options if option.startswith("--")}
@@ -134,15 +129,15 @@ def meant_option(
         return Meant(f": write --set {_joined([setting])}", ("--set", setting))
     if name in _RECIPE and "recipe" in arguments:
         return _as_argument("recipe", value)
-    if found := _of_key(command, options, arguments, exact_keys(name, Recipe), name, value):
+    exact = key_word(name)
+    if found := _of_key(command, options, arguments, exact, value):
         return found
-    if name in NOTES and not exact_keys(name, Recipe):
-        return Meant(f": {NOTES[name]}")
+    if exact.note and not exact.keys:
+        return Meant(f": {exact.note}")
     if close := get_close_matches(name, own, n=1, cutoff=0.7):
         return _written(own[close[0]], options[own[close[0]]], value)
-    for close_word in get_close_matches(name, known_words(Recipe), n=1, cutoff=0.8):
-        return _of_key(command, options, arguments, exact_keys(close_word, Recipe), close_word, value)
-    return None
+    near = (_of_key(command, options, arguments, one, value) for one in near_key_words(name))
+    return next(near, None)
 
 
 def _is_plugins_option(name: str) -> bool:
@@ -154,28 +149,23 @@ def _is_plugins_option(name: str) -> bool:
 
 
 def _of_key(
-    command: str,
-    options: Mapping[str, Any],
-    arguments: Sequence[str],
-    keys: Sequence[str],
-    word: str,
-    value: str | None,
+    command: str, options: Mapping[str, Any], arguments: Sequence[str], meant: "KeyWord", value: str | None
 ) -> Meant | None:
     """Return the option, the argument or the setting that stands for the first of the recipe keys which the command reads."""
-    from r1sdk.recipe.key_hints import NOTES
+    from r1sdk.api import is_read, key_default
 
-    note = f" ({NOTES[word]})" if word in NOTES else ""
-    if word in _SWITCHED and str(value).lower() in ("none", "true", "1", "yes"):
-        value = _SWITCHED[word]
-    for key in keys:
+    note = f" ({meant.note})" if meant.note else ""
+    if meant.switched is not None and str(value).lower() in ("none", "true", "1", "yes"):
+        value = meant.switched
+    for key in meant.keys:
         if key == "model" and (place := next((one for one in arguments if one in ("model", "models")), None)):
             return _as_argument(place, value)
         option = _option_of(key, options)
         if option is not None:
             return _written(option, options[option], value, note)
-    for key in keys:
-        if "--set" in options and _is_read(command, key):
-            setting = _default(key) if value is None else value
+    for key in meant.keys:
+        if "--set" in options and is_read(key, command.removeprefix("r1 ")):
+            setting = key_default(key) if value is None else value
             if setting is None:
                 return Meant(f": write --set {key}=VALUE{note}")
             return Meant(f": write --set {_joined([f'{key}={setting}'])}{note}", ("--set", f"{key}={setting}"))
@@ -186,17 +176,6 @@ def _option_of(key: str, options: Mapping[str, Any]) -> str | None:
     group, _, leaf = key.rpartition(".")
     names = [_FLAGS.get(key), f"--{leaf.replace('_', '-')}" if group in ("", *_SHARED) else None]
     return next((name for name in names if name in options), None)
-
-
-def _is_read(command: str, key: str) -> bool:
-    """True if a command that takes `--set` reads the recipe key."""
-    from r1sdk.api.evaluation_setup import READ as EVAL
-    from r1sdk.api.generating import READ as GENERATE
-
-    read = {"r1 eval": EVAL, "r1 generate": GENERATE}.get(command)
-    if read is None:
-        return command in ("r1 train", "r1 doctor") or not key.startswith(("trainer.", "launch."))
-    return any(f"{key}.".startswith(f"{name}.") for name in read)
 
 
 def _written(option: str, param: Any, value: str | None, note: str = "") -> Meant:
@@ -214,25 +193,5 @@ def _as_argument(place: str, value: str | None) -> Meant:
     return Meant(f": the {place.rstrip('s')} is an argument: write {_joined([value])}", (value,))
 
 
-def _default(key: str) -> str | None:
-    """Return the default of a recipe key as text, None if it has none to show."""
-    from r1sdk import R1Error
-    from r1sdk.recipe.schema import Recipe
-    from r1sdk.recipe.trl_fields import trainer_fields
-
-    value: Any = Recipe(model="tiny", env={"name": "countdown"}).model_dump()  # type: ignore[arg-type]
-    try:
-        value["trainer"] = trainer_fields("grpo")
-    except R1Error:
-        return None
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return (
-        str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int | float | str) else None
-    )
-
-
 def _joined(words: Sequence[str]) -> str:
-    import shlex
-
     return shlex.join(words)
