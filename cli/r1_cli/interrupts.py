@@ -11,30 +11,35 @@ AGAIN_S = 0.02
 
 
 class Stops:
-    """While it is entered, SIGTERM stops the command as Ctrl-C does; it then says so."""
+    """While it is entered, SIGTERM stops the command as Ctrl-C does; `terminated` then says so.
+
+    A command in the background of a script ignores Ctrl-C, as its shell asks; SIGTERM stops it all the same.
+    """
 
     def __init__(self) -> None:
         self.terminated = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-            self._before = signal.signal(signal.SIGTERM, self._terminate)
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._terminate)
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._ignore)
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _terminate(self, number: int, frame: Any) -> None:
         self.terminated = True
-        if signal.getsignal(signal.SIGINT) in (
-            signal.SIG_IGN,
-            signal.SIG_DFL,
-            None,
-        ):  # Ctrl-C is off, as in a background job
-            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)  # whoever listens to Ctrl-C now
+
+    def _ignore(self, number: int, frame: Any) -> None:
+        if self.terminated:
+            raise KeyboardInterrupt
 
 
 @contextmanager

@@ -116,6 +116,7 @@ INSTEAD = {  # keys of training -> the flags of an evaluation
     "generation.samples": "--samples",
     "generation.temperature": "--temperature",
     "generation.top_p": "--top-p",
+    "output_dir": "--out",
     "collect.tasks": "--tasks",
     "collect.split": "--split",
     "method": "nothing: r1 eval trains no model",

@@ -19,11 +19,23 @@ TRAIN = ("train", "--env", "countdown", "--model", "tiny_blank", "--quick", "--s
     ],
     ids=["eval", "generate", "train"],
 )
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("number", "code", "ctrl_c"),
+    [
+        (signal.SIGTERM, 143, signal.default_int_handler),
+        (signal.SIGINT, 130, signal.default_int_handler),
+        (signal.SIGTERM, 143, signal.SIG_IGN),
+    ],
+    ids=["SIGTERM", "SIGINT", "SIGTERM in the background"],
+)
 def test_a_signal_stops_a_command_and_the_message_says_how_to_go_on(
-    start_r1, tmp_path, command, out, begun, said, number, code
+    start_r1, tmp_path, command, out, begun, said, number, code, ctrl_c
 ):
-    process = start_r1(*command, "--out", tmp_path / out)
+    before = signal.signal(signal.SIGINT, ctrl_c)  # a process inherits that it is ignored
+    try:
+        process = start_r1(*command, "--out", tmp_path / out)
+    finally:
+        signal.signal(signal.SIGINT, before)
     end = time.monotonic() + 60
     while not (tmp_path / begun).exists():
         assert process.poll() is None and time.monotonic() < end
