@@ -22,11 +22,14 @@ WIDTH = "100"
 OPENING = """# Command line
 
 Results go to stdout, everything else to stderr. An error that you can act on is one message and exit status 1; wrong usage is 2;
-a training run that was interrupted is 130.
+a command that you stop with Ctrl-C is 130, and one that gets SIGTERM 143: both save what there is, and say how to go on.
+
+An option or a command as another tool names it is answered with the words here, and with the whole command to run. A list
+that is given twice is an error, and so is an empty value, as a variable of the shell that is not set leaves.
 
 `--json`, where a command has it, prints one JSON object to stdout: never a bare list, and nothing else. A command that finds a
 fault (`check`, `data check`, `doctor`, `sandbox`) prints the object too and ends with status 1. With `--json` an error is still
-one message on stderr, and stdout stays empty.
+one message on stderr, and stdout stays empty. What plugins print goes to stderr, too.
 
 This page is written by `python docs/_generate_cli.py`; a test compares it with the program.
 """

@@ -15,6 +15,7 @@ BEGIN, END = "<!-- layers: written by docs/_generate_layers.py -->", "<!-- end o
 # A module imports only from its own layer and from layers above it in this list.
 LAYERS = [
     "errors",
+    "value_words",
     "visible_text",
     "terminal_text",
     "reply_format",

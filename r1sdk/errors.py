@@ -5,6 +5,7 @@ The command line prints only their message. Any other exception is a bug and ris
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 
 class R1Error(Exception):
@@ -15,6 +16,8 @@ class R1Error(Exception):
 
 class RecipeError(R1Error):
     """A recipe with an unknown key, a wrong type, or values that cannot be combined."""
+
+    rest: Any = None  # the recipe without the keys at fault, whose rules can be checked as well; None: it makes none
 
 
 class PluginError(R1Error):

@@ -12,7 +12,7 @@ from .doctor import doctor
 from .eval import evaluate
 from .export import export
 from .generate import generate
-from .interrupts import interrupts_that_arrive
+from .interrupts import Stops, interrupts_that_arrive
 from .new import new
 from .outputs import disk_message
 from .plugins import plugins
@@ -22,11 +22,11 @@ from .runs import app as runs
 from .sandbox import sandbox
 from .score import score
 from .train import train
-from .ui.help import SETTINGS, Command, CommandGroup
+from .ui.help import SETTINGS, Command, CommandGroup, ScreenCommand
 from .ui.lines import tell
 from .view import view
 
-INTERRUPTED = 130  # exit status of a command that you stopped
+INTERRUPTED, TERMINATED = 130, 143  # exit statuses of a command that was stopped: by Ctrl-C, by SIGTERM
 
 
 class _Commands(CommandGroup):
@@ -74,8 +74,9 @@ TRY, MAKE, LOOK, HAVE = "Train and measure", "Data", "Look at runs", "Plugins an
 
 
 def _add(panel: str, function: Callable[..., None], short: str, example: str, name: str | None = None) -> None:
+    cls = ScreenCommand if function in (chat, view) else Command
     app.command(
-        name, cls=Command, context_settings=SETTINGS, short_help=short, rich_help_panel=panel, epilog=f"Try: {example}"
+        name, cls=cls, context_settings=SETTINGS, short_help=short, rich_help_panel=panel, epilog=f"Try: {example}"
     )(function)
 
 
@@ -91,7 +92,7 @@ _add(TRY, train, "Train a model with GRPO or SFT", "r1 train --env countdown --r
 _add(TRY, evaluate, "Measure the accuracy of models", "r1 eval tiny --env countdown --tasks 200", "eval")
 _add(TRY, score, "Try rewards on saved completions", "r1 score --text '<think>a</think>b' --rewards format")
 _add(TRY, chat, "Talk to a model, or try tasks by hand", "r1 chat --env countdown --tasks 3")
-_add_group(MAKE, data, "data", "Check, deduplicate and rate problems")
+_add_group(MAKE, data, "data", "Check, decontaminate and rate problems")
 _add(
     MAKE,
     generate,
@@ -114,13 +115,17 @@ def main() -> None:
     """Run the app. An error that the user can act on is one message, exit status 1."""
     from r1sdk import Interrupted, R1Error
 
+    stops = Stops()
     try:
-        with interrupts_that_arrive():
+        with interrupts_that_arrive(), stops:
             app()
     except Interrupted as error:
-        _end(str(error), INTERRUPTED)
+        _end(str(error), TERMINATED if stops.terminated else INTERRUPTED)
     except (KeyboardInterrupt, _Stopped):
-        _end("stopped; nothing is left half written: run the same command again", INTERRUPTED)
+        _end(
+            "stopped; nothing is left half written: run the same command again",
+            TERMINATED if stops.terminated else INTERRUPTED,
+        )
     except R1Error as error:
         _end(f"error: {error}", 1)
     except OSError as error:

@@ -9,7 +9,7 @@ import typer
 
 from .complete import models
 from .options import Backend, Env, Rewards, Seed, Sets
-from .ui.lines import tell
+from .ui.lines import echo, tell
 
 if TYPE_CHECKING:
     from r1sdk import Rollout, Score, Task
@@ -69,9 +69,9 @@ def chat(
             _try_tasks(opened, split, tasks, model is not None)
     except EOFError:
         if sys.stdin.isatty():
-            typer.echo("", err=True)
+            echo("", err=True)
     except KeyboardInterrupt:
-        typer.echo("", err=True)
+        echo("", err=True)
         raise typer.Exit(130) from None
 
 
@@ -105,7 +105,7 @@ def _try_tasks(chat: "ModelChat", split: str, most: int | None, has_model: bool)
     number = 0
     for task in islice(chat.tasks(split), most):
         number += 1
-        typer.echo(f"\ntask {task.id or number}")
+        echo(f"\ntask {task.id or number}")
         _show(task.prompt)
         typed = _read("answer> ")
         while not typed and not has_model:
@@ -152,7 +152,7 @@ def _tell(rollout: "Rollout", score: "Score", by_hand: bool) -> None:
         status = score.statuses.get(name)
         why = "" if status is None else f" {status}: {visible(score.reasons.get(name) or 'no reason given')}"
         tell(f"{name:{width}}  {'-' if reward is None else f'{reward:.3f}'}{why}", hang=width + 2)
-    typer.echo(f"{'total':{width}}  {score.total:.3f}")
+    echo(f"{'total':{width}}  {score.total:.3f}")
 
 
 def _show(messages: Sequence[Any]) -> None:

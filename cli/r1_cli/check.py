@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Json
+from .ui.lines import echo
 
 
 def check(
@@ -54,18 +55,18 @@ def check(
         registry, subjects, source, timeout_s, must_build=bool(names), progress=_show if sys.stderr.isatty() else None
     )
     if sys.stderr.isatty():
-        typer.echo("\r\x1b[K", nl=False, err=True)
+        echo("\r\x1b[K", nl=False, err=True)
     failures = registry.failures if not names else ()
     conform = all(report.conforms for report in reports) and not failures
     if as_json:
         plugins = [report.to_json() for report in reports]
-        typer.echo(json.dumps({"conform": conform, "plugins": plugins, "not_loaded": failures}, indent=2))
+        echo(json.dumps({"conform": conform, "plugins": plugins, "not_loaded": failures}, indent=2))
     else:
         for report in reports:
-            typer.echo(f"{report}\n")
+            echo(f"{report}\n")
         for failure in failures:
-            typer.echo(f"not loaded: {failure}")
-        typer.echo(_summary(reports))
+            echo(f"not loaded: {failure}")
+        echo(_summary(reports))
     if not reports and not failures:
         raise PluginError("nothing to check: no plugin is installed")
     if not conform:
@@ -73,7 +74,7 @@ def check(
 
 
 def _show(subject: Any, step: str) -> None:
-    typer.echo(f"\r\x1b[K{subject}: {step}", nl=False, err=True)
+    echo(f"\r\x1b[K{subject}: {step}", nl=False, err=True)
 
 
 def _summary(reports: list[Any]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Env, Json, Sets
+from .ui.lines import echo
 
 if TYPE_CHECKING:
     from r1sdk.data import DataReport, RatedRow, SplitReport
@@ -49,7 +50,7 @@ def check(
     splits = splits_of(environment, split_names(split))
     report = check_data(environment, splits, tasks, lengths, room, gold)
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+        echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
         _print(report)
     if not report.is_clean:
@@ -108,16 +109,16 @@ def decontaminate(
         write_rows(matches, report, overwrite)
     by = Counter(match["benchmark"] for match in matches)
     if as_json:
-        typer.echo(json.dumps({"tasks": seen, "written": written, "benchmarks": sizes, "matches": matches}, indent=2))
+        echo(json.dumps({"tasks": seen, "written": written, "benchmarks": sizes, "matches": matches}, indent=2))
         return
-    typer.echo(f"{len(matches)} of {seen} tasks of {name}, split {split}, overlap by {ngram} words in a row")
+    echo(f"{len(matches)} of {seen} tasks of {name}, split {split}, overlap by {ngram} words in a row")
     for other, size in sizes.items():
-        typer.echo(f"  {other:16}  {by[other]} overlap with its {size} tasks")
+        echo(f"  {other:16}  {by[other]} overlap with its {size} tasks")
     for match in matches[:SHOWN]:
-        typer.echo(f"  {match['task']} with {match['benchmark']} {match['its_task']}: {match['words']:.100}")
+        echo(f"  {match['task']} with {match['benchmark']} {match['its_task']}: {match['words']:.100}")
     if len(matches) > SHOWN:
-        typer.echo(f"  and {len(matches) - SHOWN} more" + ("" if report else ": see them all with --report FILE"))
-    typer.echo(f"{written} rows written to {out}", err=True)
+        echo(f"  and {len(matches) - SHOWN} more" + ("" if report else ": see them all with --report FILE"))
+    echo(f"{written} rows written to {out}", err=True)
 
 
 @data.command(epilog="Try: r1 data difficulty evals/pass-rates --least 0.2 --most 0.8 --out fitting.jsonl")
@@ -145,14 +146,14 @@ def difficulty(
     write_rows((one.line for one in kept), out, overwrite)
     counts = _histogram(rated)
     if as_json:
-        typer.echo(json.dumps({"rated": len(rated), "kept": len(kept), "pass_rates": counts}, indent=2))
+        echo(json.dumps({"rated": len(rated), "kept": len(kept), "pass_rates": counts}, indent=2))
         return
-    typer.echo(f"pass rate of {model} on {env}, split {found.split}: {len(rated)} tasks")
+    echo(f"pass rate of {model} on {env}, split {found.split}: {len(rated)} tasks")
     widest = max(counts.values(), default=0) or 1
     for label, count in counts.items():
-        typer.echo(f"  {label:12}  {count:6}  {'#' * round(40 * count / widest)}".rstrip())
-    typer.echo(f"kept {len(kept)} with pass rates from {least:g} to {most:g}")
-    typer.echo(f"written to {out}", err=True)
+        echo(f"  {label:12}  {count:6}  {'#' * round(40 * count / widest)}".rstrip())
+    echo(f"kept {len(kept)} with pass rates from {least:g} to {most:g}")
+    echo(f"written to {out}", err=True)
 
 
 def _check_rows(
@@ -171,15 +172,15 @@ def _check_rows(
         raise R1Error("r1 data check takes --env, or --data FILE with --method sft or dpo")
     report = check_demonstrations(file, sets, model, "dpo" if method == "dpo" else "sft")
     if as_json:
-        typer.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+        echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
     else:
-        typer.echo(report.columns)
-        typer.echo(
+        echo(report.columns)
+        echo(
             f"{report.rows} rows, {report.demonstrations} {'pairs' if method == 'dpo' else 'demonstrations'}, {len(report.bad)} bad rows"
         )
         for text in (*report.bad, *report.differs):
-            typer.echo(f"  {text.partition(chr(10))[0] if text in report.bad else text}")
-        typer.echo("clean" if not report.bad and not report.differs else "not clean")
+            echo(f"  {text.partition(chr(10))[0] if text in report.bad else text}")
+        echo("clean" if not report.bad and not report.differs else "not clean")
     if len(report.bad) > skip_bad:
         raise typer.Exit(1)
 
@@ -218,17 +219,15 @@ def _print(report: "DataReport") -> None:
     for split in report.splits:
         _print_split(split)
     _listed("in two splits", report.leaked)
-    typer.echo("clean" if report.is_clean else "not clean")
+    echo("clean" if report.is_clean else "not clean")
 
 
 def _print_split(split: "SplitReport") -> None:
-    typer.echo(
-        f"{split.split}: {split.tasks} tasks, {split.checked} gold answers checked, {split.unanswered} without one"
-    )
+    echo(f"{split.split}: {split.tasks} tasks, {split.checked} gold answers checked, {split.unanswered} without one")
     if split.why_empty:
-        typer.echo(f"  {split.why_empty}")
+        echo(f"  {split.why_empty}")
     if split.prompt_tokens:
-        typer.echo("  prompt tokens: " + ", ".join(f"{name} {count}" for name, count in split.prompt_tokens.items()))
+        echo("  prompt tokens: " + ", ".join(f"{name} {count}" for name, count in split.prompt_tokens.items()))
     _listed("  rows that make no task", split.grouped_faults, len(split.unreadable))
     _listed(
         f"  tasks that come again, which is intended ({split.repeats})" if split.repeats else "  duplicates",
@@ -239,15 +238,15 @@ def _print_split(split: "SplitReport") -> None:
     _listed("  gold answers that pay a wrong answer too", [str(suspect) for suspect in split.suspects])
     _listed("  prompts that leave no room for the reply", split.too_long)
     if split.empty:
-        typer.echo("  empty cells: " + ", ".join(f"{name} {count}" for name, count in split.empty.items()))
+        echo("  empty cells: " + ", ".join(f"{name} {count}" for name, count in split.empty.items()))
 
 
 def _listed(what: str, found: Sequence[str], count: int | None = None) -> None:
     """Print the first lines of `found` under a heading with their number, or `count`."""
     if found:
         indent = " " * (len(what) - len(what.lstrip()) + 2)
-        typer.echo(f"{what}: {len(found) if count is None else count}")
+        echo(f"{what}: {len(found) if count is None else count}")
         for line in found[:SHOWN]:
-            typer.echo(indent + line.replace("\n", " "))
+            echo(indent + line.replace("\n", " "))
         if len(found) > SHOWN:
-            typer.echo(f"{indent}and {len(found) - SHOWN} more: see them all with --json")
+            echo(f"{indent}and {len(found) - SHOWN} more: see them all with --json")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .options import Env, Json, Rewards, Sets
-from .ui.lines import tell_labelled
+from .ui.lines import echo, tell_labelled
 
 
 def doctor(
@@ -29,6 +29,6 @@ def doctor(
             if finding.todo:
                 tell_labelled(f"{'':7}  {'':20}", f"-> {finding.todo}")
     if as_json:
-        typer.echo(json.dumps({"findings": [asdict(finding) for finding in found]}, indent=2))
+        echo(json.dumps({"findings": [asdict(finding) for finding in found]}, indent=2))
     if any(finding.status == "failure" for finding in found):
         raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .options import Backend, Json, Rewards, Seed, Sets
-from .ui.lines import tell, tell_labelled
+from .ui.lines import echo, tell, tell_labelled
 
 if TYPE_CHECKING:
     from r1sdk.api import Comparison, Evaluation
@@ -70,10 +70,10 @@ def evaluate(
         out=out,
     )
     if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        echo(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
     else:
         _print(found)
-    typer.echo(f"results and rollouts  {found.folder}", err=True)
+    echo(f"results and rollouts  {found.folder}", err=True)
 
 
 def _print(found: "Comparison") -> None:
@@ -116,7 +116,7 @@ def _print_one(result: "Evaluation", indent: str) -> None:
     if result.majority is not None:
         line(f"maj@{result.samples}", result.majority)
     for key, by in result.categories.items():
-        typer.echo(f"{indent}by {key}")
+        echo(f"{indent}by {key}")
         for name, estimate in by.items():
             line(f"  {name}", estimate)
     for name, estimate in result.rewards.items():

@@ -8,6 +8,7 @@ import typer
 
 from .options import Sets
 from .outputs import write_folder
+from .ui.lines import echo
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -33,9 +34,9 @@ def export(
         raise PluginError(f"{folder} is there already, and nothing is overwritten: move it, or choose --out")
     files = package(env, distribution, options)
     write_folder(folder, files)
-    typer.echo(f"wrote {folder}: {', '.join(files)}")
-    typer.echo(f"next:\n  pip install {folder if folder.is_absolute() else f'./{folder}'}")
-    typer.echo(f"  vf-eval {distribution} --env.agent.harness.id null -n 5")
+    echo(f"wrote {folder}: {', '.join(files)}")
+    echo(f"next:\n  pip install {folder if folder.is_absolute() else f'./{folder}'}")
+    echo(f"  vf-eval {distribution} --env.agent.harness.id null -n 5")
 
 
 def package(env: str, distribution: str, options: dict[str, object]) -> dict[str, str]:

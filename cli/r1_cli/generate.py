@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import Backend, Env, Rewards, Seed, Sets
-from .ui.lines import tell, tell_next
+from .ui.lines import echo, tell, tell_next
 
 if TYPE_CHECKING:
     from r1sdk.api import GeneratedData
@@ -80,20 +80,24 @@ def generate(
     }
     if push:
         api.check_push(push)
+    elif public:
+        raise typer.BadParameter(
+            "--public is for the data set that --push OWNER/NAME uploads: give that, or leave it out"
+        )
     try:
         data = api.generate(model, **options)
     except api.IncompleteData as error:
-        report(error.data)
+        report(error.data, server is not None)
         raise
-    report(data)
+    report(data, server is not None)
     if push:
-        typer.echo(f"pushed to {api.push(data, push, public)}", err=True)
+        echo(f"pushed to {api.push(data, push, public)}", err=True)
     start = "" if model is None or server is not None else f" --model {model}"
     tell_next(f"r1 train --method {'dpo' if pairs else 'sft'}{start} --data {out}")
 
 
-def report(data: "GeneratedData") -> None:
-    """Print the kept rows to stdout, the rest to stderr."""
+def report(data: "GeneratedData", served: bool) -> None:
+    """Print the kept rows to stdout, the rest to stderr. `served`: a server answered, which counts prompts and is asked again."""
     tell(f"kept {data.kept} of {data.answers} rollouts ({data.rule})")
     left_out = [(data.duplicates, "duplicates"), (data.empty, "empty answers")]
     said = "".join(f", {number} {what} left out" for number, what in left_out if number)
@@ -102,11 +106,8 @@ def report(data: "GeneratedData") -> None:
     # A model in this process counts no prompts: only what a server did not report is worth a word.
     reported = data.prompt_tokens or not data.completion_tokens
     unmetered = f" ({data.unmetered} answers without a count)" if data.unmetered and reported else ""
-    tell(
-        f"tokens {data.prompt_tokens:,} asked, {data.completion_tokens:,} answered{unmetered}{cost}; "
-        f"{data.retried} requests asked again",
-        err=True,
-    )
+    asked, again = (f"{data.prompt_tokens:,} asked, ", f"; {data.retried} requests asked again") if served else ("", "")
+    tell(f"tokens {asked}{data.completion_tokens:,} answered{unmetered}{cost}{again}", err=True)
     tell(f"written to {data.path}, card {data.card}, every answer in {data.work}", err=True)
 
 

@@ -1,12 +1,45 @@
-"""Ctrl-C that comes where Python drops it."""
+"""The signals that stop a command: SIGTERM does what Ctrl-C does, and a Ctrl-C that comes where Python drops it is sent again."""
 
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Self
 
 AGAIN_S = 0.02
+
+
+class Stops:
+    """While it is entered, SIGTERM stops the command as Ctrl-C does; `terminated` then says so.
+
+    A command in the background of a script ignores Ctrl-C, as its shell asks; SIGTERM stops it all the same.
+    """
+
+    def __init__(self) -> None:
+        self.terminated = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            self._before[signal.SIGTERM] = signal.signal(signal.SIGTERM, self._terminate)
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            self._before[signal.SIGINT] = signal.signal(signal.SIGINT, self._ignore)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _terminate(self, number: int, frame: Any) -> None:
+        self.terminated = True
+        signal.raise_signal(signal.SIGINT)  # whoever listens to Ctrl-C now
+
+    def _ignore(self, number: int, frame: Any) -> None:
+        if self.terminated:
+            raise KeyboardInterrupt
 
 
 @contextmanager

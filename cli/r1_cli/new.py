@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from .outputs import write_folder
+from .ui.lines import echo
 
 TEMPLATES = Path(__file__).parent / "templates"
 NEXT = {
@@ -59,9 +60,9 @@ def new(
         raise PluginError(f"{folder} is there already, and nothing is overwritten: move it, or choose --out")
     files = package(kind, name, distribution, license, author or f"the authors of {distribution}", tools)
     write_folder(folder, files)
-    typer.echo(f"wrote {folder}: {', '.join(files)}")
-    typer.echo(f'next:\n  pip install -e "{folder if folder.is_absolute() else f"./{folder}"}[test]"')
-    typer.echo(f"  pytest {folder} && r1 check {name}\n  {NEXT[kind].format(name=name)}")
+    echo(f"wrote {folder}: {', '.join(files)}")
+    echo(f'next:\n  pip install -e "{folder if folder.is_absolute() else f"./{folder}"}[test]"')
+    echo(f"  pytest {folder} && r1 check {name}\n  {NEXT[kind].format(name=name)}")
 
 
 def package(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
-from .ui.lines import tell, tell_labelled
+from .ui.lines import echo, tell, tell_labelled
 
 
 def plugins(
@@ -29,14 +29,14 @@ def plugins(
     )
     if as_json:
         rows = [{"kind": e.kind, "name": e.name, "source": e.source, "summary": e.summary} for e in entries]
-        typer.echo(json.dumps({"plugins": rows, "failures": registry.failures}, indent=2))
+        echo(json.dumps({"plugins": rows, "failures": registry.failures}, indent=2))
         return
     if not entries:
-        typer.echo("no plugins" if kind is None else f"no plugins of kind {kind}")
+        echo("no plugins" if kind is None else f"no plugins of kind {kind}")
     for group in KINDS:
         listed = [entry for entry in entries if entry.kind == group]
         if listed:
-            typer.echo({"sandbox": "sandboxes", "accelerate": "configs of accelerate"}.get(group, f"{group}s"))
+            echo({"sandbox": "sandboxes", "accelerate": "configs of accelerate"}.get(group, f"{group}s"))
         width = max((len(entry.name) for entry in listed), default=0)
         for entry in listed:
             tell_labelled(entry.name, f"{entry.summary}  [{entry.source}]", width, indent=2)

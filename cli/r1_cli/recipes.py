@@ -10,7 +10,7 @@ import typer
 from .complete import plugin_names
 from .options import Json
 from .outputs import written_file
-from .ui.lines import tell_labelled, tell_next
+from .ui.lines import echo, tell_labelled, tell_next
 
 app = typer.Typer(invoke_without_command=True, help="List the recipes; show one, or copy it to a file of your own.")
 
@@ -26,7 +26,7 @@ def recipes(context: typer.Context, as_json: Json = False) -> None:
     entries = [entry for name in registry.names("recipe") for entry in registry.entries["recipe", name]]
     if as_json:
         rows = [{"name": e.name, "summary": e.summary, "source": e.source, "file": str(e.target)} for e in entries]
-        typer.echo(json.dumps({"recipes": rows}, indent=2))
+        echo(json.dumps({"recipes": rows}, indent=2))
         return
     width = max((len(entry.name) for entry in entries), default=0)
     for entry in entries:
@@ -39,7 +39,7 @@ def show(
     name: Annotated[str, typer.Argument(help="The recipe's name.", autocompletion=plugin_names("recipe"))],
 ) -> None:
     """Print a recipe as it was written, comments included."""
-    typer.echo(_text(name), nl=False)
+    echo(_text(name), nl=False)
 
 
 @app.command(epilog="Try: r1 recipes copy countdown/tiny mine.yaml")
@@ -57,7 +57,7 @@ def copy(
         raise R1Error(f"{target} exists: choose another file, or replace it with --overwrite")
     with written_file(target) as written:
         written.write(text)
-    typer.echo(str(target))
+    echo(str(target))
     tell_next(f"r1 train {target} --dry-run")
 
 
@@ -70,12 +70,12 @@ def schema(
 
     text = json.dumps(recipe_schema(), indent=2, ensure_ascii=False) + "\n"
     if out is None:
-        typer.echo(text, nl=False)
+        echo(text, nl=False)
         return
     with written_file(out) as written:
         written.write(text)
-    typer.echo(str(out))
-    typer.echo(f"next: begin a recipe with the line\n  # yaml-language-server: $schema={out}", err=True)
+    echo(str(out))
+    echo(f"next: begin a recipe with the line\n  # yaml-language-server: $schema={out}", err=True)
 
 
 def _with_schema(name: str, text: str) -> str:

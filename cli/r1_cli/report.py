@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from .complete import run_folders
+from .ui.lines import echo
 
 
 def report(
@@ -21,5 +22,5 @@ def report(
     from r1sdk.report import write_report
 
     target = out or (Path("runs.html") if len(runs) > 1 else None)
-    page = write_report(runs, target, lambda fault: typer.echo(f"warning: {fault}", err=True))
-    typer.echo(page)
+    page = write_report(runs, target, lambda fault: echo(f"warning: {fault}", err=True))
+    echo(page)

@@ -1,7 +1,6 @@
 """`r1 runs`: the runs on this machine in a table; two of them compared; one removed."""
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 
 from .complete import run_folders
 from .options import Json
-from .ui.lines import tell
+from .ui.lines import echo, results, tell
 
 if TYPE_CHECKING:
     from r1sdk.api import RunSummary
@@ -39,7 +38,7 @@ def runs(
     for text in (text for run in found for text in run.faults):
         tell(f"warning: {text}", err=True)
     if as_json:
-        typer.echo(json.dumps({"runs": [run.to_json() for run in found]}, indent=2))
+        echo(json.dumps({"runs": [run.to_json() for run in found]}, indent=2))
         return
     if not found:
         tell(f"no runs in {root}; a first one: r1 train --env countdown --rewards accuracy,format", err=True)
@@ -57,14 +56,14 @@ def compare(first: Run, second: Run, as_json: Json = False) -> None:
 
     found = api.compare_runs(first, second)
     if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=2))
+        echo(json.dumps(found.to_json(), indent=2))
         return
     _runs_table([HEAD, _row(found.first), _row(found.second)])
     if found.settings:
-        typer.echo("\nsettings that differ")
+        echo("\nsettings that differ")
         _settings_table([(f"  {key}", _value(a), _value(b)) for key, (a, b) in found.settings.items()])
     else:
-        typer.echo("\nthe same settings")
+        echo("\nthe same settings")
     if found.after is None:
         tell("\nno difference of the accuracy: they share no held-out task that both attempted after training")
     else:
@@ -82,9 +81,11 @@ def rm(
     from r1sdk import api
 
     for folder in folders:
+        api.check_run(folder)
+    for folder in folders:
         if yes or typer.confirm(f"delete {folder} with its model and checkpoints?", err=True):
             api.remove_run(folder)
-            typer.echo(f"removed {folder}", err=True)
+            echo(f"removed {folder}", err=True)
 
 
 def _seed_row(seed: int, run: "RunSummary") -> tuple[str, ...]:
@@ -128,7 +129,7 @@ def _runs_table(rows: list[tuple[str, ...]]) -> None:
     for run, state, model, env, steps, before, after, age in rows[1:]:
         indent = 4 if run.startswith(" ") else 2
         more = [visible(cell, lines=False) for cell in (model, env, steps, f"{before} -> {after}", age) if cell]
-        typer.echo(f"{visible(run, lines=False)}  {state}\n{packed(more, columns, indent, indent)}")
+        echo(f"{visible(run, lines=False)}  {state}\n{packed(more, columns, indent, indent)}")
 
 
 def _settings_table(rows: list[tuple[str, str, str]]) -> None:
@@ -142,14 +143,14 @@ def _settings_table(rows: list[tuple[str, str, str]]) -> None:
         return
     for key, first, second in rows:
         values = [visible(value, lines=False) for value in (f"{first} ->", second)]
-        typer.echo(f"{visible(key, lines=False)}\n{packed(values, columns, 4, 4, between=' ')}")
+        echo(f"{visible(key, lines=False)}\n{packed(values, columns, 4, 4, between=' ')}")
 
 
 def _narrow_for(rows: Sequence[tuple[str, ...]]) -> int | None:
     """Return the width of a terminal that is too narrow for the table of `rows`; None where it fits, and in a pipe."""
     from r1sdk.terminal_text import columns_of
 
-    widths, columns = [max(map(len, column)) for column in zip(*rows, strict=True)], columns_of(sys.stdout)
+    widths, columns = [max(map(len, column)) for column in zip(*rows, strict=True)], columns_of(results())
     return columns if columns is not None and columns < sum(widths) + 2 * (len(widths) - 1) else None
 
 
@@ -159,4 +160,4 @@ def _table(rows: Sequence[tuple[str, ...]]) -> None:
     rows = [tuple(visible(cell, lines=False) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())

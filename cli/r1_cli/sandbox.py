@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .options import Json
-from .ui.lines import tell_labelled
+from .ui.lines import echo, tell_labelled
 
 
 def sandbox(
@@ -36,7 +36,7 @@ def sandbox(
     languages = built.languages() if callable(getattr(built, "languages", None)) else {}
     if as_json:
         rows = [{"name": g.name, "holds": g.holds, "how": g.how} for g in found]
-        typer.echo(json.dumps({"sandbox": name, "guarantees": rows, "languages": languages}, indent=2))
+        echo(json.dumps({"sandbox": name, "guarantees": rows, "languages": languages}, indent=2))
     else:
         width = max((len(g.name) for g in found), default=0)
         for guarantee in found:

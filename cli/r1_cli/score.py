@@ -1,8 +1,10 @@
 """`r1 score`: rewards and verdicts of completions that are there already. No model, no training."""
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +12,7 @@ import typer
 
 from .options import Env, Json, Rewards, Sets
 from .outputs import written_file
+from .ui.lines import echo
 
 if TYPE_CHECKING:
     from r1sdk import Rollout, Score
@@ -83,15 +86,13 @@ def score(
         raise R1Error(f"{opened.file} has no completions")
     _print(tally, shown, as_json)
     for reason in list(reasons)[:REASONS]:
-        typer.echo(f"not scored: {reason}", err=True)
-    if reasons and text is not None and info == "{}":
-        typer.echo(
-            '  give what the task needs with --info, e.g. --info \'{"nums": [3, 5, 7], "target": 22}\'', err=True
-        )
+        echo(f"not scored: {reason}", err=True)
+    if reasons and text is not None and (needed := _needed(opened.environment, answer, info)):
+        echo(f"  give what the task needs with {needed.partition(' ')[0]}, e.g. {needed}", err=True)
     if out:
-        typer.echo(f"written to {out}", err=True)
+        echo(f"written to {out}", err=True)
     if failed := [f"{name} {tally.mean(name)}" for name, value in least.items() if _is_below(tally, name, value)]:
-        typer.echo("below --min: " + ", ".join(failed), err=True)
+        echo("below --min: " + ", ".join(failed), err=True)
         raise typer.Exit(1)
 
 
@@ -101,6 +102,22 @@ def _unscored(rollout: "Rollout", score: "Score") -> Iterator[str]:
         yield f"verdict {rollout.verdict.status}: {rollout.verdict.reason or 'no reason given'}"
     for name, status in score.statuses.items():
         yield f"{name} {status}: {score.reasons.get(name) or 'no reason given'}"
+
+
+def _needed(environment: Any, answer: str | None, info: str) -> str:
+    """Return the option that a task of the environment has a value for and that was not given, with the value of its first task."""
+    from r1sdk import R1Error
+    from r1sdk.api import first_task
+
+    try:
+        task = None if environment is None else first_task(environment, "", "test")
+    except R1Error:
+        return ""
+    if task is not None and task.answer is not None and answer is None:
+        return f"--answer {shlex.quote(task.answer)}"
+    if task is not None and task.info and info == "{}":
+        return f"--info {shlex.quote(json.dumps(task.info, default=str))}"
+    return ""
 
 
 def _one(text: str, prompt: str, answer: str | None, info: str) -> "Rollout":
@@ -124,6 +141,8 @@ def _minimums(given: Sequence[str], known: Sequence[str]) -> dict[str, float]:
         name, _, value = text.rpartition("=")
         try:
             least[name] = float(value)
+            if not isfinite(least[name]):
+                raise ValueError
         except ValueError:
             raise typer.BadParameter(f"--min takes NAME=NUMBER, e.g. --min accuracy=0.5; got {text!r}") from None
         if name not in known:
@@ -156,7 +175,7 @@ def _row(rollout: "Rollout", score: "Score") -> dict[str, Any]:
 
 def _print(tally: "Tally", shown: Sequence[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({**tally.to_json(), "rows": shown}, indent=2))
+        echo(json.dumps({**tally.to_json(), "rows": shown}, indent=2))
         return
     if shown:
         names = list(shown[0]["rewards"])
@@ -169,24 +188,24 @@ def _print(tally: "Tally", shown: Sequence[dict[str, Any]], as_json: bool) -> No
         ]
         _table([header, *lines])
         if tally.completions > len(shown):
-            typer.echo(f"... and {tally.completions - len(shown)} more: see them all with --out FILE")
+            echo(f"... and {tally.completions - len(shown)} more: see them all with --out FILE")
     if tally.completions == len(shown) == 1:
         return
     if shown:
-        typer.echo("")
+        echo("")
     rows = [["reward", "mean", "least", "most", "none"]]
     for name in tally.values:
         spread = tally.distribution(name)
         rows.append([name, str(tally.mean(name)), *map(_figure, (spread["min"], spread["max"])), str(spread["none"])])
     _table(rows)
-    typer.echo(f"\n{tally.completions} completions of {tally.prompts} prompts; n counts prompts")
-    typer.echo("verdicts: " + ", ".join(f"{count} {status}" for status, count in tally.statuses.items()))
+    echo(f"\n{tally.completions} completions of {tally.prompts} prompts; n counts prompts")
+    echo("verdicts: " + ", ".join(f"{count} {status}" for status, count in tally.statuses.items()))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _verdict(row: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import typer
 
 from .complete import models, recipes_and_files
 from .options import Backend, Env, Rewards, Seed, Sets
+from .ui.lines import echo
 from .ui.summary import summarize
 
 
@@ -208,7 +209,7 @@ def train(
     if push_to_hub is not None:
         _check_push(push_to_hub, launcher, seeds)
     if dry_run and resume is None:
-        typer.echo(r1sdk.api.dry_run(recipe, **options), nl=False)
+        echo(r1sdk.api.dry_run(recipe, **options), nl=False)
         return
     run = r1sdk.api.train(recipe, **options)
     if run.state == "finished":
@@ -216,14 +217,14 @@ def train(
         if push_to_hub is not None:
             if run.model_path is None:
                 raise r1sdk.R1Error(f"no model to push: {run.folder} holds none")
-            typer.echo(f"pushed to {r1sdk.api.push_model(run.model_path, push_to_hub)}", err=True)
+            echo(f"pushed to {r1sdk.api.push_model(run.model_path, push_to_hub)}", err=True)
     elif run.job is not None:
-        typer.echo(run.job)
-        typer.echo(f"submitted; its logs: {run.folder / 'slurm'}", err=True)
+        echo(run.job)
+        echo(f"submitted; its logs: {run.folder / 'slurm'}", err=True)
     else:
-        typer.echo(run.command)
+        echo(run.command)
         machines = " on each machine, RANK from 0" if nodes is not None and nodes > 1 else ""
-        typer.echo(f"prepared; run this{machines}", err=True)
+        echo(f"prepared; run this{machines}", err=True)
 
 
 def _check_push(repository: str, launcher: str | None, seeds: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from .complete import run_folders
+from .ui.lines import echo
 
 
 def view(
@@ -57,7 +58,7 @@ def _export(run: Path, filter: str, file: Path) -> None:
     if fault := query.fault(index.reward_names()):
         raise R1Error(fault)
     count = index.copy(select(index, query), file)
-    typer.echo(f"{count:,} of {len(index.rows):,} rollouts are in {file}", err=True)
+    echo(f"{count:,} of {len(index.rows):,} rollouts are in {file}", err=True)
     if index.unreadable:
         where = ", ".join(f"{lines} in {name}" for name, lines in index.unreadable_in().items())
-        typer.echo(f"warning: damaged lines are left out: {where}", err=True)
+        echo(f"warning: damaged lines are left out: {where}", err=True)

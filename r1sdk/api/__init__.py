@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .evaluating import Comparison, compare, evaluate
     from .evaluation_setup import options_by_env
     from .generating import GeneratedData, IncompleteData, generate, push
+    from .key_words import KeyWord, is_read, key_default, key_word, near_key_words
     from .naming import (
         EvaluatedEnvironment,
         evaluated_environment,
@@ -32,12 +33,17 @@ if TYPE_CHECKING:
         model_tokens,
         split_names,
     )
-    from .run_table import RunComparison, RunSummary, compare_runs, list_runs, remove_run
+    from .run_table import RunComparison, RunSummary, check_run, compare_runs, list_runs, remove_run
     from .schemas import recipe_schema
     from .scoring import ScoredFile, score, score_file
     from .training import TrainedRun, TrainOptions, dry_run, train
 
 LAZY = {  # name -> the module that has it
+    "near_key_words": ".key_words",
+    "key_word": ".key_words",
+    "key_default": ".key_words",
+    "is_read": ".key_words",
+    "KeyWord": ".key_words",
     "ModelChat": ".chatting",
     "Comparison": ".evaluating",
     "EnvironmentJudge": ".environment_judge",
@@ -58,6 +64,7 @@ LAZY = {  # name -> the module that has it
     "TrainedRun": ".training",
     "check_demonstrations": ".demonstration_check",
     "check_push": "..generation.push",
+    "check_run": ".run_table",
     "compare": ".evaluating",
     "compare_runs": ".run_table",
     "diagnose": ".diagnosing",
@@ -98,6 +105,7 @@ __all__ = [
     "Finding",
     "GeneratedData",
     "IncompleteData",
+    "KeyWord",
     "ModelChat",
     "RunComparison",
     "RunFolder",
@@ -111,6 +119,7 @@ __all__ = [
     "TrainedRun",
     "check_demonstrations",
     "check_push",
+    "check_run",
     "compare",
     "compare_runs",
     "diagnose",
@@ -122,11 +131,15 @@ __all__ = [
     "first_task",
     "generate",
     "has_sessions",
+    "is_read",
     "is_seed_folder",
+    "key_default",
+    "key_word",
     "list_runs",
     "load_environment",
     "load_recipe",
     "model_tokens",
+    "near_key_words",
     "nearest",
     "open_chat",
     "options_by_env",

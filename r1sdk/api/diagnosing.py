@@ -15,7 +15,7 @@ from ..errors import R1Error
 from ..launch.prepare import RUNS
 from ..planning.model_source import resolve_model
 from ..planning.named_recipe import resolve_recipe
-from ..planning.resolve import plan_run
+from ..planning.resolve import and_of_the_rest, plan_run
 from ..plugins.loading import load_plugins
 from .naming import Sets, as_sets, as_start
 
@@ -45,7 +45,9 @@ def diagnose(
     if recipe or env:
         flags = {"env": env, "rewards": rewards, "model": model}
         try:
-            plan = plan_run(resolve_recipe(registry, as_start(recipe), as_sets(settings), flags)[0], registry)
+            with and_of_the_rest(registry):
+                resolved, _ = resolve_recipe(registry, as_start(recipe), as_sets(settings), flags)
+            plan = plan_run(resolved, registry)
         except R1Error as error:
             checks.append(("recipe", partial(_fails, error)))
         else:

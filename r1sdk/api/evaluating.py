@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import Interrupted, RecipeError
+from ..errors import Interrupted, R1Error, RecipeError, nearest
 from ..evaluation.evaluation_folder import EvaluationFolder
 from ..evaluation.evaluation_summary import Evaluation
 from ..evaluation.seed_spread import SeedDifference, SeedSpread, seed_difference, seed_spread
@@ -159,11 +159,12 @@ def compare(
         asked,
         at,
     )
+    _check_groups(setup, by)
     if progress:
         for bench in setup.benches:
             say(bench.summary)
-            if bench.too_few:
-                say(f"note: {bench.too_few}")
+            for note in bench.notes:
+                say(f"note: {note}")
         if setup.backend is not None:
             say(f"generation by {setup.backend}")
     folder = EvaluationFolder.open(Path(out) if out else claim_folder(default_folder(setup)), setup.plan)
@@ -174,6 +175,10 @@ def compare(
         differences = _differences(groups, folder, spreads, [bench.name for bench in setup.benches])
         comparison = Comparison(folder.path, results, differences, next(iter(groups)), spreads)
         folder.write_summary(comparison.to_json())
+    except R1Error:
+        if out is None:
+            folder.remove_if_unused()
+        raise
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped; the attempts so far are in {folder.path}: resume with the same command and --out {folder.path}"
@@ -181,6 +186,16 @@ def compare(
     finally:
         folder.close()
     return comparison
+
+
+def _check_groups(setup: Setup, by: Sequence[str]) -> None:
+    """Raises: RecipeError where tasks are to be grouped by a key that none of them has."""
+    there = {key: None for bench in setup.benches for task in bench.tasks for key in task.info}
+    if missing := [key for key in by if key not in there and key not in CATEGORIES]:
+        raise RecipeError(
+            f"--by {','.join(missing)}: no task has that in its info{nearest(missing[0], there)}; "
+            f"there is {', '.join(there) or 'nothing'}"
+        )
 
 
 def _models_of(model: str) -> list[str]:

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from ..contracts import Environment
-from ..errors import R1Error, nearest, raise_all
+from ..errors import R1Error, RecipeError, nearest, raise_all
 from ..planning.backend import Backend, choose
 from ..planning.build import build_environment, build_rewards
 from ..planning.generation_rules import missing_backend
@@ -24,7 +24,12 @@ from ..rollout.server_model import ServerModel
 from ..scoring.score_rollouts import Rewards
 from ..servers import Server
 from ..training.generation_source import TOGETHER, load_local
-from .naming import run_recipe
+from .naming import run_recipe, unread_keys
+
+NO_ENVIRONMENT = (
+    "no environment given: use --env NAME (countdown, maths, file, ...; r1 plugins --kind environment lists them); "
+    "a run folder brings its own\n  a first one: r1 eval tiny --env countdown --tasks 200"
+)
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,15 @@ class Bench:
     asked: int | None = None  # how many tasks the caller asked for
 
     @property
-    def too_few(self) -> str:
-        """The reason why fewer tasks are evaluated than were asked for, with what brings more; empty if there are enough."""
-        if self.asked is None or self.asked <= len(self.tasks):
-            return ""
-        size = f"{self.split}_size"
-        more = f"; make more with --set {self.name}.{size}={self.asked}" if hasattr(self.environment, size) else ""
-        return f"{self.asked} tasks asked for, and split {self.split} of {self.name} has {len(self.tasks)}{more}"
+    def notes(self) -> list[str]:
+        """Sentences on what you asked for and do not get: fewer tasks, or samples that are all the same."""
+        found = []
+        if self.asked is not None and self.asked > len(self.tasks):
+            size = f"{self.split}_size"
+            more = f"; make more with --set {self.name}.{size}={self.asked}" if hasattr(self.environment, size) else ""
+            there = f"split {self.split} of {self.name} has {len(self.tasks)}{more}"
+            found.append(f"{self.asked} tasks asked for, and {there}")
+        return found + greedy_note(self.sampling)
 
     @property
     def summary(self) -> str:
@@ -91,6 +98,31 @@ class Setup:
         }
 
 
+def greedy_note(sampling: Sampling) -> list[str]:
+    """Return a sentence where several samples of a task are one and the same; pass@k then says nothing."""
+    if sampling.temperature or sampling.samples == 1:
+        return []
+    return [
+        f"temperature 0 is greedy: the {sampling.samples} samples of a task are the same, and pass@k is the accuracy"
+    ]
+
+
+READ = (  # recipe keys that an evaluation reads
+    *("env", "rewards", "model", "seed", "sessions", "limits", "evaluation.split", "evaluation.tasks"),
+    *("evaluation.samples", "evaluation.temperature", "evaluation.top_p", "generation.max_tokens"),
+    *("generation.backend", "generation.vllm", "chat_template", "template_args", "trust_remote_code"),
+)
+INSTEAD = {  # keys of training -> the flags of an evaluation
+    "generation.samples": "--samples",
+    "generation.temperature": "--temperature",
+    "generation.top_p": "--top-p",
+    "output_dir": "--out",
+    "collect.tasks": "--tasks",
+    "collect.split": "--split",
+    "method": "nothing: r1 eval trains no model",
+}
+
+
 def set_up(
     registry: Registry,
     models: Sequence[str],
@@ -106,7 +138,7 @@ def set_up(
     A run folder brings its own environment, rewards and limits. With `server`, the settings of one, the models are what it
     calls them. Raises: R1Error with everything at fault.
     """
-    errors: list[R1Error] = []
+    errors: list[R1Error] = unread_keys("r1 eval", sets, READ, INSTEAD)
     given = options_by_env(envs, options)
     if len(envs) > 1 and any(text.startswith(("env.", "env=")) for text in sets):
         raise R1Error(f"--set env.… is for one environment; with several name it: --set {envs[0]}.KEY=VALUE")
@@ -183,11 +215,19 @@ def _bench(
     flags: Mapping[str, Any],
     asked: Mapping[str, Any],
 ) -> Bench:
-
-    named = {**flags, "env": env, "model": model}
+    named = {**flags, "env": env, "model": model, "evaluation": asked}
     trained = run_recipe(model)
-    recipe, _ = resolve_recipe(registry, trained, [*sets, *(f"env.options.{option}" for option in options)], named)
+    sets = [*sets, *(f"env.options.{option}" for option in options)]
+    if env is None and trained is None and not any(text.startswith(("env=", "env.name=")) for text in sets):
+        raise R1Error(NO_ENVIRONMENT)
     errors: list[R1Error] = []
+    try:
+        recipe, _ = resolve_recipe(registry, trained, sets, named)
+    except RecipeError as error:
+        if error.rest is None:
+            raise
+        recipe = error.rest
+        errors.append(error)
     built: list[Any] = []
     for step in (
         lambda: build_environment(registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s),
@@ -204,8 +244,7 @@ def _bench(
         **recipe.evaluation.model_dump(),
         **({"tasks": None} if own else {}),  # a benchmark is taken whole
         **own,
-        **_set_evaluation(sets),
-        **{key: value for key, value in asked.items() if value is not None},
+        **{key: getattr(recipe.evaluation, key) for key in _given_evaluation(sets, asked)},
     }
     tasks = list(islice(tasks_of(environment, settings["split"]), settings["tasks"]))
     if not tasks:
@@ -220,13 +259,12 @@ def _bench(
     return Bench(recipe.env.name, recipe, environment, rewards, tasks, sampling, settings["split"], asked.get("tasks"))
 
 
-def _set_evaluation(sets: Sequence[str]) -> dict[str, Any]:
-    """Return the values given by `--set evaluation.…`, which override those that an environment suggests."""
-
-    found: dict[str, Any] = {}
+def _given_evaluation(sets: Sequence[str], asked: Mapping[str, Any]) -> set[str]:
+    """Return the keys that are given by `--set evaluation.…` or by flags, which override those that an environment suggests."""
+    found = {key for key, value in asked.items() if value is not None}
     for text in sets:
         layer = dotted(text).get("evaluation")
-        found |= layer if isinstance(layer, dict) else {}
+        found |= set(layer) if isinstance(layer, dict) else set()
     return found
 
 

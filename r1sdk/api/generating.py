@@ -6,20 +6,33 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-from ..errors import Interrupted, R1Error
+from ..errors import Interrupted, R1Error, raise_all
 from ..evaluation.statistics import Estimate
 from ..generation import Collected, Plan, collect, plan_of
 from ..generation.push import push as upload
 from ..generation.work import discard
 from ..launch.supervise import say
 from ..planning.named_recipe import resolve_recipe
-from ..planning.resolve import plan_run
+from ..planning.resolve import and_of_the_rest, plan_run
 from ..plugins.loading import load_plugins
 from ..progress.bars import metered
 from ..training.generation_source import source_of
-from .naming import Rewards, Sets, as_sets, run_recipe, take_objects
+from .evaluation_setup import greedy_note
+from .naming import Rewards, Sets, as_sets, run_recipe, take_objects, unread_keys
 
 DEFAULTS = {"method": "generate", "generation": {"samples": 1}, "collect": {"tasks": 100}}
+
+READ = (  # recipe keys that a generation reads
+    *("method", "model", "env", "rewards", "seed", "sessions", "limits", "generation", "collect"),
+    *("chat_template", "template_args", "trust_remote_code"),
+)
+INSTEAD = {  # keys of an evaluation -> the flags of a generation
+    "evaluation.split": "--split",
+    "evaluation.tasks": "--tasks",
+    "evaluation.samples": "--samples",
+    "evaluation.temperature": "--temperature",
+    "output_dir": "--out",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,9 @@ def generate(
     out = Path(out)
     registry = load_plugins().with_objects(objects)
     trained = None if server else run_recipe(model)
-    recipe, _ = resolve_recipe(registry, trained, as_sets(settings), flags, DEFAULTS)
+    raise_all(unread_keys("r1 generate", as_sets(settings), READ, INSTEAD))
+    with and_of_the_rest(registry):
+        recipe, _ = resolve_recipe(registry, trained, as_sets(settings), flags, DEFAULTS)
     run = plan_run(recipe, registry)
     plan = plan_of(run, out)
     if overwrite:
@@ -138,6 +153,8 @@ def generate(
         raise R1Error(f"{out} exists: choose another --out, or replace it with --overwrite")
     if progress:
         say(f"{plan.model} on {run.summary}; {len(plan.tasks)} tasks of split {run.recipe.collect.split}")
+        for note in greedy_note(plan.sampling):
+            say(f"note: {note}")
         if run.recipe.collect.server is None:
             say(f"generation by {run.backend}")
     _check_writable(plan.work)

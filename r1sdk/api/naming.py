@@ -13,6 +13,7 @@ from ..planning.build import build_environment
 from ..planning.named_recipe import resolve_recipe
 from ..plugins.loading import load_plugins
 from ..plugins.registry import Registry
+from ..recipe.layers import dotted, flattened
 from ..recipe.schema import Recipe
 from ..storage.run_folder import RunFolder
 
@@ -47,6 +48,26 @@ def as_sets(settings: Sets) -> list[str]:
     import json
 
     return [f"{key}={json.dumps(value, default=str)}" for key, value in settings.items()]
+
+
+def unread_keys(
+    command: str, sets: Sequence[str], read: Sequence[str], instead: Mapping[str, str] | None = None
+) -> list[R1Error]:
+    """Return a problem for each recipe key in `sets` that `command` does not read; `read` names those that it does, or their groups.
+
+    `instead`: keys -> the flag that has the same effect there, or `nothing: ` and the reason.
+    """
+    errors: list[R1Error] = []
+    for key, value in (pair for text in sets if "=" in text for pair in flattened(dotted(text))):
+        group = key.partition(".")[0]
+        if group not in Recipe.model_fields or any(f"{key}.".startswith(f"{name}.") for name in read):
+            continue
+        flag = (instead or {}).get(key)
+        reason = f"{command} does not read it"
+        if flag is not None:
+            reason = flag.removeprefix("nothing: ") if flag.startswith("nothing: ") else f"write {flag} {value}"
+        errors.append(RecipeError(f"--set {key}={value}: {reason}"))
+    return errors
 
 
 def split_names(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from ..evaluation.run_verdicts import run_verdicts
 from ..evaluation.seed_spread import SeedDifference, SeedSpread, seed_accuracy, seed_difference
 from ..evaluation.statistics import Difference, Estimate, difference
 from ..launch.prepare import RUNS
+from ..recipe.layers import flattened
 from ..storage.jsonl import Damage
 from ..storage.lock import FolderLock
 from ..storage.run_folder import RunFolder
@@ -198,8 +199,6 @@ def compare_runs(first: str | Path, second: str | Path) -> RunComparison:
 
     Where both are folders of several seeds, the accuracies are compared over seeds, the rest is the same.
     """
-    from ..report.collect_run import flattened
-
     paths = [Path(path) for path in (first, second)]
     several = [is_seed_folder(path) for path in paths]
     if any(several) and not all(several):
@@ -229,11 +228,16 @@ def compare_runs(first: str | Path, second: str | Path) -> RunComparison:
     return RunComparison(summary(folders[0]), summary(folders[1]), differ, gap)
 
 
+def check_run(path: str | Path) -> None:
+    """Raises: RunError if `path` is no run folder, nor one of several seeds."""
+    if not is_seed_folder(Path(path)):
+        RunFolder.open(Path(path))
+
+
 def remove_run(path: str | Path) -> None:
     """Delete a run folder, or one of several seeds. Raises: RunError if it is none, or a process holds it."""
     path = Path(path)
-    if not is_seed_folder(path):
-        RunFolder.open(path)
+    check_run(path)
     locks = [FolderLock(each) for each in (path, *(found.parent for found in path.glob("seed-*/recipe.yaml")))]
     try:
         for lock in locks:

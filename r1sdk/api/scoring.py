@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ..contracts import Environment
-from ..errors import R1Error, RewardError, raise_all
+from ..errors import R1Error, RecipeError, RewardError, raise_all
 from ..evaluation.rescore import Tally, rescore
 from ..planning.build import build_environment, build_rewards
 from ..planning.model_source import resolve_model
-from ..planning.named_recipe import resolve_recipe
+from ..planning.named_recipe import is_table, resolve_recipe
 from ..plugins.loading import load_plugins
 from ..records import Completion, Rollout, Score, Task
 from ..scoring.score_rollouts import Rewards as BuiltRewards
@@ -105,6 +105,10 @@ def score_file(
     file = file / "rollouts.jsonl" if file.is_dir() else file
     if not file.is_file():
         raise R1Error(f"no file {file}")
+    if is_table(file) and not {".jsonl", ".json", ".parquet"} & set(file.suffixes):
+        raise R1Error(
+            f"{file}: r1 score reads JSON lines (.jsonl) and parquet: convert the file, one row for each completion"
+        )
     named = columns or {}
     groups = read_groups(
         file, CompletionColumns(named.get("prompt"), named.get("completion"), named.get("answer")), tokenize
@@ -121,10 +125,16 @@ def build_judges(
     if file is not None and file.is_dir() and trained is None:
         raise R1Error(f"{file} is no run folder: it has no recipe.yaml")
     registry = load_plugins().with_objects(objects)
-    recipe, _ = resolve_recipe(registry, trained or NOBODY, sets, {"env": env, "rewards": rewards})
     environment: Environment | None = None
     built: BuiltRewards = {}
     errors: list[R1Error] = []
+    try:
+        recipe, _ = resolve_recipe(registry, trained or NOBODY, sets, {"env": env, "rewards": rewards})
+    except RecipeError as error:
+        if error.rest is None:
+            raise
+        recipe = error.rest
+        errors.append(error)
     try:
         named = recipe.env
         environment = build_environment(registry, named.name, named.options, named.timeout_s) if named.name else None

@@ -25,7 +25,7 @@ from ..launch.seed_runs import check_seed_recipe, extend_seeds, read_seeds, run_
 from ..launch.slurm import require_sbatch, script
 from ..launch.supervise import header, say, supervise, warn
 from ..planning.named_recipe import named_in, pipeline_for, resolve_recipe
-from ..planning.resolve import plan_run
+from ..planning.resolve import and_of_the_rest, plan_run
 from ..planning.stages import to_yaml
 from ..plugins.loading import load_plugins
 from ..plugins.registry import Registry
@@ -146,7 +146,8 @@ def train(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **optio
         stages = read_stages(pipeline, registry, asked.sets)
         root = start_pipeline(pipeline, stages, asked.out, asked.overwrite)
         return _pipeline_record(root, run_stages(stages, root, registry, asked.progress, tell))
-    resolved, origin = resolve_recipe(registry, as_start(asked.recipe), asked.sets, asked.flags)
+    with and_of_the_rest(registry):
+        resolved, origin = resolve_recipe(registry, as_start(asked.recipe), asked.sets, asked.flags)
     if asked.objects:
         check_objects(plan_run(resolved, registry), [name for _, name in asked.objects])
     if asked.seeds:
@@ -172,7 +173,8 @@ def dry_run(recipe: str | Path | Mapping[str, Any] | Recipe | None = None, **opt
     if asked.names_file and (pipeline := pipeline_file(str(asked.recipe), registry)) is not None:
         asked = asked.for_pipeline(pipeline)
         return to_yaml(read_stages(pipeline, registry, asked.sets))
-    resolved, _ = resolve_recipe(registry, as_start(asked.recipe), asked.sets, asked.flags)
+    with and_of_the_rest(registry):
+        resolved, _ = resolve_recipe(registry, as_start(asked.recipe), asked.sets, asked.flags)
     plan = plan_run(resolved, registry)
     if asked.objects:
         check_objects(plan, [name for _, name in asked.objects])

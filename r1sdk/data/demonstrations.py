@@ -210,11 +210,22 @@ _CONTROL = re.compile(
 )
 
 
+def once_each(texts: Sequence[str]) -> list[str]:
+    """Return the first line of each text, and the lines below it once for all texts that have the same."""
+    below: dict[str, None] = {}
+    heads = []
+    for text in texts:
+        head, _, advice = text.partition("\n")
+        heads.append(head)
+        below |= dict.fromkeys(filter(None, [advice]))
+    return [*heads, *(advice.strip() for advice in below)]
+
+
 def too_many_bad(bad: Sequence[str], skip_bad: int, columns: RowColumns) -> str:
     """Return the error message for rows without an example."""
     if len(bad) == 1 and not skip_bad:
         return bad[0]
-    listed = "".join(f"\n  {text}" for text in bad[:SHOWN])
+    listed = "".join(f"\n  {text}" for text in once_each(bad[:SHOWN]))
     what, method = ("preference", "dpo") if columns.learns == "pairs" else ("demonstration", "sft")
     return (
         f"at least {len(bad)} rows make no {what}, and data.skip_bad allows {skip_bad}:{listed}\n  "

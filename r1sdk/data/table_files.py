@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
+from ..storage.jsonl import json_words
 from .row_formats import QUESTIONS, REPLIES
 
 Row = tuple[str, Mapping[str, Any]]  # where it stands, and its cells
@@ -159,7 +160,11 @@ def _json_lines(path: Path) -> Iterator[Row | R1Error]:
             row = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             is_long = "integer string conversion" in str(error)
-            why = ": an integer of more than 4300 digits: write it as text" if is_long else f" is not JSON: {error}"
+            why = (
+                ": an integer of more than 4300 digits: write it as text"
+                if is_long
+                else f" is not JSON: {json_words(error)}"
+            )
             yield R1Error(f"{where}{why}")
             continue
         yield _as_row(row, where)

@@ -8,6 +8,7 @@ summary.json                    all figures, and the differences between the mod
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -17,6 +18,7 @@ from typing import Any
 from ..contracts import Environment
 from ..errors import RunError
 from ..recipe.key_groups import SessionLimits
+from ..recipe.layers import differences
 from ..records import Rollout, Score, Task
 from ..rollout.sampling import Generator, Sampling
 from ..scoring.score_rollouts import Rewards
@@ -66,6 +68,11 @@ class EvaluationFolder:
             folder.close()
             raise
         return folder
+
+    def remove_if_unused(self) -> None:
+        """Remove a folder in which no task was attempted."""
+        if not any(file.stat().st_size for file in self.path.glob("*/*/rollouts.jsonl")):
+            shutil.rmtree(self.path)
 
     def close(self) -> None:
         self._lock.release()
@@ -129,11 +136,10 @@ class EvaluationFolder:
 
 def _check_same(path: Path, plan: Mapping[str, Any]) -> None:
     """Raises: RunError where the evaluation at `path` has other settings."""
-    old = read_plan(path)
-    if differing := sorted(key for key in {*old, *plan} if old.get(key) != plan.get(key)):
-        said = "; ".join(f"{key}: {_short(old.get(key))}, now {_short(plan.get(key))}" for key in differing)
+    if said := differences(read_plan(path), plan):
         raise RunError(
-            f"{path} holds an evaluation with other settings, says its plan.json: choose another --out\n  {said}"
+            f"{path} holds an evaluation with other settings, says its plan.json: choose another --out\n  "
+            + "\n  ".join(said)
         )
 
 
@@ -220,7 +226,3 @@ def _saved_attempts(file: Path, tasks: Sequence[Task], samples: int, chunk: int)
 def _slug(name: str) -> str:
     """Return a name as a folder name. Names that differ only in punctuation get the same folder name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "model"
-
-
-def _short(value: Any) -> str:
-    return f"{json.dumps(value, ensure_ascii=False):.80}"

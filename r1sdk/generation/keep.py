@@ -9,6 +9,10 @@ from ..errors import RecipeError, nearest
 
 Verdicts = Literal["all", "correct", "wrong"]
 Pick = Literal["best", "shortest", "first"]
+_PARTS = (
+    "  parts, separated by commas: correct, wrong or all; best=N, shortest=N or first=N per prompt; pass_rate=A:B, "
+    "A up to B, from 0 to 1"
+)
 TERMS = ("all", "correct", "wrong", "best", "shortest", "first", "pass_rate")
 
 
@@ -131,8 +135,9 @@ def _rate(value: str) -> tuple[float, float] | None:
 
 
 def _help(rule: str, term: str, name: str) -> str:
-    return (
-        f"keep {rule!r} has no part {term!r}{'' if name in TERMS else nearest(name, TERMS)}\n"
-        "  parts, separated by commas: correct, wrong or all; best=N, shortest=N or first=N per prompt;"
-        " pass_rate=A:B, from 0 to 1"
-    )
+    low, _, high = term.partition("=")[2].partition(":")
+    if name == "pass_rate" and _rate(f"{high}:{low}") is not None:
+        return f"keep {rule!r}: {term!r} begins above its end: write pass_rate={high}:{low}"
+    if name in TERMS:
+        return f"keep {rule!r} has a part that cannot be read, {term!r}\n{_PARTS}"
+    return f"keep {rule!r} has no part {term!r}{nearest(name, TERMS)}\n{_PARTS}"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ..errors import Interrupted, RunError
+from ..errors import Interrupted, R1Error, RecipeError, RunError, raise_all
 from ..planning.named_recipe import find_recipe
 from ..planning.stages import Stage, check_stages, is_pipeline, load_stages, to_yaml
 from ..plugins.registry import Registry
@@ -54,7 +54,14 @@ def pipeline_file(name: str | Path, registry: Registry) -> Path | None:
 
 def read_stages(path: Path, registry: Registry, sets: Sequence[str]) -> list[Stage]:
     """Read the pipeline at `path` and check every stage. Raises: R1Error with every problem."""
-    stages = load_stages(path, [*map(dotted, sets)], lambda name: find_recipe(registry, name, None, None)[0])
+    try:
+        stages = load_stages(path, [*map(dotted, sets)], lambda name: find_recipe(registry, name, None, None)[0])
+    except RecipeError as error:
+        try:
+            check_stages(error.rest or [], registry)
+        except R1Error as more:
+            raise_all([error, more], RecipeError)
+        raise
     check_stages(stages, registry)
     return stages
 

@@ -13,7 +13,7 @@ from ..doctor import Finding
 from ..errors import Interrupted, RunError
 from ..evaluation.best_checkpoint import best_checkpoint
 from ..planning.batch import batch_sentence
-from ..planning.run_plan import RunPlan
+from ..planning.run_plan import NoEnvironment, RunPlan
 from ..planning.trainer_rules import settings_of_loss
 from ..plugins.call_marker import unfinished_calls
 from ..plugins.guard import overrun_text
@@ -161,7 +161,8 @@ def header(plan: RunPlan, origin: str, folder: Path) -> list[str]:
     lines = [f"recipe       {origin}", f"model        {recipe.model}", f"environment  {plan.summary}"]
     if recipe.data is not None:
         lines.append(f"data         {recipe.data.name}")
-    lines.append(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in recipe.rewards)}")
+    if recipe.rewards and not isinstance(plan.environment, NoEnvironment):
+        lines.append(f"rewards      {', '.join(f'{r.name} x {r.weight:g}' for r in recipe.rewards)}")
     if recipe.loss is not None:
         lines.append(
             f"loss         {recipe.loss}: {', '.join(f'{k} {v}' for k, v in settings_of_loss(recipe).items())}"

@@ -47,6 +47,13 @@ def generation_rules(plan: RunPlan) -> list[R1Error]:
                 )
             )
         errors += _gpu_rules(plan)
+    elif vllm.mode == "server" and plan.trains_here:
+        errors.append(
+            RecipeError(
+                f"recipe key 'generation.vllm.mode' is server, and {plan.backend.name} generates here ({plan.backend.why}): "
+                f"set generation.backend=vllm ({INSTALL}), or leave the mode out"
+            )
+        )
     elif launch.vllm_nodes and recipe.generation.backend == "transformers":
         errors.append(RecipeError("recipe key 'launch.vllm_nodes' needs generation.backend vllm"))
     if launch.vllm_nodes:

@@ -53,12 +53,22 @@ def resolve_model(registry: Registry, name: str, loads: bool = True) -> ModelSou
         raise R1Error(
             f"model {name!r}: the folder has no config.json, no adapter_config.json, nor a model/ of a finished run"
         )
+    if not path.exists() and _holds_runs(path.parent):
+        there = sorted(found.parent.name for found in path.parent.glob("*/recipe.yaml"))
+        raise R1Error(f"no run folder {name!r}{nearest(path.name, there)}; r1 runs lists them")
     if HUB_ID.fullmatch(name) and not path.exists():
         return ModelSource(name, hub_id=name)
     known = registry.names("model")
     raise R1Error(
         f"no model {name!r}{nearest(name, known)}\n"
         f"  tried: registered models ({', '.join(known) or 'none'}), the folder {path}, a hub id (owner/name)"
+    )
+
+
+def _holds_runs(folder: Path) -> bool:
+    """True if `folder` is one of run folders, so that what it lacks is no model on the hub."""
+    return folder != Path() and (
+        folder == Path("runs") or any(folder.glob("*/recipe.yaml")) or any(folder.glob("*/seeds.yaml"))
     )
 
 

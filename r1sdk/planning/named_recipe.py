@@ -1,18 +1,20 @@
 """Find the recipe of a command and lay the layers over it: defaults < recipe file < `--set` < flags, the same everywhere."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import R1Error, RecipeError, raise_all
+from ..errors import R1Error, RecipeError
 from ..plugins.building import fields_of
 from ..plugins.entry import kind_of
 from ..plugins.registry import Registry
 from ..recipe.layers import dotted, fold, overlay, read_layer
 from ..recipe.losses import without_loss
-from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, rewards_by_name
+from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, raise_with_rest, rewards_by_name
 from .stages import is_pipeline
 
+LARGEST_BYTES = 1 << 20  # of a recipe
 ENDINGS = {".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow"}  # of files of rows
 
 
@@ -28,43 +30,59 @@ def resolve_recipe(
     `start`: a recipe's name or file, the keys of one, or None for the settings of the environment and the model that `sets`
     and `flags` name. `defaults` lie over `start`. `sets`: KEY=VALUE with dots. `flags`: recipe keys; None values are left out.
     """
-    given = fold([*map(dotted, sets), without_none(flags or {})])
+    problems: list[R1Error] = []
+    given = fold([*_assigned(sets, problems), without_none(flags or {})])
     if isinstance(start, Mapping):
-        start = without_loss(start) if "loss" in given else start
-        given = with_plugin_options(given, start, registry)
-        named = named_in(overlay(start, given), "env")
-        recipe = load_recipe(None, start, defaults or {}, given, options=lambda: option_keys(registry, named))
-        return _with_environment(recipe, registry), "given"
-    path, why = find_recipe(
-        registry,
-        None if start is None else str(start),
-        *(named_in(given, key) for key in ("env", "model", "method")),
-    )
-    if is_pipeline(path):
-        raise RecipeError(f"recipe {start!r} has stages, and this takes one run: r1 train {start} --dry-run shows them")
-    given = with_plugin_options(given, read_layer(path), registry)
-    named = named_in(given, "env") or named_in(read_layer(path), "env")
-    below = (without_loss(read_layer(path)),) if "loss" in given else ()
-    recipe = load_recipe(
-        None if below else path, *below, defaults or {}, given, options=lambda: option_keys(registry, named)
-    )
-    return _with_environment(recipe, registry), f"{path.name if why == 'given' else why}"
+        below, origin = (without_loss(start) if "loss" in given else dict(start)), "given"
+    else:
+        path, why = find_recipe(
+            registry,
+            None if start is None else str(start),
+            *(named_in(given, key) for key in ("env", "model", "method")),
+        )
+        if is_pipeline(path):
+            raise RecipeError(
+                f"recipe {start!r} has stages, and this takes one run: r1 train {start} --dry-run shows them"
+            )
+        layer = read_layer(path)
+        below, origin = (without_loss(layer) if "loss" in given else layer), path.name if why == "given" else why
+    given = with_plugin_options(given, below, registry, problems)
+    named = named_in(overlay(below, given), "env")
+    try:
+        recipe = load_recipe(None, below, defaults or {}, given, options=lambda: option_keys(registry, named))
+    except RecipeError as error:
+        raise_with_rest([*problems, error], error.rest)
+    if problems:
+        raise_with_rest(problems, recipe)
+    return _with_environment(recipe, registry), origin
 
 
-def with_plugin_options(given: Mapping[str, Any], below: Mapping[str, Any], registry: Registry) -> dict[str, Any]:
+def _assigned(sets: Sequence[str], problems: list[R1Error]) -> list[dict[str, Any]]:
+    """Return the layers of `sets`; those that cannot be read are added to `problems`."""
+    layers = []
+    for text in sets:
+        try:
+            layers.append(dotted(text))
+        except RecipeError as error:
+            problems.append(error)
+    return layers
+
+
+def with_plugin_options(
+    given: Mapping[str, Any], below: Mapping[str, Any], registry: Registry, problems: list[R1Error]
+) -> dict[str, Any]:
     """Move options that are given by a plugin's name, `countdown.level=easy`, to where a recipe has them.
 
-    `below`: the recipe that `given` will lie on. Raises: RecipeError for a plugin that the recipe does not use.
+    `below`: the recipe that `given` will lie on. A plugin that the recipe does not use is added to `problems`.
     """
     moved = {key: value for key, value in given.items() if key in Recipe.model_fields}
     whole = overlay(below, moved)
     env, estimator = named_in(whole, "env"), named_in(whole, "advantage")
     rewards = rewards_by_name(whole.get("rewards", [reward.name for reward in DEFAULT_REWARDS]))
-    errors: list[R1Error] = []
     for name, options in given.items():
         if name in Recipe.model_fields:
             continue
-        used = {reward.get("name"): reward for reward in rewards if isinstance(reward, dict)}
+        used = {reward.get("name"): reward for reward in rewards or () if isinstance(reward, dict)}
         if not isinstance(options, Mapping):
             moved[name] = options
         elif name == env:
@@ -76,10 +94,9 @@ def with_plugin_options(given: Mapping[str, Any], below: Mapping[str, Any], regi
             moved = overlay(moved, {"advantage": {"name": name, "options": options}})
         elif any((kind, name) in registry.entries for kind in ("environment", "reward", "advantage")):
             there = ", ".join(filter(None, [env, estimator, *map(str, used)]))
-            errors.append(RecipeError(f"--set {name}.…: this recipe does not use {name}; it uses {there}"))
+            problems.append(RecipeError(f"--set {name}.…: this recipe does not use {name}; it uses {there}"))
         else:
             moved[name] = options
-    raise_all(errors, RecipeError)
     return moved
 
 
@@ -135,7 +152,7 @@ def find_recipe(
     """
     if name is not None:
         file = Path(name).expanduser()
-        if file.is_file() and (file.suffix in (".yaml", ".yml") or not is_table(file)):
+        if file.is_file() and (file.suffix in (".yaml", ".yml") or not is_table(file) or _is_json_recipe(file)):
             return file, "given"
         if file.suffix in (".yaml", ".yml"):
             raise RecipeError(
@@ -158,8 +175,29 @@ def pipeline_for(registry: Registry, env: str | None, model: str | None) -> str 
     return pair if pair in registry.names("recipe") and is_pipeline(Path(registry.get("recipe", pair).target)) else None
 
 
+def _is_json_recipe(file: Path) -> bool:
+    """True if a JSON file holds one object with the keys of a recipe, and no columns of a table."""
+    if file.suffix != ".json" or file.stat().st_size > LARGEST_BYTES:
+        return False
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not isinstance(found, dict):
+        return False
+    return "stages" in found or any(isinstance(found.get(key), str | dict) for key in ("env", "method", "trainer"))
+
+
 def _meant(file: Path, name: str, registry: Registry) -> str:
     """Return advice for a name that is no recipe: a recipe file without its ending, a table of rows, an environment."""
+    if (file / "recipe.yaml").is_file() or (file / "seeds.yaml").is_file() or (file / "pipeline.yaml").is_file():
+        again = f"; train again as it did: r1 train {name}/recipe.yaml" if (file / "recipe.yaml").is_file() else ""
+        return (
+            f"that is a run folder: continue it with r1 train --resume {name}; train its model further with "
+            f"--model {name}{again}"
+        )
+    if file.is_dir():
+        return f"that is a folder: a model in it is --model {name}"
     for ending in (".yaml", ".yml"):
         if (written := file.with_name(file.name + ending)).is_file():
             return f"did you mean the file {written}?"

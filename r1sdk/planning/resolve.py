@@ -1,11 +1,13 @@
 """Resolve a recipe into its `RunPlan`: every name is looked up, every decision is made once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..data.demonstrations import FromEnvironment
-from ..errors import R1Error, raise_all
+from ..errors import R1Error, RecipeError, raise_all
 from ..plugins.registry import Registry
+from ..recipe.key_faults import NO_ENV_GIVEN, no_environment
 from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..records import Task
@@ -33,6 +35,22 @@ def plan_run(
     plan = resolve(recipe, registry, machine, awaited=awaited, draw=draw, trains_here=trains_here)
     raise_all(rules(plan))
     return plan
+
+
+@contextmanager
+def and_of_the_rest(registry: Registry) -> Iterator[None]:
+    """Add to an error in the keys of a recipe the problems of a run with its other keys, so that all are told at once."""
+    try:
+        yield
+    except RecipeError as error:
+        if error.rest is None:
+            raise
+        try:
+            plan_run(error.rest, registry, awaited=frozenset() if error.rest.model else frozenset(["model"]))
+        except R1Error as more:
+            told = {no_environment(error.rest.method)} if NO_ENV_GIVEN in str(error) else set()
+            raise_all([error, *(one for one in more.problems or (more,) if str(one) not in told)], RecipeError)
+        raise
 
 
 def resolve(

@@ -7,7 +7,9 @@ from ..errors import PluginError, R1Error, RecipeError
 from ..plugins.environment_calls import tasks_of
 from ..plugins.trl_functions import TrlReward, missing_columns
 from ..recipe.asynchronous import KEY
+from ..recipe.key_faults import NO_ENV, no_environment
 from ..recipe.key_groups import Collect, OnCollapse
+from ..recipe.methods import METHODS
 from ..recipe.schema import Recipe
 from ..records import Task
 from ..scoring.isolation import unwrapped
@@ -31,6 +33,7 @@ def rules(plan: RunPlan) -> list[R1Error]:
     overlapped = recipe.experimental_async is not None
     return [
         *plan.problems,
+        *_environment_rules(recipe),
         *_method_rules(recipe),
         *(distillation_rules(plan) if recipe.method == "distill" else []),
         *(preference_rules(recipe) if recipe.method == "dpo" else []),
@@ -45,6 +48,13 @@ def rules(plan: RunPlan) -> list[R1Error]:
         *advantage_rules(plan),
         *(_sending_rules(plan) if overlapped else []),
     ]
+
+
+def _environment_rules(recipe: Recipe) -> list[R1Error]:
+    """Return a problem if a recipe that does not learn from rows alone names no environment."""
+    if recipe.env.name != NO_ENV or (METHODS[recipe.method].reads_rows and recipe.data is not None):
+        return []
+    return [RecipeError(no_environment(recipe.method))]
 
 
 def _task_rules(plan: RunPlan) -> list[R1Error]:

@@ -71,8 +71,13 @@ def load_stages(path: Path, sets: Sequence[Mapping[str, Any]], find: Callable[[s
     listed = layer.pop("stages")
     if not isinstance(listed, list) or not listed or not all(isinstance(stage, dict) for stage in listed):
         raise RecipeError(f"recipe key 'stages' of {path} must be a list of recipes, each with a name")
-    names = [str(stage.get("name")) for stage in listed]
+    names = [str(stage.get("name") or f"stage-{number}") for number, stage in enumerate(listed, 1)]
     errors: list[R1Error] = [
+        RecipeError(f"stage {number} has no name: begin it with name: {example}, say")
+        for number, (stage, example) in enumerate(zip(listed, names, strict=True), 1)
+        if not stage.get("name")
+    ]
+    errors += [
         RecipeError(f"stage {name!r} must be named once, in lower case") for name in names if not _usable(name, names)
     ]
     over: dict[str, dict[str, Any]] = {name: {} for name in names}
@@ -91,8 +96,14 @@ def load_stages(path: Path, sets: Sequence[Mapping[str, Any]], find: Callable[[s
             stages.append(Stage(name, load_recipe(find(begins) if begins else None, layer, own, over[name])))
         except R1Error as error:
             errors += [RecipeError(f"stage {name!r}: {problem}") for problem in error.problems or (error,)]
+            if isinstance(error, RecipeError) and error.rest is not None:
+                stages.append(Stage(name, error.rest))  # for what others say of it
     errors += _reference_errors(stages)
-    raise_all(errors, RecipeError)
+    try:
+        raise_all(errors, RecipeError)
+    except RecipeError as error:
+        error.rest = stages
+        raise
     return stages
 
 
@@ -102,7 +113,11 @@ def check_stages(stages: Sequence[Stage], registry: Registry, draw: bool = True)
     for stage in stages:
         if stage.recipe.launch.launcher != "local":
             errors.append(RecipeError(f"stage {stage.name!r}: a pipeline runs its stages here: launch.launcher local"))
-        awaited = {"model": stage.model_from, "data": stage.data_from, "teacher": stage.teachers_from}
+        awaited = {
+            "model": stage.model_from or not stage.recipe.model,
+            "data": stage.data_from,
+            "teacher": stage.teachers_from,
+        }
         try:
             plan_run(stage.recipe, registry, awaited=frozenset(key for key, name in awaited.items() if name), draw=draw)
         except R1Error as error:

@@ -18,6 +18,8 @@ from ..contracts import (
     Verifier,
 )
 from ..errors import PluginError, R1Error, nearest, raise_all
+from ..value_words import refusal
+from .called_with import check_called
 from .entry import Entry
 from .guard import call
 from .trl_functions import build_imported
@@ -35,14 +37,17 @@ def build(find: Find, kind: str, name: str, options: Mapping[str, Any] | None = 
     if not inspect.isclass(entry.target):
         if options:
             raise PluginError(f"{kind} {name!r} takes no options, got {', '.join(options)}")
+        check_called(kind, name, entry.target)
         return entry.target
     built = _built_options(find, entry, options)
     try:
-        return call(f"{kind} {name!r}", partial(entry.target, **built), loads=True)
+        made = call(f"{kind} {name!r}", partial(entry.target, **built), loads=True)
     except R1Error as error:
         raise PluginError(f"{kind} {name!r}: {error}") from None
     except (TypeError, ValueError) as error:
         raise PluginError(f"{kind} {name!r} refuses its options: {error}") from error
+    check_called(kind, name, made)
+    return made
 
 
 def used(find: Find, kind: str, name: str, options: Mapping[str, Any] | None = None) -> Iterator[Entry]:
@@ -259,7 +264,6 @@ def checked_options(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any]:
         try:
             checked[option] = TypeAdapter(types[option]).validate_python(value)
         except ValidationError as error:
-            reason = error.errors()[0]["msg"].lower()
-            errors.append(PluginError(f"{what}, option {option!r}: {reason}, got {value!r}"))
+            errors.append(PluginError(f"{what}, option {option!r}: {refusal(error.errors()[0])}"))
     raise_all(errors, PluginError)
     return checked

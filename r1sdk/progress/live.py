@@ -67,7 +67,8 @@ def watch(
                 if code is None:
                     time.sleep(every_s)
             except KeyboardInterrupt:
-                view.note = "saving a checkpoint after this step; Ctrl-C again stops at once"
+                what = "saving a checkpoint after this step" if follower.steps else "stopping before the first step"
+                view.note = f"{what}; Ctrl-C again stops at once"
                 interrupt()
         view.show(follower, follower.refresh())
     return code

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def expanded(path: Path) -> Path:
@@ -68,8 +68,18 @@ class Named(Strict):
     )
 
 
+_NAME_AND_NUMBER = re.compile(r"(\w+)\s*[: *]\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)")
+
+
 class WeightedReward(Named):
     weight: float = 1.0
+
+    @field_validator("name")
+    @classmethod
+    def _without_weight(cls, value: str) -> str:
+        if found := _NAME_AND_NUMBER.fullmatch(value):
+            raise ValueError(f"a weight follows its reward as {found[1]}={found[2]}")
+        return value
 
 
 class AdvantageSettings(Strict):
@@ -134,9 +144,7 @@ class ServerSettings(Strict):
     backoff_s: Annotated[float, Field(ge=0.0)] = (
         1.0  # before the first retry, then twice as long each time, at most 30 s
     )
-    max_wait_s: Annotated[float, Field(ge=0.0, allow_inf_nan=False)] = (
-        120.0  # the longest wait that the server may ask for with Retry-After
-    )
+    max_wait_s: Annotated[float, Field(ge=0.0)] = 120.0  # the longest wait that the server may ask for with Retry-After
     body: dict[str, Any] = Field(default_factory=dict)  # further keys of each request, e.g. {seed: 1}
     price: tuple[float, float] | None = None  # of a million tokens: prompt, completion
 

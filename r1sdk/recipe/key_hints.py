@@ -107,6 +107,15 @@ WORDS = {  # a word of other trainers' settings -> the full key here
     "run_dir": "output_dir",
     "eval_tasks": "evaluation.tasks",
     "eval_samples": "evaluation.samples",
+    "limit": "evaluation.tasks",
+    "num_tasks": "evaluation.tasks",
+    "num_problems": "evaluation.tasks",
+    "max_examples": "evaluation.tasks",
+    "num_examples": "evaluation.tasks",
+    "max_gen_toks": "generation.max_tokens",
+    "output_path": "output_dir",
+    "out_dir": "output_dir",
+    "save_dir": "output_dir",
     "max_turns": "sessions.turns",
     "max_tool_calls": "sessions.calls",
     "num_gpus": "launch.processes",
@@ -198,13 +207,39 @@ def key_hint(
     return _meant([leaves.get(found[0]) or WORDS[found[0]]], found[0]) if found else ""
 
 
-def _meant(keys: list[str], leaf: str) -> str:
-    def place(key: str) -> tuple[int, str]:
-        group = key.partition(".")[0]
-        return ELSEWHERE.index(group) if group in ELSEWHERE else len(ELSEWHERE), key
+def exact_keys(word: str, recipe: type[BaseModel]) -> list[str]:
+    """Return the recipe keys that a word of another tool stands for, the likeliest first: `num_generations`, `learning_rate`.
 
+    The word is a whole key, one of `WORDS`, the last part of a key, or an argument of TRL. Empty for a word that is none of them.
+    """
+    leaf = word.lower().replace("-", "_")
+    keys = list(recipe_keys(recipe))
+    if leaf in keys:
+        return [leaf]
+    group, _, last = leaf.rpartition(".")
+    if group == "trainer" and last in _trainer_names():
+        return [leaf]
+    if leaf in WORDS:
+        return [WORDS[leaf]]
+    same = [key for key in keys if key.rpartition(".")[2] == leaf]
+    if same:
+        return sorted(same, key=_place)
+    return [f"trainer.{leaf}"] if leaf in _trainer_names() else []
+
+
+def known_words(recipe: type[BaseModel]) -> list[str]:
+    """Return every word that `exact_keys` knows."""
+    return [*WORDS, *(key.rpartition(".")[2] for key in recipe_keys(recipe)), *_trainer_names()]
+
+
+def _place(key: str) -> tuple[int, str]:
+    group = key.partition(".")[0]
+    return ELSEWHERE.index(group) if group in ELSEWHERE else len(ELSEWHERE), key
+
+
+def _meant(keys: list[str], leaf: str) -> str:
     note = f" ({NOTES[leaf]})" if leaf in NOTES else ""
-    return f"; did you mean {' or '.join(sorted(keys, key=place)[:3])}?{note}"
+    return f"; did you mean {' or '.join(sorted(keys, key=_place)[:3])}?{note}"
 
 
 def group_at(recipe: type[BaseModel], parts: Iterable[Any]) -> list[str]:
@@ -250,6 +285,8 @@ def value_hint(value: Any, expected: str) -> str:
     """Return `; write bfloat16`, or the nearest, for a `value` that is none of the quoted words in `expected`."""
     allowed = re.findall(r"'([^']*)'", expected)
     word = str(value).strip().lower()
+    if not word:
+        return ""
     by_case: Mapping[str, str] = {one.lower(): one for one in allowed}
     if found := by_case.get(word) or (VALUES.get(word) if VALUES.get(word) in allowed else None):
         return f"; write {found}"

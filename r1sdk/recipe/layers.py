@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
 from ..errors import RecipeError
 
 NAMED_KEYS = ("env", "data", "advantage")  # may be a bare name
+SHOWN = 80  # characters of a value in a message
 SWITCHES = ("dynamic_sampling", "curriculum", "experimental_async")  # `{}` turns these on, as they are
 
 
@@ -126,6 +128,42 @@ def fold(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     for layer in layers:
         folded = overlay(folded, layer)
     return folded
+
+
+def flattened(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Flatten `{"env": {"name": "x"}}` to the key `env.name`; items of a list are keyed by their `name`."""
+    if isinstance(value, Mapping) and value:
+        return [
+            pair for key, inner in value.items() for pair in flattened(inner, f"{prefix}.{key}" if prefix else str(key))
+        ]
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
+        return [
+            pair
+            for item in value
+            for pair in flattened(item, f"{prefix}.{item['name']}")
+            if not pair[0].endswith(".name")
+        ]
+    return [(prefix, value)]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return a line for each key that differs: `envs.countdown.tasks: 2, now 3`."""
+    before, after = dict(flattened(old)), dict(flattened(new))
+    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+    return [f"{key}: {was}, now {now}" for key in keys for was, now in [_shown(before.get(key), after.get(key))]]
+
+
+def _shown(*values: Any) -> tuple[str, ...]:
+    """Return values as JSON; of long ones the part in which they differ."""
+    import json
+
+    texts = ["not set" if value is None else json.dumps(value, ensure_ascii=False) for value in values]
+    if max(map(len, texts)) <= SHOWN:
+        return tuple(texts)
+    start = max(0, len(commonprefix(texts)) - SHOWN // 2)
+    return tuple(
+        ("…" if start else "") + text[start : start + SHOWN] + "…" * (len(text) > start + SHOWN) for text in texts
+    )
 
 
 def _named(value: Any) -> Any:

@@ -1,14 +1,16 @@
 """`Recipe`: everything that one run needs, in one strict record. Defaults < recipe file < `--set` < flags."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NoReturn
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..errors import R1Error, RecipeError, raise_all
+from ..value_words import not_finite
 from .asynchronous import AsyncSettings, async_settings
+from .key_faults import NO_ENV, key_faults, number_faults, without_faults
 from .key_groups import (
     AdvantageSettings,
     Collect,
@@ -30,12 +32,9 @@ from .key_groups import (
     WeightedReward,
     on_or_off,
 )
-from .key_hints import key_hint, value_hint
 from .layers import overlay, read_layer, write_yaml
 from .losses import LOSSES, with_loss
 from .methods import METHODS
-
-NO_ENV = ""  # the name of the environment of a run that has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,24 +195,48 @@ class Recipe(Strict):
 
 
 def load_recipe(path: Path | None, *layers: Mapping[str, Any], options: Callable[[], Iterable[str]] = tuple) -> Recipe:
-    """Read `path` and lay `layers` over it, the last one on top. Raises: RecipeError naming every key at fault.
+    """Read `path` and lay `layers` over it, the last one on top. Raises: RecipeError naming every key at fault, with the
+    `rest` of the recipe.
 
     `options` returns the full keys of the plugins' options, for the hint on an unknown key.
     """
     merged: dict[str, Any] = read_layer(path) if path else {}
     for layer in layers:
         merged = overlay(merged, layer)
+    if "rewards" in merged:
+        merged["rewards"] = rewards_by_name(merged["rewards"])
+    faults, places = number_faults(merged), [place for place, _ in not_finite(merged)]
     try:
-        return Recipe.model_validate(merged)
+        recipe = Recipe.model_validate(merged)
     except ValidationError as error:
-        found: list[R1Error] = [RecipeError(_explain(e, merged, options)) for e in error.errors()]
-        raise_all(found, RecipeError)
+        faults = key_faults(error, merged, Recipe, options) + faults
+        places += [one["loc"] for one in error.errors()]
+    if faults:
+        raise_with_rest([RecipeError(fault) for fault in faults], _rest(merged, places))
+    return recipe
+
+
+def raise_with_rest(errors: Sequence[R1Error], rest: Recipe | None) -> NoReturn:
+    """Raise all `errors` as one, with the `rest` of the recipe. Raises: RecipeError."""
+    try:
+        raise_all(errors, RecipeError)
+    except RecipeError as error:
+        error.rest = rest
         raise
+    raise AssertionError("there are no errors")
+
+
+def _rest(keys: Mapping[str, Any], places: Sequence[tuple[Any, ...]]) -> Recipe | None:
+    """Return the recipe without the keys at `places`; None where the others make none."""
+    try:
+        return Recipe.model_validate(without_faults(keys, places))
+    except ValidationError:
+        return None
 
 
 def rewards_by_name(value: Any) -> Any:
     """Return rewards as a list of mappings, from `accuracy,format=0.2` or a list with texts; anything else as it is."""
-    value = value.split(",") if isinstance(value, str) else value
+    value = [text for text in value.split(",") if text.strip()] if isinstance(value, str) else value
     if not isinstance(value, (list, tuple)):
         return value
     return [
@@ -224,33 +247,4 @@ def rewards_by_name(value: Any) -> Any:
 def _reward(text: str) -> dict[str, Any]:
     """`format` or `format=0.2` as a reward with its weight."""
     name, equals, weight = text.strip().partition("=")
-    return {"name": name, "weight": weight} if equals else {"name": name}
-
-
-def _explain(error: Any, given: Mapping[str, Any], options: Callable[[], Iterable[str]]) -> str:
-    path = ".".join(map(str, error["loc"]))
-    if error["type"] == "missing":
-        return _missing(path, given)
-    if error["type"] != "extra_forbidden":
-        reason = error["msg"].removeprefix("Value error, ")
-        hint = value_hint(error["input"], reason) if error["type"] == "literal_error" or path == "loss" else ""
-        return f"recipe key {path!r}: {reason[:1].lower()}{reason[1:]}, got {error['input']!r:.80}{hint}"
-    return f"recipe has no key {path!r}{key_hint(path, Recipe, options())}"
-
-
-def _missing(path: str, given: Mapping[str, Any]) -> str:
-    data = given.get("data")
-    file = data.get("name") if isinstance(data, Mapping) else data
-    if path == "env" and file is not None:
-        return (
-            f"no environment given: --data {file} is for method sft: r1 train --method sft --data {file}\n"
-            f"  GRPO on a file of problems: r1 train --env file --set env.options.source={file}"
-        )
-    if path == "env":
-        return (
-            "no environment given: use --env NAME (countdown, maths, file, ...; r1 plugins --kind environment lists them) "
-            "or set 'env' in the recipe\n  a first run: r1 train --env countdown --rewards accuracy,format"
-        )
-    if path == "model":
-        return "no model given: use --model NAME (tiny, a folder, a hub id; r1 plugins --kind model) or set 'model' in the recipe"
-    return f"recipe key {path!r} is missing: set it in the recipe or with --set {path}=VALUE"
+    return {"name": name.strip(), "weight": weight.strip()} if equals else {"name": name}

@@ -5,7 +5,7 @@ A wrong value would be found only once the model is loaded and evaluated, minute
 
 import ast
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -65,7 +65,35 @@ _PACKAGES = {  # part of an optimizer's name -> the package it comes from
     "anyprecision": "torchdistx",
 }
 _GIVEN = {"self", "optimizer", "num_warmup_steps", "num_training_steps", "last_epoch"}  # to a schedule, by the trainer
-_AT_LEAST_ONE = ("per_device_train_batch_size", "gradient_accumulation_steps", "num_iterations", "steps_per_generation")
+_RANGES: Mapping[str, tuple[tuple[str, ...], Callable[[float], bool]]] = {  # in words -> arguments, and the test
+    "a whole number from 1": (
+        ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "num_iterations")
+        + ("steps_per_generation", "generation_batch_size", "precompute_ref_batch_size", "max_length")
+        + ("ref_model_sync_steps", "torch_empty_cache_steps", "dataloader_prefetch_factor", "ddp_timeout"),
+        lambda value: value >= 1,
+    ),
+    "a number from 0": (
+        ("learning_rate", "weight_decay", "adam_epsilon", "max_grad_norm", "warmup_steps", "neftune_noise_alpha")
+        + ("beta", "epsilon", "epsilon_high", "delta", "dataloader_num_workers")
+        + ("vllm_importance_sampling_clip_max", "vllm_importance_sampling_clip_min"),
+        lambda value: value >= 0,
+    ),
+    "a number above 0": (
+        ("num_train_epochs", "repetition_penalty", "sapo_temperature_neg", "sapo_temperature_pos", "discopop_tau"),
+        lambda value: value > 0,
+    ),
+    "a number from 0 up to, but not, 1": (("adam_beta1", "adam_beta2"), lambda value: 0 <= value < 1),
+    "a number from 0 to 1": (
+        ("min_p", "label_smoothing_factor", "label_smoothing", "ref_model_mixup_alpha", "top_entropy_quantile"),
+        lambda value: 0 <= value <= 1,
+    ),
+    "a whole number from 1, or a share of all steps below 1": (
+        ("logging_steps", "save_steps"),
+        lambda value: 0 < value < 1 or (value >= 1 and value == int(value)),
+    ),
+    "a whole number from 1, or -1: the epochs then decide": (("max_steps",), lambda value: value == -1 or value >= 1),
+}
+_RANGE_OF = {key: (words, allows) for words, (keys, allows) in _RANGES.items() for key in keys}
 
 
 def value_errors(method: str, arguments: Mapping[str, Any]) -> list[R1Error]:
@@ -93,8 +121,9 @@ def _typed(key: str, value: Any, kinds: frozenset[str]) -> str | None:
     if isinstance(value, (int, float)):
         if kinds & {"float", "int"} and not math.isfinite(value):
             return f"{name} takes a finite number, got {value}"
-        if key in _AT_LEAST_ONE and value < 1:
-            return f"{name} takes a whole number from 1, got {value:g}"
+        words, allows = _RANGE_OF.get(key, ("", None))
+        if allows is not None and not allows(value):
+            return f"{name} takes {words}, got {value:g}"
         if "float" in kinds or (isinstance(value, int) and "int" in kinds):
             return None
         if "int" in kinds:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ..errors import RunError
 from ..evaluation.best_checkpoint import BestCheckpoint, best_checkpoint
 from ..evaluation.statistics import Estimate, estimate
+from ..recipe.layers import flattened
 from ..storage import jsonl
 from ..storage.jsonl import Damage
 from ..storage.run_folder import RunFolder
@@ -178,19 +179,3 @@ def short_names(paths: Sequence[Path]) -> list[str]:
 def age(updated: float) -> str:
     """Return a time as text, in the local time of the machine that makes the page."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(updated))
-
-
-def flattened(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Flatten `{"env": {"name": "x"}}` to the key `env.name`; items of a list are keyed by their `name`."""
-    if isinstance(value, Mapping) and value:
-        return [
-            pair for key, inner in value.items() for pair in flattened(inner, f"{prefix}.{key}" if prefix else str(key))
-        ]
-    if isinstance(value, list) and value and all(isinstance(item, Mapping) and "name" in item for item in value):
-        return [
-            pair
-            for item in value
-            for pair in flattened(item, f"{prefix}.{item['name']}")
-            if not pair[0].endswith(".name")
-        ]
-    return [(prefix, value)]

@@ -73,8 +73,11 @@ class HFModel:
             mask.to(self.model.device),
             GenerationConfig(
                 do_sample=sampling.temperature > 0,
-                **({"temperature": sampling.temperature, "top_p": sampling.top_p} if sampling.temperature else {}),
-                top_k=sampling.top_k,
+                **(
+                    {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+                    if sampling.temperature
+                    else {}
+                ),
                 max_new_tokens=sampling.max_tokens,
                 pad_token_id=padding,
                 eos_token_id=sorted(ends),

@@ -67,6 +67,13 @@ def dump(row: Mapping[str, Any], default: Callable[[Any], Any] | None = None) ->
     return (json.dumps(row, ensure_ascii=False, default=default) + "\n").encode("utf-8", ESCAPED)
 
 
+def json_words(error: Exception) -> str:
+    """Return what is wrong with the JSON of one line, with its column alone: the reader of the file knows the line."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}"
+    return str(error)
+
+
 def parse(data: bytes, check: Check | None = None) -> Row:
     """Return the row that a line holds. Raises: DamagedLine where it is no JSON object, or `check` finds fault with it."""
     try:
@@ -76,7 +83,7 @@ def parse(data: bytes, check: Check | None = None) -> Row:
     except UnicodeDecodeError as error:
         raise DamagedLine(f"is not UTF-8 at its byte {error.start}") from None
     except ValueError as error:
-        raise DamagedLine(f"is not JSON: {error}") from None
+        raise DamagedLine(f"is not JSON: {json_words(error)}") from None
     if not isinstance(row, dict):
         raise DamagedLine(f"must be an object, got {data.decode('utf-8', 'replace').strip():.60}")
     if check is not None and (fault := check(row)):

@@ -619,3 +619,23 @@ def test_every_plugin_of_ours_conforms(run_r1, tmp_path):
         if finding["outcome"] == "skipped"
     ]
     assert skipped == []
+
+
+FOREIGN = """
+import r1sdk
+def of_trl(prompts, completions, **kwargs):
+    "0 to 1."
+    return [1.0 for _ in completions]
+@r1sdk.hookimpl
+def r1_register_rewards(register):
+    register("of_trl", of_trl)
+"""
+
+
+def test_a_dry_run_and_r1_check_say_the_same_of_a_reward_in_another_signature(run_r1, install, tmp_path):
+    plugin = install(tmp_path, "r1-foreign", FOREIGN)
+    checked = run_r1("check", "of_trl", path=[plugin])
+    planned = run_r1("train", "--env", "countdown", "--rewards", "of_trl", "--dry-run", path=[plugin])
+    for said in (checked.out, planned.err):
+        assert "reward 'of_trl' must take (rollout)" in said and "r1sdk.from_trl(of_trl)" in said
+    assert (checked.code, planned.code) == (1, 1)

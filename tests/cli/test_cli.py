@@ -84,6 +84,30 @@ def test_several_mistakes_in_a_recipe_file_are_said_at_once(r1, tmp_path):
         assert key in message
 
 
+def test_mistakes_of_different_kinds_are_said_at_once(r1):
+    """Of the assignments, the keys of the recipe, the options of plugins, the names of plugins and the trainer's values."""
+    given = (
+        "nonsense",
+        "rewardz=1",
+        "countdown.levle=easy",
+        "maths.level=2",
+        "trainer.max_stepz=1",
+        "trainer.adam_beta1=2",
+    )
+    sets = [part for text in given for part in ("--set", text)]
+    message = refused(r1("train", "--env", "countdown", "--rewards", "acuracy,format=nan", *sets, "--dry-run"))
+    assert message.startswith("error: 8 problems:")
+    for said in ("'nonsense'", "'rewardz'", "'levle'", "maths", "max_stepz", "adam_beta1", "'acuracy'", "(format)"):
+        assert said in message
+
+
+@pytest.mark.parametrize("how", [["--dry-run"], []], ids=["dry run", "run"])
+def test_a_recipe_whose_environment_has_an_empty_name_has_none(r1, tmp_path, how):
+    file = tmp_path / "mine.yaml"
+    file.write_text("model: tiny\nenv: ''\n")
+    assert "no environment given" in refused(r1("train", file, *how))
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -284,3 +308,42 @@ def test_default_names_of_runs_that_begin_in_the_same_second_differ(r1, tmp_path
         assert said.code == 0, said.err
     names = {path.name.rpartition("20260101-000000")[2] for path in (tmp_path / "runs").iterdir()}
     assert names == {"", "-2", "-3"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--vllm-mode", "server", "--env", "countdown"],
+            "'generation.vllm.mode' is server, and transformers generates",
+        ),
+        (
+            ["--method", "sft", "--model", "tiny"],
+            "method sft learns from --data FILE, or from the demonstrations of --env",
+        ),
+        (["--method", "dpo", "--model", "tiny"], "dpo learns from pairs, --data FILE"),
+    ],
+)
+def test_what_a_method_or_an_engine_lacks_is_said_with_the_right_option(r1, arguments, said):
+    assert said in refused(r1("train", *arguments, "--dry-run"))
+
+
+def test_a_recipe_may_be_json_and_a_table_of_rows_is_none(r1, tmp_path):
+    recipe, rows = tmp_path / "r.json", tmp_path / "rows.json"
+    recipe.write_text('{"model": "tiny", "env": "countdown", "trainer": {"max_steps": 7}}')
+    rows.write_text('{"env": ["a"], "model": ["b"]}')
+    assert "max_steps: 7" in r1("train", recipe, "--dry-run").out
+    assert "that is a file of rows" in refused(r1("train", rows, "--dry-run"))
+
+
+def test_a_run_folder_in_place_of_a_recipe_is_answered_with_its_options(r1, tmp_path):
+    RunFolder.create(tmp_path / "a", load_recipe(None, {"model": "tiny", "env": "countdown"}), {})
+    message = refused(r1("train", tmp_path / "a"))
+    for said in (f"r1 train --resume {tmp_path}/a", f"--model {tmp_path}/a", f"r1 train {tmp_path}/a/recipe.yaml"):
+        assert said in message
+
+
+def test_a_stage_without_a_name_is_told_its_place(r1, tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text("env: countdown\nmodel: tiny\nstages:\n- {method: sft}\n- {name: b}\n")
+    assert "stage 1 has no name" in refused(r1("train", file, "--dry-run"))

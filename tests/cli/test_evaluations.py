@@ -275,3 +275,62 @@ def test_a_server_that_is_gone_stops_the_evaluation_with_what_to_do(r1, tmp_path
     assert "name the model as the server calls it" in r1(*command[:1], *command[2:]).err
     bad = r1(*command[:-4], "--server", "nowhere", "--api-key-env", "NOSUCH_KEY", "--out", tmp_path / "e")
     assert bad.code == 1 and "base_url" in bad.err
+
+
+SHORT = ("--set", "generation.max_tokens=8")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--tasks", "3"], ["envs.countdown.tasks: 2, now 3"]),
+        (["--temperature", "0.5"], ["envs.countdown.sampling.temperature: 1.0, now 0.5"]),
+        (["--set", "countdown.level=easy"], ['envs.countdown.options.level: not set, now "easy"']),
+        (["--rewards", "accuracy=2,format"], ["envs.countdown.rewards.accuracy.weight: 1.0, now 2.0"]),
+    ],
+)
+def test_another_evaluation_in_the_same_folder_is_refused_with_what_differs(r1, tmp_path, more, said):
+    command = ("eval", "tiny", "--env", "countdown", *SHORT, "--out", tmp_path / "e")
+    assert r1(*command, "--tasks", "2").code == 0
+    other = r1(*command, *([] if "--tasks" in more else ["--tasks", "2"]), *more)
+    assert other.code == 1 and "holds an evaluation with other settings" in other.err
+    lines = [line.strip() for line in other.err.splitlines() if ", now " in line]
+    assert lines == said
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("generation.temperature=0.3", "write --temperature 0.3"),
+        ("generation.samples=4", "write --samples 4"),
+        ("trainer.max_steps=3", "r1 eval does not read it"),
+        ("lora.rank=3", "r1 eval does not read it"),
+        ("evaluation.during=2", "r1 eval does not read it"),
+    ],
+)
+def test_a_setting_that_an_evaluation_does_not_read_is_refused(r1, setting, said):
+    other = r1("eval", "tiny", "--env", "countdown", "--tasks", "2", "--set", setting)
+    assert other.code == 1 and f"--set {setting}: {said}" in other.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["tiny", "--env", "countdown", "--by", "foo"], "--by foo: no task has that in its info"),
+        (["tiny", "--env", "countdown", "--temperature", "nan"], "--temperature"),
+        (["tiny", "--env", "countdown", "--set", "evaluation.temperature=nan"], "takes a finite number"),
+        (["runs/nope", "--env", "countdown"], "no run folder 'runs/nope'"),
+        ([], "r1 eval tiny --env countdown"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_refused_and_leaves_nothing(r1, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    other = r1("eval", *arguments)
+    assert other.code in (1, 2) and said in other.err and list(tmp_path.iterdir()) == []
+
+
+def test_several_samples_at_temperature_0_are_said_to_be_the_same(r1, tmp_path):
+    command = ("eval", "tiny", "--env", "countdown", "--tasks", "1", "--samples", "2", "--out", tmp_path / "e", *SHORT)
+    assert (
+        "note: temperature 0 is greedy: the 2 samples of a task are the same" in r1(*command, "--temperature", "0").err
+    )

@@ -148,7 +148,7 @@ def test_right_and_wrong_answers_are_paired_in_the_order_they_were_sampled():
         ("corect", "did you mean 'correct'"),
         ("best", "best=N"),
         ("best=0", "best=N"),
-        ("pass_rate=0.9:0.1", "pass_rate=A:B"),
+        ("pass_rate=0.9:0.1", "write pass_rate=0.1:0.9"),
         ("pass_rate=0:0.5,pass_rate=0:1", "at most once"),
         ("correct,wrong", "one of correct, wrong and all"),
         ("best=1,shortest=1", "one of best, shortest and first"),
@@ -390,3 +390,25 @@ def test_parquet_reads_back_as_json_lines_do(tmp_path):
 def test_the_command_refuses_a_file_that_is_neither(r1):
     said = r1("generate", "tiny_blank", "--env", "countdown", "--out", "made.csv")
     assert said.code == 1 and ".jsonl or .parquet" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--keep", "pass_rate=0.8:0.2"], "begins above its end: write pass_rate=0.2:0.8"),
+        (["--keep", "pass_rate=1:5"], "A up to B, from 0 to 1"),
+        (["--public"], "--push OWNER/NAME"),
+        (["--set", "evaluation.temperature=0.4"], "write --temperature 0.4"),
+        (["--set", "trainer.max_steps=4"], "r1 generate does not read it"),
+    ],
+)
+def test_what_a_generation_would_not_follow_is_refused_with_what_to_write(r1, tmp_path, monkeypatch, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    refused = r1("generate", "tiny", "--env", "countdown", *arguments)
+    assert refused.code in (1, 2) and said in refused.err and list(tmp_path.iterdir()) == []
+
+
+def test_a_model_in_this_process_is_not_asked_and_not_asked_again(r1, tmp_path):
+    short = ("--tasks", "1", "--max-tokens", "4", "--out", tmp_path / "g.jsonl")
+    said = r1("generate", "tiny", "--env", "countdown", *short)
+    assert said.code == 0 and "asked" not in said.err and "tokens " in said.err

@@ -284,3 +284,15 @@ def test_a_pipeline_without_its_file_and_a_stage_without_its_recipe_are_never_ma
     (out / "pipeline.yaml").unlink()
     said = r1("train", "--resume", out)
     assert said.code == 1 and "pipeline.yaml is missing" in said.err
+
+
+def test_mistakes_in_the_keys_of_one_stage_do_not_hide_those_of_the_others(r1, tmp_path):
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        "env: countdown\nstages:\n- {name: a, method: sft, model: tiny, sead: 1, trainer: {max_stepz: 1}}\n"
+        "- {name: b, model: 'stage:a', trainer: {adam_beta1: 2}, rewards: acuracy}\n"
+    )
+    said = r1("train", file, "--dry-run")
+    assert said.code == 1 and "4 problems" in said.err
+    for part in ("stage 'a': recipe has no key 'sead'", "max_stepz", "stage 'b'", "adam_beta1", "'acuracy'"):
+        assert part in said.err

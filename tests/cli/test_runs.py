@@ -163,3 +163,8 @@ def test_quick_and_report_to_are_recipe_keys(r1):
     else:
         assert "report_to:\n  - tensorboard" in said.out
     assert "tasks: 16" in r1("train", "--env", "countdown", "--quick", "--dry-run").out
+
+
+def test_a_folder_that_is_no_run_is_refused_before_anything_is_asked(r1, tmp_path):
+    said = r1("runs", "rm", tmp_path / "nope")
+    assert said.code == 1 and "is no run folder" in said.err and "delete" not in said.err

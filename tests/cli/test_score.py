@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -390,3 +391,24 @@ def test_a_reward_that_fails_says_where():
 
     with pytest.raises(RewardError, match="reward 'broken' failed: KeyError"):
         list(rescore([[attempt("a")]], None, {"broken": (broken, 1.0)}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--env", "maths"], "give what the task needs with --answer, e.g. --answer "),
+        (["--env", "countdown"], "give what the task needs with --info, e.g. --info "),
+    ],
+)
+def test_a_completion_without_what_its_task_needs_is_answered_with_the_right_option(r1, arguments, said):
+    advice = r1("score", "--text", "x", *arguments).err.strip().splitlines()[-1]
+    assert said in advice
+    words = shlex.split(advice)[-2:]
+    again = r1("score", "--text", "x", *arguments, *words)
+    assert again.code == 0 and "not scored" not in again.err
+
+
+def test_a_table_that_score_does_not_read_is_refused_by_its_kind(r1, tmp_path):
+    (tmp_path / "rows.csv").write_text("prompt,completion\na,b\n")
+    said = r1("score", tmp_path / "rows.csv", "--rewards", "format")
+    assert said.code == 1 and "reads JSON lines (.jsonl) and parquet" in said.err

@@ -1,5 +1,7 @@
 """Recipes: what overrides what, and that nothing in one is silently ignored."""
 
+import re
+
 import pytest
 
 from r1sdk import RecipeError
@@ -162,3 +164,66 @@ def test_a_recipe_cannot_be_changed():
     recipe = load_recipe(None, BASE)
     with pytest.raises(ValueError):
         recipe.seed = 3
+
+
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "generation.temperature",
+        "limits.error",
+        "lora.alpha",
+        "on_collapse.rate_factor",
+        "env.options.ratio",
+        "trainer.lr_scheduler_kwargs.min_lr",
+        "collect.server.timeout_s",
+    ],
+)
+def test_a_number_that_is_not_finite_is_refused_with_its_key(key, number):
+    with pytest.raises(RecipeError, match=re.escape(f"recipe key '{key}' takes a finite number")):
+        load_recipe(None, {"model": "m", "env": "countdown"}, dotted(f"{key}={number}"))
+
+
+@pytest.mark.parametrize("rewards", ["format,accuracy=nan", "format,accuracy=inf", "format,accuracy=-inf"])
+def test_a_weight_that_is_not_finite_is_refused_with_its_reward(rewards):
+    with pytest.raises(RecipeError, match=r"'rewards.1.weight' \(accuracy\) takes a finite number"):
+        load_recipe(None, {"model": "m", "env": "countdown", "rewards": rewards})
+
+
+@pytest.mark.parametrize("text", ["accuracy:0.5", "accuracy 0.5", "accuracy: 0.5", "accuracy*0.5"])
+def test_a_weight_in_another_form_is_refused_with_the_right_one(text):
+    with pytest.raises(RecipeError, match="follows its reward as accuracy=0.5"):
+        load_recipe(None, {"model": "m", "env": "countdown", "rewards": text})
+
+
+def test_spaces_and_a_last_comma_do_not_matter_in_a_list_of_rewards():
+    recipe = load_recipe(None, {"model": "m", "env": "countdown", "rewards": "accuracy, format = 0.5,"})
+    assert [(reward.name, reward.weight) for reward in recipe.rewards] == [("accuracy", 1.0), ("format", 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("lora", True, "'lora' is a group of keys (rank, alpha, dropout, targets), got True; write lora: 16"),
+        ("rewards", {"accuracy": 1.0}, "'rewards' takes a list, got {'accuracy': 1.0}; write rewards: [accuracy=1.0]"),
+        ("rewards", 5, "'rewards' takes a list, got 5"),
+        ("generation", 5, "'generation' is a group of keys (backend, vllm, samples, max_tokens, ...), got 5"),
+        ("trainer", None, "'trainer' is empty: leave it out for its default"),
+        ("trainer", [], "'trainer' is a group of keys, got []"),
+        ("chat_template", {"{x}": None}, "'chat_template' takes a text"),
+        ("attention", 2, "'attention' takes a text, got 2; write it in quotes"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_answered_in_plain_words(key, value, said):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(None, {"model": "m", "env": "countdown", key: value})
+    assert said in str(caught.value)
+
+
+def test_an_error_in_some_keys_holds_the_recipe_of_the_others():
+    given = {"model": "m", "env": "countdown", "seed": -1, "rewardz": 1, "trainer": {"max_stepz": 1}}
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(None, {**given, "rewards": ["accuracy", {"name": "format", "wieght": 2}]})
+    rest = caught.value.rest
+    assert (rest.model, rest.seed, rest.trainer) == ("m", 0, {"max_stepz": 1})
+    assert [reward.name for reward in rest.rewards] == ["accuracy", "format"]

@@ -5,9 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
-from .lines import tell, tell_next
+from .lines import echo, tell, tell_next
 
 if TYPE_CHECKING:
     from r1sdk.api import TrainedRun
@@ -27,11 +25,11 @@ def summarize(run: "TrainedRun") -> None:
         generated = after["accuracy"]["n"]
         shown = (rows if generated else {}) | ({"loss": ("loss",)} if "loss" in after else {})
         width = max([14, *map(len, shown)])
-        typer.echo(f"{'held out':{width}}{'before':>18}{'after':>18}")
+        echo(f"{'held out':{width}}{'before':>18}{'after':>18}")
         for label, path in shown.items():
-            typer.echo(f"{label:{width}}{_estimate(before, path):>18}{_estimate(after, path):>18}")
+            echo(f"{label:{width}}{_estimate(before, path):>18}{_estimate(after, path):>18}")
         if generated:
-            typer.echo(f"{'tokens':{width}}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
+            echo(f"{'tokens':{width}}{_figure(before, 'tokens'):>18}{_figure(after, 'tokens'):>18}")
             tell(
                 f"n = {generated} tasks that were never trained on, "
                 f"sampled at temperature {after['settings']['temperature']:g}; ± one standard error"
@@ -40,8 +38,8 @@ def summarize(run: "TrainedRun") -> None:
             tell(f"loss per token of {after['loss']['n']} replies that were never trained on; ± one standard error")
     if run.collected is not None:
         made = run.collected
-        typer.echo(f"kept {made['kept']} of {made['answers']} answers ({made['rule']})")
-        typer.echo(f"data      {run.data_path}", err=True)
+        echo(f"kept {made['kept']} of {made['answers']} answers ({made['rule']})")
+        echo(f"data      {run.data_path}", err=True)
         return
     files = {
         "model": run.model_path,
@@ -49,7 +47,7 @@ def summarize(run: "TrainedRun") -> None:
         "metrics": run.folder / "metrics.jsonl",
     }
     for name, file in files.items():
-        typer.echo(f"{name:8}  {file}", err=True)
+        echo(f"{name:8}  {file}", err=True)
     tell_report(run.folder)
     then = f"r1 eval {run.folder} --samples 8" if run.env else f"r1 chat {run.folder}"
     tell_next(f"r1 view {run.folder}", then)
@@ -57,8 +55,8 @@ def summarize(run: "TrainedRun") -> None:
 
 def _summarize_stages(run: "TrainedRun") -> None:
     table = run.folder / "stages.txt"
-    typer.echo(table.read_text(encoding="utf-8"), nl=False)
-    typer.echo(f"written to {table}", err=True)
+    echo(table.read_text(encoding="utf-8"), nl=False)
+    echo(f"written to {table}", err=True)
     models = [stage.folder for stage in run.stages if stage.model_path is not None]
     tell_next(f"r1 eval {models[-1] if models else run.folder} --samples 8")
 
@@ -66,18 +64,18 @@ def _summarize_stages(run: "TrainedRun") -> None:
 def _summarize_seeds(run: "TrainedRun") -> None:
     spreads = run.over_seeds
     if "after" in spreads:
-        typer.echo(f"{'accuracy':10}{'before':>16}{'after':>16}")
+        echo(f"{'accuracy':10}{'before':>16}{'after':>16}")
         for seed in run.seeds:
             each = [spreads[moment].seeds.get(seed) if moment in spreads else None for moment in ("before", "after")]
-            typer.echo(f"{f'seed {seed}':10}{_plus_minus(each[0]):>16}{_plus_minus(each[1]):>16}")
-        typer.echo(f"{'mean':10}{_plus_minus(spreads.get('before')):>16}{_plus_minus(spreads['after']):>16}")
+            echo(f"{f'seed {seed}':10}{_plus_minus(each[0]):>16}{_plus_minus(each[1]):>16}")
+        echo(f"{'mean':10}{_plus_minus(spreads.get('before')):>16}{_plus_minus(spreads['after']):>16}")
         tell(
             f"± of a seed: one standard error over its {spreads['after'].tasks} held-out tasks; of the mean: over seeds"
         )
         if said := spreads["after"].comment:
             tell(said)
     for seed, each_run in run.seeds.items():
-        typer.echo(f"{f'seed {seed}':8}  {each_run.folder}", err=True)
+        echo(f"{f'seed {seed}':8}  {each_run.folder}", err=True)
     tell_next(f"r1 report {run.folder}", f"r1 eval {run.folder} --samples 8")
 
 
@@ -94,7 +92,7 @@ def tell_report(folder: Path) -> None:
     page = folder / PAGE
     install = "" if find_spec("jinja2") else "pip install 'r1sdk[report]' && "
     told = str(page) if page.is_file() else f"none: {install}r1 report {folder}"
-    typer.echo(f"report    {told}", err=True)
+    echo(f"report    {told}", err=True)
 
 
 def _estimate(evaluation: Mapping[str, Any] | None, path: tuple[str, ...]) -> str:
