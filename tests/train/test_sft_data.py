@@ -99,7 +99,7 @@ def test_what_is_wrong_with_the_data_is_said_before_a_model_is_loaded(tmp_path):
     assert "did you mean 'countdown'" in refused(data="countdwn")
     assert "can be read" in refused(data=str(_written(tmp_path / "rows.txt", [])))
     assert "is for method sft" in refused(method="grpo", env="countdown", data="countdown")
-    assert "no environment given" in refused(data=None)
+    assert "no data given: method sft learns from --data FILE" in refused(data=None)
 
 
 def _written(file, rows):
