@@ -9,6 +9,8 @@ from r1_sandboxes.jail_pool import close_pools
 from r1_verifiers.code.code_block import find_program
 from r1_verifiers.code.run_tests import check_program
 
+pytestmark = pytest.mark.heavy
+
 SUM = {"tests": [{"input": "3\n1 2 3\n", "output": "6\n"}, {"input": "1\n7\n", "output": "7\n"}]}
 NO_INPUT = {"tests": [{"input": "", "output": "55"}]}
 MAIN = (
