@@ -65,7 +65,8 @@ def load_stages(path: Path, sets: Sequence[Mapping[str, Any]], find: Callable[[s
     """The stages of the recipe at `path`. Raises: R1Error with every problem.
 
     What stands beside `stages` goes under each of them; a stage that names a `recipe` (which `find` finds) begins with that
-    one. Of `sets`, `{"stages": {NAME: ...}}` goes over the stage of that name, anything else over all.
+    one. Of `sets`, `{"stages": {NAME: ...}}` goes over the stage of that name, anything else over all but what a stage
+    takes from an earlier one.
     """
     layer = read_layer(path)
     listed = layer.pop("stages")
@@ -81,6 +82,7 @@ def load_stages(path: Path, sets: Sequence[Mapping[str, Any]], find: Callable[[s
         RecipeError(f"stage {name!r} must be named once, in lower case") for name in names if not _usable(name, names)
     ]
     over: dict[str, dict[str, Any]] = {name: {} for name in names}
+    everywhere: dict[str, Any] = {}
     for given in sets:
         rest = dict(given)
         for name, keys in (rest.pop("stages", None) or {}).items():
@@ -88,12 +90,12 @@ def load_stages(path: Path, sets: Sequence[Mapping[str, Any]], find: Callable[[s
                 over[name] = overlay(over[name], keys)
             else:
                 errors.append(RecipeError(f"--set stages.{name}: no such stage{nearest(name, names)}"))
-        layer = overlay(layer, rest)
+        everywhere = overlay(everywhere, rest)
     stages = []
     for name, keys in zip(names, listed, strict=True):
         begins, own = keys.get("recipe"), {key: value for key, value in keys.items() if key not in ("name", "recipe")}
         try:
-            stages.append(Stage(name, load_recipe(find(begins) if begins else None, layer, own, over[name])))
+            stages.append(Stage(name, load_recipe(find(begins) if begins else None, layer, own, _kept(everywhere, own), over[name])))
         except R1Error as error:
             errors += [RecipeError(f"stage {name!r}: {problem}") for problem in error.problems or (error,)]
             if isinstance(error, RecipeError) and error.rest is not None:
@@ -128,6 +130,11 @@ def check_stages(stages: Sequence[Stage], registry: Registry, draw: bool = True)
 def to_yaml(stages: Sequence[Stage]) -> str:
     """The whole pipeline, every recipe with its defaults, as a file that reads back as itself."""
     return write_yaml({"stages": [{"name": stage.name, **read_yaml(stage.recipe.to_yaml())} for stage in stages]})
+
+
+def _kept(everywhere: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What is set for all stages, without the keys under which a stage refers to another."""
+    return {key: value for key, value in everywhere.items() if REFERENCE not in str(own.get(key, ""))}
 
 
 def _usable(name: str, names: Sequence[str]) -> bool:

@@ -72,6 +72,14 @@ def test_what_stands_beside_the_stages_goes_under_each_and_sets_go_over_one_or_a
     assert (again.model_from, again.data_from, shown.model_from) == ("shown", "sampled", None)
 
 
+def test_what_is_set_for_all_goes_over_a_stage_s_own_keys_but_not_over_the_output_of_another(tmp_path):
+    sets = ("trainer.max_steps=7", "stages.again.trainer.max_steps=8", "model=tiny_blank", "data=countdown")
+    shown, sampled, again = stages_of(SMALL, tmp_path, *sets)
+    assert (shown.recipe.trainer["max_steps"], again.recipe.trainer["max_steps"]) == (7, 8)
+    assert shown.recipe.model == "tiny_blank"
+    assert (sampled.model_from, again.model_from, again.data_from) == ("shown", "shown", "sampled")
+
+
 def test_a_pipeline_reads_back_from_its_own_yaml(tmp_path):
     stages = stages_of(SMALL, tmp_path)
     assert stages_of(to_yaml(stages), tmp_path) == stages
