@@ -95,7 +95,11 @@ def load_stages(path: Path, sets: Sequence[Mapping[str, Any]], find: Callable[[s
     for name, keys in zip(names, listed, strict=True):
         begins, own = keys.get("recipe"), {key: value for key, value in keys.items() if key not in ("name", "recipe")}
         try:
-            stages.append(Stage(name, load_recipe(find(begins) if begins else None, layer, own, _kept(everywhere, own), over[name])))
+            stages.append(
+                Stage(
+                    name, load_recipe(find(begins) if begins else None, layer, own, _kept(everywhere, own), over[name])
+                )
+            )
         except R1Error as error:
             errors += [RecipeError(f"stage {name!r}: {problem}") for problem in error.problems or (error,)]
             if isinstance(error, RecipeError) and error.rest is not None:
