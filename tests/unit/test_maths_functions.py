@@ -3,6 +3,7 @@ r"""Functions with edges, such as floors, bars and maxima; repeating decimals, r
 import time
 
 import pytest
+from maths_tables import check_verdicts
 
 from r1_verifiers import maths
 
@@ -59,16 +60,9 @@ EDGES: dict[str, tuple[list[str], list[str]]] = {
 }  # fmt: skip
 
 
-def verdict_of(answer: str, gold: str) -> object:
-    verdict = maths.check(f"<answer>{answer}</answer>", gold)
-    return verdict.value if verdict.status == "ok" else verdict.status
-
-
 @pytest.mark.parametrize("gold", EDGES)
 def test_functions_with_edges_are_compared_on_both_sides_of_each(gold):
-    right, wrong = EDGES[gold]
-    assert {answer: verdict_of(answer, gold) for answer in right} == dict.fromkeys(right, 1.0)
-    assert {answer: verdict_of(answer, gold) for answer in wrong} == dict.fromkeys(wrong, 0.0)
+    check_verdicts(gold, EDGES[gold])
 
 
 # gold answer: answers that are right, answers that are wrong
@@ -121,9 +115,7 @@ NOTATIONS: dict[str, tuple[list[str], list[str]]] = {
 
 @pytest.mark.parametrize("gold", NOTATIONS)
 def test_a_value_is_the_same_in_each_notation(gold):
-    right, wrong = NOTATIONS[gold]
-    assert {answer: verdict_of(answer, gold) for answer in right} == dict.fromkeys(right, 1.0)
-    assert {answer: verdict_of(answer, gold) for answer in wrong} == dict.fromkeys(wrong, 0.0)
+    check_verdicts(gold, NOTATIONS[gold])
 
 
 def test_a_problem_that_asks_for_a_ratio_is_not_answered_by_a_time():

@@ -1,8 +1,8 @@
 r"""Units: symbols with their prefixes, names in words, and compound units in each notation."""
 
 import pytest
+from maths_tables import check_verdicts
 
-from r1_verifiers import maths
 from r1_verifiers.maths.units import differ, factors, unit_name
 
 # gold answer: answers that are right, answers that are wrong
@@ -74,16 +74,9 @@ UNITS: dict[str, tuple[list[str], list[str]]] = {
 }  # fmt: skip
 
 
-def verdict_of(answer: str, gold: str) -> object:
-    verdict = maths.check(f"<answer>{answer}</answer>", gold)
-    return verdict.value if verdict.status == "ok" else verdict.status
-
-
 @pytest.mark.parametrize("gold", UNITS)
 def test_units_are_the_same_in_each_notation_and_differ_by_prefix_and_exponent(gold):
-    right, wrong = UNITS[gold]
-    assert {answer: verdict_of(answer, gold) for answer in right} == dict.fromkeys(right, 1.0)
-    assert {answer: verdict_of(answer, gold) for answer in wrong} == dict.fromkeys(wrong, 0.0)
+    check_verdicts(gold, UNITS[gold])
 
 
 def test_a_unit_is_a_product_of_symbols():
