@@ -10,7 +10,7 @@ import r1sdk
 
 from .cells import cell_text
 from .choice import ChoiceVerifier
-from .code import Imports, Scoring
+from .code import TEST_COLUMNS, Imports, Scoring
 from .code.code_block import find_blocks
 from .code_verifier import CodeVerifier
 from .countdown import CountdownVerifier, value_of
@@ -21,6 +21,7 @@ from .maths_verifier import MathsVerifier
 
 __all__ = [
     "LINE_END",
+    "TEST_COLUMNS",
     "ChoiceVerifier",
     "CodeVerifier",
     "CountdownVerifier",

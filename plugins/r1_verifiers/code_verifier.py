@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import r1sdk
 
-from .code import Imports, Scoring
+from .code import TEST_COLUMNS, Imports, Scoring
 from .fences import language_name
 
 if TYPE_CHECKING:
@@ -140,9 +140,7 @@ def _languages(rows: Iterable[r1sdk.RowView]) -> Iterator[str]:
 
 def _column_of(row: r1sdk.RowView) -> str | None:
     """The column that has the tests, if it was named; None where the shapes are to find it."""
-    from .code.shapes import COLUMNS
-
     held = row.find("tests")
     name = None if held is None else next((name for name, value in row.row.items() if value is held), None)
-    usual = next((name for name in COLUMNS if row.row.get(name) is not None), None)
+    usual = next((name for name in TEST_COLUMNS if row.row.get(name) is not None), None)
     return None if name == usual else name

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import r1sdk
+from r1_verifiers import TEST_COLUMNS
 
 from ..table_io import Row
 
@@ -26,10 +27,7 @@ USUAL = {  # role -> names in any case, in the order of search
         "output",
     ),
     "choices": ("choices", "options"),
-    "tests": (
-        *("tests", "test_list", "verification_info", "test_cases", "test", "input_output", "reward_model"),
-        *("ground_truth", "public_test_cases", "official_tests", "public_tests"),
-    ),
+    "tests": TEST_COLUMNS,
     "solution": ("solution", "code", "gold_standard_solution", "canonical_solution", "solutions"),
     "category": ("category", "subject", "topic"),
 }

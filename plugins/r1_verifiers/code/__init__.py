@@ -7,3 +7,9 @@ Scoring = Literal["fraction", "all", "weighted"]
 
 Imports = Literal["auto", "always", "never"]
 """When the usual imports stand in front of a program; auto: where the shape's official grader puts them, and before functions."""
+
+TEST_COLUMNS = (
+    *("tests", "test_list", "verification_info", "test_cases", "test", "input_output", "reward_model", "ground_truth"),
+    *("public_test_cases", "official_tests", "public_tests"),
+)
+"""Columns of tests in data sets, in the order in which they are looked for."""

@@ -15,8 +15,8 @@ from typing import Any
 from .answer_checks import bind, value_of
 from .answer_operations import Unsupported, items_of
 from .long_integers import parse_python, without_long_literals
-from .script_names import may_change, names_in
-from .script_reader import _PROGRAMS, Inlined, Reader, Script, literal, root_name
+from .script_names import Inlined, literal, may_change, names_in, root_name
+from .script_reader import PROGRAMS, Reader, Script
 
 
 @lru_cache(maxsize=4096)
@@ -39,7 +39,7 @@ def _parsed(source: str) -> ast.Module:
         for node in ast.walk(module)
         if isinstance(node, ast.Import)
         for alias in node.names
-        if alias.name in _PROGRAMS
+        if alias.name in PROGRAMS
     }
     return ast.fix_missing_locations(_Unqualified(aliases).visit(module)) if aliases else module
 
@@ -49,7 +49,7 @@ class _Unqualified(ast.NodeTransformer):
         self.modules = modules
 
     def visit_Import(self, node: ast.Import) -> ast.stmt:
-        names = [alias for alias in node.names if alias.name not in _PROGRAMS]
+        names = [alias for alias in node.names if alias.name not in PROGRAMS]
         return ast.copy_location(ast.Import(names) if names else ast.Pass(), node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:

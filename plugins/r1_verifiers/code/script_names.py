@@ -1,10 +1,11 @@
-"""Names and values in the expressions of a test."""
+"""Names and values in the expressions and statements of a test, without a word on who has them."""
 
 import ast
+import builtins
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .answer_checks import dotted, value_of
+from .answer_checks import dotted, source_of, value_of
 from .answer_operations import Failed, Unsupported
 from .values import DictValue, Sequence, SetValue, key_of
 
@@ -140,3 +141,100 @@ def bound_in(node: ast.AST) -> set[str]:
         if isinstance(inner, ast.comprehension):
             found |= {name.id for name in ast.walk(inner.target) if isinstance(name, ast.Name)}
     return found
+
+
+def literal(value: Any) -> ast.expr:
+    return ast.parse(source_of(value), mode="eval").body
+
+
+class Inlined(ast.NodeTransformer):
+    def __init__(self, local: dict[str, ast.expr], renamed: dict[str, str]) -> None:
+        self.local, self.renamed = local, renamed
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if isinstance(node.ctx, ast.Load) and node.id in self.local:
+            return self.local[node.id]  # shared: nothing changes a node in place
+        return ast.Name(self.renamed.get(node.id, node.id), node.ctx)
+
+    def _comprehension(self, node: Any) -> Any:
+        bound = {
+            name.id
+            for one in node.generators
+            for name in ast.walk(one.target)
+            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+        }
+        kept = {name: value for name, value in self.local.items() if name not in bound}
+        return Inlined(kept, self.renamed).generic_visit(node)
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+    def visit_Lambda(self, node: ast.Lambda) -> Any:
+        kept = {k: v for k, v in self.local.items() if k not in {one.arg for one in node.args.args}}
+        return Inlined(kept, self.renamed).generic_visit(node)
+
+
+def root_name(node: ast.expr) -> str | None:
+    """The name that a chain of attributes, calls and items begins with."""
+    while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else None
+
+
+def makes_object(node: ast.expr) -> bool:
+    """True for a call of a name that looks like a class."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
+
+
+def picked(node: ast.expr) -> ast.expr:
+    """The item itself where it is taken from a list, tuple or dict that is written out."""
+    match node:
+        case ast.Subscript(value=owner, slice=ast.Constant(value=at)):
+            match picked(owner):
+                case ast.Tuple(elts=items) | ast.List(elts=items) if isinstance(at, int) and 0 <= at < len(items):
+                    is_plain = not any(isinstance(item, ast.Starred) for item in items)
+                    return picked(items[at]) if is_plain else node
+                case ast.Dict(keys=keys, values=items) if all(isinstance(key, ast.Constant) for key in keys):
+                    found = [one for key, one in zip(keys, items, strict=True) if ast.dump(key) == ast.dump(node.slice)]  # type: ignore[arg-type]
+                    return picked(found[-1]) if found else node
+    return node
+
+
+def display(value: Any, owns: dict[int, str], changed: set[int]) -> ast.expr:
+    """Return an expression for a value of which the sandbox holds the parts `owns`. Raises: Unsupported."""
+    if id(value) in owns:
+        return ast.Name(owns[id(value)], ast.Load())
+    if id(value) in changed:
+        raise Unsupported("a part of what the program was given is read by another name")
+    if isinstance(value, list | tuple):
+        items = [display(item, owns, changed) for item in value]
+        return ast.List(items, ast.Load()) if isinstance(value, list) else ast.Tuple(items, ast.Load())
+    if isinstance(value, DictValue) and value.kind == "dict":
+        pairs = list(value.items.values())
+        return ast.Dict([literal(key) for key, _ in pairs], [display(item, owns, changed) for _, item in pairs])
+    return literal(value)
+
+
+def class_name(name: str) -> str:
+    """The name that an exception's class has itself: `IOError` is `OSError`."""
+    kind = getattr(builtins, name, None)
+    return kind.__name__ if isinstance(kind, type) else name.rpartition(".")[2]
+
+
+def is_builtin(name: str) -> bool:
+    return hasattr(builtins, name)
+
+
+def is_so(test: ast.expr) -> bool:
+    return bool(value_of(ast.Call(ast.Name("bool", ast.Load()), [test], [])))
+
+
+def always_fails(node: ast.stmt) -> bool:
+    if isinstance(node, ast.Assert):
+        return isinstance(node.test, ast.Constant) and not node.test.value
+    if isinstance(node, ast.Raise):
+        return True
+    return isinstance(node, ast.Expr) and ast.unparse(node).startswith(("pytest.fail(", "self.fail("))
+
+
+def is_trivial(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant) and bool(node.test.value)

@@ -8,34 +8,47 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .answer_checks import bind, check_supported, dotted, source_of, value_of
+from .answer_checks import bind, check_supported, dotted, value_of
 from .answer_functions import FUNCTIONS, METHODS, MODULES, READING, TYPES
 from .answer_operations import Failed, Unsupported, items_of
 from .script_names import (
+    Inlined,
     Replaced,
     adds_nothing,
+    always_fails,
     bound_in,
+    class_name,
     containers_in,
+    display,
     displayed,
+    is_builtin,
+    is_so,
+    is_trivial,
     is_type_call,
+    literal,
+    makes_object,
     may_change,
     mutable_parts,
     names_in,
     names_read,
+    picked,
     places_in,
+    root_name,
 )
 from .unittest_methods import unittest_check
-from .values import DictValue, key_of
+from .values import key_of
 
 MAX_LOOPS = 5000  # turns of a loop in one test
 _IN_A_LOOP = 2  # uses of a name that one loop goes over, and nothing else reads
-_PROGRAMS = ("solution", "main", "your_module", "candidate", "submission", "answer", "program", "code")
+PROGRAMS = ("solution", "main", "your_module", "candidate", "submission", "answer", "program", "code")
 _ASKED_WHOLE = ("hasattr", "callable", "asyncio.run", "itertools.islice", "islice", "next")  # of the program's answers
 _RAISES = ("pytest.raises", "raises", "self.assertRaises", "self.assertRaisesRegex")
 _PREPARING = (  # statements that change nothing here
     *("sys.setrecursionlimit", "sys.path.append", "sys.path.insert", "sys.path.extend"),
     *("random.seed", "warnings.filterwarnings", "print"),
 )
+_NESTED = re.compile(r"\([^()]*[+*}][^()]*\)[+*{]")  # a repetition of repetitions
+_INDICES = (ast.Constant, ast.Name, ast.Slice, ast.UnaryOp, ast.BinOp, ast.Tuple)
 _COPIES = {*FUNCTIONS, *TYPES} - {"next", "iter", "map", "filter", "zip", "enumerate", "reversed", "type"}
 
 
@@ -46,10 +59,6 @@ class Script:
     steps: tuple[tuple[str, str], ...]  # ("do", statements), ("ask", expression) or ("raises", statements)
     checks: tuple[str, ...]  # expressions over `_asked_0_`, `_asked_1_`, ...
     called: tuple[str, ...] = ()  # names that the program must define
-
-
-def literal(value: Any) -> ast.expr:
-    return ast.parse(source_of(value), mode="eval").body
 
 
 @dataclass
@@ -94,9 +103,7 @@ class Reader:
 
     def parted(self, node: ast.expr) -> str:
         """Return an expression over the answers of the sandbox that has the value of `node`. Raises: Unsupported."""
-        found = self._parted(node)
-        check_supported(found)
-        return ast.unparse(ast.fix_missing_locations(found))
+        return ast.unparse(self._checked(node))
 
     def foresee(self, nodes: Iterable[ast.stmt]) -> None:
         """Count the names that statements will read, before they are read."""
@@ -156,7 +163,7 @@ class Reader:
             case ast.For(orelse=[]):
                 self._for(node)
             case ast.If() if not self.is_remote(node.test):
-                self.statements(node.body if _is_so(self.inlined(node.test)) else node.orelse)
+                self.statements(node.body if is_so(self.inlined(node.test)) else node.orelse)
             case ast.With(items=[ast.withitem(context_expr=ast.Call() as call, optional_vars=name)]):
                 self._with(call, name, node)
             case ast.Try(handlers=[ast.ExceptHandler() as handler], finalbody=[]):
@@ -165,7 +172,7 @@ class Reader:
                 raise Unsupported(f"{ast.unparse(node)[:80]!r} is more than an assert")
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in _PROGRAMS:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in PROGRAMS:
             for alias in node.names:
                 if alias.asname:
                     self.renamed[alias.asname] = alias.name
@@ -174,7 +181,7 @@ class Reader:
             return
         for alias in node.names:
             name = (alias.asname or alias.name).partition(".")[0]
-            if isinstance(node, ast.Import) and name in _PROGRAMS:
+            if isinstance(node, ast.Import) and name in PROGRAMS:
                 raise Unsupported(f"the program as the module {name}")
             one = copy.copy(node)
             one.names = [alias]
@@ -408,7 +415,7 @@ class Reader:
             changed = {id(part) for other in others for part in mutable_parts(other)}
             if any(id(part) in changed for part in mutable_parts(value)):
                 owns = {id(other): own for other, (_, own) in zip(others, held, strict=True)}
-                yield place, _display(value, owns, changed)
+                yield place, display(value, owns, changed)
 
     def _whole(self, node: ast.expr) -> ast.expr:
         """A local expression with the parts that the sandbox holds in it."""
@@ -478,12 +485,12 @@ class Reader:
     def _try(self, node: ast.Try, handler: ast.ExceptHandler) -> None:
         """`try: f(-1); assert False` and `except ValueError: pass`: the call must raise."""
         body, fails = node.body, [*node.body[-1:], *node.orelse]
-        if handler.type is None or not any(_always_fails(one) for one in fails):
+        if handler.type is None or not any(always_fails(one) for one in fails):
             raise Unsupported("a try that may go both ways")
-        self._raises([one for one in body if not _always_fails(one)], handler.type, None, None)
+        self._raises([one for one in body if not always_fails(one)], handler.type, None, None)
         if handler.name:
             self._name_answer(handler.name, ast.parse("_caught_.value", mode="eval").body)
-        self.statements(one for one in handler.body if not _is_trivial(one))
+        self.statements(one for one in handler.body if not is_trivial(one))
 
     def _raises(self, body: Sequence[ast.stmt], kinds: ast.expr, match: ast.expr | None, name: ast.expr | None) -> None:
         """The statements `body` must raise; `name` is then the exception's, as `with pytest.raises(...) as name` has it."""
@@ -501,7 +508,7 @@ class Reader:
         names = [dotted(one) or "" for one in (kinds.elts if isinstance(kinds, ast.Tuple) else [kinds])]
         arguments: list[ast.expr] = [
             ast.Name(self._step("raises", "\n".join(sent)), ast.Load()),
-            ast.Tuple([ast.Constant(_class_name(name)) for name in names], ast.Load()),
+            ast.Tuple([ast.Constant(class_name(name)) for name in names], ast.Load()),
         ]
         found = [*arguments, self.inlined(match)] if match is not None else arguments
         self._check(ast.Call(ast.Name("_raised_", ast.Load()), found, []))
@@ -526,7 +533,7 @@ class Reader:
         if not self.is_remote(test):
             test = self._whole(test)
         if not self.is_remote(test) and not self._is_answered(test):
-            if not _is_so(self.inlined(test)):
+            if not is_so(self.inlined(test)):
                 raise Unsupported(f"{ast.unparse(test)[:80]!r} is false for every program")
             return  # nothing of the program is asserted
         self._check(test)
@@ -604,7 +611,7 @@ class Reader:
             is_read = isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load) and inner.id not in bound
             if isinstance(inner, ast.Name) and is_read and not inner.id.startswith("__"):
                 is_own = inner.id not in self.remote and inner.id not in self.helpers and self._is_foreign(inner.id)
-                if is_own and (inner.id in self.remote_functions or not _is_builtin(inner.id)):
+                if is_own and (inner.id in self.remote_functions or not is_builtin(inner.id)):
                     self.called[inner.id] = None
         return found
 
@@ -642,7 +649,7 @@ class Reader:
 
     def _written_out(self, node: ast.expr) -> ast.expr:
         """Return the value of a local expression as a literal, where that is the same in the sandbox."""
-        found = _picked(self.inlined(node))
+        found = picked(self.inlined(node))
         views = any(isinstance(one, ast.Attribute) and one.attr == "keys" for one in ast.walk(found))
         if views or names_in(found) & {"np", "numpy"}:
             return found
@@ -736,7 +743,7 @@ class Reader:
             case ast.Subscript(value=owner, slice=index):
                 return self._is_place(owner) and isinstance(index, _INDICES)
             case ast.Call(func=ast.Name(id=name)):
-                is_own = not _is_builtin(name) or name in self.remote_functions
+                is_own = not is_builtin(name) or name in self.remote_functions
                 return is_own and name not in FUNCTIONS and self._is_place(node.func)
             case ast.Call(func=ast.Attribute(value=owner, attr=name)):
                 return name not in METHODS and self._is_place(owner)
@@ -760,7 +767,7 @@ class Reader:
         if isinstance(node, ast.Name):
             return node.id in self.objects
         is_known = isinstance(node, ast.Call) and (dotted(node.func) or "") in {*TYPES, *FUNCTIONS}
-        return _makes_object(node) and not is_known and self.is_remote(node)
+        return makes_object(node) and not is_known and self.is_remote(node)
 
     def _parted_call(self, node: ast.Call) -> ast.expr:
         name = dotted(node.func) or ""
@@ -786,12 +793,12 @@ class Reader:
             return self._with_arguments(node, node.func)
         if isinstance(node.func, ast.Attribute) and root not in self.helpers:
             owner = node.func.value
-            reads = METHODS if not isinstance(owner, ast.Name) and not _makes_object(owner) else READING
+            reads = METHODS if not isinstance(owner, ast.Name) and not makes_object(owner) else READING
             if not self.is_remote(owner) or node.func.attr in reads:
                 return self._with_arguments(node, ast.Attribute(self._parted(owner), node.func.attr, ast.Load()))
             return self._ask(node)
         if root in self.helpers or (
-            _is_builtin(root or "") and root not in self.renamed and root not in self.remote_functions
+            is_builtin(root or "") and root not in self.renamed and root not in self.remote_functions
         ):
             raise Unsupported(f"{ast.unparse(node.func)[:60]}() would have to judge beside the program")
         return self._ask(node)
@@ -826,7 +833,7 @@ class Reader:
         for turn in turns:
             for name, value in bind(target, turn).items():
                 self._bind(name, literal(value))
-            if all(_is_so(self.inlined(condition)) for condition in ifs):
+            if all(is_so(self.inlined(condition)) for condition in ifs):
                 parts.append(self._parted(elt))
         self._lose(first.iter, target, turns)
         for name in bound | set(own.values()):
@@ -866,104 +873,3 @@ class Reader:
             isinstance(inner, ast.Name) and inner.id not in bound and self._is_foreign(inner.id)
             for inner in ast.walk(node)
         )
-
-
-class Inlined(ast.NodeTransformer):
-    def __init__(self, local: dict[str, ast.expr], renamed: dict[str, str]) -> None:
-        self.local, self.renamed = local, renamed
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if isinstance(node.ctx, ast.Load) and node.id in self.local:
-            return self.local[node.id]  # shared: nothing changes a node in place
-        return ast.Name(self.renamed.get(node.id, node.id), node.ctx)
-
-    def _comprehension(self, node: Any) -> Any:
-        bound = {
-            name.id
-            for one in node.generators
-            for name in ast.walk(one.target)
-            if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
-        }
-        kept = {name: value for name, value in self.local.items() if name not in bound}
-        return Inlined(kept, self.renamed).generic_visit(node)
-
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
-
-    def visit_Lambda(self, node: ast.Lambda) -> Any:
-        kept = {k: v for k, v in self.local.items() if k not in {one.arg for one in node.args.args}}
-        return Inlined(kept, self.renamed).generic_visit(node)
-
-
-_NESTED = re.compile(r"\([^()]*[+*}][^()]*\)[+*{]")  # a repetition of repetitions
-_INDICES = (ast.Constant, ast.Name, ast.Slice, ast.UnaryOp, ast.BinOp, ast.Tuple)
-
-
-def root_name(node: ast.expr) -> str | None:
-    """The name that a chain of attributes, calls and items begins with."""
-    while isinstance(node, ast.Attribute | ast.Call | ast.Subscript):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def _makes_object(node: ast.expr) -> bool:
-    """True for a call of a name that looks like a class."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
-
-
-def _picked(node: ast.expr) -> ast.expr:
-    """The item itself where it is taken from a list, tuple or dict that is written out."""
-    match node:
-        case ast.Subscript(value=owner, slice=ast.Constant(value=at)):
-            match _picked(owner):
-                case ast.Tuple(elts=items) | ast.List(elts=items) if isinstance(at, int) and 0 <= at < len(items):
-                    is_plain = not any(isinstance(item, ast.Starred) for item in items)
-                    return _picked(items[at]) if is_plain else node
-                case ast.Dict(keys=keys, values=items) if all(isinstance(key, ast.Constant) for key in keys):
-                    found = [one for key, one in zip(keys, items, strict=True) if ast.dump(key) == ast.dump(node.slice)]  # type: ignore[arg-type]
-                    return _picked(found[-1]) if found else node
-    return node
-
-
-def _display(value: Any, owns: dict[int, str], changed: set[int]) -> ast.expr:
-    """Return an expression for a value of which the sandbox holds the parts `owns`. Raises: Unsupported."""
-    if id(value) in owns:
-        return ast.Name(owns[id(value)], ast.Load())
-    if id(value) in changed:
-        raise Unsupported("a part of what the program was given is read by another name")
-    if isinstance(value, list | tuple):
-        items = [_display(item, owns, changed) for item in value]
-        return ast.List(items, ast.Load()) if isinstance(value, list) else ast.Tuple(items, ast.Load())
-    if isinstance(value, DictValue) and value.kind == "dict":
-        pairs = list(value.items.values())
-        return ast.Dict([literal(key) for key, _ in pairs], [_display(item, owns, changed) for _, item in pairs])
-    return literal(value)
-
-
-def _class_name(name: str) -> str:
-    """The name that an exception's class has itself: `IOError` is `OSError`."""
-    import builtins
-
-    kind = getattr(builtins, name, None)
-    return kind.__name__ if isinstance(kind, type) else name.rpartition(".")[2]
-
-
-def _is_builtin(name: str) -> bool:
-    import builtins
-
-    return hasattr(builtins, name)
-
-
-def _is_so(test: ast.expr) -> bool:
-    return bool(value_of(ast.Call(ast.Name("bool", ast.Load()), [test], [])))
-
-
-def _always_fails(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Assert):
-        return isinstance(node.test, ast.Constant) and not node.test.value
-    if isinstance(node, ast.Raise):
-        return True
-    return isinstance(node, ast.Expr) and ast.unparse(node).startswith(("pytest.fail(", "self.fail("))
-
-
-def _is_trivial(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assert) and isinstance(node.test, ast.Constant) and bool(node.test.value)

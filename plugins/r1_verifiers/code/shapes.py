@@ -13,6 +13,7 @@ from typing import Any
 
 import r1sdk
 
+from . import TEST_COLUMNS
 from .code_block import find_program
 from .long_integers import TooLong, parse_python, read_json, read_literal
 from .packed import unpacked
@@ -46,11 +47,6 @@ SHAPES = {
         DataSetShape("code_contests", tolerance=1e-5),
     )
 }
-COLUMNS = (
-    *("tests", "test_list", "verification_info", "test_cases", "test", "input_output", "reward_model", "ground_truth"),
-    *("public_test_cases", "official_tests", "public_tests"),
-)
-"""Where tests stand, in the order in which they are looked for."""
 _CODE_CONTESTS = ("public_tests", "private_tests", "generated_tests")
 _OF_PROGRAMS = ("stdin", "stdin_stdout", "standard_input", "stdio")
 _OF_FUNCTIONS = ("functional", "function", "function_call", "call_based")
@@ -66,7 +62,7 @@ class NoTests(r1sdk.R1Error):
 def normal_info(info: Mapping[str, Any], column: str | None = None) -> dict[str, Any]:
     """Return the tests of a row, or of a task's info, in r1sdk's shape: `tests`, `shape`, and the settings of the tests.
 
-    `column`: where they stand; None: the first of `COLUMNS`, or `inputs` and `outputs`. Raises: NoTests, R1Error.
+    `column`: where they stand; None: the first of `TEST_COLUMNS`, or `inputs` and `outputs`. Raises: NoTests, R1Error.
     """
     shape = info.get("shape")  # or a column of the data set that happens to have this name
     if isinstance(shape, str) and shape in SHAPES and isinstance(info.get("tests"), list) and column is None:
@@ -148,7 +144,7 @@ def _check_codeforces(info: Mapping[str, Any]) -> None:
 
 
 def _column(info: Mapping[str, Any]) -> str | None:
-    for name in COLUMNS:
+    for name in TEST_COLUMNS:
         if info.get(name) not in (None, "", [], {}):
             if name == "reward_model" and not (isinstance(info[name], Mapping) and info[name].get("ground_truth")):
                 continue
@@ -157,7 +153,9 @@ def _column(info: Mapping[str, Any]) -> str | None:
             if name == "public_tests" and not isinstance(info[name], Mapping):
                 continue
             return name
-    return "inputs" if "inputs" in info and "outputs" in info else next((n for n in COLUMNS[:4] if n in info), None)
+    return (
+        "inputs" if "inputs" in info and "outputs" in info else next((n for n in TEST_COLUMNS[:4] if n in info), None)
+    )
 
 
 def _is_mbpp_plus(info: Mapping[str, Any], name: str) -> bool:
