@@ -197,7 +197,7 @@ def _close(
 
 
 def _are_paired(fences: Sequence[tuple[int, int, str]], at: int, fence: str, outer: int) -> bool:
-    """True if the fences from line `at` on open and close blocks of their own, so that none is left for the block before them."""
+    """True if the fences from line `at` on come in pairs, so that none of them closes the block before."""
     begin = bisect_left(fences, (at,))
     count = sum(1 for _, indent, mark in fences[begin:] if mark == fence[0] and indent < outer + 4)
     return count > 0 and count % 2 == 0

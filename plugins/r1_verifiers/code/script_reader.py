@@ -346,7 +346,7 @@ class Reader:
         return values, [value_of(Inlined(others, self.renamed).visit(copy.deepcopy(one)), values) for one in places]
 
     def _give(self, node: Any) -> Any:
-        """Let the sandbox hold the mutable values that `node` gives to the program and the test reads again, and nothing beside them."""
+        """Let the sandbox hold the mutable values that `node` gives to the program and that the test reads again, and no others."""
         for name in sorted(names_in(node)):
             if not self._is_shared(name):
                 continue

@@ -11,7 +11,7 @@ from . import numeric
 from .congruences import equal_congruences
 from .domains import declared, domains_agree, restricted, runs_through_integers, unknown_sets, whole_letters
 from .evaluate import NoValue, counted, exact, letters, nodes, replaced
-from .meaning import REALS, as_real_set, may_be_named, meaning, says_again
+from .meaning import FLIPPED, REALS, as_real_set, may_be_named, meaning, says_again
 from .parameters import with_arguments_of
 from .piecewise import equal_cases
 from .real_sets import Outcome, all_of, canonical, equal_sets, matching
@@ -109,7 +109,7 @@ _ASKS_FOR_RATIO = re.compile(r"\bratios?\b", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"\(([^()]{1,60})\)")
 _ASKED = r"(?i:find|determine|compute|evaluate|value of|what is|solve for|求)\s*\$?{}\$?(?=\s*[.,?;。，？]|\s*\Z)"
 _ORDER = {"<", ">", "<=", ">="}
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "=": "=", "!=": "!="}
+_FLIPPED = {**FLIPPED, "=": "=", "!=": "!="}
 _INFINITE = {
     1: {"infinity", "infinite", "positive infinity", "plus infinity"},
     -1: {"negative infinity", "minus infinity"},

@@ -3,12 +3,11 @@ r"""Classes of whole numbers: `n \equiv 1 \pmod 3` is `n = 3k + 1` and `n \equiv
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from math import lcm
 from typing import NamedTuple
 
-from .evaluate import exact, letters, replaced
-from .types import Conditioned, Constant, NamedValue, Node, Number, RealSet, Relation, Several, Symbol, Value
+from .evaluate import exact, letters, line_of
+from .types import Conditioned, Constant, NamedValue, Node, RealSet, Relation, Several, Symbol, Value
 
 _MAX_MODULUS = 5000
 _CONGRUENT = ("==", "mod")
@@ -97,11 +96,11 @@ def _progression(name: str, value: Value) -> _Class:
     names = letters(value)
     if not isinstance(value, Node) or len(names) != 1 or name in names:
         raise _Other
-    letter = next(iter(names))
-    first, second, third = (_whole(replaced(value, letter, Number(Fraction(at)))) for at in (0, 1, 2))
-    if third - second != second - first:
+    line = line_of(value, next(iter(names)))
+    if line is None or any(part.denominator != 1 for part in line):
         raise _Other
-    return _Class(name, first, _modulus(abs(second - first)), False)
+    slope, start = map(int, line)
+    return _Class(name, start, _modulus(abs(slope)), False)
 
 
 def _whole(value: Value) -> int:

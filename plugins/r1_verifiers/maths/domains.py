@@ -116,7 +116,7 @@ def _set_of(name: str, conditions: Sequence[Value]) -> NumberDomain | None:
 
 
 def _bounds(name: str, conditions: Sequence[Value]) -> RealSet | None:
-    """What all inequalities and intervals leave of the real numbers."""
+    """The real numbers that satisfy all inequalities and intervals."""
     sets = [one for one in conditions if isinstance(one, RealSet) and one.name == name and _membership(one) is None]
     if not sets:
         return None

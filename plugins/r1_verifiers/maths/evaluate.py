@@ -19,6 +19,7 @@ _MAX_MAGNITUDE = 64  # bits of an argument of a function or an exponent
 _DIGITS = 60
 _MAX_STEPS = 4000
 _MAX_TERMS = 400  # of a sum that is added up
+_ON_A_LINE = (-5, 0, 1, 2, 7)  # where an expression is tried
 
 
 class NoValue(Exception):
@@ -509,3 +510,14 @@ _FUNCTIONS: dict[str, Any] = {
     "arccsc": _inverse("acsc"), "arsinh": _inverse("asinh"), "arcosh": _inverse("acosh"), "artanh": _inverse("atanh"),
     "arcsinh": _inverse("asinh"), "erf": _inverse("erf"),
 } | {name: _inverse(name) for name in ["sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth"]}  # fmt: skip
+
+
+def line_of(node: Node, name: str) -> tuple[Fraction, Fraction] | None:
+    """Slope and value at zero of an expression that is linear in a letter."""
+    values = [exact(replaced(node, name, Number(Fraction(at)))) for at in _ON_A_LINE]
+    at_zero, at_one = values[1], values[2]
+    if at_zero is None or at_one is None or at_zero == at_one:
+        return None
+    slope = at_one - at_zero
+    is_line = all(value == at_zero + slope * at for at, value in zip(_ON_A_LINE, values, strict=True))
+    return (slope, at_zero) if is_line else None

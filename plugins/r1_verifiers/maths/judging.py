@@ -181,7 +181,7 @@ def _matches(gold: Value, written: str, problem: str) -> bool | None:
 
 
 def _unit_symbols(gold: Value) -> frozenset[str]:
-    """What may be a unit without being set apart: no letter where `gold` has some, any symbol where it is measured."""
+    """Symbols that are units even where nothing sets them apart: none if `gold` has letters, all if it is a quantity."""
     if letters(gold):
         return frozenset()
     bare = gold.value if isinstance(gold, NamedValue | Approximate) else gold

@@ -41,7 +41,7 @@ MINUS_INFINITY = Apply("neg", (INFINITY,))
 REALS = Interval(MINUS_INFINITY, INFINITY, False, False)
 SAID_AGAIN = frozenset(["namely", "equivalently"])  # separators of values that say the same
 _ORDER = {"<", ">", "<=", ">="}
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
+FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _AND, _OR = frozenset(["and", "wedge"]), frozenset(["or", "vee"])
 _ZERO = Number(Fraction(0))
 _REAL_SETS = {
@@ -51,7 +51,6 @@ _REAL_SETS = {
     "RR-": RealSet((Interval(MINUS_INFINITY, _ZERO, False, False),)),
     "RR*": RealSet((REALS,), (_ZERO,)),
 }
-_MAX_SIGNS = 3  # of \pm in one expression
 _OF_SETS = frozenset(["cup", "cap", "setminus"])
 _CALLS = frozenset(["call", "prime", "det", "abs", "norm", "sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "max", "min", "dim", "rank", "tr", "deg", "arg", "gcd", "lcm", "Re", "Im", "ker", "transpose"])  # fmt: skip
 
@@ -630,7 +629,7 @@ def _inequality(value: Relation) -> RealSet | None:
     if len(sides) == 2:
         left, right = sides
         if isinstance(right, Symbol) and not isinstance(left, Symbol):
-            left, right, sign = right, left, _FLIPPED[signs[0]]
+            left, right, sign = right, left, FLIPPED[signs[0]]
         else:
             sign = signs[0]
         if not isinstance(left, Symbol):

@@ -26,7 +26,6 @@ _SEPARATOR = re.compile(
     r"(?<!\\),(?!\\!|\d{3}(?!\d)|\})\s*|;\s*|\\text\s*\{\s*,?\s*(?:and|or)\s*\}|\b(?:and|or)\b|[或和且、]"
 )
 _OPEN, _CLOSE = "([{", ")]}"
-_DROPPED_LETTER = re.compile(r"(?<=[\d}) ])\\?(?:mathrm\{)?\b([xyniabk])\b(?:\^\{?\d+\}?)?\}?")
 _INDEX = re.compile(r"_\s*\{?\s*\Z|\\(?:begin|end)\{[^{}]*\Z|\\sqrt\[\Z|binom\s*\{[^{}]*\}\s*\{\s*\Z")
 
 

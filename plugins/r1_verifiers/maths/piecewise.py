@@ -142,7 +142,7 @@ def _statement(part: list[Token], parse: Callable[[list[Token]], Value]) -> Valu
 
 
 def _add(statements: list[Value], one: Value) -> None:
-    """Add a statement; a value alone goes on with the last one: `n = 1, 2`."""
+    """Add a statement; a value alone is another value of the last one, as 2 in `n = 1, 2`."""
     last = statements[-1] if statements else None
     if isinstance(one, Node) and isinstance(last, NamedValue):
         before = last.value.items if isinstance(last.value, Several) else (last.value,)

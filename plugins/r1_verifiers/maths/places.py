@@ -157,7 +157,7 @@ def _under_roots(parts: list[Apply]) -> frozenset[str]:
 
 
 def _of_size(names: list[str], whole: frozenset[str], signed: frozenset[str], number: int, most: int) -> Place:
-    """A place whose values are of one size, or each of its own."""
+    """A place with values of about the same size, or of sizes that differ by letter."""
     mp = context()
     values = {}
     for at, name in enumerate(names):
@@ -201,7 +201,7 @@ def _edges(node: Apply, name: str, others: Mapping[str, Any]) -> list[Any]:
 def _zeros(
     node: Node, name: str, others: Mapping[str, Any], wanted: tuple[int, ...], only_double: bool = False
 ) -> list[Any]:
-    """Where an expression that is linear or quadratic in a letter has the wanted values; its constants where it is neither."""
+    """The values of a letter at which an expression has the wanted values, if it is linear or quadratic in it; else powers of its constants."""
     if name not in letters(node):
         return []
     mp = context()

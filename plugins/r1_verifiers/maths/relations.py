@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from .evaluate import exact, letters, replaced
-from .meaning import INFINITY, MINUS_INFINITY, is_infinite
+from .evaluate import letters, line_of
+from .meaning import FLIPPED, INFINITY, MINUS_INFINITY, is_infinite
 from .numeric import magnitude
 from .types import Apply, Interval, Node, Number, RealSet, Relation, Symbol, Value
-
-_FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_PLACES = (-5, 0, 1, 2, 7)
 
 
 def between_letters(value: Value) -> Relation | None:
@@ -22,22 +19,22 @@ def between_letters(value: Value) -> Relation | None:
         if is_infinite(part.low) and letters(part.high):
             return Relation((Symbol(value.name), part.high), ("<=" if part.has_high else "<",))
         return None
-    if isinstance(value, Relation) and len(value.sides) == 2 and value.signs[0] in _FLIPPED:
+    if isinstance(value, Relation) and len(value.sides) == 2 and value.signs[0] in FLIPPED:
         return value
     return None
 
 
 def without_bars(value: Relation) -> RealSet | None:
     """The numbers for which `|x - 1| < 2` holds; None for an inequality of another form."""
-    if len(value.sides) != 2 or value.signs[0] not in _FLIPPED:
+    if len(value.sides) != 2 or value.signs[0] not in FLIPPED:
         return None
     (left, right), sign = value.sides, value.signs[0]
     if isinstance(right, Apply) and right.name == "abs":
-        left, right, sign = right, left, _FLIPPED[sign]
+        left, right, sign = right, left, FLIPPED[sign]
     if not (isinstance(left, Apply) and left.name == "abs" and isinstance(right, Node) and len(letters(left)) == 1):
         return None
     (name,) = letters(left)
-    line, size = _line(left.args[0], name), magnitude(right)
+    line, size = line_of(left.args[0], name), magnitude(right)
     if line is None or size is None or size <= 0:
         return None
     slope, start = abs(line[0]), line[1] if line[0] > 0 else -line[1]
@@ -47,17 +44,6 @@ def without_bars(value: Relation) -> RealSet | None:
         return RealSet((Interval(low, high, has_ends, has_ends),), (), name)
     outside = Interval(MINUS_INFINITY, low, False, has_ends), Interval(high, INFINITY, has_ends, False)
     return RealSet(outside, (), name)
-
-
-def _line(node: Node, name: str) -> tuple[Fraction, Fraction] | None:
-    """Slope and value at zero of an expression that is linear in a letter."""
-    values = [exact(replaced(node, name, Number(Fraction(at)))) for at in _PLACES]
-    at_zero, at_one = values[1], values[2]
-    if at_zero is None or at_one is None or at_zero == at_one:
-        return None
-    slope = at_one - at_zero
-    is_line = all(value == at_zero + slope * at for at, value in zip(_PLACES, values, strict=True))
-    return (slope, at_zero) if is_line else None
 
 
 def _solution(end: Node, start: Fraction, slope: Fraction) -> Node:
