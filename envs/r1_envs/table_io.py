@@ -78,7 +78,7 @@ def _file(path: Path) -> Iterator[Row | r1sdk.R1Error]:
 
 
 def test_split_in(source: str) -> str | None:
-    """Return the split of a local folder whose rows are for tests; None where it has none beside the training rows."""
+    """Return the name of the split for tests in a local folder; None if it has training rows alone, or none."""
     folder = Path(source).expanduser()
     if (saved := folder / "dataset_dict.json").is_file():
         names = set(json.loads(saved.read_text(encoding="utf-8"))["splits"])

@@ -6,13 +6,13 @@ from itertools import islice
 from typing import Any
 
 from ..contracts import Environment
-from ..errors import R1Error, RecipeError, nearest, raise_all
+from ..errors import R1Error, nearest, raise_all
 from ..planning.backend import Backend, choose
 from ..planning.build import build_environment, build_rewards
 from ..planning.generation_rules import missing_backend
 from ..planning.hardware import Hardware
 from ..planning.model_source import ModelSource, resolve_model
-from ..planning.named_recipe import resolve_recipe
+from ..planning.named_recipe import resolve_rest
 from ..plugins.environment_calls import tasks_of
 from ..plugins.registry import Registry
 from ..recipe.key_groups import ServerSettings
@@ -221,13 +221,7 @@ def _bench(
     if env is None and trained is None and not any(text.startswith(("env=", "env.name=")) for text in sets):
         raise R1Error(NO_ENVIRONMENT)
     errors: list[R1Error] = []
-    try:
-        recipe, _ = resolve_recipe(registry, trained, sets, named)
-    except RecipeError as error:
-        if error.rest is None:
-            raise
-        recipe = error.rest
-        errors.append(error)
+    recipe = resolve_rest(errors, registry, trained, sets, named)
     built: list[Any] = []
     for step in (
         lambda: build_environment(registry, recipe.env.name, recipe.env.options, recipe.env.timeout_s),

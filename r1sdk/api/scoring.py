@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ..contracts import Environment
-from ..errors import R1Error, RecipeError, RewardError, raise_all
+from ..data.table_files import is_table
+from ..errors import R1Error, RewardError, raise_all
 from ..evaluation.rescore import Tally, rescore
 from ..planning.build import build_environment, build_rewards
 from ..planning.model_source import resolve_model
-from ..planning.named_recipe import is_table, resolve_recipe
+from ..planning.named_recipe import resolve_rest
 from ..plugins.loading import load_plugins
 from ..records import Completion, Rollout, Score, Task
 from ..scoring.score_rollouts import Rewards as BuiltRewards
@@ -128,13 +129,7 @@ def build_judges(
     environment: Environment | None = None
     built: BuiltRewards = {}
     errors: list[R1Error] = []
-    try:
-        recipe, _ = resolve_recipe(registry, trained or NOBODY, sets, {"env": env, "rewards": rewards})
-    except RecipeError as error:
-        if error.rest is None:
-            raise
-        recipe = error.rest
-        errors.append(error)
+    recipe = resolve_rest(errors, registry, trained or NOBODY, sets, {"env": env, "rewards": rewards})
     try:
         named = recipe.env
         environment = build_environment(registry, named.name, named.options, named.timeout_s) if named.name else None

@@ -195,8 +195,8 @@ def check_file(source: FromFile) -> FileReport:
         raise R1Error(f"data {source.path} has no rows")
     columns = replace(source, skip_bad=len(bad)).describe()
     differs = [
-        f"{len(places)} {'row has' if len(places) == 1 else 'rows have'} {token!r}, with which chat templates open or end a turn: "
-        f"{', '.join(places[:SHOWN])}{', ...' if len(places) > SHOWN else ''} (with --model: what is learnt instead)"
+        f"{rows_have(places)} {token!r}, with which chat templates open or end a turn: {first_of(places)} "
+        "(with --model: what is learnt instead)"
         for token, places in control.items()
     ]
     return FileReport(source.path, rows, found, columns, tuple(bad), tuple(differs))
@@ -208,6 +208,16 @@ _CONTROL = re.compile(
     r"|system|start|end|message|channel|return|call)\|>|<(?:start|end)_of_turn>|</s>|\[/?INST\]"
     r"|<｜(?:User|Assistant|begin▁of▁sentence|end▁of▁sentence)｜>"
 )
+
+
+def rows_have(rows: Sequence[str]) -> str:
+    """Return the number of rows with a verb: `1 row has`."""
+    return f"{len(rows)} {'row has' if len(rows) == 1 else 'rows have'}"
+
+
+def first_of(rows: Sequence[str]) -> str:
+    """Return the first rows in a line."""
+    return ", ".join([*rows[:SHOWN], *(["..."] if len(rows) > SHOWN else [])])
 
 
 def once_each(texts: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import R1Error
-from ..rollout.loaded_weights import listed
+from ..rollout.loaded_weights import FIT_AGAIN, listed
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 ADAPTER = "adapter_model.safetensors"
@@ -101,10 +101,7 @@ def _faults(folder: Path) -> Iterator[str]:
         except R1Error as error:
             yield str(error)
         else:
-            yield from (f"{fault}; {_FIT}" for fault in _config_faults(_config(folder), shapes))
-
-
-_FIT = "download the model again, or put back the config.json that belongs to these weights"
+            yield from (f"{fault}; {FIT_AGAIN}" for fault in _config_faults(_config(folder), shapes))
 
 
 def _damaged_files(folder: Path) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..data.table_files import is_table
 from ..errors import R1Error, RecipeError
 from ..plugins.building import fields_of
 from ..plugins.entry import kind_of
@@ -15,7 +16,6 @@ from ..recipe.schema import DEFAULT_REWARDS, Recipe, load_recipe, raise_with_res
 from .stages import is_pipeline
 
 LARGEST_BYTES = 1 << 20  # of a recipe
-ENDINGS = {".jsonl", ".json", ".csv", ".tsv", ".parquet", ".arrow"}  # of files of rows
 
 
 def resolve_recipe(
@@ -55,6 +55,23 @@ def resolve_recipe(
     if problems:
         raise_with_rest(problems, recipe)
     return _with_environment(recipe, registry), origin
+
+
+def resolve_rest(
+    errors: list[R1Error],
+    registry: Registry,
+    start: str | Path | Mapping[str, Any] | None,
+    sets: Sequence[str],
+    flags: Mapping[str, Any],
+) -> Recipe:
+    """Return the recipe of `resolve_recipe`; where some of its keys are at fault, the rest, with the error added to `errors`."""
+    try:
+        return resolve_recipe(registry, start, sets, flags)[0]
+    except RecipeError as error:
+        if not isinstance(error.rest, Recipe):
+            raise
+        errors.append(error)
+        return error.rest
 
 
 def _assigned(sets: Sequence[str], problems: list[R1Error]) -> list[dict[str, Any]]:
@@ -116,11 +133,6 @@ def _with_environment(recipe: Recipe, registry: Registry) -> Recipe:
             f"  demonstrations for SFT: r1 train --method sft --data {name}"
         )
     return recipe
-
-
-def is_table(path: Path) -> bool:
-    """True if the name of `path` ends like a table of rows, packed or not."""
-    return bool(ENDINGS & set(map(str.lower, path.suffixes)))
 
 
 def is_data_file(name: str) -> bool:

@@ -10,7 +10,7 @@ from ..errors import R1Error, RecipeError, nearest, raise_all
 from ..plugins.registry import Registry
 from ..recipe.key_groups import teacher_key
 from ..recipe.layers import overlay, read_layer, read_yaml, write_yaml
-from ..recipe.schema import Recipe, load_recipe
+from ..recipe.schema import Recipe, load_recipe, raise_with_rest
 from .resolve import plan_run
 
 REFERENCE = "stage:"
@@ -105,11 +105,8 @@ def load_stages(path: Path, sets: Sequence[Mapping[str, Any]], find: Callable[[s
             if isinstance(error, RecipeError) and error.rest is not None:
                 stages.append(Stage(name, error.rest))  # for what others say of it
     errors += _reference_errors(stages)
-    try:
-        raise_all(errors, RecipeError)
-    except RecipeError as error:
-        error.rest = stages
-        raise
+    if errors:
+        raise_with_rest(errors, stages)
     return stages
 
 
@@ -137,7 +134,7 @@ def to_yaml(stages: Sequence[Stage]) -> str:
 
 
 def _kept(everywhere: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """What is set for all stages, without the keys under which a stage refers to another."""
+    """Return what is set for all stages, but for the keys in which a stage refers to an earlier one."""
     return {key: value for key, value in everywhere.items() if REFERENCE not in str(own.get(key, ""))}
 
 

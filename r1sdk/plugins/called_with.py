@@ -7,9 +7,7 @@ from typing import Any
 from ..contracts import is_over_batch, takes_group
 from ..errors import PluginError
 
-METHODS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # kind -> methods, "" for the object itself -> their arguments
-    "reward": {"": ("rollout",)},
-    "advantage": {"": ("group",)},
+METHODS: Mapping[str, Mapping[str, tuple[str, ...]]] = {  # kind -> methods -> their arguments
     "environment": {"tasks": ("split",), "verify": ("rollout",)},
     "verifier": {"read_gold": ("task",), "verify": ("gold", "reply")},
 }
@@ -27,15 +25,16 @@ _FOREIGN = {  # an argument of a reward function in another framework's signatur
 def check_called(kind: str, name: str, built: Any) -> None:
     """Check that `built`, a plugin, can be called as its kind is. Raises: PluginError with the signature that it must have."""
     methods = METHODS.get(kind, {})
-    if any(getattr(built, method, None) is None for method in methods if method):
+    if any(getattr(built, method, None) is None for method in methods):
         return  # said where the whole contract is checked
-    for method, arguments in methods.items():
-        target = getattr(built, method) if method else built
+    calls = [(method, getattr(built, method), arguments) for method, arguments in methods.items()]
+    if kind in ("reward", "advantage"):
+        calls = [("", built, _arguments(kind, built))]
+    for method, target, arguments in calls:
         if not callable(target):
             raise PluginError(f"{kind} {name!r} cannot be called: {_remedy(kind, built)}")
-        said = _arguments(kind, built) if not method else arguments
-        if fault := (_foreign(built, target) if kind == "reward" else None) or _fault(target, said):
-            raise PluginError(f"{kind} {name!r} must take {method}({', '.join(said)}): {fault}")
+        if fault := (_foreign(built, target) if kind == "reward" else None) or _fault(target, arguments):
+            raise PluginError(f"{kind} {name!r} must take {method}({', '.join(arguments)}): {fault}")
 
 
 def _arguments(kind: str, built: Any) -> tuple[str, ...]:

@@ -216,8 +216,8 @@ def load_recipe(path: Path | None, *layers: Mapping[str, Any], options: Callable
     return recipe
 
 
-def raise_with_rest(errors: Sequence[R1Error], rest: Recipe | None) -> NoReturn:
-    """Raise all `errors` as one, with the `rest` of the recipe. Raises: RecipeError."""
+def raise_with_rest(errors: Sequence[R1Error], rest: Any) -> NoReturn:
+    """Raise all `errors` as one, with the `rest` of the recipe, or of a pipeline's. Raises: RecipeError."""
     try:
         raise_all(errors, RecipeError)
     except RecipeError as error:

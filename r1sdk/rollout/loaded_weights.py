@@ -10,6 +10,7 @@ from ..errors import R1Error
 
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 _SHOWN = 3
+FIT_AGAIN = "download the model again, or put back the config.json that belongs to these weights"
 
 
 def check_loaded(name: str, model: Any, loading: Mapping[str, Any]) -> None:
@@ -26,10 +27,7 @@ def check_loaded(name: str, model: Any, loading: Mapping[str, Any]) -> None:
         unexpected = [] if packed else _inside(model, unexpected)
     found = {"missing": missing, "of another shape": shapes, "unexpected": unexpected}
     if lines := [f"\n  {fault}: {listed(names)}" for fault, names in found.items() if names]:
-        raise R1Error(
-            f"the weights of model {name!r} do not fit its config.json{''.join(lines)}"
-            "\n  download the model again, or put back the config.json that belongs to these weights"
-        )
+        raise R1Error(f"the weights of model {name!r} do not fit its config.json{''.join(lines)}\n  {FIT_AGAIN}")
 
 
 def check_finite(name: str, tensors: Iterable[tuple[str, Any]]) -> None:
@@ -65,7 +63,7 @@ def without_report() -> Iterator[None]:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return the first few names, and how many there are beside them."""
+    """Return the first names in a line, and the number of the others."""
     names = sorted(names)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more

@@ -236,7 +236,7 @@ class Table:
         return Splits(self.source, self.test_source, self.train_split, self._test_split(), share, origin)
 
     def _test_split(self) -> str | None:
-        """The split that test tasks come from: the one that is named, or that a folder has in files of its own."""
+        """The split of the test tasks: the option `test_split`, or the test files of a folder."""
         if self.test_split is not None or self.test_share is not None or self.test_source is not None:
             return self.test_split
         return test_split_in(self.source) if self.files is None and self.config is None else None

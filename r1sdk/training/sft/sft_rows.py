@@ -14,6 +14,7 @@ from functools import cached_property
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
+from ...data.demonstrations import first_of, rows_have
 from ...errors import R1Error
 from ...records import Completion, Message, Task
 from ...reply_format import opened_think
@@ -21,7 +22,6 @@ from ...rollout.chat_template import TurnWriter, render, split_tokens
 from ...rollout.template_text import template_failure
 
 IGNORED = -100  # the label of a token that carries no loss
-_SHOWN = 5  # rows in a warning
 _TAGS = ("<think>", "</think>")  # texts that a reply has by right, also where a tokenizer calls them special
 _ASKED: list[Message] = [{"role": "user", "content": "?"}]
 
@@ -57,8 +57,8 @@ class Differences:
     def lines(self) -> list[str]:
         """Return one warning for each reason, with both texts, and one for each control token in the data."""
         return [
-            f"{len(rows)} {'row has' if len(rows) == 1 else 'rows have'} the control token {token!r} in a text, where it is "
-            f"learnt as plain text, with a space in it: {', '.join(rows[:_SHOWN])}{', ...' if len(rows) > _SHOWN else ''}"
+            f"{rows_have(rows)} the control token {token!r} in a text, where it is learnt as plain text, with a space in it: "
+            f"{first_of(rows)}"
             for token, rows in self.control.items()
         ] + [
             f"{count} of {self.rows} replies differ from what the chat template would write: {reason}\n"
